@@ -1,0 +1,56 @@
+"""Playing cards: names, values and dealing."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+SUITS = ("C", "D", "H", "S")
+RANKS = tuple(range(1, 14))
+_LABELS = ("A", "2", "3", "4", "5", "6", "7", "8", "9", "10", "J", "Q", "K")
+_CODES = ("A", "2", "3", "4", "5", "6", "7", "8", "9", "T", "J", "Q", "K")
+
+
+class Card(NamedTuple):
+    """One card: a suit, "C", "D", "H" or "S", and a rank, 1 (ace) to 13 (king)."""
+
+    suit: str
+    rank: int
+
+    @classmethod
+    def parse(cls, code: str) -> Card:
+        """The card that a two-letter code names, such as "HA", "S9", "CT" or "DJ".
+
+        Raises:
+            ValueError: If the code is not a suit letter followed by a rank character.
+        """
+        if (
+            not isinstance(code, str)
+            or len(code) != 2
+            or code[0] not in SUITS
+            or code[1] not in _CODES
+        ):
+            raise ValueError(
+                f"{code!r} is not a card: expected a suit letter out of {''.join(SUITS)} followed "
+                f"by a rank out of {''.join(_CODES)}, such as 'HA' or 'CT'"
+            )
+        return cls(code[0], _CODES.index(code[1]) + 1)
+
+    @property
+    def code(self) -> str:
+        """The two-letter code, the inverse of `parse`."""
+        return self.suit + _CODES[self.rank - 1]
+
+    @property
+    def label(self) -> str:
+        """The rank as printed on the card: "A", "2" to "10", "J", "Q" or "K"."""
+        return _LABELS[self.rank - 1]
+
+
+DECK = tuple(Card(suit, rank) for suit in SUITS for rank in RANKS)
+
+
+def deal(np_random: np.random.Generator) -> Card:
+    """One card from an infinite deck, every suit and rank equally likely."""
+    return DECK[int(np_random.integers(len(DECK)))]
