@@ -1,0 +1,220 @@
+"""What every game has in common: the episode's frame, its infos, its pictures and its window."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, ClassVar, Generic, TypeVar
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from gym_cards.cards import Card
+from gym_cards.window import Window
+
+Frame = NDArray[np.uint8]
+ObsType = TypeVar("ObsType")
+
+FRAME_SHAPE = (300, 300, 3)
+RENDER_MODES = ("human", "rgb_array")
+
+
+def picture_space() -> spaces.Space[Frame]:
+    """The space of the pictures."""
+    return spaces.Box(0, 255, FRAME_SHAPE, np.uint8)
+
+
+def check_integer(name: str, value: object, least: int | None = None) -> int:
+    """The keyword argument as a plain integer.
+
+    Raises:
+        ValueError: If it is not a whole number, or smaller than `least`.
+    """
+    expected = "an integer" + ("" if least is None else f" of at least {least}")
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = None
+    if number is None or (least is not None and number < least):
+        raise ValueError(f"{name}={value!r}: expected {expected}; pass {name}={least or 24}")
+    return number
+
+
+def check_flag(name: str, value: object) -> bool:
+    """The keyword argument as a plain boolean.
+
+    Raises:
+        ValueError: If it is neither true nor false.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"{name}={value!r}: expected True or False; pass one of them")
+    return bool(value)
+
+
+def check_options(options: Mapping[str, Any], names: Collection[str]) -> None:
+    """Makes sure that the options set the whole state and nothing else.
+
+    Raises:
+        ValueError: If an option is missing or unknown.
+    """
+    if set(options) != set(names):
+        raise ValueError(
+            f"options={dict(options)!r}: expected exactly the keys {', '.join(map(repr, names))}; "
+            "leave `options` out for a random start"
+        )
+
+
+def check_cards(name: str, codes: object) -> tuple[Card, ...]:
+    """The cards that an option names by their two-letter codes.
+
+    Raises:
+        ValueError: If it is no list of card codes.
+    """
+    if isinstance(codes, str) or not isinstance(codes, Sequence):
+        raise ValueError(
+            f"options[{name!r}]={codes!r}: expected a list of card codes such as ['HA', 'CT']"
+        )
+    return tuple(Card.parse(code) for code in codes)
+
+
+class Game(gym.Env[ObsType, np.int64], Generic[ObsType]):
+    """An environment around the rules of one game, which a subclass holds.
+
+    The subclass sets `action_space`, `observation_space`, `task_description` and `action_names`
+    in its constructor and defines the methods below that raise `NotImplementedError`. Everything
+    that `reset` and `step` hand out is made anew, so that later steps do not change it.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": list(RENDER_MODES), "render_fps": 4}  # type: ignore[misc]
+
+    task_description: str
+    """The rules and the goal, as a person would be told."""
+    action_names: tuple[str, ...]
+    """The text of each action."""
+    given: tuple[str, ...] = ()
+    """The fields of the state that a prompt may tell."""
+
+    def __init__(self, render_mode: str | None = None) -> None:
+        if render_mode is not None and render_mode not in RENDER_MODES:
+            raise ValueError(
+                f"render_mode={render_mode!r}: expected None or one of {', '.join(RENDER_MODES)}; "
+                "leave it out to run without rendering"
+            )
+        self.render_mode = render_mode
+        self._return = 0.0
+        self._playing = False
+        self._window: Window | None = None
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[ObsType, dict[str, Any]]:
+        """Starts an episode, from a random state or from the one that the options describe."""
+        super().reset(seed=seed)
+        self._start(options or {})
+        self._return = 0.0
+        self._playing = True
+        if self.render_mode == "human":
+            self.render()
+        return self._observation(), self._info()
+
+    def step(self, action: np.int64 | int) -> tuple[ObsType, float, bool, bool, dict[str, Any]]:
+        """Plays one action."""
+        index = self._index(action)
+        if not self._playing:
+            raise gym.error.ResetNeeded(
+                "step() was called without a running episode: call reset() before the first step "
+                "and after every end of an episode"
+            )
+        reward, terminated, truncated = self._play(index)
+        self._return += reward
+        self._playing = not (terminated or truncated)
+        if self.render_mode == "human":
+            self.render()
+        return self._observation(), reward, terminated, truncated, self._info()
+
+    def render(self) -> Frame | None:
+        """The picture in the mode "rgb_array"; in the mode "human" it is shown in a window."""
+        if self.render_mode is None:
+            gym.logger.warn(
+                "render() was called without a render mode: pass render_mode='rgb_array' or "
+                "render_mode='human' to gymnasium.make"
+            )
+            return None
+        if self.render_mode == "rgb_array":
+            return self._frame()
+        if self._window is None:
+            title = self.spec.id if self.spec else type(self).__name__
+            self._window = Window(title, self.metadata["render_fps"])
+        self._window.show(self._frame())
+        return None
+
+    def close(self) -> None:
+        """Closes the window, where there is one."""
+        if self._window is not None:
+            self._window.close()
+            self._window = None
+
+    def expert(self) -> tuple[int, str]:
+        """What an optimal player does now, and a sentence saying why."""
+        raise NotImplementedError
+
+    def explain(self, action: np.int64 | int) -> str:
+        """A sentence that leads to the action, in the words of `expert`, be it good or bad.
+
+        It says nothing false about the state, so that it fits the moves of a poor player too.
+        """
+        raise NotImplementedError
+
+    def _start(self, options: Mapping[str, Any]) -> None:
+        """Sets the state to the one that the options describe; without any, to a random one."""
+        raise NotImplementedError
+
+    def _play(self, action: int) -> tuple[float, bool, bool]:
+        """Applies the action and returns the reward, whether it ended and whether it is cut off."""
+        raise NotImplementedError
+
+    def _frame(self) -> Frame:
+        """The picture of the state."""
+        raise NotImplementedError
+
+    def _observation(self) -> ObsType:
+        """What the player sees, which is the picture if the game does not say otherwise."""
+        return self._frame()  # type: ignore[return-value]
+
+    def _state(self) -> dict[str, str]:
+        """What the picture shows, field by field."""
+        raise NotImplementedError
+
+    def _published_info(self) -> dict[str, Any]:
+        """The keys that the published environment's infos have."""
+        raise NotImplementedError
+
+    def _action_mask(self) -> NDArray[np.int8]:
+        """1 for every action that the rules do not refuse now."""
+        return np.ones(len(self.action_names), np.int8)
+
+    def _info(self) -> dict[str, Any]:
+        return {
+            **self._published_info(),
+            "state": self._state(),
+            "given": self.given,
+            "is_success": self._return > 0,
+            "action_mask": self._action_mask(),
+        }
+
+    def _index(self, action: object) -> int:
+        """The action as a plain index."""
+        try:
+            index = operator.index(action)  # type: ignore[arg-type]
+        except TypeError:
+            index = -1
+        if not 0 <= index < len(self.action_names):
+            names = ", ".join(f"{i}: {name!r}" for i, name in enumerate(self.action_names))
+            raise ValueError(f"{action!r} is not an action: expected an index out of {names}")
+        return index
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A window belongs to its process; a copy of the game opens its own.
+        return {**self.__dict__, "_window": None}

@@ -1,0 +1,153 @@
+"""NumberLine: walk to the target, one step at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from gym_cards import rendering
+from gym_cards.game import Frame, Game, check_integer, check_options, picture_space
+
+ACTION_NAMES = ("-", "+")
+
+
+def deal(np_random: np.random.Generator, max_position: int) -> tuple[int, int]:
+    """Draws a target and a current position that differ."""
+    target = int(np_random.integers(max_position + 1))
+    current = int(np_random.integers(max_position + 1))
+    if target == current:
+        # The published rule: it wraps at max_position, not behind it, and so sends the last
+        # position to 1. From 2 positions on the result always differs from `target`.
+        target = (target + 1) % max_position
+    return target, current
+
+
+def move(current: int, action: int, max_position: int) -> int:
+    """The position after an action; at either end of the line one stays where one is."""
+    return min(max(current + (1 if action == 1 else -1), 0), max_position)
+
+
+def reward(target: int, before: int, after: int) -> float:
+    """1 on the target, -1 for a step that does not come closer to it, else 0."""
+    if after == target:
+        return 1.0
+    return 0.0 if abs(target - after) < abs(target - before) else -1.0
+
+
+class NumberLineEnv(Game[Frame]):
+    """Walk along a line of numbers to a target.
+
+    ## Description
+    A picture shows two numbers, a target and a current one. Each action adds 1 to the current
+    number or subtracts 1 from it, until it equals the target. The game is the easiest of the
+    package: whoever can read two numbers and compare them wins every episode.
+
+    ## Action Space
+    `Discrete(2)`:
+
+    | Action | Name | Effect                                                      |
+    | ------ | ---- | ----------------------------------------------------------- |
+    | 0      | "-"  | the current number goes down by 1, not below 0              |
+    | 1      | "+"  | the current number goes up by 1, not above `max_position`   |
+
+    ## Observation Space
+    `Box(0, 255, (300, 300, 3), uint8)`: black text on white, "Target: n" above "Current: n".
+
+    ## Starting State
+    Target and current number are drawn from 0 to `max_position`, uniformly and independently.
+    Where they are equal, the target becomes `(target + 1) % max_position`; it is a quirk of the
+    published game that the last number is thereby followed by 1.
+
+    `reset(options={"target": 4, "current": 1})` sets both numbers, which have to differ.
+
+    ## Rewards
+    - +1 for reaching the target;
+    - -1 for a step that does not come closer to it, at an end of the line too;
+    - 0 otherwise.
+
+    ## Episode End
+    - Termination: the current number equals the target.
+    - Truncation: `2 * max_position` steps were made (and 300 steps in any case, through the
+      registered time limit).
+
+    ## Information
+    - `Target`, `Current`: the two numbers;
+    - `state`: `{"current number": …, "target number": …}`, as text;
+    - `given`: empty, since a prompt tells none of these;
+    - `is_success`: whether the sum of rewards so far is above 0. It is a quirk of this published
+      measure that an episode with a detour does not count even if it ends on the target;
+    - `action_mask`: all ones, since no action is refused.
+
+    ## Arguments
+    - `max_position` (default 5): the largest number, at least 2;
+    - `render_mode` (default `None`): `"rgb_array"` or `"human"`.
+
+    ## Version History
+    - v0: the published rules.
+
+    ## References
+    Zhai et al., "Fine-Tuning Large Vision-Language Models as Decision-Making Agents via
+    Reinforcement Learning", 2024, arXiv 2405.10292, which introduced the game.
+    """
+
+    def __init__(self, max_position: int = 5, render_mode: str | None = None) -> None:
+        super().__init__(render_mode)
+        self.max_position = check_integer("max_position", max_position, least=2)
+        self.max_steps = 2 * self.max_position
+        self.action_space = spaces.Discrete(len(ACTION_NAMES))
+        self.observation_space = picture_space()
+        self.action_names = ACTION_NAMES
+        self.task_description = (
+            "You are playing a game called number line. You see a target number and a current "
+            f"number, both between 0 and {self.max_position}. Each turn you add 1 to the current "
+            'number by choosing "+" or subtract 1 from it by choosing "-"; it never leaves the '
+            "range. Your goal is to make the current number equal to the target number, without "
+            f"any step that does not come closer to it, within {self.max_steps} turns."
+        )
+
+    def expert(self) -> tuple[int, str]:
+        """The step towards the target, and why."""
+        action = int(self._current < self._target)
+        return action, self.explain(action)
+
+    def explain(self, action: np.int64 | int) -> str:
+        """Both numbers, and the step."""
+        step = "add 1" if self._index(action) == 1 else "subtract 1"
+        return f"current {self._current}, target {self._target}, so I {step}"
+
+    def _start(self, options: Mapping[str, Any]) -> None:
+        if options:
+            self._target, self._current = self._parse(options)
+        else:
+            self._target, self._current = deal(self.np_random, self.max_position)
+        self._steps = 0
+
+    def _parse(self, options: Mapping[str, Any]) -> tuple[int, int]:
+        check_options(options, ("target", "current"))
+        target = check_integer("target", options["target"], least=0)
+        current = check_integer("current", options["current"], least=0)
+        if max(target, current) > self.max_position or target == current:
+            raise ValueError(
+                f"target={target}, current={current}: expected two different numbers from 0 to "
+                f"{self.max_position}; choose others, or a larger max_position"
+            )
+        return target, current
+
+    def _play(self, action: int) -> tuple[float, bool, bool]:
+        before, self._current = self._current, move(self._current, action, self.max_position)
+        self._steps += 1
+        terminated = self._current == self._target
+        truncated = not terminated and self._steps >= self.max_steps
+        return reward(self._target, before, self._current), terminated, truncated
+
+    def _frame(self) -> Frame:
+        return rendering.number_line(self._target, self._current)
+
+    def _state(self) -> dict[str, str]:
+        return {"current number": str(self._current), "target number": str(self._target)}
+
+    def _published_info(self) -> dict[str, Any]:
+        return {"Target": self._target, "Current": self._current}

@@ -1,0 +1,62 @@
+"""The window in which a person watches a game."""
+
+from __future__ import annotations
+
+import numpy as np
+from gymnasium.error import DependencyNotInstalled
+from numpy.typing import NDArray
+
+
+class Window:
+    """A pygame window that shows pictures of (height, width, 3) bytes.
+
+    A click on the window's close button closes it for good; the game goes on unseen.
+
+    Args:
+        title: The text in the title bar.
+        fps: How many pictures are shown a second at most.
+
+    Raises:
+        DependencyNotInstalled: If pygame is missing.
+    """
+
+    def __init__(self, title: str, fps: int) -> None:
+        try:
+            import pygame
+        except ImportError as error:
+            raise DependencyNotInstalled(
+                "render_mode='human' shows the game with pygame, which is not installed: "
+                'run `pip install "gym-cards[human]"`'
+            ) from error
+        self._pygame = pygame
+        self._title = title
+        self._fps = fps
+        self._clock = pygame.time.Clock()
+        self._open = True
+
+    def show(self, frame: NDArray[np.uint8]) -> None:
+        """Draws the picture, then waits until the next one is due."""
+        if not self._open:
+            return
+        pygame = self._pygame
+        size = (frame.shape[1], frame.shape[0])
+        pygame.display.init()
+        # SDL shows one window a process, so another game may have opened, resized or closed it.
+        screen = pygame.display.get_surface()
+        if screen is None or screen.get_size() != size:
+            screen = pygame.display.set_mode(size)
+        pygame.display.set_caption(self._title)
+        # pygame's surfaces are indexed by column first.
+        pygame.surfarray.blit_array(screen, frame.swapaxes(0, 1))
+        pygame.display.flip()
+        # Fetching events also pumps them, without which the window counts as hanging.
+        if pygame.event.get(pygame.QUIT):
+            self.close()
+            return
+        self._clock.tick(self._fps)
+
+    def close(self) -> None:
+        """Closes the window; a second call does nothing."""
+        if self._open:
+            self._open = False
+            self._pygame.display.quit()
