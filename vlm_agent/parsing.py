@@ -1,0 +1,226 @@
+r"""Reply -> action, or none. Parsing never invents an action and never runs what it reads.
+
+A reply is JSON as a language model writes it: perhaps inside fences, after prose, without its
+outer braces, with the wrong quotes, or cut off. One pass finds the top-level keys; keys inside
+strings or inner objects do not count. The last top-level key `action` starts the action part.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+_BARE_KEY = re.compile(r"\w+")
+_DELIMITERS = " \t\r\n\"'`.,;:!?"
+
+
+@dataclass(frozen=True)
+class ParsedReply:
+    """What a reply says.
+
+    Attributes:
+        action: Index of the action that the reply names, or `None` where it names no legal one.
+        value: The text of the action's value, or `None` without an action key.
+        action_start: Offset in the text where the action part starts, or `None` without one.
+    """
+
+    action: int | None
+    value: str | None
+    action_start: int | None
+
+
+class Field(NamedTuple):
+    """A top-level key of a reply, the text of its value, and the key's offset in the reply."""
+
+    key: str
+    value: str
+    start: int
+
+
+def parse(
+    text: str, action_names: Sequence[str], rule: Literal["json", "published"] = "json"
+) -> ParsedReply:
+    """Finds the action that a reply names.
+
+    Args:
+        text: The reply.
+        action_names: The texts of the legal actions.
+        rule: "json" takes the value of the last top-level `"action"` key: the action that it
+            equals, but for case and outer quotes and spaces; otherwise the single action that
+            stands in it on word boundaries, where a shorter name inside a longer one does not
+            count. "published" is the parser of the published code, quirks included: it takes
+            everything from the first `"action":`, or the last character without one, and the
+            only action name that this contains, wherever it stands.
+
+    Raises:
+        ValueError: If the rule is not one of these.
+    """
+    if rule == "published":
+        return _parse_published(text, action_names)
+    if rule != "json":
+        raise ValueError(f"unknown rule {rule!r}: expected 'json' or 'published'")
+    found = [field for field in fields(text) if field.key.strip().casefold() == "action"]
+    if not found:
+        return ParsedReply(None, None, None)
+    return ParsedReply(match_action(found[-1].value, action_names), found[-1].value, found[-1].start)
+
+
+def match_action(value: str, action_names: Sequence[str]) -> int | None:
+    """The index of the action that a value names, or `None`."""
+    wanted = _normalise(value)
+    names = [_normalise(name) for name in action_names]
+    if wanted in names:
+        return names.index(wanted)
+    taken: list[tuple[int, int]] = []
+    found: set[int] = set()
+    for index in sorted(range(len(names)), key=lambda i: -len(names[i])):
+        for span in _occurrences(wanted, names[index]):
+            if not any(start <= span[0] and span[1] <= end for start, end in taken):
+                taken.append(span)
+                found.add(index)
+    return found.pop() if len(found) == 1 else None
+
+
+def state_fields(text: str) -> dict[str, str]:
+    """The fields that a reply reads out: top-level keys and values, the last where one repeats.
+
+    A list becomes its items joined by single spaces, so that `[6, "K"]` reads as `6 K`.
+    """
+    return {field.key: " ".join(_unlist(field.value)) for field in fields(text)}
+
+
+def same_value(read: str, truth: str) -> bool:
+    """Whether a field was read right: equal but for case, outer quotes and spacing."""
+    return _normalise(read) == _normalise(truth)
+
+
+def fields(text: str) -> list[Field]:
+    """All top-level keys of a reply with their values, in order. Takes time linear in the text."""
+    result: list[Field] = []
+    stack: list[str] = []
+    position, previous = 0, ""
+    while position < len(text):
+        character = text[position]
+        inside = len(stack) > 0
+        end = 0
+        if character == '"' or (character == "'" and (previous == "" or inside)):
+            end = _string_end(text, position)
+        elif inside and previous in "{," and (word := _BARE_KEY.match(text, position)):
+            end = word.end()
+        if end:
+            colon = _skip_space(text, end)
+            if text[colon : colon + 1] == ":" and (not stack or stack == ["{"]):
+                key = _unquote(text[position:end])
+                end = _value_end(text, colon + 1)
+                result.append(Field(key, _unquote(text[colon + 1 : end].strip()), position))
+            position, previous = end, "value"
+            continue
+        if character in "{[":
+            stack.append(character)
+        elif character in "}]" and stack:
+            stack.pop()
+        if not character.isspace():
+            previous = character
+        position += 1
+    return result
+
+
+def _string_end(text: str, start: int) -> int:
+    """The offset after the string that starts here; the end of the text if it is unfinished."""
+    quote, position = text[start], start + 1
+    while position < len(text):
+        if text[position] == "\\":
+            position += 2
+        elif text[position] == quote:
+            return position + 1
+        else:
+            position += 1
+    return len(text)
+
+
+def _value_end(text: str, start: int) -> int:
+    """The offset after the value that starts here.
+
+    A value ends at a comma, at the brace that closes its object, at the end of the line, or where
+    another key begins though the comma is missing.
+    """
+    first = position = _skip_space(text, start)
+    depth = 0
+    while position < len(text):
+        character = text[position]
+        if character == '"' or (character == "'" and position == first):
+            end = _string_end(text, position)
+            if depth == 0 and position > first and text[(colon := _skip_space(text, end)) : colon + 1] == ":":
+                break
+            position = end
+            continue
+        if character in "{[":
+            depth += 1
+        elif character in "}]":
+            if depth == 0:
+                break
+            depth -= 1
+        elif depth == 0 and character in ",\n":
+            break
+        position += 1
+    return min(position, len(text))
+
+
+def _skip_space(text: str, position: int) -> int:
+    while position < len(text) and text[position].isspace():
+        position += 1
+    return position
+
+
+def _unquote(piece: str) -> str:
+    """The text of a JSON string, whole or cut off; anything else as it stands."""
+    if not piece or piece[0] not in "\"'":
+        return piece
+    inside = piece[1:-1] if len(piece) > 1 and piece[-1] == piece[0] else piece[1:]
+    if "\\" not in inside:
+        return inside
+    try:
+        decoded = json.loads(f'"{inside}"', strict=False)
+    except ValueError:
+        return inside
+    return str(decoded)
+
+
+def _unlist(value: str) -> list[str]:
+    if value.startswith("["):
+        value = value.strip("[]").replace(",", " ").replace('"', " ").replace("'", " ")
+    return value.split()
+
+
+def _normalise(value: str) -> str:
+    return " ".join(value.split()).strip(" \"'`").casefold()
+
+
+def _occurrences(text: str, name: str) -> list[tuple[int, int]]:
+    """Where a name stands in a text on word boundaries."""
+    spans = []
+    start = text.find(name) if name else -1
+    while start >= 0:
+        end = start + len(name)
+        before, after = text[start - 1 : start], text[end : end + 1]
+        if (not before or before in _DELIMITERS) and (not after or after in _DELIMITERS):
+            spans.append((start, end))
+        start = text.find(name, start + 1)
+    return spans
+
+
+def _parse_published(text: str, action_names: Sequence[str]) -> ParsedReply:
+    """The published rule (RL4VLM, `text_projection`), without its random fallback."""
+    lowered = text.lower()
+    start = lowered.find('"action":')
+    part = lowered[start:] if start >= 0 else lowered[-1:]
+    contained = set()
+    if "10" in action_names and "10" in part:
+        contained.add("10")
+        part = part.replace("10", "")
+    contained.update(name for name in action_names if name in part)
+    action = action_names.index(contained.pop()) if len(contained) == 1 else None
+    return ParsedReply(action, part, start if start >= 0 else None)

@@ -1,0 +1,459 @@
+"""Any Hugging Face vision-language model as a policy: replies, their log-probabilities, values.
+
+What a reply is sampled from and what it is later scored by is one distribution,
+`VLMPolicy.token_log_probs`: the model's logits at the sampling temperature, without the tokens
+that a reply must not hold. Sizes, pad ids and special tokens come from the model's own config,
+tokenizer and processor.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import (
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+)
+
+from vlm_agent.parsing import parse
+from vlm_agent.prompts import build_messages, build_prompt
+from vlm_agent.task import Observation
+
+_VALUE_HEAD = "value_head.safetensors"
+_SETTINGS = "policy.json"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a policy writes its replies; saved with it.
+
+    Attributes:
+        cot: Whether it reads out the state and reasons before it acts.
+        temperature: Of sampling and of log-probabilities alike; 0 is greedy, to act only.
+        max_new_tokens: The longest reply, in tokens, the closing one included.
+    """
+
+    cot: bool = True
+    temperature: float = 0.2
+    max_new_tokens: int = 256
+
+    def __post_init__(self) -> None:
+        """Refuses settings out of range."""
+        if self.temperature < 0:
+            raise ValueError(f"temperature {self.temperature} is negative: expected 0 or above")
+        if self.max_new_tokens < 1:
+            raise ValueError(f"max_new_tokens {self.max_new_tokens}: expected at least 1")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a policy wrote in one step.
+
+    Attributes:
+        text: The reply, without the token that closes it.
+        action: Index into the observation's actions, or `None` where the reply names none.
+        tokens: Token ids, with the closing one where the reply was not cut off.
+        action_token: Index of the first token of the action part: the one that holds the opening
+            quote of the key `"action"`, although it may also hold the thought's last characters.
+            `len(tokens)` for a reply without an action part, which is all thought.
+        log_probs: One log-probability a token, at the sampling temperature.
+        value: The value head's estimate of the return from here on.
+    """
+
+    text: str
+    action: int | None
+    tokens: tuple[int, ...] = ()
+    action_token: int = 0
+    log_probs: tuple[float, ...] = ()
+    value: float = 0.0
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Replies scored under the prompts of their own steps.
+
+    Attributes:
+        log_probs: One a token, shape (batch, longest reply), zero on padding.
+        mask: Where a token is, not padding; bool, same shape.
+        values: The value head's estimates, shape (batch,).
+    """
+
+    log_probs: Tensor
+    mask: Tensor
+    values: Tensor
+
+
+class VLMPolicy(nn.Module):
+    """A vision-language model, its processor and a value head.
+
+    Args:
+        model: Anything that `AutoModelForImageTextToText` loads.
+        processor: Its processor, with a chat template.
+        settings: How replies are written.
+        value_head: From the hidden state that predicts a reply's first token, the last of the
+            prompt, to the value; a fresh one where it is not given.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        processor: Any,
+        settings: Settings | None = None,
+        value_head: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.processor = processor
+        self.settings = settings or Settings()
+        self.value_head = value_head or ValueHead(_hidden_size(model))
+        self.value_head.to(model.device)
+        self._generator = torch.Generator(device=model.device)
+        self._end_tokens = _end_tokens(model, self.tokenizer)
+        banned = torch.zeros(model.get_output_embeddings().weight.shape[0])
+        banned[_unwritable_tokens(self.tokenizer, self._end_tokens, len(banned))] = -torch.inf
+        self.register_buffer("banned", banned.to(model.device), persistent=False)
+        self.eval()
+
+    @property
+    def tokenizer(self) -> Any:
+        """The processor's tokenizer."""
+        return self.processor.tokenizer
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model's weights are."""
+        return cast(torch.device, self.model.device)
+
+    @property
+    def cot(self) -> bool:
+        """Whether the policy reasons before it acts."""
+        return self.settings.cot
+
+    def seed(self, seed: int) -> None:
+        """Seeds the sampling of replies; nothing else in the process is touched."""
+        self._generator.manual_seed(seed)
+
+    # ----- acting -----------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def act(self, observations: Sequence[Observation]) -> list[Reply]:
+        """Writes one reply to each observation, as one batch, with dropout off.
+
+        Returns:
+            The replies, each with the log-probabilities that it was sampled with, and the value.
+        """
+        inputs = self.encode(observations)
+        sampler = _Sampler(self)
+        with self._acting(), self._hidden_states() as hidden:
+            sequences = self.model.generate(
+                **inputs,
+                generation_config=GenerationConfig(
+                    # The sampler chooses each token itself, so greedy decoding follows it.
+                    do_sample=False,
+                    repetition_penalty=1.0,
+                    max_new_tokens=self.settings.max_new_tokens,
+                    eos_token_id=self._end_tokens,
+                    pad_token_id=_pad_token(self.tokenizer),
+                ),
+                logits_processor=LogitsProcessorList([sampler]),
+            )
+            values = self.value_head(hidden[0][:, -1].float()).tolist()
+        written = sequences[:, inputs["input_ids"].shape[1] :].tolist()
+        log_probs = torch.stack(sampler.log_probs, dim=1).tolist()
+        return [
+            self._reply(observation, self._until_end(tokens), row, value)
+            for observation, tokens, row, value in zip(
+                observations, written, log_probs, values, strict=True
+            )
+        ]
+
+    @torch.no_grad()
+    def values(self, observations: Sequence[Observation]) -> list[float]:
+        """The value of each observation, as `act` gives it with the reply."""
+        inputs = self.encode(observations)
+        with self._acting():
+            _, hidden = self._forward(inputs, keep=1)
+        return cast(list[float], self.value_head(hidden[:, -1].float()).tolist())
+
+    # ----- scoring ----------------------------------------------------------------------------
+
+    def score(
+        self, observations: Sequence[Observation], replies: Sequence[Sequence[int]]
+    ) -> Scores:
+        """Scores replies under the prompts and pictures of their own steps, with gradients.
+
+        Args:
+            observations: What each reply answered.
+            replies: Token ids of each reply, as `Reply.tokens` or `encode_reply` gives them.
+        """
+        inputs = self.encode(observations)
+        longest = max(len(tokens) for tokens in replies)
+        rows = [list(t) + [_pad_token(self.tokenizer)] * (longest - len(t)) for t in replies]
+        reply_ids = torch.tensor(rows, device=self.device)
+        lengths = torch.tensor([len(tokens) for tokens in replies], device=self.device)
+        mask = torch.arange(longest, device=self.device) < lengths[:, None]
+        logits, hidden = self._forward(_append(inputs, reply_ids, mask), keep=longest + 1)
+        log_probs = self.token_log_probs(logits[:, :-1]).gather(2, reply_ids[..., None])[..., 0]
+        return Scores(
+            # Masked by `where`, since a pad token may be one that is never written: -inf * 0.
+            torch.where(mask, log_probs, 0.0),
+            mask,
+            self.value_head(hidden[:, 0].float()),
+        )
+
+    def token_log_probs(self, logits: Tensor) -> Tensor:
+        """The distribution that tokens are sampled from: logits to log-probabilities.
+
+        Special tokens, and ids that stand for no text, are never written: a sampled image token,
+        for one, would break the next forward pass.
+
+        Args:
+            logits: Shape (…, vocabulary).
+        """
+        scaled = (logits.float() + self.banned) / (self.settings.temperature or 1.0)
+        return torch.log_softmax(scaled, dim=-1)
+
+    # ----- encoding ---------------------------------------------------------------------------
+
+    def prompt(self, observation: Observation) -> str:
+        """The whole text that the model is given, chat template included."""
+        return cast(
+            str,
+            self.processor.apply_chat_template(
+                build_messages(build_prompt(observation, cot=self.cot)),
+                add_generation_prompt=True,
+                tokenize=False,
+            ),
+        )
+
+    def encode(self, observations: Sequence[Observation]) -> dict[str, Tensor]:
+        """The model's inputs for a batch of observations, prompts padded on the left."""
+        from PIL import Image
+
+        inputs = self.processor(
+            text=[self.prompt(observation) for observation in observations],
+            images=[[Image.fromarray(observation.image)] for observation in observations],
+            padding=True,
+            padding_side="left",
+            return_tensors="pt",
+        )
+        return {
+            name: value.to(self.device, self.model.dtype if value.is_floating_point() else None)
+            for name, value in inputs.items()
+        }
+
+    def encode_reply(self, text: str) -> list[int]:
+        """The tokens of a reply as the model would have to write it, the closing one included."""
+        tokens = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return [*tokens, self._end_tokens[0]]
+
+    def action_token(self, tokens: Sequence[int], action_start: int | None) -> int:
+        """Index of the token that holds a character of the decoded reply, found by offsets.
+
+        Args:
+            tokens: The reply's token ids.
+            action_start: Offset of the action part in the decoded reply, or `None` without one.
+        """
+        if action_start is None:
+            return len(tokens)
+        low, high = 0, len(tokens)  # the text of tokens[:low] does not reach past the offset
+        while high - low > 1:
+            middle = (low + high) // 2
+            if len(self._decode(tokens[:middle])) <= action_start:
+                low = middle
+            else:
+                high = middle
+        return low
+
+    # ----- saving -----------------------------------------------------------------------------
+
+    def save(self, directory: str | Path) -> None:
+        """Writes model, processor, value head and settings; `load` gives the same policy back."""
+        directory = Path(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        self.model.save_pretrained(directory)
+        self.processor.save_pretrained(directory)
+        save_file(self.value_head.state_dict(), directory / _VALUE_HEAD)
+        (directory / _SETTINGS).write_text(json.dumps(vars(self.settings), indent=2) + "\n")
+
+    @classmethod
+    def load(cls, name: str | Path, settings: Settings | None = None) -> VLMPolicy:
+        """Loads a saved policy, or any vision-language model, from a directory or a hub.
+
+        Args:
+            name: A directory or a hub name.
+            settings: How replies are written; by default as saved.
+
+        Raises:
+            FileNotFoundError: If a directory is named that holds no model.
+        """
+        directory = Path(name)
+        if directory.is_dir() and not (directory / "config.json").is_file():
+            raise FileNotFoundError(
+                f"{directory} holds no config.json: expected a directory that `VLMPolicy.save` or "
+                "`save_pretrained` wrote"
+            )
+        model = AutoModelForImageTextToText.from_pretrained(name)
+        processor = AutoProcessor.from_pretrained(name)
+        if settings is None and (directory / _SETTINGS).is_file():
+            settings = Settings(**json.loads((directory / _SETTINGS).read_text()))
+        policy = cls(model, processor, settings)
+        if (directory / _VALUE_HEAD).is_file():
+            policy.value_head.load_state_dict(load_file(directory / _VALUE_HEAD))
+        return policy
+
+    # ----- inside -----------------------------------------------------------------------------
+
+    def _forward(self, inputs: dict[str, Tensor], keep: int) -> tuple[Tensor, Tensor]:
+        """Logits and the hidden states before them, both of the last `keep` positions."""
+        inputs = dict(inputs)
+        if "logits_to_keep" in inspect.signature(self.model.forward).parameters:
+            inputs["logits_to_keep"] = cast(Tensor, keep)
+        if not hasattr(getattr(self.model, "model", None), "get_rope_index"):
+            # Padding on the left must not move a row's positions.
+            inputs["position_ids"] = (inputs["attention_mask"].cumsum(1) - 1).clamp(min=0)
+        with self._hidden_states() as hidden:
+            logits = self.model(**inputs, use_cache=False).logits
+        return logits[:, -keep:], hidden[0][:, -keep:]
+
+    @contextmanager
+    def _hidden_states(self) -> Iterator[list[Tensor]]:
+        """Collects what enters the output embeddings: the last layer's normed hidden states."""
+        hidden: list[Tensor] = []
+        handle = self.model.get_output_embeddings().register_forward_pre_hook(
+            lambda _, args: hidden.append(args[0]) if not hidden else None
+        )
+        try:
+            yield hidden
+        finally:
+            handle.remove()
+
+    @contextmanager
+    def _acting(self) -> Iterator[None]:
+        """Dropout off, whatever mode training has left the modules in."""
+        training = self.training
+        self.eval()
+        try:
+            yield
+        finally:
+            self.train(training)
+
+    def _reply(
+        self, observation: Observation, tokens: list[int], log_probs: list[float], value: float
+    ) -> Reply:
+        text = self._decode(tokens)
+        parsed = parse(text, observation.actions)
+        return Reply(
+            text=text,
+            action=parsed.action,
+            tokens=tuple(tokens),
+            action_token=self.action_token(tokens, parsed.action_start),
+            log_probs=tuple(log_probs[: len(tokens)]),
+            value=value,
+        )
+
+    def _until_end(self, tokens: list[int]) -> list[int]:
+        """The tokens up to the first closing one; what follows in a batch is padding."""
+        for index, token in enumerate(tokens):
+            if token in self._end_tokens:
+                return tokens[: index + 1]
+        return tokens
+
+    def _decode(self, tokens: Sequence[int]) -> str:
+        text = [token for token in tokens if token not in self._end_tokens]
+        return cast(str, self.tokenizer.decode(text, clean_up_tokenization_spaces=False))
+
+
+class ValueHead(nn.Module):
+    """A hidden state to the value of the step, in float32."""
+
+    def __init__(self, hidden_size: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(hidden_size, hidden_size), nn.Tanh(), nn.Linear(hidden_size, 1)
+        )
+        last = cast(nn.Linear, self.layers[-1])
+        # A fresh head says 0 of every state, so the first advantages are the returns themselves.
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Values of shape (batch,) from hidden states of shape (batch, hidden size)."""
+        return cast(Tensor, self.layers(hidden)[:, 0])
+
+
+class _Sampler(LogitsProcessor):  # type: ignore[misc]
+    """Chooses each token from the policy's own distribution and keeps its log-probability.
+
+    It leaves only the chosen token possible, so that greedy decoding follows it: the sampled
+    distribution is exactly the scored one, and a random generator of the policy's own is used.
+    """
+
+    def __init__(self, policy: VLMPolicy) -> None:
+        self.policy = policy
+        self.log_probs: list[Tensor] = []
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        log_probs = self.policy.token_log_probs(scores)
+        if self.policy.settings.temperature > 0:
+            chosen = torch.multinomial(log_probs.exp(), 1, generator=self.policy._generator)
+        else:
+            chosen = log_probs.argmax(-1, keepdim=True)
+        self.log_probs.append(log_probs.gather(1, chosen)[:, 0])
+        return torch.full_like(scores, -torch.inf).scatter_(1, chosen, 0.0)
+
+
+def _append(
+    inputs: dict[str, Tensor], reply_ids: Tensor, reply_mask: Tensor
+) -> dict[str, Tensor]:
+    """The inputs of prompts with replies behind them.
+
+    Whatever has one entry a prompt token goes on over the reply: the mask where the reply has
+    tokens, and token types as text, 0.
+    """
+    prompt_ids = inputs["input_ids"]
+    extended = dict(inputs)
+    for name, value in inputs.items():
+        if value.shape == prompt_ids.shape:
+            tail = {"input_ids": reply_ids, "attention_mask": reply_mask}.get(
+                name, torch.zeros_like(reply_ids)
+            )
+            extended[name] = torch.cat([value, tail.to(value.dtype)], dim=1)
+    return extended
+
+
+def _hidden_size(model: Any) -> int:
+    return cast(int, model.get_output_embeddings().weight.shape[1])
+
+
+def _pad_token(tokenizer: Any) -> int:
+    """Any id does as padding, since it is always masked."""
+    pad = tokenizer.pad_token_id
+    return cast(int, tokenizer.eos_token_id if pad is None else pad)
+
+
+def _end_tokens(model: Any, tokenizer: Any) -> list[int]:
+    """The ids that close a reply; the tokenizer's own comes first."""
+    ids = model.generation_config.eos_token_id
+    ids = ids if isinstance(ids, list) else [ids]
+    return list(dict.fromkeys(i for i in (tokenizer.eos_token_id, *ids) if i is not None))
+
+
+def _unwritable_tokens(tokenizer: Any, end_tokens: Sequence[int], size: int) -> list[int]:
+    """Special tokens but those that close a reply, and ids beyond the tokenizer's own."""
+    special = set(tokenizer.all_special_ids)
+    special.update(i for i, t in tokenizer.added_tokens_decoder.items() if t.special)
+    special.update(range(len(tokenizer), size))
+    return sorted(special - set(end_tokens))

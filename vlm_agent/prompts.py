@@ -1,0 +1,57 @@
+"""Task and state -> what a vision-language model is told, and the reply that it should write."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from vlm_agent.task import Observation
+
+THOUGHTS = "thoughts"
+ACTION = "action"
+
+
+def build_prompt(observation: Observation, *, cot: bool = True) -> str:
+    """The text that goes with the picture: rules, goal, legal actions and the form of the reply.
+
+    Args:
+        observation: What the environment shows now.
+        cot: Whether the reply reads out the state and reasons before it acts.
+    """
+    parts = [observation.task.description]
+    if observation.goal is not None:
+        parts.append(f"Your goal: {observation.goal}")
+    choices = ", ".join(json.dumps(action) for action in observation.actions)
+    parts.append(f"You can choose between {choices}.")
+    parts.extend(f"The {name} is: {value}" for name, value in observation.given.items())
+    form: dict[str, str] = {}
+    if cot:
+        form.update(dict.fromkeys(observation.state, "..."))
+        form[THOUGHTS] = "..."
+    form[ACTION] = "..."
+    parts.append(f"Answer with JSON in this form: {json.dumps(form, ensure_ascii=False)}")
+    return "\n".join(parts)
+
+
+def build_messages(prompt: str) -> list[dict[str, Any]]:
+    """The chat that a model is given: one message of the user, the picture before the text."""
+    return [
+        {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt}]},
+    ]
+
+
+def build_reply(observation: Observation, action: int, thoughts: str, *, cot: bool = True) -> str:
+    """The reply that names an action, as a demonstration shows it.
+
+    Args:
+        observation: What the environment shows now; its state is read out.
+        action: Index into `observation.actions`.
+        thoughts: The reasoning that leads to the action.
+        cot: Whether to write the state and the reasoning.
+    """
+    reply: dict[str, str] = {}
+    if cot:
+        reply.update(observation.state)
+        reply[THOUGHTS] = thoughts
+    reply[ACTION] = observation.actions[action]
+    return json.dumps(reply, ensure_ascii=False)

@@ -1,0 +1,195 @@
+"""The protocol between an environment and an agent, and the environments made by it.
+
+The agent asks an environment only for plain values:
+
+- attribute `task_description: str`: the rules and the goal, as a person would be told;
+- attribute `action_names: tuple[str, ...] | None`: the text of each discrete action; `None` means
+  text actions, chosen from `info["admissible_commands"]`;
+- optional method `expert() -> (action, reason)`: what an optimal player does now, and why;
+- optional method `explain(action) -> str`: a sentence that leads to the given action;
+- every `info`: `state: dict[str, str]`, `is_success: bool`, and optionally `given: tuple[str, ...]`
+  (the state fields that the prompt tells) and `task: str` (the episode's own goal).
+
+Seeds are derived here too, so that no evaluation episode is ever trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+Info = Mapping[str, Any]
+EnvFactory = Callable[[], "gym.Env[Any, Any]"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What stays the same from episode to episode of one environment."""
+
+    description: str
+    action_names: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One moment of an episode: what a policy is given, and what its reply is judged by.
+
+    Attributes:
+        image: The picture, uint8 of shape (height, width, 3).
+        task: The environment's task.
+        actions: The texts of the legal actions now.
+        given: The state fields, with their values, that the prompt tells.
+        goal: The episode's own goal, or `None`.
+        state: What the picture shows, field by field. It names the fields that a reply must read
+            out, and labels demonstrations; a policy that acts on pictures never sees its values.
+    """
+
+    image: NDArray[np.uint8]
+    task: Task
+    actions: tuple[str, ...]
+    given: Mapping[str, str] = field(default_factory=dict)
+    goal: str | None = None
+    state: Mapping[str, str] = field(default_factory=dict)
+
+
+def env_id(name: str) -> str:
+    """The id under which `gym.make` finds an environment, importing its package if need be.
+
+    An id `ns/Name` that is not registered becomes `ns:ns/Name`, so that the package `ns` is
+    imported; any other id stays as it is.
+    """
+    if name in gym.registry or ":" in name or "/" not in name:
+        return name
+    return f"{name.split('/', 1)[0]}:{name}"
+
+
+def make_env(name: str | EnvFactory, **kwargs: Any) -> gym.Env[Any, Any]:
+    """Makes one environment from an id, or from a function that returns one.
+
+    Raises:
+        ValueError: If the id is not registered, or keyword arguments come with a function.
+        AttributeError: If the environment does not offer the protocol.
+    """
+    if callable(name):
+        if kwargs:
+            raise ValueError(
+                f"keyword arguments {sorted(kwargs)} were given with a function that makes the "
+                "environment: have the function pass them"
+            )
+        env = name()
+    else:
+        try:
+            env = gym.make(env_id(name), **kwargs)
+        except (gym.error.UnregisteredEnv, ModuleNotFoundError) as error:
+            raise ValueError(
+                f"no environment {name!r}: {error}. Expected an id such as "
+                "'gym_cards/NumberLine-v0', or 'module:namespace/Name-v0' for a package that "
+                "registers its environments on import"
+            ) from error
+    task_of(env)
+    return env
+
+
+def make_vector_env(
+    name: str | EnvFactory, num_envs: int, **kwargs: Any
+) -> gym.vector.SyncVectorEnv:
+    """Makes environments that are stepped together, with same-step autoreset.
+
+    With same-step autoreset no generation is spent on a reset step, and the last picture and info
+    of an episode come with the step that ended it.
+    """
+    return gym.vector.SyncVectorEnv(
+        [lambda: make_env(name, **kwargs)] * num_envs,
+        autoreset_mode=gym.vector.AutoresetMode.SAME_STEP,
+    )
+
+
+def task_of(env: gym.Env[Any, Any]) -> Task:
+    """Reads the task that an environment offers.
+
+    Raises:
+        AttributeError: If it lacks `task_description` or `action_names`.
+    """
+    try:
+        description = env.get_wrapper_attr("task_description")
+        names = env.get_wrapper_attr("action_names")
+    except AttributeError as error:
+        raise AttributeError(
+            f"{env} does not offer the agent protocol: expected the attributes "
+            f"`task_description: str` and `action_names: tuple[str, ...] | None` ({error})"
+        ) from error
+    return Task(description, None if names is None else tuple(names))
+
+
+def observe(task: Task, picture: Any, info: Info) -> Observation:
+    """Puts together what an environment's `reset` or `step` gave.
+
+    Args:
+        task: The environment's task.
+        picture: The observation, uint8 of shape (height, width, 3).
+        info: The info that came with it.
+
+    Raises:
+        TypeError: If the observation is not a picture.
+        KeyError: If the environment has text actions and info lists no admissible command.
+    """
+    image = np.asarray(picture)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise TypeError(
+            f"an observation of type {type(picture).__name__}, dtype {image.dtype} and shape "
+            f"{image.shape} is not a picture: expected uint8 of shape (height, width, 3). Wrap the "
+            "environment in gymnasium.wrappers.AddRenderObservation to observe its rendering"
+        )
+    if task.action_names is not None:
+        actions = task.action_names
+    else:
+        actions = tuple(info.get("admissible_commands", ()))
+        if not actions:
+            raise KeyError(
+                "an environment with text actions must list them in info['admissible_commands']; "
+                f"info holds {sorted(info)}"
+            )
+    state = dict(info.get("state", {}))
+    given = {name: state[name] for name in info.get("given", ())}
+    return Observation(image, task, actions, given, info.get("task"), state)
+
+
+def env_action(observation: Observation, action: int) -> int | str:
+    """What `step` takes for the action at an index of `observation.actions`."""
+    return action if observation.task.action_names is not None else observation.actions[action]
+
+
+def split_infos(infos: Info, num_envs: int) -> list[dict[str, Any]]:
+    """Turns a vector environment's infos, arrays with masks, into one dictionary for each.
+
+    A value that an environment did not report is absent from its dictionary.
+    """
+    rows: list[dict[str, Any]] = [{} for _ in range(num_envs)]
+    for key, values in infos.items():
+        mask = infos.get(f"_{key}")
+        if key.startswith("_") and key[1:] in infos:
+            continue
+        columns = split_infos(values, num_envs) if isinstance(values, Mapping) else values
+        for index in range(num_envs):
+            if mask is None or mask[index]:
+                value = columns[index]
+                rows[index][key] = value.item() if isinstance(value, np.generic) else value
+    return rows
+
+
+def episode_seeds(
+    purpose: Literal["training", "evaluation"], seed: int, count: int
+) -> Sequence[int]:
+    """Seeds for `count` episodes or environments, reproducible from one seed.
+
+    Training seeds are even and evaluation seeds odd, so the two never meet.
+    """
+    if seed < 0:
+        raise ValueError(f"seed {seed} is negative: expected 0 or above")
+    words = np.random.SeedSequence(seed).generate_state(count, np.uint64)
+    return [(int(word) >> 2 << 1) | (purpose == "evaluation") for word in words]
