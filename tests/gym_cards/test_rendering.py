@@ -1,0 +1,293 @@
+"""Pictures: the same bytes everywhere, every card distinct, and nothing hidden or cut off."""
+
+import functools
+import hashlib
+import inspect
+import itertools
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import ImageFont
+
+from gym_cards import rendering
+from gym_cards.cards import DECK, Card
+
+HASHES = Path(__file__).with_name("frame_hashes.json")
+# The corner that holds a card's index, for every width: columns and rows from the top left.
+INDEX = {67: (20, 38), 70: (21, 39), 135: (36, 60)}
+WIDTHS = tuple(INDEX)
+FONTS = ("bold-36", "bold-16", "sans-20", "sans-16")
+# A refused number and the widest tokens; a formula never has more than 21.
+LONGEST = (["10", "(", "10", " ", "*", "10", ")"] * 3, ["10"] * 21, ["*"] * 21, [" "] * 21)
+
+
+def cards(codes: str) -> list[Card]:
+    return [Card.parse(code) for code in codes.split()]
+
+
+FRAMES: dict[str, Callable[[], rendering.Frame]] = {
+    "number_line 3 5": lambda: rendering.number_line(3, 5),
+    "number_line 0 12": lambda: rendering.number_line(0, 12),
+    "number_line 123456 1234567890123": lambda: rendering.number_line(123456, 1234567890123),
+    "ezpoints empty": lambda: rendering.points(cards("H6 SK"), [], inline=True),
+    "ezpoints": lambda: rendering.points(cards("D2 CA"), ["2", "+", "10"], inline=True),
+    "ezpoints long": lambda: rendering.points(cards("CT SJ"), ["10"] * 21, inline=True),
+    "points24 empty": lambda: rendering.points(cards("HQ D8 C9 S3"), [], inline=False),
+    "points24": lambda: rendering.points(
+        cards("HA DK CJ S7"), ["(", "10", "-", " ", "4", ")", "*", "3", "/", "1"], inline=False
+    ),
+    "points24 long": lambda: rendering.points(cards("H4 D5 CQ SA"), ["10"] * 21, inline=False),
+    "blackjack": lambda: rendering.blackjack(cards("HA CT"), Card("S", 13)),
+    "blackjack 6": lambda: rendering.blackjack(DECK[3:9], Card("D", 1)),
+    "blackjack 22": lambda: rendering.blackjack(DECK[20:42], Card("C", 11)),
+    **{
+        f"{suit} at {size}": functools.partial(rendering.points, row, [], inline=size == 135)
+        for size, count in ((67, 4), (135, 2))
+        for suit in "CDHS"
+        for row in [[Card(suit, rank) for rank in (11, 12, 13, 1)[:count]]]
+    },
+}
+
+
+def digest(frame: rendering.Frame) -> str:
+    return hashlib.sha256(frame.tobytes()).hexdigest()
+
+
+def face(card: Card, width: int) -> rendering.Frame:
+    """A card alone on a table just as large."""
+    height, _, _ = rendering.card_face(card, width).ink.shape
+    frame = np.full((height, width, 3), rendering.TABLE, np.uint8)
+    rendering._paste(frame, rendering.card_face(card, width), 0, 0)
+    return frame
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_frames_have_the_bytes_that_were_recorded(name):
+    assert digest(FRAMES[name]()) == json.loads(HASHES.read_text())[name], (
+        "the picture changed: if it was meant to, record it anew with "
+        "`python tests/gym_cards/test_rendering.py`"
+    )
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_frames_are_fresh_arrays(name):
+    first, second = FRAMES[name](), FRAMES[name]()
+    assert first.shape == (300, 300, 3)
+    assert first.dtype == np.uint8
+    assert first.flags.c_contiguous
+    assert first.flags.owndata
+    assert first.flags.writeable
+    first[...] = 7
+    assert digest(second) == digest(FRAMES[name]())
+
+
+def test_arguments_are_left_as_they_were():
+    hand, formula = cards("HA CT S2 D9"), ["10", "+"]
+    rendering.points(hand, formula, inline=False)
+    rendering.blackjack(hand, hand[0])
+    assert hand == cards("HA CT S2 D9")
+    assert formula == ["10", "+"]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_all_faces_and_the_back_differ_visibly(width):
+    faces = [face(card, width).astype(int) for card in DECK]
+    height = faces[0].shape[0]
+    back = np.full((height, width, 3), rendering.TABLE, np.uint8)
+    rendering._paste(back, rendering.card_back(width), 0, 0)
+    for one, other in itertools.combinations([*faces, back.astype(int)], 2):
+        assert (np.abs(one - other).max(axis=2) > 100).sum() >= 20
+    # The index alone tells every card from every other one.
+    columns, rows = INDEX[width]
+    for one, other in itertools.combinations(faces, 2):
+        assert (np.abs(one - other)[:rows, :columns].max(axis=2) > 100).sum() >= 10
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_faces_have_the_sizes_of_the_pictures_and_rounded_corners(width):
+    for card in DECK:
+        sprite = rendering.card_face(card, width)
+        assert sprite.ink.shape == (int(width * 7 / 5), width, 3)
+        assert sprite.clear.shape == (int(width * 7 / 5), width, 1)
+        # Rounded corners let the table through, the rest does not.
+        assert sprite.clear[0, 0] == 255
+        assert not sprite.clear[width // 8 : -width // 8].any()
+    assert rendering.card_back(width).ink.shape == (int(width * 7 / 5), width, 3)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_index_stands_clear_of_the_pips(width):
+    columns, rows = INDEX[width]
+    for card in DECK:
+        if 2 <= card.rank <= 10:
+            dark = face(card, width).min(axis=2) < 200
+            assert not dark[3:rows, columns - 1].any()
+            assert not dark[rows - 1, 3:columns].any()
+
+
+def test_cards_stand_where_the_published_games_put_them():
+    four = rendering.points(cards("HA CT S2 D9"), [], inline=False)
+    assert [x for x in range(1, 300) if _edge(four, 150, x)] == [5, 78, 152, 226]
+    assert [y for y in range(1, 200) if _edge(four.swapaxes(0, 1), 40, y)] == [103]
+    two = rendering.points(cards("HA CT"), [], inline=True)
+    assert [x for x in range(1, 300) if _edge(two, 100, x)] == [5, 153]
+    assert [y for y in range(1, 245) if _edge(two.swapaxes(0, 1), 70, y)] == [55]
+    hand = rendering.blackjack(cards("HA CT S2 D9"), Card("S", 5))
+    assert [x for x in range(1, 300) if _edge(hand, 75, x)] == [5, 78]
+    assert [x for x in range(1, 300) if _edge(hand, 200, x)] == [5, 79, 153, 227]
+    assert [y for y in range(1, 300) if _edge(hand.swapaxes(0, 1), 60, y)] == [25, 150]
+
+
+def _edge(frame: rendering.Frame, row: int, x: int) -> bool:
+    """Whether a card begins at this column."""
+    table = np.array(rendering.TABLE)
+    return bool((frame[row, x - 1] == table).all() and (frame[row, x] != table).any())
+
+
+@pytest.mark.parametrize("n", range(1, 23))
+def test_no_card_of_a_hand_hides_another_ones_index(n):
+    places = rendering.blackjack_layout(n)
+    columns, rows = INDEX[70]
+    assert places[: min(n, 4)] == [(5 + 74 * i, 150) for i in range(min(n, 4))] or n > 8
+    for i, (x, y) in enumerate(places):
+        assert x >= 0
+        assert y >= 150
+        assert x + 70 <= 300
+        assert y + 98 <= 300
+        for later_x, later_y in places[i + 1 :]:
+            apart = (
+                later_x >= x + columns
+                or later_x + 70 <= x
+                or later_y >= y + rows
+                or later_y + 98 <= y
+            )
+            assert apart
+    # And so it is in the picture.
+    hand = [DECK[(7 * i + n) % 52] for i in range(n)]
+    frame = rendering.blackjack(hand, Card("H", 9))
+    for card, (x, y) in zip(hand, places, strict=True):
+        # From the second row and column on, since corners show what lies below them.
+        seen = frame[y + 4 : y + rows, x + 2 : x + columns]
+        assert (seen == face(card, 70)[4:rows, 2:columns]).all()
+
+
+def test_a_hand_too_large_is_an_error():
+    with pytest.raises(ValueError, match="25 cards has no room: expected at most 24"):
+        rendering.blackjack_layout(25)
+
+
+@pytest.mark.parametrize("inline", [True, False])
+@pytest.mark.parametrize("formula", LONGEST)
+def test_the_longest_formulas_stay_readable_and_inside(formula, inline, monkeypatch):
+    written = []
+    draw = rendering.draw_text
+
+    def spy(frame, text, x, y, font, colour):
+        written.append((text, x, y, font))
+        draw(frame, text, x, y, font, colour)
+
+    monkeypatch.setattr(rendering, "draw_text", spy)
+    hand = cards("HA CT") if inline else cards("HA CT S2 D9")
+    frame = rendering.points(hand, formula, inline=inline)
+    assert "".join(" ".join(t for t, *_ in written).split()) == "Formula:" + "".join(
+        formula
+    ).replace(" ", "")
+    rows = sorted((y, y + 12) for _, _, y, _ in written)
+    assert all(below[0] >= above[1] + 4 for above, below in itertools.pairwise(rows))
+    for text, x, y, font in written:
+        assert x + rendering.text_width(text, font) <= 295
+        assert y >= (245 if inline else 200)
+    # Letters end above the picture's last row and left of its last columns.
+    assert (frame[-1] == rendering.TABLE).all()
+    assert (frame[:, -5:] == rendering.TABLE).all() or not inline
+
+
+def test_short_formulas_stand_on_one_line_where_the_published_games_write_them():
+    hand = cards("HA CT S2 D9")
+    four = rendering.points(hand, ["8", "*", "3"], inline=False)
+    expected = rendering.points(hand, [], inline=False)
+    rendering.draw_text(expected, "8 * 3", 10, 240, "sans-16", rendering.WHITE)
+    assert (four == expected).all()
+    two = rendering.points(cards("HA CT"), ["1", " ", "+"], inline=True)
+    expected = rendering.points(cards("HA CT"), [], inline=True)
+    expected[245:] = rendering.TABLE
+    rendering.draw_text(expected, "Formula: 1   +", 10, 258, "sans-20", rendering.WHITE)
+    assert (two == expected).all()
+
+
+def test_a_formula_or_number_without_room_is_an_error():
+    with pytest.raises(ValueError, match="too long for the picture"):
+        rendering.points(cards("HA CT"), ["10"] * 60, inline=True)
+    with pytest.raises(ValueError, match="too long for the picture"):
+        rendering.number_line(10**40, 0)
+
+
+@pytest.mark.parametrize("number", [0, 7, 99, 12345, 10**9, 10**12, 10**20])
+def test_numbers_of_any_length_stay_inside(number):
+    frame = rendering.number_line(number, number)
+    assert (frame[:, :29] == 255).all()
+    assert (frame[:, -5:] == 255).all()
+    assert (frame[:60] == 255).all()
+    assert frame[60:180].min() == frame[180:].min() == 0
+
+
+@pytest.mark.parametrize("font", FONTS)
+def test_every_printable_character_has_its_own_glyph(font):
+    pictures = set()
+    for code in range(32, 127):
+        frame = np.zeros((60, 60, 3), np.uint8)
+        rendering.draw_text(frame, chr(code), 10, 5, font, rendering.WHITE)
+        pictures.add(frame.tobytes())
+        assert rendering.text_width(chr(code), font) > 0
+    assert len(pictures) == 95
+
+
+def test_text_is_cut_off_at_the_edges_and_blended_in_between():
+    frame = np.zeros((30, 30, 3), np.uint8)
+    whole = frame.copy()
+    rendering.draw_text(whole, "W", 5, 5, "sans-20", (255, 128, 0))
+    assert whole[..., 0].max() == 255
+    assert whole[..., 1].max() == 128
+    assert whole[..., 2].max() == 0
+    # (coverage · colour + 127) // 255 over black.
+    assert (whole[..., 1] == (whole[..., 0].astype(int) * 128 + 127) // 255).all()
+    rendering.draw_text(frame, "W", -5, -5, "sans-20", (255, 128, 0))
+    assert (frame[:-10, :-10] == whole[10:, 10:]).all()
+    for x, y in ((-40, 0), (0, -40), (40, 0), (0, 40)):
+        frame = np.zeros((30, 30, 3), np.uint8)
+        rendering.draw_text(frame, "W", x, y, "sans-20", rendering.WHITE)
+        assert not frame.any()
+
+
+@pytest.mark.parametrize("text", ["×", "1\n2", "♠"])
+def test_characters_without_a_glyph_are_an_error(text):
+    with pytest.raises(ValueError, match="expected printable ASCII characters"):
+        rendering.text_width(text, "sans-16")
+    with pytest.raises(ValueError, match="expected printable ASCII characters"):
+        rendering.points(cards("HA CT"), [text], inline=True)
+
+
+def test_a_size_without_art_is_an_error_that_says_what_to_do():
+    with pytest.raises(ValueError, match=r"no faces-90\.png .* assets/build_art\.py"):
+        rendering.points(cards("HA CT S2"), [], inline=True)
+
+
+def test_no_font_is_used(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("a font was opened")
+
+    for name in ("truetype", "load", "load_default", "load_path", "FreeTypeFont", "ImageFont"):
+        monkeypatch.setattr(ImageFont, name, refuse)
+    for cached in (rendering._sheet, rendering._metrics, rendering.card_face, rendering.card_back):
+        cached.cache_clear()
+    for draw in FRAMES.values():
+        draw()
+    assert "ImageFont" not in inspect.getsource(rendering)
+
+
+if __name__ == "__main__":
+    recorded = {name: digest(draw()) for name, draw in FRAMES.items()}
+    HASHES.write_text(json.dumps(recorded, indent=1) + "\n")
