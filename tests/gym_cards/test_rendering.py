@@ -17,7 +17,7 @@ from gym_cards.cards import DECK, Card
 
 HASHES = Path(__file__).with_name("frame_hashes.json")
 # The corner that holds a card's index, for every width: columns and rows from the top left.
-INDEX = {67: (20, 38), 70: (21, 39), 135: (36, 60)}
+INDEX = {67: (20, 38), 70: (21, 39), 135: (36, 62)}
 WIDTHS = tuple(INDEX)
 FONTS = ("bold-36", "bold-16", "sans-20", "sans-16")
 # A refused number and the widest tokens; a formula never has more than 21.
@@ -138,7 +138,7 @@ def test_cards_stand_where_the_published_games_put_them():
     hand = rendering.blackjack(cards("HA CT S2 D9"), Card("S", 5))
     assert [x for x in range(1, 300) if _edge(hand, 75, x)] == [5, 78]
     assert [x for x in range(1, 300) if _edge(hand, 200, x)] == [5, 79, 153, 227]
-    assert [y for y in range(1, 300) if _edge(hand.swapaxes(0, 1), 60, y)] == [25, 150]
+    assert [y for y in range(1, 300) if _edge(hand.swapaxes(0, 1), 68, y)] == [25, 150]
 
 
 def _edge(frame: rendering.Frame, row: int, x: int) -> bool:
