@@ -29,7 +29,7 @@ from transformers import (
 
 from vlm_agent.parsing import parse
 from vlm_agent.prompts import build_messages, build_prompt
-from vlm_agent.task import Observation
+from vlm_agent.task import Observation, Reply
 
 _VALUE_HEAD = "value_head.safetensors"
 _SETTINGS = "policy.json"
@@ -55,29 +55,6 @@ class Settings:
             raise ValueError(f"temperature {self.temperature} is negative: expected 0 or above")
         if self.max_new_tokens < 1:
             raise ValueError(f"max_new_tokens {self.max_new_tokens}: expected at least 1")
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What a policy wrote in one step.
-
-    Attributes:
-        text: The reply, without the token that closes it.
-        action: Index into the observation's actions, or `None` where the reply names none.
-        tokens: Token ids, with the closing one where the reply was not cut off.
-        action_token: Index of the first token of the action part: the one that holds the opening
-            quote of the key `"action"`, although it may also hold the thought's last characters.
-            `len(tokens)` for a reply without an action part, which is all thought.
-        log_probs: One log-probability a token, at the sampling temperature.
-        value: The value head's estimate of the return from here on.
-    """
-
-    text: str
-    action: int | None
-    tokens: tuple[int, ...] = ()
-    action_token: int = 0
-    log_probs: tuple[float, ...] = ()
-    value: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -117,7 +94,7 @@ class VLMPolicy(nn.Module):
         self.model = model
         self.processor = processor
         self.settings = settings or Settings()
-        self.value_head = value_head or ValueHead(_hidden_size(model))
+        self.value_head = value_head or ValueHead(model.get_output_embeddings().weight.shape[1])
         self.value_head.to(model.device)
         self._generator = torch.Generator(device=model.device)
         self._end_tokens = _end_tokens(model, self.tokenizer)
@@ -190,13 +167,17 @@ class VLMPolicy(nn.Module):
     # ----- scoring ----------------------------------------------------------------------------
 
     def score(
-        self, observations: Sequence[Observation], replies: Sequence[Sequence[int]]
+        self,
+        observations: Sequence[Observation],
+        replies: Sequence[Sequence[int]],
+        temperature: float | None = None,
     ) -> Scores:
         """Scores replies under the prompts and pictures of their own steps, with gradients.
 
         Args:
             observations: What each reply answered.
             replies: Token ids of each reply, as `Reply.tokens` or `encode_reply` gives them.
+            temperature: By default the one that replies are sampled at.
         """
         inputs = self.encode(observations)
         longest = max(len(tokens) for tokens in replies)
@@ -205,7 +186,8 @@ class VLMPolicy(nn.Module):
         lengths = torch.tensor([len(tokens) for tokens in replies], device=self.device)
         mask = torch.arange(longest, device=self.device) < lengths[:, None]
         logits, hidden = self._forward(_append(inputs, reply_ids, mask), keep=longest + 1)
-        log_probs = self.token_log_probs(logits[:, :-1]).gather(2, reply_ids[..., None])[..., 0]
+        log_probs = self.token_log_probs(logits[:, :-1], temperature)
+        log_probs = log_probs.gather(2, reply_ids[..., None])[..., 0]
         return Scores(
             # Masked by `where`, since a pad token may be one that is never written: -inf * 0.
             torch.where(mask, log_probs, 0.0),
@@ -213,7 +195,7 @@ class VLMPolicy(nn.Module):
             self.value_head(hidden[:, 0].float()),
         )
 
-    def token_log_probs(self, logits: Tensor) -> Tensor:
+    def token_log_probs(self, logits: Tensor, temperature: float | None = None) -> Tensor:
         """The distribution that tokens are sampled from: logits to log-probabilities.
 
         Special tokens, and ids that stand for no text, are never written: a sampled image token,
@@ -221,9 +203,16 @@ class VLMPolicy(nn.Module):
 
         Args:
             logits: Shape (…, vocabulary).
+            temperature: By default the one that replies are sampled at.
+
+        Raises:
+            ValueError: If the temperature is 0, at which nothing has a log-probability.
         """
-        scaled = (logits.float() + self.banned) / (self.settings.temperature or 1.0)
-        return torch.log_softmax(scaled, dim=-1)
+        if temperature is None:
+            temperature = self.settings.temperature
+        if temperature <= 0:
+            raise ValueError("a greedy policy, temperature 0, has no log-probabilities to train by")
+        return torch.log_softmax((logits.float() + self.banned) / temperature, dim=-1)
 
     # ----- encoding ---------------------------------------------------------------------------
 
@@ -381,9 +370,11 @@ class ValueHead(nn.Module):
 
     def __init__(self, hidden_size: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(hidden_size, hidden_size), nn.Tanh(), nn.Linear(hidden_size, 1)
-        )
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            self.layers = nn.Sequential(
+                nn.Linear(hidden_size, hidden_size), nn.Tanh(), nn.Linear(hidden_size, 1)
+            )
         last = cast(nn.Linear, self.layers[-1])
         # A fresh head says 0 of every state, so the first advantages are the returns themselves.
         nn.init.zeros_(last.weight)
@@ -406,12 +397,14 @@ class _Sampler(LogitsProcessor):  # type: ignore[misc]
         self.log_probs: list[Tensor] = []
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        log_probs = self.policy.token_log_probs(scores)
-        if self.policy.settings.temperature > 0:
-            chosen = torch.multinomial(log_probs.exp(), 1, generator=self.policy._generator)
+        policy = self.policy
+        if policy.settings.temperature > 0:
+            log_probs = policy.token_log_probs(scores)
+            chosen = torch.multinomial(log_probs.exp(), 1, generator=policy._generator)
+            self.log_probs.append(log_probs.gather(1, chosen)[:, 0])
         else:
-            chosen = log_probs.argmax(-1, keepdim=True)
-        self.log_probs.append(log_probs.gather(1, chosen)[:, 0])
+            chosen = (scores + policy.banned).argmax(-1, keepdim=True)
+            self.log_probs.append(torch.zeros(len(scores), device=scores.device))
         return torch.full_like(scores, -torch.inf).scatter_(1, chosen, 0.0)
 
 
@@ -432,10 +425,6 @@ def _append(
             )
             extended[name] = torch.cat([value, tail.to(value.dtype)], dim=1)
     return extended
-
-
-def _hidden_size(model: Any) -> int:
-    return cast(int, model.get_output_embeddings().weight.shape[1])
 
 
 def _pad_token(tokenizer: Any) -> int:

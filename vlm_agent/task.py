@@ -57,6 +57,29 @@ class Observation:
     state: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Reply:
+    """What a policy answered in one step.
+
+    Attributes:
+        text: The reply, without the token that closes it; empty for a player without language.
+        action: Index into the observation's actions, or `None` where the reply names none.
+        tokens: Token ids, with the closing one where the reply was not cut off.
+        action_token: Index of the first token of the action part: the one that holds the opening
+            quote of the key `"action"`, although it may also hold the thought's last characters.
+            `len(tokens)` for a reply without an action part, which is all thought.
+        log_probs: One log-probability a token, at the sampling temperature; zeros if greedy.
+        value: The value head's estimate of the return from here on.
+    """
+
+    text: str
+    action: int | None
+    tokens: tuple[int, ...] = ()
+    action_token: int = 0
+    log_probs: tuple[float, ...] = ()
+    value: float = 0.0
+
+
 def env_id(name: str) -> str:
     """The id under which `gym.make` finds an environment, importing its package if need be.
 

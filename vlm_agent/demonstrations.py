@@ -1,0 +1,112 @@
+"""Expert episodes -> replies to learn from, made on the fly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from vlm_agent.prompts import build_reply
+from vlm_agent.task import (
+    EnvFactory,
+    Observation,
+    env_action,
+    episode_seeds,
+    make_env,
+    observe,
+    task_of,
+)
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """A moment of an episode, and the reply that it should get."""
+
+    observation: Observation
+    reply: str
+
+
+class Demonstrator:
+    """Plays environments by their own experts, and writes down a reply for every step.
+
+    Args:
+        env: An id, or a function that makes the environment; it has to offer `expert()`.
+        num_envs: How many episodes run side by side, so that neighbouring demonstrations differ.
+        random_share: The share of moves drawn uniformly from all actions, played and demonstrated
+            with a reason that leads to them (`explain`), so that RL has something to teach.
+        cot: Whether replies read out the state and reason.
+        seed: Of the episodes and of the random moves.
+        env_kwargs: Keyword arguments of the environment.
+
+    Raises:
+        AttributeError: If the environment has no expert.
+        ValueError: If `random_share` is not from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        env: str | EnvFactory,
+        *,
+        num_envs: int = 16,
+        random_share: float = 0.0,
+        cot: bool = True,
+        seed: int = 0,
+        env_kwargs: Mapping[str, Any] | None = None,
+    ) -> None:
+        if not 0 <= random_share <= 1:
+            raise ValueError(f"random_share {random_share}: expected a share from 0 to 1")
+        self.random_share = random_share
+        self.cot = cot
+        self._envs = [make_env(env, **(env_kwargs or {})) for _ in range(num_envs)]
+        if not self._envs[0].has_wrapper_attr("expert"):
+            raise AttributeError(
+                f"{self._envs[0]} has no `expert()` to demonstrate: offer one, or start from a "
+                "model that plays already"
+            )
+        self._rng = np.random.default_rng(seed)
+        self._task = task_of(self._envs[0])
+        self._now = [
+            observe(self._task, *env.reset(seed=episode_seed))
+            for env, episode_seed in zip(
+                self._envs, episode_seeds("training", seed, num_envs), strict=True
+            )
+        ]
+
+    def __iter__(self) -> Iterator[list[Demonstration]]:
+        """Endless batches, one demonstration from each environment."""
+        while True:
+            yield [self._demonstrate(index) for index in range(len(self._envs))]
+
+    def close(self) -> None:
+        """Closes the environments."""
+        for env in self._envs:
+            env.close()
+
+    def _demonstrate(self, index: int) -> Demonstration:
+        env, observation = self._envs[index], self._now[index]
+        if self._rng.random() < self.random_share:
+            action = int(self._rng.integers(len(observation.actions)))
+            reason = explain(env, observation, action)
+        else:
+            action, reason = expert_move(env, observation)
+        picture, _, terminated, truncated, info = env.step(env_action(observation, action))
+        if terminated or truncated:
+            picture, info = env.reset()
+        self._now[index] = observe(self._task, picture, info)
+        return Demonstration(observation, build_reply(observation, action, reason, cot=self.cot))
+
+
+def expert_move(env: gym.Env[Any, Any], observation: Observation) -> tuple[int, str]:
+    """What the environment's expert does now, as an index into `observation.actions`, and why."""
+    action, reason = env.get_wrapper_attr("expert")()
+    return observation.actions.index(action) if isinstance(action, str) else int(action), reason
+
+
+def explain(env: gym.Env[Any, Any], observation: Observation, action: int) -> str:
+    """A reason that leads to an action, right or wrong, in the words of the environment."""
+    if env.has_wrapper_attr("explain"):
+        return str(env.get_wrapper_attr("explain")(env_action(observation, action)))
+    return f"I choose {observation.actions[action]}"

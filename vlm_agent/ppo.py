@@ -1,0 +1,310 @@
+"""PPO on a vision-language model in a live environment (Zhai et al. 2024, section 4).
+
+The policy's log-probability of a step is λ Σ log p(thought tokens) + Σ log p(action tokens), and
+PPO's ratio is taken of that; the whole model learns from the environment's reward.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import mse_loss
+from tqdm import tqdm
+from transformers import get_cosine_with_min_lr_schedule_with_warmup
+
+from vlm_agent.metrics import Run
+from vlm_agent.policy import Settings, VLMPolicy
+from vlm_agent.rollout import Collector, Rollout
+from vlm_agent.task import Observation, Reply
+
+
+@dataclass
+class PPOConfig:
+    """What `vlm-agent ppo` does; the defaults are the paper's for the card games."""
+
+    env: str = field(metadata={"help": "environment id, such as gym_cards/NumberLine-v0"})
+    model: str = field(metadata={"help": "directory or hub name of the model to start from"})
+    out: str = field(metadata={"help": "directory of the run"})
+    env_kwargs: dict[str, Any] = field(
+        default_factory=dict, metadata={"help": "keyword arguments of the environment, as JSON"}
+    )
+    overwrite: bool = field(default=False, metadata={"help": "replace a run that --out holds"})
+    seed: int = field(default=0, metadata={"help": "of episodes, replies and minibatches"})
+
+    cot: bool = field(
+        default=True, metadata={"help": "read out the state and reason before the action"}
+    )
+    thought_coef: float = field(
+        default=0.5, metadata={"help": "λ, the weight of the thought's log-probability"}
+    )
+    temperature: float = field(
+        default=0.2, metadata={"help": "of sampling and of log-probabilities alike"}
+    )
+    max_new_tokens: int = field(default=256, metadata={"help": "longest reply, in tokens"})
+
+    total_steps: int = field(default=15_000, metadata={"help": "environment steps in all"})
+    num_envs: int = field(default=8, metadata={"help": "environments stepped together"})
+    rollout_steps: int = field(
+        default=64, metadata={"help": "steps of each environment before an update"}
+    )
+    gamma: float = field(default=0.9, metadata={"help": "discount factor"})
+    gae_lambda: float = field(default=0.95, metadata={"help": "decay of the advantage estimate"})
+
+    epochs: int = field(default=4, metadata={"help": "passes over each rollout"})
+    minibatch_size: int = field(default=128, metadata={"help": "steps an optimiser step"})
+    micro_batch_size: int = field(
+        default=16, metadata={"help": "steps a forward pass; lower it to save memory"}
+    )
+    clip: float = field(default=0.1, metadata={"help": "how far the ratio may move from 1"})
+    value_coef: float = field(default=0.5, metadata={"help": "weight of the value loss"})
+    learning_rate: float = field(default=1e-5, metadata={"help": "peak of the cosine"})
+    final_learning_rate: float = field(default=1e-9, metadata={"help": "end of the cosine"})
+    value_learning_rate: float | None = field(
+        default=None, metadata={"help": "of the value head; by default as the model's"}
+    )
+    max_grad_norm: float = field(default=0.5, metadata={"help": "gradient norm to clip to"})
+
+    def __post_init__(self) -> None:
+        """Refuses numbers that cannot be trained with."""
+        for name in ("total_steps", "num_envs", "rollout_steps", "epochs", "micro_batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: expected at least 1")
+        if not 0 <= self.thought_coef <= 1:
+            raise ValueError(f"thought_coef={self.thought_coef}: expected λ from 0 to 1")
+        if self.temperature <= 0:
+            raise ValueError(
+                f"temperature={self.temperature}: expected above 0, since a greedy policy does not "
+                "explore and has no log-probabilities"
+            )
+        if self.minibatch_size % self.micro_batch_size:
+            raise ValueError(
+                f"minibatch_size={self.minibatch_size} is not a multiple of "
+                f"micro_batch_size={self.micro_batch_size}"
+            )
+
+
+def step_log_prob(
+    log_probs: Tensor, mask: Tensor, action_tokens: Tensor, thought_coef: float
+) -> Tensor:
+    """λ Σ log p(thought tokens) + Σ log p(action tokens), equation 4.2 of the paper.
+
+    Args:
+        log_probs: One a token, shape (batch, tokens).
+        mask: Where a token is, not padding; bool, same shape.
+        action_tokens: Index of each reply's first action token, shape (batch,).
+        thought_coef: λ.
+
+    Returns:
+        Shape (batch,).
+    """
+    in_action = torch.arange(log_probs.shape[1], device=log_probs.device) >= action_tokens[:, None]
+    weights = torch.where(in_action, 1.0, thought_coef)
+    return torch.where(mask, weights * log_probs, 0.0).sum(dim=1)
+
+
+def clipped_objective(ratio: Tensor, advantages: Tensor, clip: float) -> Tensor:
+    """PPO's surrogate, one a step (Schulman et al. 2017, equation 7); to be maximised."""
+    return torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages)
+
+
+class Batch(NamedTuple):
+    """Steps of a rollout, flattened, with what PPO needs of each."""
+
+    observations: Sequence[Observation]
+    replies: Sequence[Reply]
+    log_probs: Tensor
+    advantages: Tensor
+    returns: Tensor
+
+    def select(self, indices: Sequence[int]) -> Batch:
+        """The steps at some indices."""
+        return Batch(
+            [self.observations[i] for i in indices],
+            [self.replies[i] for i in indices],
+            self.log_probs[list(indices)],
+            self.advantages[list(indices)],
+            self.returns[list(indices)],
+        )
+
+
+def make_batch(rollout: Rollout, config: PPOConfig, device: torch.device) -> Batch:
+    """Advantages, normalised over the rollout, returns, and the log-probabilities of sampling."""
+    advantages = rollout.advantages(config.gamma, config.gae_lambda)
+    returns = advantages + rollout.values
+    replies = [reply for step in rollout.replies for reply in step]
+    normalised = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+
+    def tensor(array: Any) -> Tensor:
+        return torch.tensor(np.ravel(array), dtype=torch.float32, device=device)
+
+    return Batch(
+        [observation for step in rollout.observations for observation in step],
+        replies,
+        _sampled_log_probs(replies, config.thought_coef).to(device),
+        tensor(normalised),
+        tensor(returns),
+    )
+
+
+def _sampled_log_probs(replies: Sequence[Reply], thought_coef: float) -> Tensor:
+    """`step_log_prob` of replies as they were sampled; no second forward pass is needed."""
+    log_probs = torch.nn.utils.rnn.pad_sequence(
+        [torch.tensor(reply.log_probs) for reply in replies], batch_first=True
+    )
+    lengths = torch.tensor([len(reply.tokens) for reply in replies])
+    mask = torch.arange(log_probs.shape[1]) < lengths[:, None]
+    action_tokens = torch.tensor([reply.action_token for reply in replies])
+    return step_log_prob(log_probs, mask, action_tokens, thought_coef)
+
+
+class PPO:
+    """The algorithm: turns rollouts into updates of a policy.
+
+    Invariant: replies are scored under the observations they answered, so that before the first
+    optimiser step of an update every ratio is 1; `train/first_ratio_error` shows it.
+
+    Args:
+        policy: The policy to train; dropout stays off, in rollouts and updates alike.
+        config: The numbers.
+        updates: How many updates there will be, for the learning rate's cosine.
+    """
+
+    def __init__(self, policy: VLMPolicy, config: PPOConfig, updates: int) -> None:
+        self.policy = policy.eval()
+        self.config = config
+        self._rng = np.random.default_rng(config.seed)
+        self._parameters = [p for p in policy.parameters() if p.requires_grad]
+        head = {id(parameter) for parameter in policy.value_head.parameters()}
+        self.optimizer = torch.optim.Adam(
+            [
+                {"params": [p for p in self._parameters if id(p) not in head]},
+                {
+                    "params": list(policy.value_head.parameters()),
+                    "lr": config.value_learning_rate or config.learning_rate,
+                },
+            ],
+            lr=config.learning_rate,
+        )
+        batch = config.num_envs * config.rollout_steps
+        minibatches = -(-batch // config.minibatch_size)
+        self.schedule = get_cosine_with_min_lr_schedule_with_warmup(
+            self.optimizer,
+            num_warmup_steps=0,
+            num_training_steps=updates * config.epochs * minibatches,
+            min_lr_rate=config.final_learning_rate / config.learning_rate,
+        )
+
+    def update(self, rollout: Rollout) -> dict[str, float | None]:
+        """Makes the optimiser steps that one rollout is worth, and reports on them."""
+        batch = make_batch(rollout, self.config, self.policy.device)
+        seen: list[dict[str, float]] = []
+        first_ratio_error = 0.0
+        for number, minibatch in enumerate(self._minibatches(batch)):
+            self.optimizer.zero_grad()
+            parts = [self._accumulate(part, minibatch) for part in self._split(minibatch)]
+            norm = torch.nn.utils.clip_grad_norm_(self._parameters, self.config.max_grad_norm)
+            self.optimizer.step()
+            self.schedule.step()
+            if number == 0:
+                first_ratio_error = max(part.pop("ratio_error") for part in parts)
+            metrics = {key: sum(part[key] for part in parts) for key in _SUMMED}
+            seen.append({**metrics, "gradient_norm": norm.item()})
+        errors = rollout.advantages(self.config.gamma, self.config.gae_lambda)
+        variance = float((errors + rollout.values).var())
+        return {
+            **{f"train/{key}": float(np.mean([m[key] for m in seen])) for key in seen[0]},
+            "train/first_ratio_error": first_ratio_error,
+            "train/explained_variance": 1 - float(errors.var()) / variance if variance else None,
+            "train/learning_rate": self.schedule.get_last_lr()[0],
+        }
+
+    def _minibatches(self, batch: Batch) -> Iterator[Batch]:
+        for _ in range(self.config.epochs):
+            order = self._rng.permutation(len(batch.replies)).tolist()
+            for start in range(0, len(order), self.config.minibatch_size):
+                yield batch.select(order[start : start + self.config.minibatch_size])
+
+    def _split(self, minibatch: Batch) -> Iterator[Batch]:
+        size = self.config.micro_batch_size
+        for start in range(0, len(minibatch.replies), size):
+            yield minibatch.select(range(start, min(start + size, len(minibatch.replies))))
+
+    def _accumulate(self, part: Batch, minibatch: Batch) -> dict[str, float]:
+        """Adds the gradient of a micro-batch, weighted by its share of the minibatch."""
+        scores = self.policy.score(part.observations, [reply.tokens for reply in part.replies])
+        log_probs = step_log_prob(
+            scores.log_probs,
+            scores.mask,
+            torch.tensor([reply.action_token for reply in part.replies], device=self.policy.device),
+            self.config.thought_coef,
+        )
+        log_ratio = log_probs - part.log_probs
+        ratio = log_ratio.exp()
+        policy_loss = -clipped_objective(ratio, part.advantages, self.config.clip).mean()
+        value_loss = mse_loss(scores.values, part.returns)
+        share = len(part.replies) / len(minibatch.replies)
+        loss = policy_loss + self.config.value_coef * value_loss
+        (share * loss).backward()  # type: ignore[no-untyped-call]
+        with torch.no_grad():
+            clipped = ((ratio - 1).abs() > self.config.clip).float().mean()
+            return {
+                "policy_loss": share * policy_loss.item(),
+                "value_loss": share * value_loss.item(),
+                # Schulman's estimator with low variance: E[(r - 1) - log r].
+                "approx_kl": share * (ratio - 1 - log_ratio).mean().item(),
+                "clip_fraction": share * clipped.item(),
+                "ratio_error": (ratio - 1).abs().max().item(),
+            }
+
+
+_SUMMED = ("policy_loss", "value_loss", "approx_kl", "clip_fraction")
+
+
+def ppo(config: PPOConfig) -> VLMPolicy:
+    """Trains a policy by its environment's reward and saves it in `config.out`.
+
+    An interrupt (Ctrl-C) saves what was learned so far before it is raised again.
+
+    Raises:
+        FileExistsError: If `config.out` holds anything already.
+    """
+    settings = Settings(config.cot, config.temperature, config.max_new_tokens)
+    policy = VLMPolicy.load(config.model, settings)
+    policy.seed(config.seed)
+    collector = Collector(
+        config.env, config.num_envs, seed=config.seed, env_kwargs=config.env_kwargs
+    )
+    run = Run(config.out, config, overwrite=config.overwrite)
+    try:
+        _train(config, policy, collector, run)
+    finally:
+        policy.save(config.out)
+        run.close()
+        collector.close()
+    return policy
+
+
+def _train(config: PPOConfig, policy: VLMPolicy, collector: Collector, run: Run) -> None:
+    batch = config.num_envs * config.rollout_steps
+    updates = -(-config.total_steps // batch)
+    algorithm = PPO(policy, config, updates)
+    progress = tqdm(total=updates * batch, desc="ppo", unit=" steps")
+    for update in range(1, updates + 1):
+        started = time.perf_counter()
+        rollout = collector.collect(policy, config.rollout_steps)
+        collected = time.perf_counter()
+        metrics = {**rollout.metrics, **algorithm.update(rollout)}
+        ended = time.perf_counter()
+        metrics["time/rollout_steps_per_second"] = batch / (collected - started)
+        metrics["time/update_steps_per_second"] = batch / (ended - collected)
+        run.log(update * batch, metrics)
+        progress.update(batch)
+        success = metrics["rollout/success_rate"]
+        progress.set_postfix(success="-" if success is None else f"{success:.2f}")
+    progress.close()

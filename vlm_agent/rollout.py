@@ -1,0 +1,220 @@
+"""Vector environments and a policy -> steps to learn from, with generalised advantages."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlm_agent.evaluate import Perception, legal_action
+from vlm_agent.policy import VLMPolicy
+from vlm_agent.task import (
+    EnvFactory,
+    Info,
+    Observation,
+    Reply,
+    Task,
+    env_action,
+    episode_seeds,
+    make_vector_env,
+    observe,
+    split_infos,
+)
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass
+class Rollout:
+    """Steps of several environments; every array has the shape (steps, environments).
+
+    Attributes:
+        observations: What each step's reply answered: its own picture and prompt.
+        replies: What the policy wrote, with the log-probabilities it was sampled with.
+        rewards: The environment's reward for the step.
+        values: The policy's estimate for the step's observation.
+        next_values: Its estimate for what came of the step: 0 where the episode terminated, that
+            of the episode's own last observation where it was truncated.
+        last: Where the step was the last of its episode.
+        metrics: What the rollout showed, under the keys it is logged by.
+    """
+
+    observations: list[list[Observation]]
+    replies: list[list[Reply]]
+    rewards: Floats
+    values: Floats
+    next_values: Floats
+    last: Bools
+    metrics: dict[str, float | None] = field(default_factory=dict)
+
+    def advantages(self, gamma: float, gae_lambda: float) -> Floats:
+        """Generalised advantage estimates."""
+        return generalised_advantages(
+            self.rewards, self.values, self.next_values, self.last, gamma, gae_lambda
+        )
+
+
+def generalised_advantages(
+    rewards: Floats,
+    values: Floats,
+    next_values: Floats,
+    last: Bools,
+    gamma: float,
+    gae_lambda: float,
+) -> Floats:
+    """Generalised advantage estimation (Schulman et al. 2015, equations 11 to 16).
+
+    With δ_t = r_t + γ V(s_{t+1}) - V(s_t), the estimate is A_t = δ_t + γ λ A_{t+1} within an
+    episode. An episode's last step starts anew; whether it is bootstrapped lies in `next_values`.
+
+    Args:
+        rewards: r_t, shape (steps, environments), like all arrays here.
+        values: V(s_t).
+        next_values: V(s_{t+1}); 0 after termination.
+        last: Where an episode ended, by termination or truncation.
+        gamma: Discount factor.
+        gae_lambda: Decay of the estimator; no relation to the thought coefficient.
+    """
+    deltas = rewards + gamma * next_values - values
+    advantages = np.zeros_like(deltas)
+    following = np.zeros(deltas.shape[1])
+    for step in reversed(range(len(deltas))):
+        following = deltas[step] + gamma * gae_lambda * np.where(last[step], 0.0, following)
+        advantages[step] = following
+    return advantages
+
+
+class Collector:
+    """Plays a policy in vector environments, from rollout to rollout without losing an episode.
+
+    Args:
+        env: An id, or a function that makes the environment.
+        num_envs: How many are stepped together; the policy replies to all as one batch.
+        seed: Of the episodes, and of the moves drawn where a reply names no legal action.
+        env_kwargs: Keyword arguments of the environment.
+    """
+
+    def __init__(
+        self,
+        env: str | EnvFactory,
+        num_envs: int,
+        *,
+        seed: int = 0,
+        env_kwargs: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.envs = make_vector_env(env, num_envs, **(env_kwargs or {}))
+        self.task = Task(self.envs.call("task_description")[0], self.envs.call("action_names")[0])
+        self._rng = np.random.default_rng(seed)
+        pictures, infos = self.envs.reset(seed=list(episode_seeds("training", seed, num_envs)))
+        self._now = self._observe(pictures, infos)
+        self._returns = np.zeros(num_envs)
+        self._lengths = np.zeros(num_envs, dtype=int)
+
+    def collect(self, policy: VLMPolicy, steps: int) -> Rollout:
+        """Makes `steps` steps in every environment."""
+        shape = (steps, self.envs.num_envs)
+        rollout = Rollout(
+            [], [], np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(shape, dtype=bool)
+        )
+        tally = _Tally()
+        for step in range(steps):
+            replies = policy.act(self._now)
+            actions = [
+                legal_action(reply, observation, self._rng)
+                for reply, observation in zip(replies, self._now, strict=True)
+            ]
+            rollout.observations.append(self._now)
+            rollout.replies.append(replies)
+            rollout.values[step] = [reply.value for reply in replies]
+            tally.replies(self._now, replies)
+            self._step(policy, actions, rollout, step, tally)
+        # V(s_{t+1}) of a step within an episode is what the next step found; of the last, ask.
+        following = np.vstack([rollout.values[1:], [policy.values(self._now)]])
+        rollout.next_values = np.where(rollout.last, rollout.next_values, following)
+        rollout.metrics = tally.metrics()
+        return rollout
+
+    def close(self) -> None:
+        """Closes the environments."""
+        self.envs.close()
+
+    def _step(
+        self, policy: VLMPolicy, actions: list[int], rollout: Rollout, step: int, tally: _Tally
+    ) -> None:
+        played = [env_action(o, a) for o, a in zip(self._now, actions, strict=True)]
+        batch = np.asarray(played) if self.task.action_names is not None else tuple(played)
+        pictures, rewards, terminated, truncated, infos = self.envs.step(batch)
+        rollout.rewards[step] = rewards
+        rollout.last[step] = terminated | truncated
+        self._returns += rewards
+        self._lengths += 1
+        ended = np.flatnonzero(rollout.last[step])
+        if len(ended):
+            final_infos = split_infos(infos["final_info"], self.envs.num_envs)
+            for index in ended:
+                tally.episode(final_infos[index], self._returns[index], self._lengths[index])
+                self._returns[index], self._lengths[index] = 0.0, 0
+            # A truncated episode goes on in principle: its value is that of its own last picture
+            # and prompt, not of the next episode's first.
+            cut = [index for index in ended if not terminated[index]]
+            if cut:
+                final = [
+                    observe(self.task, infos["final_obs"][index], final_infos[index])
+                    for index in cut
+                ]
+                rollout.next_values[step, cut] = policy.values(final)
+        self._now = self._observe(pictures, infos)
+
+    def _observe(self, pictures: Any, infos: Info) -> list[Observation]:
+        return [
+            observe(self.task, picture, info)
+            for picture, info in zip(
+                np.array(pictures), split_infos(infos, self.envs.num_envs), strict=True
+            )
+        ]
+
+
+class _Tally:
+    """Counts what a rollout shows."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._perception = Perception()
+        self._return = 0.0
+
+    def replies(self, observations: list[Observation], replies: list[Reply]) -> None:
+        for observation, reply in zip(observations, replies, strict=True):
+            self._perception.add(reply, observation)
+            self._counts.update(
+                steps=1,
+                illegal=reply.action is None,
+                tokens=len(reply.tokens),
+                thought_tokens=reply.action_token,
+            )
+
+    def episode(self, info: Info, total: float, length: int) -> None:
+        self._counts.update(episodes=1, successes=bool(info["is_success"]), length=int(length))
+        self._return += total
+
+    def metrics(self) -> dict[str, float | None]:
+        count = self._counts
+
+        def mean(total: float, number: int) -> float | None:
+            return total / number if number else None
+
+        episodes, steps = count["episodes"], count["steps"]
+        return {
+            "rollout/episodes": episodes,
+            "rollout/success_rate": mean(count["successes"], episodes),
+            "rollout/mean_return": mean(self._return, episodes),
+            "rollout/mean_length": mean(count["length"], episodes),
+            "rollout/illegal_rate": mean(count["illegal"], steps),
+            "rollout/perception": self._perception.share,
+            "rollout/reply_tokens": mean(count["tokens"], steps),
+            "rollout/thought_tokens": mean(count["thought_tokens"], steps),
+        }

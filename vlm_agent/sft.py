@@ -1,0 +1,134 @@
+"""Supervised fine-tuning: a model learns to write the replies of an expert."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+from transformers import get_cosine_with_min_lr_schedule_with_warmup
+
+from vlm_agent.demonstrations import Demonstration, Demonstrator
+from vlm_agent.metrics import Run
+from vlm_agent.policy import Settings, VLMPolicy
+from vlm_agent.prompts import build_prompt
+from vlm_agent.tiny import build_tiny
+
+
+@dataclass
+class SFTConfig:
+    """What `vlm-agent sft` does."""
+
+    env: str = field(metadata={"help": "environment id, such as gym_cards/NumberLine-v0"})
+    out: str = field(metadata={"help": "directory of the run"})
+    model: str = field(
+        default="tiny", metadata={"help": "tiny, a directory or a hub name of a model"}
+    )
+    env_kwargs: dict[str, Any] = field(
+        default_factory=dict, metadata={"help": "keyword arguments of the environment, as JSON"}
+    )
+    overwrite: bool = field(default=False, metadata={"help": "replace a run that --out holds"})
+    seed: int = field(default=0, metadata={"help": "of weights, episodes and random moves"})
+
+    cot: bool = field(
+        default=True, metadata={"help": "read out the state and reason before the action"}
+    )
+    random_share: float = field(
+        default=0.0,
+        metadata={"help": "share of the demonstrator's moves that are random, 0 to 1"},
+    )
+
+    samples: int = field(default=4096, metadata={"help": "demonstrations to learn from"})
+    batch_size: int = field(default=16, metadata={"help": "demonstrations an optimiser step"})
+    learning_rate: float | None = field(
+        default=None,
+        metadata={"help": "peak of a cosine; by default 2e-3 for tiny and 2e-5 for others"},
+    )
+    max_grad_norm: float = field(default=1.0, metadata={"help": "gradient norm to clip to"})
+
+    temperature: float = field(
+        default=0.2, metadata={"help": "at which the trained policy will act"}
+    )
+    max_new_tokens: int = field(
+        default=256, metadata={"help": "longest reply of the trained policy, in tokens"}
+    )
+
+
+def sft(config: SFTConfig) -> VLMPolicy:
+    """Trains a model on an expert's replies and saves it as a policy in `config.out`.
+
+    An interrupt (Ctrl-C) saves what was learned so far before it is raised again.
+
+    Raises:
+        FileExistsError: If `config.out` holds anything already.
+    """
+    demonstrator = Demonstrator(
+        config.env,
+        num_envs=config.batch_size,
+        random_share=config.random_share,
+        cot=config.cot,
+        seed=config.seed,
+        env_kwargs=config.env_kwargs,
+    )
+    policy = _start(config, demonstrator)
+    run = Run(config.out, config, overwrite=config.overwrite)
+    try:
+        _train(config, policy, demonstrator, run)
+    finally:
+        policy.save(config.out)
+        run.close()
+        demonstrator.close()
+    return policy
+
+
+def _start(config: SFTConfig, demonstrator: Demonstrator) -> VLMPolicy:
+    settings = Settings(config.cot, config.temperature, config.max_new_tokens)
+    if config.model != "tiny":
+        return VLMPolicy.load(config.model, settings)
+    texts = itertools.chain.from_iterable(
+        (build_prompt(item.observation, cot=config.cot), item.reply)
+        for batch in itertools.islice(demonstrator, -(-2048 // config.batch_size))
+        for item in batch
+    )
+    return VLMPolicy(*build_tiny(texts, seed=config.seed), settings)
+
+
+def _train(config: SFTConfig, policy: VLMPolicy, demonstrator: Demonstrator, run: Run) -> None:
+    learning_rate = config.learning_rate or (2e-3 if config.model == "tiny" else 2e-5)
+    steps = -(-config.samples // config.batch_size)
+    optimizer = torch.optim.AdamW(policy.model.parameters(), lr=learning_rate, weight_decay=0.0)
+    schedule = get_cosine_with_min_lr_schedule_with_warmup(
+        optimizer, num_warmup_steps=min(20, steps // 10), num_training_steps=steps, min_lr_rate=0.01
+    )
+    policy.train()
+    progress = tqdm(total=config.samples, desc="sft", unit=" demonstrations")
+    for step, batch in enumerate(itertools.islice(demonstrator, steps), start=1):
+        loss = reply_loss(policy, batch)
+        optimizer.zero_grad()
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(policy.model.parameters(), config.max_grad_norm)
+        optimizer.step()
+        metrics = {
+            "train/loss": loss.item(),
+            "train/gradient_norm": norm.item(),
+            "train/learning_rate": schedule.get_last_lr()[0],
+        }
+        schedule.step()
+        run.log(step * config.batch_size, metrics)
+        progress.update(len(batch))
+        progress.set_postfix(loss=f"{metrics['train/loss']:.3f}")
+    progress.close()
+    policy.eval()
+
+
+def reply_loss(policy: VLMPolicy, batch: list[Demonstration]) -> Tensor:
+    """Mean negative log-probability of the tokens of the demonstrated replies."""
+    scores = policy.score(
+        [item.observation for item in batch],
+        [policy.encode_reply(item.reply) for item in batch],
+        temperature=1.0,
+    )
+    return -scores.log_probs.sum() / scores.mask.sum()
