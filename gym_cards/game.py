@@ -27,18 +27,19 @@ def picture_space() -> spaces.Space[Frame]:
 
 
 def check_integer(name: str, value: object, least: int | None = None) -> int:
-    """The keyword argument as a plain integer.
+    """A keyword argument or an option as a plain integer.
 
     Raises:
         ValueError: If it is not a whole number, or smaller than `least`.
     """
-    expected = "an integer" + ("" if least is None else f" of at least {least}")
+    expected = "a whole number" + ("" if least is None else f" of at least {least}")
     try:
         number = None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         number = None
     if number is None or (least is not None and number < least):
-        raise ValueError(f"{name}={value!r}: expected {expected}; pass {name}={least or 24}")
+        example = max(5, least or 0)
+        raise ValueError(f"{name}={value!r}: expected {expected}; pass one, such as {example}")
     return number
 
 

@@ -1,0 +1,259 @@
+"""Blackjack: beat the dealer by coming closer to 21 without going over it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from gym_cards import blackjack_odds, rendering
+from gym_cards.cards import SUITS, Card
+from gym_cards.game import Frame, Game, check_cards, check_flag, check_options, picture_space
+
+ACTION_NAMES = ("stand", "hit")
+Hand = Sequence[Card]
+Observation = Frame | tuple[int, int, int]
+
+
+def draw(np_random: np.random.Generator) -> Card:
+    """One card from an infinite deck of values; those worth ten are a J, Q or K at random."""
+    # Of 13 equally likely values four are ten, shared evenly by three figures: 39 parts in all.
+    suit, part = divmod(int(np_random.integers(4 * 39)), 39)
+    rank = part // 3 + 1 if part < 27 else 11 + (part - 27) // 4
+    return Card(SUITS[suit], rank)
+
+
+def value(card: Card) -> int:
+    """The points of a card, an ace counted as 1."""
+    return min(card.rank, 10)
+
+
+def has_usable_ace(hand: Hand) -> bool:
+    """Whether an ace of the hand counts as 11."""
+    return any(card.rank == 1 for card in hand) and sum(map(value, hand)) + 10 <= 21
+
+
+def total(hand: Hand) -> int:
+    """The best total of a hand: an ace counts as 11 unless that goes over 21."""
+    return sum(map(value, hand)) + (10 if has_usable_ace(hand) else 0)
+
+
+def is_natural(hand: Hand) -> bool:
+    """Whether the hand is an ace and a card worth ten, and no more."""
+    return len(hand) == 2 and total(hand) == 21
+
+
+def play_dealer(hand: Hand, np_random: np.random.Generator) -> list[Card]:
+    """The dealer's hand after drawing: he stands on every 17, with a usable ace too."""
+    hand = list(hand)
+    while total(hand) < 17:
+        hand.append(draw(np_random))
+    return hand
+
+
+def settle(player: Hand, dealer: Hand, *, natural: bool = False, sab: bool = False) -> float:
+    """The reward of a player who stands with at most 21, once the dealer has drawn."""
+    mine, theirs = total(player), total(dealer)
+    won = theirs > 21 or mine > theirs
+    if sab:
+        won = won or (is_natural(player) and not is_natural(dealer))
+    elif natural and won and is_natural(player):
+        return 1.5
+    return 1.0 if won else 0.0 if mine == theirs else -1.0
+
+
+class BlackjackEnv(Game[Any]):
+    """Beat the dealer by coming closer to 21 without going over it.
+
+    ## Description
+    Player and dealer get two cards each; one of the dealer's is face down. The player may take
+    further cards, one at a time, and loses at once with more than 21. When he stands, the dealer
+    turns up his card and draws until he has 17 or more. The better total of at most 21 wins.
+
+    Cards count their number, J, Q and K count 10, and an ace counts 11 unless that takes the hand
+    over 21, else 1. They come from an infinite deck, so that nothing can be learned by counting
+    them. The cards worth 10, four of 13, are shown as a J, Q or K at random and never as a 10.
+
+    ## Action Space
+    `Discrete(2)`:
+
+    | Action | Name    | Effect                                |
+    | ------ | ------- | ------------------------------------- |
+    | 0      | "stand" | take no more cards; the dealer plays  |
+    | 1      | "hit"   | take a card                           |
+
+    ## Observation Space
+    `Box(0, 255, (300, 300, 3), uint8)`: the dealer's open card beside a card back, above all of
+    the player's cards. The picture does not turn up the dealer's hidden card at the end.
+
+    With `is_pixel=False`: `Tuple(Discrete(32), Discrete(11), Discrete(2))`, which are the player's
+    total, the value of the dealer's open card (an ace is 1) and whether an ace of the player
+    counts as 11.
+
+    ## Starting State
+    Two cards for the dealer and two for the player, drawn independently; every value from 1 to 9
+    has probability 1/13, ten has 4/13; suits are uniform.
+
+    `reset(options={"player": ["HA", "S9"], "dealer": ["CK", "D5"]})` sets the hands: a suit letter
+    out of C, D, H, S and a rank out of A, 2 to 9, T, J, Q, K. The player has two or more cards
+    worth at most 21 in total, the dealer exactly two, of which the first is face up.
+
+    ## Rewards
+    - +1 for a win, 0 for a draw, -1 for a loss;
+    - with `natural=True`, +1.5 for a win with an ace and a ten as the first two cards;
+    - with `sab=True`, such a hand always wins (+1) unless the dealer has one as well.
+
+    ## Episode End
+    Termination: the player stands, or has more than 21. (The registered time limit of 300 steps
+    is never reached.)
+
+    ## Information
+    - `Dealer Card`: a list of `(value, face, suit)`, such as `(10, "K", "C")`: the dealer's open
+      card; at the end of the episode his whole hand;
+    - `Player Card`: the same for the player's hand;
+    - `state`: `{"player cards": "A 9", "dealer card": "K", "player total": "20"}`;
+    - `given`: empty, since a prompt tells none of these;
+    - `is_success`: whether the reward so far is above 0, so that a draw is no success;
+    - `action_mask`: all ones, since no action is refused.
+
+    ## Arguments
+    - `natural` (default `False`): pay 1.5 for a win with a natural;
+    - `sab` (default `False`): a natural wins against any other 21, as in Sutton and Barto;
+      `natural` is then ignored;
+    - `is_pixel` (default `True`): observe a picture, else three numbers;
+    - `render_mode` (default `None`): `"rgb_array"` or `"human"`.
+
+    The published environment takes `natural` and `sab` too, but they have no effect there; here
+    they work as in Gymnasium's Blackjack-v1.
+
+    ## Version History
+    - v0: the published rules.
+
+    ## References
+    - Sutton and Barto, "Reinforcement Learning: An Introduction", example 5.1.
+    - Zhai et al., "Fine-Tuning Large Vision-Language Models as Decision-Making Agents via
+      Reinforcement Learning", 2024, arXiv 2405.10292.
+    """
+
+    def __init__(
+        self,
+        natural: bool = False,
+        sab: bool = False,
+        is_pixel: bool = True,
+        render_mode: str | None = None,
+    ) -> None:
+        super().__init__(render_mode)
+        self.natural = check_flag("natural", natural)
+        self.sab = check_flag("sab", sab)
+        self.is_pixel = check_flag("is_pixel", is_pixel)
+        self.action_space = spaces.Discrete(len(ACTION_NAMES))
+        self.observation_space = (
+            picture_space()
+            if self.is_pixel
+            else spaces.Tuple((spaces.Discrete(32), spaces.Discrete(11), spaces.Discrete(2)))
+        )
+        self.action_names = ACTION_NAMES
+        bonus = ""
+        if self.sab:
+            bonus = (
+                " An ace and a ten as your first two cards always win, unless the dealer has "
+                "the same."
+            )
+        elif self.natural:
+            bonus = " A win with an ace and a ten as your first two cards pays one and a half."
+        self.task_description = (
+            "You are playing blackjack. You see your cards and one of the dealer's two cards. "
+            "Number cards count their number, J, Q and K count 10, and an ace counts 11 unless "
+            'that takes the hand over 21, else 1. Each turn you choose "hit" to take another card '
+            'or "stand" to stop; with more than 21 you lose at once. When you stand, the dealer '
+            "draws cards until he has 17 or more, and the better total of at most 21 wins."
+            f"{bonus} Your goal is to beat the dealer."
+        )
+
+    def expert(self, objective: blackjack_odds.Objective = "reward") -> tuple[int, str]:
+        """The best action, and why.
+
+        Args:
+            objective: Whether to play for the highest expected reward or for the most wins, where
+                a draw is as bad as a loss.
+        """
+        points = total(self._player)
+        action = ACTION_NAMES.index("stand")
+        # With more than 21 all is over, but a vector environment asks its running games and its
+        # finished ones together.
+        if points <= 21:
+            action = blackjack_odds.optimal_action(
+                points,
+                has_usable_ace(self._player),
+                value(self._dealer[0]),
+                objective,
+                natural=self.natural,
+                sab=self.sab,
+                two_cards=len(self._player) == 2,
+            )
+        return action, self.explain(action)
+
+    def explain(self, action: np.int64 | int) -> str:
+        """What decides: the total, whether an ace can still give way, and the open card."""
+        kind = "soft" if has_usable_ace(self._player) else "hard"
+        name = ACTION_NAMES[self._index(action)]
+        return f"{kind} {total(self._player)} against {self._dealer[0].label}, so I {name}"
+
+    def _start(self, options: Mapping[str, Any]) -> None:
+        if options:
+            player, dealer = self._parse(options)
+        else:
+            dealer = (draw(self.np_random), draw(self.np_random))
+            player = (draw(self.np_random), draw(self.np_random))
+        self._player: list[Card] = list(player)
+        self._dealer: list[Card] = list(dealer)
+
+    def _parse(self, options: Mapping[str, Any]) -> tuple[Hand, Hand]:
+        check_options(options, ("player", "dealer"))
+        player = check_cards("player", options["player"])
+        dealer = check_cards("dealer", options["dealer"])
+        if len(player) < 2 or total(player) > 21:
+            raise ValueError(
+                f"options['player']={options['player']!r}: expected two or more cards worth at "
+                f"most 21, got {len(player)} worth {total(player)}; choose other cards"
+            )
+        if len(dealer) != 2:
+            raise ValueError(
+                f"options['dealer']={options['dealer']!r}: expected two cards, the first face up, "
+                f"got {len(dealer)}; he draws further ones himself"
+            )
+        return player, dealer
+
+    def _play(self, action: int) -> tuple[float, bool, bool]:
+        if ACTION_NAMES[action] == "hit":
+            self._player.append(draw(self.np_random))
+            bust = total(self._player) > 21
+            return (-1.0 if bust else 0.0), bust, False
+        self._dealer = play_dealer(self._dealer, self.np_random)
+        reward = settle(self._player, self._dealer, natural=self.natural, sab=self.sab)
+        return reward, True, False
+
+    def _frame(self) -> Frame:
+        return rendering.blackjack(self._player, self._dealer[0])
+
+    def _observation(self) -> Observation:
+        if self.is_pixel:
+            return self._frame()
+        usable_ace = int(has_usable_ace(self._player))
+        return total(self._player), value(self._dealer[0]), usable_ace
+
+    def _state(self) -> dict[str, str]:
+        return {
+            "player cards": " ".join(card.label for card in self._player),
+            "dealer card": self._dealer[0].label,
+            "player total": str(total(self._player)),
+        }
+
+    def _published_info(self) -> dict[str, Any]:
+        dealer = self._dealer[:1] if self._playing else self._dealer
+        return {
+            "Dealer Card": [(value(card), card.label, card.suit) for card in dealer],
+            "Player Card": [(value(card), card.label, card.suit) for card in self._player],
+        }
