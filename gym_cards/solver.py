@@ -12,7 +12,7 @@ formula, so the best formula is made of best parts, and equal values can be merg
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from itertools import combinations, combinations_with_replacement
@@ -75,8 +75,8 @@ def is_solvable(
     cards, rules = _check(numbers, operators, parentheses, floating_point)
     if not parentheses and len(cards) > 2:
         whole = _Position((_START,), None, cards)
-        return _complete(whole, target, 2 * len(cards), rules) is not None
-    return target in _values(cards, rules)
+        return _complete(whole, cards, target, 2 * len(cards), rules) is not None
+    return _reaches(cards, target, rules)
 
 
 def canonical_plan(
@@ -156,7 +156,7 @@ def complete(
     position = _read(tuple(str(token) for token in prefix), cards, rules)
     if position is None:
         return None
-    return _complete(position, target, max_tokens - len(prefix), rules)
+    return _complete(position, cards, target, max_tokens - len(prefix), rules)
 
 
 def solvable_share(
@@ -232,23 +232,28 @@ def _splits(cards: Cards) -> tuple[tuple[Cards, Cards], ...]:
 @lru_cache(maxsize=16384)
 def _values(cards: Cards, rules: _Rules) -> frozenset[Number]:
     """Every value that the cards can be combined to, with brackets wherever they are needed."""
-    if len(cards) == 1:
-        return frozenset(cards)
-    values: set[Number] = set()
-    for taken, left in _splits(cards):
-        if not left:
-            continue
-        rights = _values(left, rules)
-        for a in _values(taken, rules):
-            if "+" in rules.operators and taken <= left:
-                values.update([a + b for b in rights])
+    return frozenset(cards) if len(cards) == 1 else frozenset(_combinations(cards, rules))
+
+
+@lru_cache(maxsize=16384)
+def _reaches(cards: Cards, target: int, rules: _Rules) -> bool:
+    return target in (cards if len(cards) == 1 else _combinations(cards, rules))
+
+
+def _combinations(cards: Cards, rules: _Rules) -> Iterator[Number]:
+    """The values of all operations on two values that the cards, in two parts, combine to."""
+    for part, rest in _splits(cards):
+        rights = _values(rest, rules) if rest else ()
+        for a in _values(part, rules) if rest else ():
+            # Addition and multiplication commute, in floating point too.
+            if "+" in rules.operators and part <= rest:
+                yield from [a + b for b in rights]
             if "-" in rules.operators:
-                values.update([a - b for b in rights])
-            if "*" in rules.operators and taken <= left:
-                values.update([a * b for b in rights])
+                yield from [a - b for b in rights]
+            if "*" in rules.operators and part <= rest:
+                yield from [a * b for b in rights]
             if "/" in rules.operators:
-                values.update([q for b in rights if (q := _divide(a, b, rules)) is not None])
-    return frozenset(values)
+                yield from [q for b in rights if (q := _divide(a, b, rules)) is not None]
 
 
 # The search for completions. An expression that is read left to right is known by two numbers: the
@@ -356,7 +361,7 @@ def _append(
 
 @lru_cache(maxsize=65536)
 def _complete(
-    position: _Position, target: int, limit: int, rules: _Rules
+    position: _Position, hand: Cards, target: int, limit: int, rules: _Rules
 ) -> tuple[str, ...] | None:
     """The canonical completion of at most `limit` tokens, or None."""
     frames, partial, cards = position
@@ -367,6 +372,8 @@ def _complete(
         text = _search(position, target, bound, rules)
         if text is not None:
             return text[3]
+        if not _reaches(hand, target, rules):
+            return None  # known sooner than from searching on
     return None
 
 
@@ -441,7 +448,7 @@ def _read(prefix: tuple[str, ...], cards: Cards, rules: _Rules) -> _Position | N
             if text == "(" and rules.parentheses:
                 frames.append(_START)
                 continue
-            if not text.isdigit() or int(text) not in remaining:
+            if not text.isdecimal() or int(text) not in remaining:
                 return None
             remaining.remove(int(text))
             value: Number = int(text)
