@@ -19,8 +19,8 @@ def deal(np_random: np.random.Generator, max_position: int) -> tuple[int, int]:
     target = int(np_random.integers(max_position + 1))
     current = int(np_random.integers(max_position + 1))
     if target == current:
-        # The published rule: it wraps at max_position, not behind it, and so sends the last
-        # position to 1. From 2 positions on the result always differs from `target`.
+        # The published rule: it wraps at max_position, not behind it, and so sends the last two
+        # positions to 0 and 1. For a max_position of at least 2 the result differs from `target`.
         target = (target + 1) % max_position
     return target, current
 
@@ -59,7 +59,7 @@ class NumberLineEnv(Game[Frame]):
     ## Starting State
     Target and current number are drawn from 0 to `max_position`, uniformly and independently.
     Where they are equal, the target becomes `(target + 1) % max_position`; it is a quirk of the
-    published game that the last number is thereby followed by 1.
+    published game that this never is `max_position`, and turns the last number into 1.
 
     `reset(options={"target": 4, "current": 1})` sets both numbers, which have to differ.
 

@@ -267,8 +267,8 @@ def test_the_two_objectives_differ_somewhere():
         expert(objective="draws")
 
 
-def play_many(objective, episodes, seed):
-    env = make(is_pixel=False).unwrapped
+def play_many(objective, episodes, seed, **kwargs):
+    env = make(is_pixel=False, **kwargs).unwrapped
     env.reset(seed=seed)
     rewards = []
     for _ in range(episodes):
@@ -280,12 +280,26 @@ def play_many(objective, episodes, seed):
     return np.array(rewards)
 
 
-# The exact limits: value and share of wins when playing for the reward, share when for wins.
+def test_the_exact_limits():
+    reward, wins = map(blackjack_odds.game_value, ("reward", "wins"))
+    assert round(float(reward.mean_reward), 4) == -0.0466
+    assert round(100 * float(reward.win_rate), 1) == 42.9
+    assert round(100 * float(wins.win_rate), 1) == 43.2
+
+
 @pytest.mark.parametrize("episodes", [20_000, pytest.param(400_000, marks=pytest.mark.slow)])
-@pytest.mark.parametrize(("objective", "wins"), [("reward", 0.4293), ("wins", 0.4324)])
-def test_the_expert_reaches_the_exact_limit(objective, wins, episodes):
+@pytest.mark.parametrize("objective", ["reward", "wins"])
+def test_the_expert_reaches_the_exact_limit(objective, episodes):
     rewards = play_many(objective, episodes, seed=1)
+    limit = blackjack_odds.game_value(objective)
     # Four standard errors.
-    assert abs((rewards > 0).mean() - wins) < 4 * 0.5 / episodes**0.5
-    if objective == "reward":
-        assert abs(rewards.mean() - -0.0466) < 4 * rewards.std() / episodes**0.5
+    assert abs((rewards > 0).mean() - float(limit.win_rate)) < 4 * 0.5 / episodes**0.5
+    assert abs(rewards.mean() - float(limit.mean_reward)) < 4 * rewards.std() / episodes**0.5
+
+
+@pytest.mark.parametrize("kwargs", [{"natural": True}, {"sab": True}], ids=str)
+def test_the_expert_reaches_the_limit_of_the_other_payments(kwargs):
+    episodes = 20_000
+    rewards = play_many("reward", episodes, seed=2, **kwargs)
+    limit = blackjack_odds.game_value("reward", **kwargs)
+    assert abs(rewards.mean() - float(limit.mean_reward)) < 4 * rewards.std() / episodes**0.5

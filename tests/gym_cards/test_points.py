@@ -1,5 +1,6 @@
 import time
 from collections import Counter
+from fractions import Fraction
 from itertools import combinations_with_replacement, product
 from math import factorial
 
@@ -310,6 +311,7 @@ def test_the_expert_of_the_exact_rules_reaches_the_exact_limit():
         possible += deals * solver.is_solvable(numbers, 24)
         assert sum(rewards) == (10.0 if info["is_success"] else -1.0)
     assert won == possible
+    assert solver.solvable_share() == Fraction(won, 13**4)
     assert round(100 * won / 13**4, 1) == 73.1
 
 

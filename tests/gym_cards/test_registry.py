@@ -319,7 +319,9 @@ def test_vector_environments_keep_the_infos(env_id, kwargs, vectorised, autorese
     with warnings.catch_warnings():
         # Forking a process that other tests gave threads to warns from Python 3.12 on.
         warnings.filterwarnings("ignore", "This process.*is multi-threaded", DeprecationWarning)
-        envs = vectorised([lambda: gym.make(env_id, **kwargs)] * num_envs, autoreset_mode=autoreset)
+        envs = vectorised(
+            [lambda: gym.make(f"gym_cards:{env_id}", **kwargs)] * num_envs, autoreset_mode=autoreset
+        )
     try:
         names = single[0].get_wrapper_attr("action_names")
         assert envs.call("action_names") == (names,) * num_envs
