@@ -229,7 +229,7 @@ def _splits(cards: Cards) -> tuple[tuple[Cards, Cards], ...]:
     return tuple(sorted(splits))
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=2048)
 def _values(cards: Cards, rules: _Rules) -> frozenset[Number]:
     """Every value that the cards can be combined to, with brackets wherever they are needed."""
     return frozenset(cards) if len(cards) == 1 else frozenset(_combinations(cards, rules))
@@ -283,7 +283,7 @@ _SYMBOLS: dict[str, Text] = {
 }
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=2048)
 def _operands(cards: Cards, rules: _Rules) -> dict[Number, Text]:
     """The factors that use exactly these cards: one card, or a group in brackets."""
     if len(cards) == 1:
@@ -303,7 +303,6 @@ def _shortest(cards: Cards) -> int:
     return 1 if len(cards) == 1 else 2 * len(cards) + 1
 
 
-@lru_cache(maxsize=16384)
 def _expressions(cards: Cards, rules: _Rules) -> dict[Partial, Text]:
     """The expressions of two operands or more, or of one card, that use exactly these cards."""
     table: dict[Partial, Text] = {}
@@ -315,7 +314,7 @@ def _expressions(cards: Cards, rules: _Rules) -> dict[Partial, Text]:
     return table
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=2048)
 def _starts(cards: Cards, rules: _Rules) -> dict[Partial, Text]:
     """The beginnings of an expression that use exactly these cards, or one group of them all."""
     table = dict(_expressions(cards, rules))
@@ -359,7 +358,7 @@ def _append(
                     _better(table, key, _join(text, tail))
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=16384)
 def _complete(
     position: _Position, hand: Cards, target: int, limit: int, rules: _Rules
 ) -> tuple[str, ...] | None:
@@ -454,7 +453,7 @@ def _read(prefix: tuple[str, ...], cards: Cards, rules: _Rules) -> _Position | N
             value: Number = int(text)
         elif text == ")" and frames:
             value = partial[0] + partial[1]
-        elif text in rules.operators:
+        elif len(text) == 1 and text in rules.operators:
             total, term = partial
             if text in ("*", "/"):
                 frames.append((total, term, text))
