@@ -179,6 +179,7 @@ class BlackjackEnv(Game[Any]):
             objective: Whether to play for the highest expected reward or for the most wins, where
                 a draw is as bad as a loss.
         """
+        self._require_start()
         points = total(self._player)
         action = ACTION_NAMES.index("stand")
         # With more than 21 all is over, but a vector environment asks its running games and its
@@ -197,6 +198,7 @@ class BlackjackEnv(Game[Any]):
 
     def explain(self, action: np.int64 | int) -> str:
         """What decides: the total, whether an ace can still give way, and the open card."""
+        self._require_start()
         kind = "soft" if has_usable_ace(self._player) else "hard"
         name = ACTION_NAMES[self._index(action)]
         return f"{kind} {total(self._player)} against {self._dealer[0].label}, so I {name}"

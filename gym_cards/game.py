@@ -105,6 +105,7 @@ class Game(gym.Env[ObsType, np.int64], Generic[ObsType]):
             )
         self.render_mode = render_mode
         self._return = 0.0
+        self._started = False
         self._playing = False
         self._window: Window | None = None
 
@@ -115,7 +116,7 @@ class Game(gym.Env[ObsType, np.int64], Generic[ObsType]):
         super().reset(seed=seed)
         self._start(options or {})
         self._return = 0.0
-        self._playing = True
+        self._started = self._playing = True
         if self.render_mode == "human":
             self.render()
         return self._observation(), self._info()
@@ -143,6 +144,7 @@ class Game(gym.Env[ObsType, np.int64], Generic[ObsType]):
                 "render_mode='human' to gymnasium.make"
             )
             return None
+        self._require_start()
         if self.render_mode == "rgb_array":
             return self._frame()
         if self._window is None:
@@ -204,6 +206,11 @@ class Game(gym.Env[ObsType, np.int64], Generic[ObsType]):
             "is_success": self._return > 0,
             "action_mask": self._action_mask(),
         }
+
+    def _require_start(self) -> None:
+        """Makes sure that there is a state to speak of."""
+        if not self._started:
+            raise gym.error.ResetNeeded("the game has no state yet: call reset() first")
 
     def _index(self, action: object) -> int:
         """The action as a plain index."""

@@ -110,11 +110,13 @@ class NumberLineEnv(Game[Frame]):
 
     def expert(self) -> tuple[int, str]:
         """The step towards the target, and why."""
+        self._require_start()
         action = int(self._current < self._target)
         return action, self.explain(action)
 
     def explain(self, action: np.int64 | int) -> str:
         """Both numbers, and the step."""
+        self._require_start()
         step = "add 1" if self._index(action) == 1 else "subtract 1"
         return f"current {self._current}, target {self._target}, so I {step}"
 

@@ -134,6 +134,7 @@ class PointsEnv(Game[Frame]):
 
     def expert(self) -> tuple[int, str]:
         """The next token of the best formula, and why; without hope it ends the episode."""
+        self._require_start()
         rest = self._plan(self._formula)
         action = self.action_names.index(str(rest[0]))
         return action, self._reason(rest)
@@ -143,6 +144,7 @@ class PointsEnv(Game[Frame]):
 
         Where the action leaves no way to the target, the plan is to end the episode after it.
         """
+        self._require_start()
         token = self._tokens[self._index(action)]
         if token == "=":
             return self._reason([token])

@@ -306,6 +306,14 @@ def test_bad_actions_are_an_error(env_id):
             env.step(action)
 
 
+@pytest.mark.parametrize("env_id", IDS)
+def test_what_needs_a_reset_says_so(env_id):
+    env = gym.make(env_id, render_mode="rgb_array").unwrapped
+    for call in (env.expert, lambda: env.explain(0), env.render, lambda: env.step(0)):
+        with pytest.raises(gym.error.ResetNeeded, match=r"call reset\(\)"):
+            call()
+
+
 @pytest.mark.parametrize("autoreset", [AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP])
 @pytest.mark.parametrize(
     ("env_id", "kwargs", "vectorised"),
