@@ -1,0 +1,56 @@
+"""Turns vision-language models into policies, trains them by reward, and measures them.
+
+What needs torch is imported on first use, so that tasks, prompts and parsers work without it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from vlm_agent.demonstrations import Demonstrator
+from vlm_agent.evaluate import Evaluation, Step, evaluate, play
+from vlm_agent.parsing import parse
+from vlm_agent.task import Observation, Reply, Task, make_env, observe, task_of
+
+if TYPE_CHECKING:
+    from vlm_agent.policy import Settings, VLMPolicy
+    from vlm_agent.ppo import PPOConfig, train_ppo
+    from vlm_agent.sft import SFTConfig, train_sft
+
+_WITH_TORCH = {
+    "Settings": "policy",
+    "VLMPolicy": "policy",
+    "PPOConfig": "ppo",
+    "train_ppo": "ppo",
+    "SFTConfig": "sft",
+    "train_sft": "sft",
+}
+
+__all__ = [
+    "Demonstrator",
+    "Evaluation",
+    "Observation",
+    "PPOConfig",
+    "Reply",
+    "SFTConfig",
+    "Settings",
+    "Step",
+    "Task",
+    "VLMPolicy",
+    "evaluate",
+    "make_env",
+    "observe",
+    "parse",
+    "play",
+    "task_of",
+    "train_ppo",
+    "train_sft",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name from the module that needs torch."""
+    if name not in _WITH_TORCH:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_WITH_TORCH[name]}"), name)

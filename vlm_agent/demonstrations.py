@@ -13,6 +13,7 @@ from vlm_agent.prompts import build_reply
 from vlm_agent.task import (
     EnvFactory,
     Observation,
+    ProtocolError,
     env_action,
     episode_seeds,
     make_env,
@@ -42,7 +43,7 @@ class Demonstrator:
         env_kwargs: Keyword arguments of the environment.
 
     Raises:
-        AttributeError: If the environment has no expert.
+        ProtocolError: If the environment has no expert.
         ValueError: If `random_share` is not from 0 to 1.
     """
 
@@ -62,7 +63,7 @@ class Demonstrator:
         self.cot = cot
         self._envs = [make_env(env, **(env_kwargs or {})) for _ in range(num_envs)]
         if not self._envs[0].has_wrapper_attr("expert"):
-            raise AttributeError(
+            raise ProtocolError(
                 f"{self._envs[0]} has no `expert()` to demonstrate: offer one, or start from a "
                 "model that plays already"
             )

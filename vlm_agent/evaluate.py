@@ -198,9 +198,7 @@ def play(
             one.close()
 
 
-def _play(
-    player: _Player, envs: list[gym.Env[Any, Any]], seeds: Sequence[int]
-) -> Iterator[Step]:
+def _play(player: _Player, envs: list[gym.Env[Any, Any]], seeds: Sequence[int]) -> Iterator[Step]:
     task = task_of(envs[0])
     episode = list(range(len(envs)))
     index = [0] * len(envs)
@@ -246,7 +244,9 @@ def legal_action(reply: Reply, observation: Observation, rng: np.random.Generato
     return int(rng.integers(len(observation.actions)))
 
 
-def wilson_interval(successes: int, trials: int, z: float = 1.959963984540054) -> tuple[float, float]:
+def wilson_interval(
+    successes: int, trials: int, z: float = 1.959963984540054
+) -> tuple[float, float]:
     """The Wilson score interval of a share (Wilson 1927); 95% by default."""
     share = successes / trials
     centre = share + z * z / (2 * trials)

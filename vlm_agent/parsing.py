@@ -65,7 +65,8 @@ def parse(
     found = [field for field in fields(text) if field.key.strip().casefold() == "action"]
     if not found:
         return ParsedReply(None, None, None)
-    return ParsedReply(match_action(found[-1].value, action_names), found[-1].value, found[-1].start)
+    last = found[-1]
+    return ParsedReply(match_action(last.value, action_names), last.value, last.start)
 
 
 def match_action(value: str, action_names: Sequence[str]) -> int | None:
@@ -111,8 +112,8 @@ def fields(text: str) -> list[Field]:
         elif inside and previous in "{," and (word := _BARE_KEY.match(text, position)):
             end = word.end()
         if end:
-            colon = _skip_space(text, end)
-            if text[colon : colon + 1] == ":" and (not stack or stack == ["{"]):
+            colon = _colon_after(text, end)
+            if colon is not None and (not stack or stack == ["{"]):
                 key = _unquote(text[position:end])
                 end = _value_end(text, colon + 1)
                 result.append(Field(key, _unquote(text[colon + 1 : end].strip()), position))
@@ -153,7 +154,7 @@ def _value_end(text: str, start: int) -> int:
         character = text[position]
         if character == '"' or (character == "'" and position == first):
             end = _string_end(text, position)
-            if depth == 0 and position > first and text[(colon := _skip_space(text, end)) : colon + 1] == ":":
+            if depth == 0 and position > first and _colon_after(text, end) is not None:
                 break
             position = end
             continue
@@ -167,6 +168,12 @@ def _value_end(text: str, start: int) -> int:
             break
         position += 1
     return min(position, len(text))
+
+
+def _colon_after(text: str, position: int) -> int | None:
+    """The offset of a colon that follows here, so that what stands before it is a key."""
+    colon = _skip_space(text, position)
+    return colon if text[colon : colon + 1] == ":" else None
 
 
 def _skip_space(text: str, position: int) -> int:

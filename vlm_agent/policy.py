@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import (
@@ -82,6 +84,8 @@ class VLMPolicy(nn.Module):
         value_head: From the hidden state that predicts a reply's first token, the last of the
             prompt, to the value; a fresh one where it is not given.
     """
+
+    banned: Tensor
 
     def __init__(
         self,
@@ -243,6 +247,28 @@ class VLMPolicy(nn.Module):
             for name, value in inputs.items()
         }
 
+    def picture(self, observation: Observation) -> NDArray[np.uint8]:
+        """The picture as the model gets it: resized and cut into tiles, but not normalised.
+
+        Returns:
+            uint8 of shape (height, width, 3); tiles stand side by side.
+
+        Raises:
+            ValueError: If the processor hands out patches that are no picture any more.
+        """
+        pixels = self.encode([observation])["pixel_values"].float().cpu()
+        images = self.processor.image_processor
+        if pixels.ndim not in (4, 5) or pixels.shape[-3] != 3:
+            raise ValueError(
+                f"{type(images).__name__} gives the model patches of shape {tuple(pixels.shape)}, "
+                "which cannot be shown as a picture; leave out --model to see the environment's"
+            )
+        tiles = pixels.reshape(-1, *pixels.shape[-3:]).permute(0, 2, 3, 1).numpy()
+        if images.do_normalize:
+            tiles = tiles * np.asarray(images.image_std) + np.asarray(images.image_mean)
+        scale = images.rescale_factor if images.do_rescale else 1.0
+        return np.clip(np.rint(np.hstack(list(tiles)) / scale), 0, 255).astype(np.uint8)
+
     def encode_reply(self, text: str) -> list[int]:
         """The tokens of a reply as the model would have to write it, the closing one included."""
         tokens = self.tokenizer(text, add_special_tokens=False)["input_ids"]
@@ -385,7 +411,7 @@ class ValueHead(nn.Module):
         return cast(Tensor, self.layers(hidden)[:, 0])
 
 
-class _Sampler(LogitsProcessor):  # type: ignore[misc]
+class _Sampler(LogitsProcessor):
     """Chooses each token from the policy's own distribution and keeps its log-probability.
 
     It leaves only the chosen token possible, so that greedy decoding follows it: the sampled
@@ -408,9 +434,7 @@ class _Sampler(LogitsProcessor):  # type: ignore[misc]
         return torch.full_like(scores, -torch.inf).scatter_(1, chosen, 0.0)
 
 
-def _append(
-    inputs: dict[str, Tensor], reply_ids: Tensor, reply_mask: Tensor
-) -> dict[str, Tensor]:
+def _append(inputs: dict[str, Tensor], reply_ids: Tensor, reply_mask: Tensor) -> dict[str, Tensor]:
     """The inputs of prompts with replies behind them.
 
     Whatever has one entry a prompt token goes on over the reply: the mask where the reply has

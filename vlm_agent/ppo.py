@@ -19,6 +19,7 @@ from tqdm import tqdm
 from transformers import get_cosine_with_min_lr_schedule_with_warmup
 
 from vlm_agent.metrics import Run
+from vlm_agent.options import JsonObject
 from vlm_agent.policy import Settings, VLMPolicy
 from vlm_agent.rollout import Collector, Rollout
 from vlm_agent.task import Observation, Reply
@@ -26,49 +27,61 @@ from vlm_agent.task import Observation, Reply
 
 @dataclass
 class PPOConfig:
-    """What `vlm-agent ppo` does; the defaults are the paper's for the card games."""
+    """What `vlm-agent ppo` does; the defaults are the paper's for the card games.
 
-    env: str = field(metadata={"help": "environment id, such as gym_cards/NumberLine-v0"})
-    model: str = field(metadata={"help": "directory or hub name of the model to start from"})
-    out: str = field(metadata={"help": "directory of the run"})
-    env_kwargs: dict[str, Any] = field(
-        default_factory=dict, metadata={"help": "keyword arguments of the environment, as JSON"}
-    )
-    overwrite: bool = field(default=False, metadata={"help": "replace a run that --out holds"})
-    seed: int = field(default=0, metadata={"help": "of episodes, replies and minibatches"})
+    Args:
+        env: Environment id, such as gym_cards/NumberLine-v0.
+        model: Directory or hub name of the model to start from.
+        out: Directory of the run.
+        env_kwargs: Keyword arguments of the environment, as JSON.
+        overwrite: Replace a run that --out holds.
+        seed: Of episodes, replies and minibatches.
+        cot: Read out the state and reason before the action.
+        thought_coef: λ, the weight of the thought's log-probability.
+        temperature: Of sampling and of log-probabilities alike.
+        max_new_tokens: Longest reply, in tokens.
+        total_steps: Environment steps in all.
+        num_envs: Environments stepped together.
+        rollout_steps: Steps of each environment before an update.
+        illegal_penalty: Taken from the reward of a step whose reply names no legal action.
+        gamma: Discount factor.
+        gae_lambda: Decay of the advantage estimate.
+        epochs: Passes over each rollout.
+        minibatch_size: Steps an optimiser step.
+        micro_batch_size: Steps a forward pass; lower it to save memory.
+        clip: How far the ratio may move from 1.
+        value_coef: Weight of the value loss.
+        learning_rate: Peak of the cosine.
+        final_learning_rate: End of the cosine.
+        value_learning_rate: Of the value head; by default as the model's.
+        max_grad_norm: Gradient norm to clip to.
+    """
 
-    cot: bool = field(
-        default=True, metadata={"help": "read out the state and reason before the action"}
-    )
-    thought_coef: float = field(
-        default=0.5, metadata={"help": "λ, the weight of the thought's log-probability"}
-    )
-    temperature: float = field(
-        default=0.2, metadata={"help": "of sampling and of log-probabilities alike"}
-    )
-    max_new_tokens: int = field(default=256, metadata={"help": "longest reply, in tokens"})
-
-    total_steps: int = field(default=15_000, metadata={"help": "environment steps in all"})
-    num_envs: int = field(default=8, metadata={"help": "environments stepped together"})
-    rollout_steps: int = field(
-        default=64, metadata={"help": "steps of each environment before an update"}
-    )
-    gamma: float = field(default=0.9, metadata={"help": "discount factor"})
-    gae_lambda: float = field(default=0.95, metadata={"help": "decay of the advantage estimate"})
-
-    epochs: int = field(default=4, metadata={"help": "passes over each rollout"})
-    minibatch_size: int = field(default=128, metadata={"help": "steps an optimiser step"})
-    micro_batch_size: int = field(
-        default=16, metadata={"help": "steps a forward pass; lower it to save memory"}
-    )
-    clip: float = field(default=0.1, metadata={"help": "how far the ratio may move from 1"})
-    value_coef: float = field(default=0.5, metadata={"help": "weight of the value loss"})
-    learning_rate: float = field(default=1e-5, metadata={"help": "peak of the cosine"})
-    final_learning_rate: float = field(default=1e-9, metadata={"help": "end of the cosine"})
-    value_learning_rate: float | None = field(
-        default=None, metadata={"help": "of the value head; by default as the model's"}
-    )
-    max_grad_norm: float = field(default=0.5, metadata={"help": "gradient norm to clip to"})
+    env: str
+    model: str
+    out: str
+    env_kwargs: JsonObject = field(default_factory=dict)
+    overwrite: bool = False
+    seed: int = 0
+    cot: bool = True
+    thought_coef: float = 0.5
+    temperature: float = 0.2
+    max_new_tokens: int = 256
+    total_steps: int = 15_000
+    num_envs: int = 8
+    rollout_steps: int = 64
+    illegal_penalty: float = 0.0
+    gamma: float = 0.9
+    gae_lambda: float = 0.95
+    epochs: int = 4
+    minibatch_size: int = 128
+    micro_batch_size: int = 16
+    clip: float = 0.1
+    value_coef: float = 0.5
+    learning_rate: float = 1e-5
+    final_learning_rate: float = 1e-9
+    value_learning_rate: float | None = None
+    max_grad_norm: float = 0.5
 
     def __post_init__(self) -> None:
         """Refuses numbers that cannot be trained with."""
@@ -181,16 +194,14 @@ class PPO:
         self._rng = np.random.default_rng(config.seed)
         self._parameters = [p for p in policy.parameters() if p.requires_grad]
         head = {id(parameter) for parameter in policy.value_head.parameters()}
-        self.optimizer = torch.optim.Adam(
-            [
-                {"params": [p for p in self._parameters if id(p) not in head]},
-                {
-                    "params": list(policy.value_head.parameters()),
-                    "lr": config.value_learning_rate or config.learning_rate,
-                },
-            ],
-            lr=config.learning_rate,
-        )
+        groups: list[dict[str, Any]] = [
+            {"params": [p for p in self._parameters if id(p) not in head]},
+            {
+                "params": list(policy.value_head.parameters()),
+                "lr": config.value_learning_rate or config.learning_rate,
+            },
+        ]
+        self.optimizer = torch.optim.Adam(groups, lr=config.learning_rate)
         batch = config.num_envs * config.rollout_steps
         minibatches = -(-batch // config.minibatch_size)
         self.schedule = get_cosine_with_min_lr_schedule_with_warmup(
@@ -250,7 +261,7 @@ class PPO:
         value_loss = mse_loss(scores.values, part.returns)
         share = len(part.replies) / len(minibatch.replies)
         loss = policy_loss + self.config.value_coef * value_loss
-        (share * loss).backward()  # type: ignore[no-untyped-call]
+        (share * loss).backward()
         with torch.no_grad():
             clipped = ((ratio - 1).abs() > self.config.clip).float().mean()
             return {
@@ -266,7 +277,7 @@ class PPO:
 _SUMMED = ("policy_loss", "value_loss", "approx_kl", "clip_fraction")
 
 
-def ppo(config: PPOConfig) -> VLMPolicy:
+def train_ppo(config: PPOConfig) -> VLMPolicy:
     """Trains a policy by its environment's reward and saves it in `config.out`.
 
     An interrupt (Ctrl-C) saves what was learned so far before it is raised again.
@@ -278,7 +289,11 @@ def ppo(config: PPOConfig) -> VLMPolicy:
     policy = VLMPolicy.load(config.model, settings)
     policy.seed(config.seed)
     collector = Collector(
-        config.env, config.num_envs, seed=config.seed, env_kwargs=config.env_kwargs
+        config.env,
+        config.num_envs,
+        seed=config.seed,
+        env_kwargs=config.env_kwargs,
+        illegal_penalty=config.illegal_penalty,
     )
     run = Run(config.out, config, overwrite=config.overwrite)
     try:

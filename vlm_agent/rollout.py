@@ -36,7 +36,7 @@ class Rollout:
     Attributes:
         observations: What each step's reply answered: its own picture and prompt.
         replies: What the policy wrote, with the log-probabilities it was sampled with.
-        rewards: The environment's reward for the step.
+        rewards: What to learn from: the environment's reward, less a penalty for illegal replies.
         values: The policy's estimate for the step's observation.
         next_values: Its estimate for what came of the step: 0 where the episode terminated, that
             of the episode's own last observation where it was truncated.
@@ -97,6 +97,9 @@ class Collector:
         num_envs: How many are stepped together; the policy replies to all as one batch.
         seed: Of the episodes, and of the moves drawn where a reply names no legal action.
         env_kwargs: Keyword arguments of the environment.
+        illegal_penalty: Taken from the reward of a step whose reply names no legal action. Without
+            it a policy may learn that nonsense, for which a random move is played, pays better
+            than the move that its own thought leads to. Logged returns are the environment's own.
     """
 
     def __init__(
@@ -106,7 +109,9 @@ class Collector:
         *,
         seed: int = 0,
         env_kwargs: Mapping[str, Any] | None = None,
+        illegal_penalty: float = 0.0,
     ) -> None:
+        self.illegal_penalty = illegal_penalty
         self.envs = make_vector_env(env, num_envs, **(env_kwargs or {}))
         self.task = Task(self.envs.call("task_description")[0], self.envs.call("action_names")[0])
         self._rng = np.random.default_rng(seed)
@@ -149,7 +154,8 @@ class Collector:
         played = [env_action(o, a) for o, a in zip(self._now, actions, strict=True)]
         batch = np.asarray(played) if self.task.action_names is not None else tuple(played)
         pictures, rewards, terminated, truncated, infos = self.envs.step(batch)
-        rollout.rewards[step] = rewards
+        illegal = np.array([reply.action is None for reply in rollout.replies[step]])
+        rollout.rewards[step] = rewards - self.illegal_penalty * illegal
         rollout.last[step] = terminated | truncated
         self._returns += rewards
         self._lengths += 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,6 +12,7 @@ from transformers import get_cosine_with_min_lr_schedule_with_warmup
 
 from vlm_agent.demonstrations import Demonstration, Demonstrator
 from vlm_agent.metrics import Run
+from vlm_agent.options import JsonObject
 from vlm_agent.policy import Settings, VLMPolicy
 from vlm_agent.prompts import build_prompt
 from vlm_agent.tiny import build_tiny
@@ -20,44 +20,42 @@ from vlm_agent.tiny import build_tiny
 
 @dataclass
 class SFTConfig:
-    """What `vlm-agent sft` does."""
+    """What `vlm-agent sft` does.
 
-    env: str = field(metadata={"help": "environment id, such as gym_cards/NumberLine-v0"})
-    out: str = field(metadata={"help": "directory of the run"})
-    model: str = field(
-        default="tiny", metadata={"help": "tiny, a directory or a hub name of a model"}
-    )
-    env_kwargs: dict[str, Any] = field(
-        default_factory=dict, metadata={"help": "keyword arguments of the environment, as JSON"}
-    )
-    overwrite: bool = field(default=False, metadata={"help": "replace a run that --out holds"})
-    seed: int = field(default=0, metadata={"help": "of weights, episodes and random moves"})
+    Args:
+        env: Environment id, such as gym_cards/NumberLine-v0.
+        out: Directory of the run.
+        model: Tiny, a directory or a hub name of a model.
+        env_kwargs: Keyword arguments of the environment, as JSON.
+        overwrite: Replace a run that --out holds.
+        seed: Of weights, episodes and random moves.
+        cot: Read out the state and reason before the action.
+        random_share: Share of the demonstrator's moves that are random, 0 to 1.
+        samples: Demonstrations to learn from.
+        batch_size: Demonstrations an optimiser step.
+        learning_rate: Peak of a cosine; by default 2e-3 for tiny and 2e-5 for others.
+        max_grad_norm: Gradient norm to clip to.
+        temperature: At which the trained policy will act.
+        max_new_tokens: Longest reply of the trained policy, in tokens.
+    """
 
-    cot: bool = field(
-        default=True, metadata={"help": "read out the state and reason before the action"}
-    )
-    random_share: float = field(
-        default=0.0,
-        metadata={"help": "share of the demonstrator's moves that are random, 0 to 1"},
-    )
-
-    samples: int = field(default=4096, metadata={"help": "demonstrations to learn from"})
-    batch_size: int = field(default=16, metadata={"help": "demonstrations an optimiser step"})
-    learning_rate: float | None = field(
-        default=None,
-        metadata={"help": "peak of a cosine; by default 2e-3 for tiny and 2e-5 for others"},
-    )
-    max_grad_norm: float = field(default=1.0, metadata={"help": "gradient norm to clip to"})
-
-    temperature: float = field(
-        default=0.2, metadata={"help": "at which the trained policy will act"}
-    )
-    max_new_tokens: int = field(
-        default=256, metadata={"help": "longest reply of the trained policy, in tokens"}
-    )
+    env: str
+    out: str
+    model: str = "tiny"
+    env_kwargs: JsonObject = field(default_factory=dict)
+    overwrite: bool = False
+    seed: int = 0
+    cot: bool = True
+    random_share: float = 0.0
+    samples: int = 4096
+    batch_size: int = 16
+    learning_rate: float | None = None
+    max_grad_norm: float = 1.0
+    temperature: float = 0.2
+    max_new_tokens: int = 256
 
 
-def sft(config: SFTConfig) -> VLMPolicy:
+def train_sft(config: SFTConfig) -> VLMPolicy:
     """Trains a model on an expert's replies and saves it as a policy in `config.out`.
 
     An interrupt (Ctrl-C) saves what was learned so far before it is raised again.

@@ -27,6 +27,10 @@ Info = Mapping[str, Any]
 EnvFactory = Callable[[], "gym.Env[Any, Any]"]
 
 
+class ProtocolError(ValueError):
+    """An environment does not offer what the agent asks for."""
+
+
 @dataclass(frozen=True)
 class Task:
     """What stays the same from episode to episode of one environment."""
@@ -95,8 +99,9 @@ def make_env(name: str | EnvFactory, **kwargs: Any) -> gym.Env[Any, Any]:
     """Makes one environment from an id, or from a function that returns one.
 
     Raises:
-        ValueError: If the id is not registered, or keyword arguments come with a function.
-        AttributeError: If the environment does not offer the protocol.
+        ValueError: If the id is not registered, does not take the keyword arguments, or keyword
+            arguments come with a function.
+        ProtocolError: If the environment does not offer the protocol.
     """
     if callable(name):
         if kwargs:
@@ -113,6 +118,10 @@ def make_env(name: str | EnvFactory, **kwargs: Any) -> gym.Env[Any, Any]:
                 f"no environment {name!r}: {error}. Expected an id such as "
                 "'gym_cards/NumberLine-v0', or 'module:namespace/Name-v0' for a package that "
                 "registers its environments on import"
+            ) from error
+        except TypeError as error:
+            raise ValueError(
+                f"{name} cannot be made with the arguments {kwargs}: {error}"
             ) from error
     task_of(env)
     return env
@@ -136,13 +145,13 @@ def task_of(env: gym.Env[Any, Any]) -> Task:
     """Reads the task that an environment offers.
 
     Raises:
-        AttributeError: If it lacks `task_description` or `action_names`.
+        ProtocolError: If it lacks `task_description` or `action_names`.
     """
     try:
         description = env.get_wrapper_attr("task_description")
         names = env.get_wrapper_attr("action_names")
     except AttributeError as error:
-        raise AttributeError(
+        raise ProtocolError(
             f"{env} does not offer the agent protocol: expected the attributes "
             f"`task_description: str` and `action_names: tuple[str, ...] | None` ({error})"
         ) from error
@@ -158,12 +167,12 @@ def observe(task: Task, picture: Any, info: Info) -> Observation:
         info: The info that came with it.
 
     Raises:
-        TypeError: If the observation is not a picture.
-        KeyError: If the environment has text actions and info lists no admissible command.
+        ProtocolError: If the observation is not a picture, if `given` names a field that is not
+            in `state`, or if the environment has text actions and info lists none.
     """
     image = np.asarray(picture)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise TypeError(
+        raise ProtocolError(
             f"an observation of type {type(picture).__name__}, dtype {image.dtype} and shape "
             f"{image.shape} is not a picture: expected uint8 of shape (height, width, 3). Wrap the "
             "environment in gymnasium.wrappers.AddRenderObservation to observe its rendering"
@@ -173,11 +182,16 @@ def observe(task: Task, picture: Any, info: Info) -> Observation:
     else:
         actions = tuple(info.get("admissible_commands", ()))
         if not actions:
-            raise KeyError(
+            raise ProtocolError(
                 "an environment with text actions must list them in info['admissible_commands']; "
                 f"info holds {sorted(info)}"
             )
     state = dict(info.get("state", {}))
+    unknown = [name for name in info.get("given", ()) if name not in state]
+    if unknown:
+        raise ProtocolError(
+            f"info['given'] names {unknown}, but info['state'] holds only {sorted(state)}"
+        )
     given = {name: state[name] for name in info.get("given", ())}
     return Observation(image, task, actions, given, info.get("task"), state)
 

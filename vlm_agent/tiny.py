@@ -108,6 +108,7 @@ def build_model(
         LlavaForConditionalGeneration,
     )
 
+    image_token = tokenizer.encode(IMAGE, add_special_tokens=False)[0]
     config = LlavaConfig(
         vision_config=CLIPVisionConfig(
             hidden_size=hidden_size,
@@ -130,17 +131,17 @@ def build_model(
             bos_token_id=None,
             tie_word_embeddings=True,
         ).to_dict(),
-        image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),
+        image_token_index=image_token,
         vision_feature_layer=-1,
         vision_feature_select_strategy="default",
         tie_word_embeddings=True,
-        pad_token_id=tokenizer.pad_token_id,
-        eos_token_id=tokenizer.eos_token_id,
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = LlavaForConditionalGeneration(config)
         _draw_weights(model)
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
     return model
 
 

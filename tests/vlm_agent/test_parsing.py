@@ -94,7 +94,7 @@ def test_unknown_rule():
         parse("", ("+",), rule="xml")
 
 
-@given(st.text(alphabet='{}[]:,"\'\\\n action+-1é'))
+@given(st.text(alphabet="{}[]:,\"'\\\n action+-1é"))
 def test_no_text_raises(text):
     for rule in ("json", "published"):
         parsed = parse(text, ("+", "-", "1"), rule=rule)

@@ -1,0 +1,36 @@
+"""Types of options that are written as text on the command line."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from tyro.constructors import PrimitiveConstructorSpec
+
+
+def parse_json_object(text: str) -> dict[str, Any]:
+    """A JSON object, such as keyword arguments of an environment.
+
+    Raises:
+        ValueError: If the text is anything else.
+    """
+    expected = """expected a JSON object, such as '{"max_position": 9}'"""
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{text!r} is not JSON ({error}): {expected}") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"{text!r}: {expected}")
+    return value
+
+
+JsonObject = Annotated[
+    dict[str, Any],
+    PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="JSON",
+        instance_from_str=lambda words: parse_json_object(words[0]),
+        is_instance=lambda value: isinstance(value, dict),
+        str_from_instance=lambda value: [json.dumps(value)],
+    ),
+]

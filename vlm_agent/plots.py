@@ -1,0 +1,113 @@
+"""Pictures of a run: the success curve, and episodes step by step."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vlm_agent.evaluate import Evaluation, Step
+from vlm_agent.metrics import read_metrics
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_BLUE, _RED, _GREY = "#2a6fbb", "#c0392b", "#777777"
+
+
+def save_success_curve(
+    run: str | Path, before: Evaluation, after: Evaluation, path: str | Path
+) -> None:
+    """Draws success over environment steps: in training, and as evaluated before and after.
+
+    Args:
+        run: Directory of a PPO run.
+        before: Evaluation of the policy that the run started from.
+        after: Evaluation of the policy that it ended with.
+        path: File for the picture.
+    """
+    from matplotlib.figure import Figure
+
+    metrics = [m for m in read_metrics(run) if m["rollout/success_rate"] is not None]
+    steps = [m["step"] for m in metrics]
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(
+        steps,
+        [m["rollout/success_rate"] for m in metrics],
+        color=_BLUE,
+        marker="o",
+        markersize=3,
+        label="in training, at its temperature",
+    )
+    for step, evaluation, name in ((0, before, "before"), (steps[-1], after, "after")):
+        low, high = evaluation.success_interval
+        rate = evaluation.success_rate
+        axes.errorbar(
+            [step],
+            [rate],
+            yerr=[[rate - low], [high - rate]],
+            color=_RED,
+            marker="s",
+            capsize=4,
+            linestyle="none",
+            label=None if step else f"evaluated, {evaluation.episodes} episodes, 95% interval",
+        )
+        axes.annotate(
+            f"{name}: {rate:.1%}",
+            (step, rate),
+            xytext=(8 if step == 0 else -8, -14),
+            textcoords="offset points",
+            ha="left" if step == 0 else "right",
+            color=_RED,
+        )
+    axes.set(
+        title=f"{after.env}: success while training by reward",
+        xlabel="environment steps",
+        ylabel="success rate",
+        ylim=(0, 1.03),
+    )
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right", frameon=False)
+    figure.savefig(path, dpi=150)
+
+
+def save_episode(steps: Sequence[Step], title: str, path: str | Path, most: int = 6) -> None:
+    """Draws an episode: each step's picture, reply, action and reward, from left to right.
+
+    Args:
+        steps: The steps of one episode, in order.
+        title: Above the picture.
+        path: File for the picture.
+        most: How many steps to show; the title says how many there were.
+    """
+    from matplotlib.figure import Figure
+
+    shown = steps[:most]
+    figure = Figure(figsize=(2.9 * len(shown), 5.0), layout="constrained")
+    total = sum(step.reward for step in steps)
+    outcome = "success" if steps[-1].is_success else "no success"
+    length = f"{len(steps)} steps" + (f", the first {most} shown" if len(steps) > most else "")
+    figure.suptitle(f"{title}: {outcome}, return {total:g}, {length}", fontsize=11)
+    grid = figure.subplots(2, len(shown), squeeze=False, height_ratios=[1, 0.75])
+    for column, step in enumerate(shown):
+        _draw_step(grid[0][column], grid[1][column], step)
+    figure.savefig(path, dpi=110)
+
+
+def _draw_step(picture: Axes, text: Axes, step: Step) -> None:
+    picture.imshow(step.observation.image)
+    picture.set(xticks=[], yticks=[])
+    for spine in picture.spines.values():
+        spine.set_color(_GREY)
+    name = step.observation.actions[step.action]
+    how = "plays" if step.reply.action is not None else "no action; random:"
+    colour = _RED if step.reward < 0 else _BLUE
+    picture.set_title(f"{how} {name}   reward {step.reward:g}", fontsize=9, color=colour)
+    text.axis("off")
+    reply = "\n".join(textwrap.wrap(step.reply.text, 36)) or "(no reply)"
+    text.text(
+        0, 1, reply, va="top", fontsize=7.5, family="monospace", parse_math=False,
+        transform=text.transAxes,
+    )  # fmt: skip
