@@ -90,11 +90,11 @@ def run_demo(config: DemoConfig) -> DemoResult:
             temperature=1.0,
             max_new_tokens=48,
             illegal_penalty=1.0,
-            learning_rate=5e-5,
+            learning_rate=2e-4,
             final_learning_rate=1e-6,
             value_learning_rate=1e-3,
             value_coef=0.1,
-            minibatch_size=128,
+            minibatch_size=64,
             micro_batch_size=64,
             overwrite=True,
         )

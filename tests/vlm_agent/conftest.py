@@ -1,0 +1,58 @@
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from vlm_agent.demonstrations import Demonstrator
+from vlm_agent.policy import Settings, VLMPolicy
+from vlm_agent.prompts import build_prompt
+from vlm_agent.task import make_env, observe, task_of
+from vlm_agent.tiny import build_tiny
+
+ENVS = tuple(f"gym_cards/{name}-v0" for name in ("NumberLine", "EZPoints", "Points24", "Blackjack"))
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def texts():
+    """Prompts and replies of every card game."""
+    result = []
+    for env in ENVS:
+        demonstrator = Demonstrator(env, num_envs=4, random_share=0.5)
+        for batch in itertools.islice(demonstrator, 8):
+            for item in batch:
+                result += [build_prompt(item.observation), item.reply]
+        demonstrator.close()
+    return result
+
+
+@pytest.fixture
+def make_policy(texts):
+    """Makes tiny policies with random weights, which write nonsense."""
+
+    def make(**settings):
+        settings = {"temperature": 1.0, "max_new_tokens": 24, **settings}
+        return VLMPolicy(*build_tiny(texts), Settings(**settings))
+
+    return make
+
+
+@pytest.fixture
+def observations():
+    """Moments of all the card games: prompts of different lengths, pictures all different."""
+    rng = np.random.default_rng(0)
+    result = []
+    for name in ENVS:
+        env = make_env(name)
+        task = task_of(env)
+        now = observe(task, *env.reset(seed=3))
+        for _ in range(2):
+            result.append(now)
+            picture, _, ended, cut, info = env.step(int(rng.integers(len(now.actions))))
+            if ended or cut:
+                picture, info = env.reset()
+            now = observe(task, picture, info)
+        env.close()
+    return result

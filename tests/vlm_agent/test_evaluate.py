@@ -1,0 +1,122 @@
+import json
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+import vlm_agent
+from vlm_agent.evaluate import Perception, evaluate, play, wilson_interval
+from vlm_agent.task import Observation, Reply, Task, episode_seeds, make_env, observe, task_of
+
+NUMBER_LINE = "gym_cards/NumberLine-v0"
+FIELDS = [
+    "env", "policy", "episodes", "success_rate", "success_interval", "mean_return",
+    "mean_length", "illegal_rate", "perception",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(0, 5), (5, 5), (3, 7), (86, 200), (1, 1000)])
+def test_wilson_interval(successes, trials):
+    expected = binomtest(successes, trials).proportion_ci(method="wilson")
+    assert wilson_interval(successes, trials) == pytest.approx((expected.low, expected.high))
+
+
+def test_the_record_has_its_fields():
+    record = evaluate("expert", NUMBER_LINE, episodes=20).record()
+    assert list(record) == FIELDS
+    assert json.loads(json.dumps(record)) == record
+    assert record["success_rate"] == 1.0
+    assert record["perception"] == 1.0
+    assert record["illegal_rate"] == 0.0
+    assert record["policy"] == "expert"
+
+
+@pytest.mark.parametrize("name", ["NumberLine", "EZPoints", "Points24", "Blackjack"])
+def test_the_same_call_gives_the_same_record(name):
+    env = f"gym_cards/{name}-v0"
+    first = evaluate("random", env, episodes=30, seed=4)
+    assert evaluate("random", env, episodes=30, seed=4) == first
+    assert evaluate("random", env, episodes=30, seed=5) != first
+    assert first.perception is None
+
+
+def right_or_none(observation):
+    """Plays well on the right half of the line, and nothing on the left."""
+    current, target = (int(value) for value in observation.state.values())
+    return None if current < 3 else int(current < target)
+
+
+def test_neither_results_nor_random_moves_depend_on_how_many_play_side_by_side():
+    records = [
+        evaluate(right_or_none, NUMBER_LINE, episodes=41, num_envs=n).record() for n in (1, 7, 64)
+    ]
+    assert records[0] == records[1] == records[2]
+    assert 0 < records[0]["illegal_rate"] < 1
+
+
+def test_every_episode_is_played_once_from_its_own_seed():
+    firsts, ends = {}, []
+    for step in play("random", NUMBER_LINE, episodes=23, num_envs=5, seed=9):
+        if step.index == 0:
+            firsts[step.episode] = step.observation.state
+        if step.last:
+            ends.append(step.episode)
+    assert sorted(ends) == list(range(23))
+    env = make_env(NUMBER_LINE)
+    for episode, seed in enumerate(episode_seeds("evaluation", 9, 23)):
+        assert observe(task_of(env), *env.reset(seed=seed)).state == firsts[episode]
+
+
+def test_a_function_may_answer_with_an_index_a_reply_or_nothing():
+    def writes(observation):
+        current, target = (int(value) for value in observation.state.values())
+        sign = "+" if current < target else "-"
+        return f'{{"current number": "{current}", "target number": "x", "action": "{sign}"}}'
+
+    written = evaluate(writes, NUMBER_LINE, episodes=20)
+    assert written.success_rate == 1.0
+    assert written.perception == 0.5
+    assert written.policy == "writes"
+    nothing = evaluate(lambda observation: None, NUMBER_LINE, episodes=20, name="mute")
+    assert nothing.illegal_rate == 1.0
+    assert nothing.policy == "mute"
+    with pytest.raises(ValueError, match="played action 5.*0 to 1"):
+        evaluate(lambda observation: 5, NUMBER_LINE, episodes=1)
+
+
+def test_success_is_that_of_the_last_step():
+    """Points24 pays at the end alone; NumberLine's sum of rewards may fall below 0 on the way."""
+    total, ends = {}, {}
+    for step in play("random", NUMBER_LINE, episodes=50):
+        total[step.episode] = total.get(step.episode, 0.0) + step.reward
+        if step.last:
+            ends[step.episode] = step.is_success
+    assert ends == {episode: value > 0 for episode, value in total.items()}
+    assert len(set(ends.values())) == 2
+
+
+def test_perception_counts_what_the_prompt_does_not_tell():
+    state = {"cards": "9 A K 10", "formula": "(9"}
+    observation = Observation(
+        np.zeros((2, 2, 3), np.uint8), Task("", ("1",)), ("1",), {"formula": "(9"}, None, state
+    )
+    perception = Perception()
+    assert perception.share is None
+    perception.add(Reply('{"cards": "9 A K 10", "formula": "wrong"}', None), observation)
+    perception.add(Reply('{"cards": [9, A, K, 9]}', None), observation)
+    perception.add(Reply("nonsense", None), observation)
+    assert perception.share == pytest.approx(1 / 3)
+
+
+def test_mistakes_are_clear_errors():
+    with pytest.raises(ValueError, match="unknown policy 'exprt'"):
+        evaluate("exprt", NUMBER_LINE, episodes=1)
+    with pytest.raises(ValueError, match="episodes=0"):
+        evaluate("random", NUMBER_LINE, episodes=0)
+
+
+def test_public_names_exist():
+    for name in vlm_agent.__all__:
+        assert getattr(vlm_agent, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        vlm_agent.nothing  # noqa: B018

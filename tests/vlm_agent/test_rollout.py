@@ -1,0 +1,157 @@
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from gym_cards import rendering
+from vlm_agent.rollout import Collector, generalised_advantages
+from vlm_agent.task import Reply
+
+
+def column(*values):
+    return np.array(values, dtype=float)[:, None]
+
+
+def test_advantages_within_an_episode_by_hand():
+    # γ = 0.5, λ = 0.5. δ = (1 + 0.5·2 - 1, 0 + 0.5·4 - 2, 2 + 0.5·6 - 4) = (1, 0, 1);
+    # A = (1 + 0.25·0.25, 0 + 0.25·1, 1).
+    advantages = generalised_advantages(
+        column(1, 0, 2), column(1, 2, 4), column(2, 4, 6), column(0, 0, 0) > 0, 0.5, 0.5
+    )
+    assert advantages[:, 0] == pytest.approx([1.0625, 0.25, 1.0])
+
+
+def test_advantages_stop_at_the_end_of_an_episode_by_hand():
+    # The first episode terminates after two steps, so nothing follows its last reward:
+    # δ = (0 + 0.5·2 - 1, 3 - 2, 1 + 0.5·0 - 8) = (0, 1, -7); A = (0 + 0.25·1, 1, -7).
+    advantages = generalised_advantages(
+        column(0, 3, 1), column(1, 2, 8), column(2, 0, 0), column(0, 1, 1) > 0, 0.5, 0.5
+    )
+    assert advantages[:, 0] == pytest.approx([0.25, 1.0, -7.0])
+
+
+def test_a_truncated_episode_is_bootstrapped_but_not_continued_by_hand():
+    # As above, but the first episode is cut off in a state worth 10: δ_1 = 3 + 0.5·10 - 2 = 6;
+    # the next episode's -7 must not flow back.
+    advantages = generalised_advantages(
+        column(0, 3, 1), column(1, 2, 8), column(2, 10, 0), column(0, 1, 1) > 0, 0.5, 0.5
+    )
+    assert advantages[:, 0] == pytest.approx([0.25 * 6, 6.0, -7.0])
+
+
+class Scripted:
+    """A policy that plays given actions; a state's value is the digit that its picture shows."""
+
+    def __init__(self, actions):
+        self.actions = list(actions)
+        self.asked = []
+
+    def act(self, observations):
+        action = self.actions.pop(0)
+        return [
+            Reply("", action, (1, 2), 1, (-1.0, -1.0), self._value(each)) for each in observations
+        ]
+
+    def values(self, observations):
+        self.asked.append(observations)
+        return [self._value(each) for each in observations]
+
+    def _value(self, observation):
+        return float(observation.image[0, 0, 0])
+
+
+class Counting(gym.Env):
+    """Shows how many steps were made in all its life; "end" ends the episode, "on" does not."""
+
+    task_description = "Count."
+    action_names = ("on", "end")
+
+    def __init__(self):
+        self.observation_space = spaces.Box(0, 255, (2, 2, 3), np.uint8)
+        self.action_space = spaces.Discrete(2)
+        self.shown = 0
+
+    def _moment(self):
+        info = {
+            "state": {"number": str(self.shown)},
+            "given": ("number",),
+            "task": f"episode goal {self.shown}",
+            "is_success": True,
+        }
+        return np.full((2, 2, 3), self.shown, np.uint8), info
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.shown += 10
+        return self._moment()
+
+    def step(self, action):
+        self.shown += 1
+        picture, info = self._moment()
+        return picture, 1.0, action == 1, False, info
+
+
+def limited():
+    return gym.wrappers.TimeLimit(Counting(), 2)
+
+
+def test_the_first_prompt_after_an_end_describes_the_new_episode():
+    collector = Collector(Counting, 1)
+    rollout = collector.collect(Scripted([0, 1, 0, 1]), 4)
+    shown = [step[0].given["number"] for step in rollout.observations]
+    assert shown == ["10", "11", "22", "23"]
+    for (observation,) in rollout.observations:
+        number = observation.given["number"]
+        assert observation.goal == f"episode goal {number}"
+        assert observation.image[0, 0, 0] == int(number), "picture and prompt are of one moment"
+    assert rollout.last[:, 0].tolist() == [False, True, False, True]
+    # A terminated episode is worth nothing more; any other step leads to the next one's value.
+    assert rollout.next_values[:, 0].tolist() == [11, 0, 23, 0]
+
+
+def test_a_truncated_episode_is_worth_its_own_last_picture():
+    policy = Scripted([0, 0, 0])
+    rollout = Collector(limited, 1).collect(policy, 3)
+    assert [step[0].given["number"] for step in rollout.observations] == ["10", "11", "22"]
+    assert rollout.last[:, 0].tolist() == [False, True, False]
+    assert rollout.next_values[:, 0].tolist() == [11, 12, 23]
+    ((final,), (following,)) = policy.asked
+    assert final.image[0, 0, 0] == 12
+    assert final.goal == "episode goal 12", "bootstrapped under its own prompt"
+    assert following.image[0, 0, 0] == 23
+
+
+def test_episodes_go_on_from_rollout_to_rollout():
+    collector = Collector(Counting, 2)
+    collector.collect(Scripted([0, 0]), 2)
+    rollout = collector.collect(Scripted([0, 1]), 2)
+    assert rollout.observations[0][0].given["number"] == "12"
+    assert rollout.metrics["rollout/episodes"] == 2
+    assert rollout.metrics["rollout/mean_length"] == 4
+    assert rollout.metrics["rollout/mean_return"] == 4
+
+
+def test_illegal_replies_are_counted_and_penalised_but_not_hidden():
+    collector = Collector(Counting, 2, illegal_penalty=0.5)
+    rollout = collector.collect(Scripted([None, 0]), 2)
+    assert rollout.rewards.tolist() == [[0.5, 0.5], [1.0, 1.0]]
+    assert rollout.metrics["rollout/illegal_rate"] == 0.5
+
+
+def test_card_games_are_told_by_the_formula_of_their_own_picture():
+    """Prompts differ from step to step and belong to the picture they come with."""
+    collector = Collector("gym_cards/EZPoints-v0", 3, seed=1)
+    rollout = collector.collect(Scripted([10, 11, 12, 10, 11, 12]), 6)
+    formulas = set()
+    for step in rollout.observations:
+        for observation in step:
+            formula = observation.given["current formula"]
+            formulas.add(formula)
+            ranks = observation.state["cards"].split()
+            assert len(ranks) == 2
+            # Any cards do: what is compared is the formula below them.
+            picture = rendering.points(
+                [rendering.Card("H", 5), rendering.Card("H", 7)], list(formula), inline=True
+            )
+            assert np.array_equal(observation.image[250:], picture[250:])
+    assert formulas == {"", "+", "+*"}
