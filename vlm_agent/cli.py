@@ -277,3 +277,6 @@ _COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "show": _show,
     "demo": _demo,
 }
+
+if __name__ == "__main__":
+    sys.exit(main())

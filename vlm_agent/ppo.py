@@ -27,7 +27,7 @@ from vlm_agent.task import Observation, Reply
 
 @dataclass
 class PPOConfig:
-    """What `vlm-agent ppo` does; the defaults are the paper's for the card games.
+    """Trains a policy by its environment's reward; the defaults are the paper's for the card games.
 
     Args:
         env: Environment id, such as gym_cards/NumberLine-v0.

@@ -20,7 +20,7 @@ from vlm_agent.tiny import build_tiny
 
 @dataclass
 class SFTConfig:
-    """What `vlm-agent sft` does.
+    """Fine-tunes a model on the replies of an environment's expert, and saves it as a policy.
 
     Args:
         env: Environment id, such as gym_cards/NumberLine-v0.

@@ -1,0 +1,32 @@
+# Everything runs in .venv; PYTHON and TORCH may be chosen, as in `make demo PYTHON=python3.12`.
+PYTHON ?= python3
+# Installed first, so that nothing else asks for a newer build with gigabytes of CUDA libraries.
+TORCH ?= torch==2.13.0
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: demo test test-slow lint clean
+
+demo: $(INSTALLED)
+	$(BIN)/vlm-agent demo $(DEMO_OPTIONS)
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+test-slow: $(INSTALLED)
+	$(BIN)/python -m pytest -m slow --numprocesses auto --dist loadfile
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf .venv build dist *.egg-info
+
+$(INSTALLED): pyproject.toml Makefile
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet "$(TORCH)"
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	touch $@

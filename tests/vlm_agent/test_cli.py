@@ -1,0 +1,153 @@
+import dataclasses
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+from vlm_agent.cli import EvalConfig, ShowConfig, main
+from vlm_agent.demo import DemoConfig
+from vlm_agent.ppo import PPOConfig
+from vlm_agent.sft import SFTConfig
+
+NUMBER_LINE = "gym_cards/NumberLine-v0"
+SFT = ["sft", "--env", NUMBER_LINE, "--samples", "32", "--max-new-tokens", "16"]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A directory that `vlm-agent sft` wrote; its policy has learned next to nothing."""
+    directory = tmp_path_factory.mktemp("runs") / "sft"
+    assert main([*SFT, "--out", str(directory), "--random-share", "0.5"]) == 0
+    return directory
+
+
+def test_help_lists_the_commands(capsys):
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert all(name in text for name in ("sft", "ppo", "eval", "show", "demo"))
+    assert main([]) == 2
+    assert main(["trane"]) == 2
+    assert "unknown command 'trane'" in capsys.readouterr().err
+
+
+def test_it_is_a_module_too():
+    result = subprocess.run(
+        [sys.executable, "-m", "vlm_agent.cli", "--help"], capture_output=True, text=True
+    )
+    assert result.returncode == 0
+    assert "vlm-agent" in result.stdout
+
+
+@pytest.mark.parametrize("command", ["sft", "ppo", "eval", "show", "demo"])
+def test_each_command_has_help(command, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main([command, "--help"])
+    assert stopped.value.code == 0
+    assert "--seed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("config", [SFTConfig, PPOConfig, EvalConfig, ShowConfig, DemoConfig])
+def test_every_option_is_documented(config):
+    documented = re.findall(r"^        (\w+): \S", config.__doc__, re.MULTILINE)
+    assert documented == [field.name for field in dataclasses.fields(config)]
+
+
+def test_eval_writes_one_record_for_each_policy_and_environment(trained, tmp_path, capsys):
+    path = tmp_path / "records.jsonl"
+    words = ["eval", "--policy", "random", "expert", str(trained), "--episodes", "8"]
+    words += ["--env", NUMBER_LINE, "gym_cards/Blackjack-v0", "--seed", "3", "--json", str(path)]
+    assert main(words) == 0
+    first = path.read_text()
+    records = [json.loads(line) for line in first.splitlines()]
+    assert [(r["policy"], r["env"]) for r in records] == [
+        (policy, env)
+        for policy in ("random", "expert", str(trained))
+        for env in (NUMBER_LINE, "gym_cards/Blackjack-v0")
+    ]
+    assert all(r["episodes"] == 8 for r in records)
+    assert "success [95%]" in capsys.readouterr().out
+    assert main(words) == 0
+    assert path.read_text() == first, "the same call gives the same records"
+
+
+def test_ppo_goes_on_from_a_directory(trained, tmp_path):
+    out = tmp_path / "ppo"
+    words = ["ppo", "--env", NUMBER_LINE, "--model", str(trained), "--out", str(out)]
+    words += ["--total-steps", "8", "--num-envs", "4", "--rollout-steps", "2", "--epochs", "1"]
+    words += ["--minibatch-size", "4", "--micro-batch-size", "4", "--max-new-tokens", "8"]
+    words += ["--thought-coef", "0.2", "--no-cot", "--env-kwargs", '{"max_position": 7}']
+    assert main(words) == 0
+    config = json.loads((out / "run.json").read_text())
+    assert config["thought_coef"] == 0.2
+    assert config["cot"] is False
+    assert config["env_kwargs"] == {"max_position": 7}
+    assert json.loads((out / "policy.json").read_text())["cot"] is False
+
+
+@pytest.mark.parametrize("name", ["NumberLine", "EZPoints", "Points24", "Blackjack"])
+def test_show_prints_what_a_model_gets(name, tmp_path, capsys):
+    path = tmp_path / "picture.png"
+    assert main(["show", "--env", f"gym_cards/{name}-v0", "--picture", str(path)]) == 0
+    text = capsys.readouterr().out
+    assert "Answer with JSON" in text
+    assert '"thoughts"' in text.split("an expert's reply")[1]
+    assert Image.open(path).size == (300, 300)
+
+
+def test_show_with_a_model(trained, tmp_path, capsys):
+    path = tmp_path / "picture.png"
+    words = ["show", "--env", NUMBER_LINE, "--model", str(trained), "--picture", str(path)]
+    assert main(words) == 0
+    assert "<image>You are" in capsys.readouterr().out
+    assert Image.open(path).size == (96, 96)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["eval", "--policy", "nobody", "--env", NUMBER_LINE], "no policy 'nobody'"),
+        (["eval", "--policy", "random", "--env", "gym_cards/No-v0"], "no environment"),
+        (["show", "--env", NUMBER_LINE, "--env-kwargs", '{"max_position": 1}'], "max_position"),
+        ([*SFT, "--out", "OUT", "--random-share", "7"], "random_share 7"),
+    ],
+)
+def test_mistakes_end_with_one_line(words, message, tmp_path, capsys):
+    words = [str(tmp_path / "out") if word == "OUT" else word for word in words]
+    assert main(words) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+    assert not (tmp_path / "out").exists(), "nothing is left behind"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["show", "--env", NUMBER_LINE, "--pictrue", "x"], "--picture"),
+        (["show", "--env", NUMBER_LINE, "--env-kwargs", "[1]"], "JSON object"),
+        (["show"], "--env"),
+    ],
+)
+def test_wrong_options_name_the_right_one(words, message, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_run_is_not_overwritten_silently(trained, capsys):
+    assert main([*SFT, "--out", str(trained)]) == 1
+    assert "already holds a run" in capsys.readouterr().err
+
+
+def test_an_interrupt_ends_with_130(monkeypatch, tmp_path, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vlm_agent.sft.reply_loss", interrupted)
+    assert main([*SFT, "--out", str(tmp_path / "out")]) == 130
+    assert (tmp_path / "out" / "model.safetensors").is_file()
+    assert "interrupted" in capsys.readouterr().err

@@ -1,0 +1,130 @@
+"""Policies that have learned something: what they read, and that reward teaches them."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from vlm_agent.evaluate import evaluate
+from vlm_agent.policy import VLMPolicy
+from vlm_agent.ppo import PPOConfig, train_ppo
+from vlm_agent.sft import SFTConfig, train_sft
+
+NUMBER_LINE = "gym_cards/NumberLine-v0"
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory):
+    """A tiny policy, fine-tuned on the expert's replies, that plays from the picture."""
+    out = tmp_path_factory.mktemp("runs") / "sft"
+    return train_sft(SFTConfig(env=NUMBER_LINE, out=str(out), samples=4096, max_new_tokens=48))
+
+
+def test_fine_tuning_teaches_to_read_and_to_play(reader):
+    evaluation = evaluate(reader, NUMBER_LINE, episodes=100, num_envs=32)
+    assert evaluation.success_rate >= 0.95
+    assert evaluation.perception >= 0.95
+    assert evaluation.illegal_rate <= 0.05
+
+
+class ExchangedPictures:
+    """The policy, with every observation's picture taken from another environment."""
+
+    def __init__(self, policy):
+        self.policy = policy
+        self._last = None
+
+    def act(self, observations):
+        pictures = [observation.image for observation in observations]
+        if len(pictures) == 1:
+            pictures = [self._last if self._last is not None else pictures[0], *pictures]
+        self._last = pictures[0]
+        shifted = pictures[1:] + pictures[:1]
+        return self.policy.act(
+            [
+                dataclasses.replace(observation, image=image)
+                for observation, image in zip(observations, shifted, strict=False)
+            ]
+        )
+
+
+def test_with_exchanged_pictures_it_falls_to_chance(reader):
+    chance = evaluate("random", NUMBER_LINE, episodes=100, num_envs=32)
+    exchanged = evaluate(ExchangedPictures(reader), NUMBER_LINE, episodes=100, num_envs=32)
+    low, high = exchanged.success_interval
+    # It now follows another game's numbers: no better than moving at random, whose interval
+    # reaches up to about 0.5.
+    assert exchanged.success_rate <= chance.success_interval[1]
+    assert exchanged.perception < 0.4
+    assert low < high < 0.6
+
+
+def test_the_state_is_never_seen(reader):
+    """Labels may say anything: what a policy writes depends on picture and prompt alone."""
+
+    class WrongLabels:
+        def act(self, observations):
+            lies = {"current number": "9", "target number": "9"}
+            return reader.act([dataclasses.replace(o, state=lies) for o in observations])
+
+    plain = evaluate(reader, NUMBER_LINE, episodes=32, num_envs=32, name="x")
+    reader.seed(0)
+    assert evaluate(WrongLabels(), NUMBER_LINE, episodes=32, num_envs=32, name="x") == plain
+
+
+def test_reward_teaches(tmp_path):
+    """A policy that moves at random learns, by reward alone, the one move that a line of three
+    positions always wants: its pictures are made so that "+" is right in all of them."""
+    start = SFTConfig(
+        env=NUMBER_LINE, out=str(tmp_path / "sft"), samples=768, cot=False, random_share=1.0,
+        max_new_tokens=8,
+    )  # fmt: skip
+    train_sft(start)
+    settings = PPOConfig(
+        env="upward:upward/Upward-v0",
+        model=start.out,
+        out=str(tmp_path / "ppo"),
+        cot=False,
+        temperature=1.0,
+        max_new_tokens=8,
+        total_steps=768,
+        num_envs=16,
+        rollout_steps=8,
+        minibatch_size=64,
+        micro_batch_size=64,
+        learning_rate=2e-4,
+        final_learning_rate=1e-6,
+        illegal_penalty=1.0,
+    )
+    before = evaluate(VLMPolicy.load(start.out), settings.env, episodes=64, num_envs=32)
+    train_ppo(settings)
+    after = evaluate(VLMPolicy.load(settings.out), settings.env, episodes=64, num_envs=32)
+    assert before.success_rate < 0.9
+    assert after.success_rate > 0.95
+
+
+@pytest.fixture(autouse=True)
+def upward_module(tmp_path, monkeypatch):
+    """A third party's package with an environment of its own, found through its id."""
+    (tmp_path / "upward.py").write_text(
+        "import gymnasium as gym\n"
+        "import gym_cards\n"
+        "class Upward(gym.Wrapper):\n"
+        "    def reset(self, *, seed=None, options=None):\n"
+        "        self.env.reset(seed=seed)\n"
+        "        low = int(self.unwrapped.np_random.integers(4))\n"
+        "        return self.env.reset(options={'current': low, 'target': low + 2})\n"
+        "gym.register('upward/Upward-v0',\n"
+        "    lambda **kwargs: Upward(gym.make('gym_cards/NumberLine-v0', **kwargs)))\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+
+def test_interrupted_rollouts_do_not_share_pictures(reader):
+    """Pictures handed to a policy stay as they were when it replied."""
+    seen = []
+    evaluate(
+        reader, NUMBER_LINE, episodes=8, num_envs=4,
+        on_step=lambda step: seen.append((step.observation.image, step.observation.image.copy())),
+    )  # fmt: skip
+    assert all(np.array_equal(now, then) for now, then in seen)
