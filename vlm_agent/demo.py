@@ -37,7 +37,7 @@ class DemoConfig:
     seed: int = 0
     episodes: int = 200
     sft_samples: int = 4096
-    ppo_steps: int = 6144
+    ppo_steps: int = 5120
     threads: int = 1
     overwrite: bool = False
 
@@ -85,9 +85,9 @@ def run_demo(config: DemoConfig) -> DemoResult:
             total_steps=config.ppo_steps,
             num_envs=32,
             rollout_steps=8,
-            # At temperature 1 a policy that decides at chance tries both moves; it is then
-            # evaluated at the temperature that it was fine-tuned for.
-            temperature=1.0,
+            # Warm enough that a policy that decides at chance tries both moves, and cool enough
+            # that it reads on without slips, which would only blur what the reward says.
+            temperature=0.5,
             max_new_tokens=48,
             illegal_penalty=1.0,
             learning_rate=2e-4,
