@@ -9,12 +9,13 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import numpy as np
+from tqdm import tqdm
 
 from vlm_agent.demonstrations import expert_move
-from vlm_agent.evaluate import Evaluation, PolicyLike, evaluate
+from vlm_agent.evaluate import Evaluation, PolicyLike, Step, evaluate
 from vlm_agent.options import JsonObject
 from vlm_agent.prompts import build_prompt, build_reply
 from vlm_agent.task import Observation, episode_seeds, make_env, observe, task_of
@@ -132,20 +133,31 @@ def _eval(words: Sequence[str]) -> None:
             for name in config.policy:
                 policy = _load_player(name, config.temperature)
                 for env in config.env:
-                    evaluation = evaluate(
-                        policy,
-                        env,
-                        episodes=config.episodes,
-                        seed=config.seed,
-                        num_envs=config.num_envs,
-                        env_kwargs=config.env_kwargs,
-                        name=name,
-                    )
+                    with tqdm(total=config.episodes, desc=f"{name} {env}") as progress:
+                        evaluation = evaluate(
+                            policy,
+                            env,
+                            episodes=config.episodes,
+                            seed=config.seed,
+                            num_envs=config.num_envs,
+                            env_kwargs=config.env_kwargs,
+                            name=name,
+                            on_step=_counter(progress),
+                        )
                     evaluations.append(evaluation)
                     records.write(json.dumps(evaluation.record()) + "\n")
                     records.flush()
     finally:
         print_table(evaluations)
+
+
+def _counter(progress: tqdm[NoReturn]) -> Callable[[Step], None]:
+    """Moves a progress bar on at the end of each episode."""
+
+    def count(step: Step) -> None:
+        progress.update(step.last)
+
+    return count
 
 
 def _load_player(name: str, temperature: float | None) -> PolicyLike:
@@ -167,7 +179,16 @@ def _load_player(name: str, temperature: float | None) -> PolicyLike:
 
 def print_table(evaluations: Sequence[Evaluation]) -> None:
     """Prints evaluations, one a line."""
-    head = ("policy", "env", "episodes", "success [95%]", "return", "length", "illegal", "read")
+    head = (
+        "policy",
+        "env",
+        "episodes",
+        "success [95%]",
+        "return",
+        "length",
+        "illegal",
+        "perception",
+    )
     rows = [head]
     for one in evaluations:
         low, high = one.success_interval
