@@ -3,6 +3,9 @@
 All cards and letters were drawn beforehand (assets/build_art.py) and ship as PNG sheets, which
 decode without loss; what happens here is integer arithmetic alone. The same state therefore gives
 the same bytes on every machine, and no font is used.
+
+Text and cards that lie on a plain ground are blended with it once and kept, so that most of a
+picture is copied.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ BLACK: Colour = (0, 0, 0)
 _MARGIN = 5
 _BLACKJACK_WIDTH = 70
 _BLACKJACK_ROWS = (150, 200)
+_BLACKJACK_ROW = 4
 # In Blackjack a later card leaves at least this much of an earlier one's left edge to be seen,
 # which is more than its corner index takes.
 _BLACKJACK_PITCH = 20
@@ -50,10 +54,10 @@ def number_line(target: int, current: int) -> Frame:
     Raises:
         ValueError: If a number is too long for the picture.
     """
-    frame = _blank(WHITE)
+    frame = _ground(WHITE).copy()
     for label, number, y in (("Target:", target, 60), ("Current:", current, 180)):
         ways = [_Way("bold-36", y, 44, 2), _Way("bold-16", y, 20, 2)]
-        _write(frame, [label, str(number)], 30, ways, BLACK)
+        _write(frame, [label, str(number)], 30, ways, BLACK, WHITE)
     return frame
 
 
@@ -78,10 +82,10 @@ def points(cards: Sequence[Card], formula: Sequence[str], *, inline: bool) -> Fr
     """
     width = int(SIZE / len(cards) * 0.9)
     height = int(width * 7 / 5)
-    frame = _blank(TABLE)
+    frame = _ground(TABLE).copy()
     y = int((SIZE - height) / 2)
     for i, card in enumerate(cards):
-        _paste(frame, card_face(card, width), 5 + int(i * width * 1.1), y)
+        _put(frame, _card_on_table(card, width), 5 + int(i * width * 1.1), y)
     if inline:
         words = ["Formula:", *formula]
         ways = [
@@ -90,10 +94,10 @@ def points(cards: Sequence[Card], formula: Sequence[str], *, inline: bool) -> Fr
             _Way("sans-16", 246, 17, 3),
         ]
     else:
-        draw_text(frame, "Formula:", 10, 210, "sans-16", WHITE)
+        _put_word(frame, "Formula:", 10, 210, "sans-16", WHITE, TABLE)
         words = list(formula)
         ways = [_Way("sans-16", 240, 19, 3), _Way("sans-16", 231, 17, 4)]
-    _write(frame, words, 10, ways, WHITE)
+    _write(frame, words, 10, ways, WHITE, TABLE)
     return frame
 
 
@@ -111,13 +115,17 @@ def blackjack(player: Sequence[Card], dealer: Card) -> Frame:
     Raises:
         ValueError: If there are more cards than `blackjack_layout` has places for.
     """
-    frame = _blank(TABLE)
-    draw_text(frame, "Dealer", 5, 5, "bold-16", WHITE)
-    _paste(frame, card_face(dealer, _BLACKJACK_WIDTH), 5, 25)
-    _paste(frame, card_back(_BLACKJACK_WIDTH), 78, 25)
-    draw_text(frame, "Player", 5, 130, "bold-16", WHITE)
+    frame = _ground(TABLE).copy()
+    _put_word(frame, "Dealer", 5, 5, "bold-16", WHITE, TABLE)
+    _put(frame, _card_on_table(dealer, _BLACKJACK_WIDTH), 5, 25)
+    _put(frame, _card_on_table(None, _BLACKJACK_WIDTH), 78, 25)
+    _put_word(frame, "Player", 5, 130, "bold-16", WHITE, TABLE)
     for card, (x, y) in zip(player, blackjack_layout(len(player)), strict=True):
-        _paste(frame, card_face(card, _BLACKJACK_WIDTH), x, y)
+        if len(player) <= _BLACKJACK_ROW:
+            _put(frame, _card_on_table(card, _BLACKJACK_WIDTH), x, y)
+        else:
+            # Cards overlap: a rounded corner shows the card below.
+            _paste(frame, card_face(card, _BLACKJACK_WIDTH), x, y)
     return frame
 
 
@@ -133,7 +141,7 @@ def blackjack_layout(n: int) -> list[tuple[int, int]]:
     Raises:
         ValueError: If so many cards have no room.
     """
-    columns = max(4, (n + 1) // 2)
+    columns = max(_BLACKJACK_ROW, (n + 1) // 2)
     room = SIZE - 2 - 5 - _BLACKJACK_WIDTH
     pitch = min(_BLACKJACK_WIDTH + 4, room // (columns - 1))
     if pitch < _BLACKJACK_PITCH:
@@ -154,7 +162,6 @@ class Sprite(NamedTuple):
     clear: NDArray[np.uint16]
 
 
-@functools.cache
 def card_face(card: Card, width: int) -> Sprite:
     """The face of a card of one of the widths that there is art for.
 
@@ -167,7 +174,6 @@ def card_face(card: Card, width: int) -> Sprite:
     return _sprite(sheet[row * height : (row + 1) * height, column * width : (column + 1) * width])
 
 
-@functools.cache
 def card_back(width: int) -> Sprite:
     """The back of every card, of one of the widths that there is art for.
 
@@ -199,6 +205,7 @@ def draw_text(frame: Frame, text: str, x: int, y: int, font: str, colour: Colour
         x += advance
 
 
+@functools.lru_cache(maxsize=1024)
 def text_width(text: str, font: str) -> int:
     """How far `draw_text` moves the pen, in whole pixels; there is no kerning.
 
@@ -208,8 +215,47 @@ def text_width(text: str, font: str) -> int:
     return sum(advance for *_, advance in _glyphs(text, font))
 
 
-def _blank(colour: Colour) -> Frame:
+@functools.cache
+def _ground(colour: Colour) -> Frame:
+    """An empty picture, to be copied."""
     return np.full((SIZE, SIZE, 3), colour, np.uint8)
+
+
+@functools.cache
+def _card_on_table(card: Card | None, width: int) -> Frame:
+    """A card's face, or the back for None, with the table behind its rounded corners."""
+    sprite = card_back(width) if card is None else card_face(card, width)
+    picture = np.full(sprite.ink.shape, TABLE, np.uint8)
+    _paste(picture, sprite, 0, 0)
+    return picture
+
+
+@functools.lru_cache(maxsize=1024)
+def _word(text: str, font: str, colour: Colour, ground: Colour) -> tuple[Frame, int, int]:
+    """A word's inked part on its ground, and how far right of the pen and below the top it lies."""
+    # A glyph reaches beyond the pen's way by far less than the height of a line.
+    reach = _sheet(f"glyphs-{font}.png", "L").shape[0]
+    picture = np.full((reach, text_width(text, font) + 2 * reach, 3), ground, np.uint8)
+    draw_text(picture, text, reach, 0, font, colour)
+    rows, columns = (picture != ground).any(axis=2).nonzero()
+    if not rows.size:
+        return picture[:0, :0], 0, 0
+    left, top = int(columns.min()), int(rows.min())
+    return picture[top : rows.max() + 1, left : columns.max() + 1].copy(), left - reach, top
+
+
+def _put_word(
+    frame: Frame, text: str, x: int, y: int, font: str, colour: Colour, ground: Colour
+) -> None:
+    """Writes a word as `draw_text` does, into a part of a frame that shows the ground alone."""
+    picture, right, down = _word(text, font, colour, ground)
+    _put(frame, picture, x + right, y + down)
+
+
+def _put(frame: Frame, picture: Frame, x: int, y: int) -> None:
+    """Copies a picture into a frame, in place."""
+    height, width, _ = picture.shape
+    frame[y : y + height, x : x + width] = picture
 
 
 def _paste(frame: Frame, sprite: Sprite, x: int, y: int) -> None:
@@ -232,32 +278,50 @@ class _Way(NamedTuple):
 
 
 def _write(
-    frame: Frame, words: Sequence[str], x: int, ways: Sequence[_Way], colour: Colour
+    frame: Frame,
+    words: Sequence[str],
+    x: int,
+    ways: Sequence[_Way],
+    colour: Colour,
+    ground: Colour,
 ) -> None:
     """Writes words from `x` to the right margin, in the first of the ways that has room."""
+    room = SIZE - _MARGIN - x
     for way in ways:
-        lines = _wrapped(words, SIZE - _MARGIN - x, way.font)
-        widest = max((text_width(line, way.font) for line in lines), default=0)
-        if len(lines) <= way.room and x + widest <= SIZE - _MARGIN:
+        lines, widest = _wrapped(words, room, way.font)
+        if len(lines) <= way.room and widest <= room:
             for row, line in enumerate(lines):
-                draw_text(frame, line, x, way.top + row * way.pitch, way.font, colour)
+                for word, start in line:
+                    y = way.top + row * way.pitch
+                    _put_word(frame, word, x + start, y, way.font, colour, ground)
             return
     raise ValueError(
         f"{' '.join(words)!r} is too long for the picture: expected text that fits {way.room} "
-        f"lines of {SIZE - _MARGIN - x} px, got {len(lines)}, of which the longest has {widest} px"
+        f"lines of {room} px, got {len(lines)}, of which the longest has {widest} px"
     )
 
 
-def _wrapped(words: Sequence[str], width: int, font: str) -> list[str]:
-    """Words joined with spaces into as few lines of this width as hold them."""
-    lines: list[str] = []
+def _wrapped(
+    words: Sequence[str], width: int, font: str
+) -> tuple[list[list[tuple[str, int]]], int]:
+    """Words joined with spaces into as few lines of this width as hold them.
+
+    Returns:
+        Each line's words, each with the place where it starts, and the width of the widest line.
+    """
+    space = text_width(" ", font)
+    lines: list[list[tuple[str, int]]] = []
+    end = widest = 0
     for word in words:
-        longer = f"{lines[-1]} {word}" if lines else word
-        if lines and text_width(longer, font) > width:
-            lines.append(word)
+        start = end + space
+        end = start + text_width(word, font)
+        if lines and end <= width:
+            lines[-1].append((word, start))
         else:
-            lines[-1:] = [longer]
-    return lines
+            end -= start
+            lines.append([(word, 0)])
+        widest = max(widest, end)
+    return lines, widest
 
 
 def _glyphs(text: str, font: str) -> list[tuple[int, int, int, int]]:

@@ -183,23 +183,31 @@ def test_a_hand_too_large_is_an_error():
 @pytest.mark.parametrize("formula", LONGEST)
 def test_the_longest_formulas_stay_readable_and_inside(formula, inline, monkeypatch):
     written = []
-    draw = rendering.draw_text
+    put_word = rendering._put_word
 
-    def spy(frame, text, x, y, font, colour):
+    def spy(frame, text, x, y, font, colour, ground):
         written.append((text, x, y, font))
-        draw(frame, text, x, y, font, colour)
+        put_word(frame, text, x, y, font, colour, ground)
 
-    monkeypatch.setattr(rendering, "draw_text", spy)
+    monkeypatch.setattr(rendering, "_put_word", spy)
     hand = cards("HA CT") if inline else cards("HA CT S2 D9")
     frame = rendering.points(hand, formula, inline=inline)
-    assert "".join(" ".join(t for t, *_ in written).split()) == "Formula:" + "".join(
-        formula
-    ).replace(" ", "")
-    rows = sorted((y, y + 12) for _, _, y, _ in written)
-    assert all(below[0] >= above[1] + 4 for above, below in itertools.pairwise(rows))
+    assert [text for text, *_ in written] == ["Formula:", *formula]
+    for (text, x, y, font), (_, next_x, next_y, _) in itertools.pairwise(written):
+        # A space lies between neighbours, and 16 rows between lines.
+        space = rendering.text_width(" ", font)
+        assert next_y >= y + 16 or (
+            next_y == y and next_x == x + rendering.text_width(text, font) + space
+        )
     for text, x, y, font in written:
         assert x + rendering.text_width(text, font) <= 295
         assert y >= (245 if inline else 200)
+    # What was copied in is what drawing gives: no line hides a part of another one.
+    expected = rendering.points(hand, [], inline=inline)
+    expected[245 if inline else 205 :] = rendering.TABLE
+    for text, x, y, font in written:
+        rendering.draw_text(expected, text, x, y, font, rendering.WHITE)
+    assert (frame == expected).all()
     # Letters end above the picture's last row and left of its last columns.
     assert (frame[-1] == rendering.TABLE).all()
     assert (frame[:, -5:] == rendering.TABLE).all() or not inline
@@ -281,7 +289,7 @@ def test_no_font_is_used(monkeypatch):
 
     for name in ("truetype", "load", "load_default", "load_path", "FreeTypeFont", "ImageFont"):
         monkeypatch.setattr(ImageFont, name, refuse)
-    for cached in (rendering._sheet, rendering._metrics, rendering.card_face, rendering.card_back):
+    for cached in (rendering._sheet, rendering._metrics, rendering._card_on_table, rendering._word):
         cached.cache_clear()
     for draw in FRAMES.values():
         draw()
