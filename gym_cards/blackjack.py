@@ -158,18 +158,21 @@ class BlackjackEnv(Game[Any]):
         bonus = ""
         if self.sab:
             bonus = (
-                " An ace and a ten as your first two cards always win, unless the dealer has "
-                "the same."
+                " An ace and a card worth 10 as your first two cards win against everything but "
+                "the same hand."
             )
         elif self.natural:
-            bonus = " A win with an ace and a ten as your first two cards pays one and a half."
+            bonus = (
+                " A win with an ace and a card worth 10 as your first two cards pays one and a "
+                "half."
+            )
         self.task_description = (
             "You are playing blackjack. You see your cards and one of the dealer's two cards. "
             "Number cards count their number, J, Q and K count 10, and an ace counts 11 unless "
             'that takes the hand over 21, else 1. Each turn you choose "hit" to take another card '
             'or "stand" to stop; with more than 21 you lose at once. When you stand, the dealer '
-            "draws cards until he has 17 or more, and the better total of at most 21 wins."
-            f"{bonus} Your goal is to beat the dealer."
+            "draws cards until he has 17 or more, and the better total of at most 21 wins; equal "
+            f"totals are a draw.{bonus} Your goal is to beat the dealer."
         )
 
     def expert(self, objective: blackjack_odds.Objective = "reward") -> tuple[int, str]:

@@ -54,16 +54,17 @@ def check_flag(name: str, value: object) -> bool:
     return bool(value)
 
 
-def check_options(options: Mapping[str, Any], names: Collection[str]) -> None:
+def check_options(options: object, names: Collection[str]) -> None:
     """Makes sure that the options set the whole state and nothing else.
 
     Raises:
-        ValueError: If an option is missing or unknown.
+        ValueError: If they are no dictionary, or an option is missing or unknown.
     """
-    if set(options) != set(names):
+    if not isinstance(options, Mapping) or set(options) != set(names):
+        given = dict(options) if isinstance(options, Mapping) else options
         raise ValueError(
-            f"options={dict(options)!r}: expected exactly the keys {', '.join(map(repr, names))}; "
-            "leave `options` out for a random start"
+            f"options={given!r}: expected a dictionary with exactly the keys "
+            f"{', '.join(map(repr, names))}; leave `options` out for a random start"
         )
 
 

@@ -127,9 +127,10 @@ class PointsEnv(Game[Frame]):
             f"You are playing a game called {name}. You see {_COUNTS[cards]} cards and the formula "
             f"so far. {faces}, an ace counts 1, and every other card counts its number. Each turn "
             f"you append one number or one of {', '.join(signs)} to the formula. A number that no "
-            "unused card shows is refused, which costs a point. When the formula is complete, "
-            'choose "=". Your goal is a formula that uses the number of every card exactly once '
-            f"and equals {target_points}."
+            "unused card shows is refused: it costs a point, and a blank is appended in its place. "
+            'When the formula is complete, choose "=", which ends the game; a formula of more than '
+            f"{max_length} entries, blanks included, is lost. Your goal is a formula that uses the "
+            f"number of every card exactly once and equals {target_points}."
         )
 
     def expert(self) -> tuple[int, str]:
@@ -261,7 +262,7 @@ class EZPointsEnv(PointsEnv):
     For another target the two ranks are uniform over all ordered pairs that reach it by + or *.
 
     `reset(options={"cards": ["HA", "CT"]})` sets the cards: a suit letter out of C, D, H, S and a
-    rank out of A, 2 to 9, T, J, Q, K.
+    rank out of A, 2 to 9, T, J, Q, K. Cards that cannot reach the target are taken as well.
 
     ## Rewards
     - 10 for "=" with a correct formula, -1 for "=" with any other;

@@ -240,9 +240,9 @@ def test_bad_flags(argument):
 def test_the_description_tells_the_bonus():
     plain = make().get_wrapper_attr("task_description")
     assert "one and a half" in make(natural=True).get_wrapper_attr("task_description")
-    assert "always win" in make(sab=True).get_wrapper_attr("task_description")
+    assert "win against everything" in make(sab=True).get_wrapper_attr("task_description")
     assert "one and a half" not in plain
-    assert "always win" not in plain
+    assert "win against everything" not in plain
 
 
 def test_explanations():

@@ -279,7 +279,9 @@ def test_the_description_reflects_the_arguments():
     assert "equals 20" in description(target_points=20)
     assert "J, Q and K count 10" in description()
     assert "11, 12 and 13" in description(treat_face_cards_as_10=False)
+    assert "more than 20 entries" in description()
     assert "two cards" in description("EZPoints")
+    assert "more than 5 entries" in description("EZPoints")
     assert '"/"' not in description("EZPoints")
 
 

@@ -1,8 +1,10 @@
 """What holds for every environment of the package, tried on every registered id."""
 
 import copy
+import inspect
 import json
 import pickle
+import re
 import warnings
 
 import gymnasium as gym
@@ -21,6 +23,7 @@ VARIANTS = [
     ("gym_cards/Points24-v0", {"treat_face_cards_as_10": False}),
     ("gym_cards/Points24-v0", {"solvable_only": True, "target_points": 20}),
     ("gym_cards/Points24Exact-v0", {"solvable_only": True}),
+    ("gym_cards/Points24Exact-v0", {"treat_face_cards_as_10": False}),
     ("gym_cards/Blackjack-v0", {"is_pixel": False}),
     ("gym_cards/Blackjack-v0", {"natural": True}),
     ("gym_cards/Blackjack-v0", {"sab": True}),
@@ -40,6 +43,11 @@ STATE_KEYS = {
     "Points24Exact": ["cards", "current formula"],
     "Blackjack": ["player cards", "dealer card", "player total"],
 }
+
+HEADINGS = [
+    *("Description", "Action Space", "Observation Space", "Starting State", "Rewards"),
+    *("Episode End", "Information", "Arguments", "Version History", "References"),
+]
 
 every = pytest.mark.parametrize(("env_id", "kwargs"), EVERY, ids=str)
 pytestmark = pytest.mark.filterwarnings("error")
@@ -135,6 +143,7 @@ def test_the_spec_survives_json(env_id, kwargs):
 @pytest.mark.parametrize("duplicate", [lambda e: pickle.loads(pickle.dumps(e)), copy.deepcopy])
 def test_a_copy_goes_on_in_the_same_state(env_id, kwargs, duplicate):
     env = gym.make(env_id, **kwargs)
+    env.action_space.seed(4)
     env.reset(seed=4)
     again = duplicate(env)
     ended = [False, False]
@@ -149,6 +158,7 @@ def test_a_copy_goes_on_in_the_same_state(env_id, kwargs, duplicate):
 @every
 def test_what_was_handed_out_does_not_change(env_id, kwargs):
     env = gym.make(env_id, **kwargs).unwrapped
+    env.action_space.seed(0)
     env.reset(seed=0)
     for _ in range(30):
         obs, _, terminated, truncated, info = env.step(env.action_space.sample())
@@ -173,6 +183,7 @@ def test_spoiling_what_was_handed_out_does_no_harm(env_id, kwargs):
             data.clear()
 
     clean, spoiled = (gym.make(env_id, **kwargs).unwrapped for _ in range(2))
+    clean.action_space.seed(8)
     clean.reset(seed=8)
     for part in spoiled.reset(seed=8):
         spoil(part)
@@ -286,15 +297,33 @@ def test_render_modes(env_id, kwargs):
             assert env.unwrapped.render() is None
 
 
+@pytest.mark.parametrize("env_id", IDS)
+def test_the_docstring_is_a_complete_page(env_id):
+    env = gym.make(env_id).unwrapped
+    parts = re.split(r"^## (.+)\n", inspect.getdoc(type(env)), flags=re.MULTILINE)
+    assert parts[1::2] == HEADINGS
+    page = dict(zip(parts[1::2], parts[2::2], strict=True))
+    assert all(text.strip() for text in page.values())
+    for name, parameter in inspect.signature(type(env)).parameters.items():
+        default = parameter.default
+        text = json.dumps(default) if isinstance(default, str) else repr(default)
+        assert re.search(rf"^- `{name}` \(default `?{text}`?\): ", page["Arguments"], re.MULTILINE)
+    _, info = env.reset(seed=0)
+    for key in info:
+        assert f"`{key}`" in page["Information"]
+    assert all(f'"{key}": ' in page["Information"] for key in info["state"])
+
+
 def test_every_declared_render_mode_is_tried_above():
     for env_id in IDS:
         assert gym.make(env_id).metadata["render_modes"] == ["human", "rgb_array"]
 
 
 @pytest.mark.parametrize("env_id", IDS)
-def test_unknown_options_are_an_error(env_id):
-    with pytest.raises(ValueError, match="expected exactly the keys"):
-        gym.make(env_id).reset(options={"colour": "red"})
+@pytest.mark.parametrize("options", [{"colour": "red"}, ["HA", "S9"], "HA"], ids=str)
+def test_unknown_options_are_an_error(env_id, options):
+    with pytest.raises(ValueError, match="expected a dictionary with exactly the keys"):
+        gym.make(env_id).reset(options=options)
 
 
 @pytest.mark.parametrize("env_id", IDS)
