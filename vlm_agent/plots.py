@@ -47,7 +47,8 @@ def save_success_curve(
         axes.errorbar(
             [step],
             [rate],
-            yerr=[[rate - low], [high - rate]],
+            # Rounding may put an end of the interval just inside a rate of 0 or 1.
+            yerr=[[max(0.0, rate - low)], [max(0.0, high - rate)]],
             color=_RED,
             marker="s",
             capsize=4,
@@ -85,29 +86,32 @@ def save_episode(steps: Sequence[Step], title: str, path: str | Path, most: int 
     from matplotlib.figure import Figure
 
     shown = steps[:most]
-    figure = Figure(figsize=(2.9 * len(shown), 5.0), layout="constrained")
+    replies = [textwrap.fill(step.reply.text, 38) or "(no reply)" for step in shown]
+    lines = max(reply.count("\n") + 1 for reply in replies)
+    heights = [2.9, 0.16 * lines]
+    figure = Figure(figsize=(2.9 * len(shown), sum(heights) + 0.9), layout="constrained")
     total = sum(step.reward for step in steps)
     outcome = "success" if steps[-1].is_success else "no success"
     length = f"{len(steps)} steps" + (f", the first {most} shown" if len(steps) > most else "")
     figure.suptitle(f"{title}: {outcome}, return {total:g}, {length}", fontsize=11)
-    grid = figure.subplots(2, len(shown), squeeze=False, height_ratios=[1, 0.75])
-    for column, step in enumerate(shown):
-        _draw_step(grid[0][column], grid[1][column], step)
+    grid = figure.subplots(2, len(shown), squeeze=False, height_ratios=heights)
+    for column, (step, reply) in enumerate(zip(shown, replies, strict=True)):
+        _draw_picture(grid[0][column], step)
+        text = grid[1][column]
+        text.axis("off")
+        text.text(
+            0, 1, reply, va="top", fontsize=7.5, family="monospace", parse_math=False,
+            transform=text.transAxes,
+        )  # fmt: skip
     figure.savefig(path, dpi=110)
 
 
-def _draw_step(picture: Axes, text: Axes, step: Step) -> None:
-    picture.imshow(step.observation.image)
-    picture.set(xticks=[], yticks=[])
-    for spine in picture.spines.values():
+def _draw_picture(axes: Axes, step: Step) -> None:
+    axes.imshow(step.observation.image)
+    axes.set(xticks=[], yticks=[])
+    for spine in axes.spines.values():
         spine.set_color(_GREY)
     name = step.observation.actions[step.action]
     how = "plays" if step.reply.action is not None else "no action; random:"
     colour = _RED if step.reward < 0 else _BLUE
-    picture.set_title(f"{how} {name}   reward {step.reward:g}", fontsize=9, color=colour)
-    text.axis("off")
-    reply = "\n".join(textwrap.wrap(step.reply.text, 36)) or "(no reply)"
-    text.text(
-        0, 1, reply, va="top", fontsize=7.5, family="monospace", parse_math=False,
-        transform=text.transAxes,
-    )  # fmt: skip
+    axes.set_title(f"{how}  {name}     reward {step.reward:g}", fontsize=9, color=colour)
