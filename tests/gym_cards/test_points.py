@@ -397,6 +397,21 @@ def test_experts_keep_their_promise_from_any_prefix(game, steps):
         assert not any(rewards[:-1])
 
 
+@pytest.mark.parametrize(
+    ("game", "cards", "most"), [("EZPoints", ["H9", "S3"], 2), ("Points24", ["H6"] * 4, 13)]
+)
+def test_the_expert_uses_the_last_room_for_a_formula_and_tries_no_longer_one(game, cards, most):
+    """A solution has 3 or 7 tokens; what refused numbers leave of 5 or 20 is just enough or not."""
+    env = make(game)
+    refused = env.get_wrapper_attr("action_names").index("1")
+    for blanks, wins in ((most, True), (most + 1, False)):
+        env.reset(options={"cards": cards})
+        for _ in range(blanks):
+            env.step(refused)
+        rewards, _ = play_expert(env)
+        assert rewards == ([0.0] * (2 * len(cards) - 1) + [10.0] if wins else [-1.0])
+
+
 def test_explanations():
     env = make()
     play(env, ["6"], ["CT", "H6", "SK", "D4"])

@@ -15,6 +15,8 @@ from gymnasium.utils.env_checker import check_env, data_equivalence
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
 import gym_cards  # noqa: F401
+from gym_cards import rendering
+from gym_cards.cards import Card
 
 IDS = sorted(env_id for env_id in gym.registry if env_id.startswith("gym_cards/"))
 VARIANTS = [
@@ -44,6 +46,16 @@ STATE_KEYS = {
     "Blackjack": ["player cards", "dealer card", "player total"],
 }
 
+PICTURES = {
+    "NumberLine": lambda info: rendering.number_line(info["Target"], info["Current"]),
+    "EZPoints": lambda info: points_picture(info, inline=True),
+    "Points24": lambda info: points_picture(info, inline=False),
+    "Points24Exact": lambda info: points_picture(info, inline=False),
+    "Blackjack": lambda info: rendering.blackjack(
+        [Card.parse(suit + face) for _, face, suit in info["Player Card"]],
+        *[Card.parse(suit + face) for _, face, suit in info["Dealer Card"][:1]],
+    ),
+}
 HEADINGS = [
     *("Description", "Action Space", "Observation Space", "Starting State", "Rewards"),
     *("Episode End", "Information", "Arguments", "Version History", "References"),
@@ -51,6 +63,11 @@ HEADINGS = [
 
 every = pytest.mark.parametrize(("env_id", "kwargs"), EVERY, ids=str)
 pytestmark = pytest.mark.filterwarnings("error")
+
+
+def points_picture(info, *, inline):
+    cards = [Card.parse(code) for code in info["Cards"]]
+    return rendering.points(cards, [str(token) for token in info["Formula"]], inline=inline)
 
 
 def name_of(env_id):
@@ -127,6 +144,28 @@ def test_different_seeds_give_different_episodes(env_id, kwargs):
     env = gym.make(env_id, **kwargs)
     starts = {json.dumps(env.reset(seed=seed)[1]["state"]) for seed in range(30)}
     assert len(starts) > 10
+
+
+@every
+def test_without_a_seed_every_episode_is_another_one(env_id, kwargs):
+    env = gym.make(env_id, **kwargs)
+    env.reset(seed=0)
+    assert len({json.dumps(env.reset()[1]["state"]) for _ in range(30)}) > 10
+    fresh = [gym.make(env_id, **kwargs) for _ in range(30)]
+    assert len({json.dumps(env.reset()[1]["state"]) for env in fresh}) > 10
+
+
+@every
+def test_the_picture_shows_the_whole_state(env_id, kwargs):
+    env = gym.make(env_id, render_mode="rgb_array", **kwargs)
+    rng = np.random.default_rng(7)
+    _, info = env.reset(seed=7)
+    for _ in range(60):
+        assert np.array_equal(env.render(), PICTURES[name_of(env_id)](info))
+        _, _, terminated, truncated, info = env.step(int(rng.integers(env.action_space.n)))
+        if terminated or truncated:
+            assert np.array_equal(env.render(), PICTURES[name_of(env_id)](info))
+            _, info = env.reset()
 
 
 @every
