@@ -37,7 +37,7 @@ class DemoConfig:
     seed: int = 0
     episodes: int = 200
     sft_samples: int = 4096
-    ppo_steps: int = 5120
+    ppo_steps: int = 4096
     threads: int = 1
     overwrite: bool = False
 
@@ -94,6 +94,7 @@ def run_demo(config: DemoConfig) -> DemoResult:
             final_learning_rate=1e-6,
             value_learning_rate=1e-3,
             value_coef=0.1,
+            target_kl=0.03,
             minibatch_size=64,
             micro_batch_size=64,
             overwrite=True,

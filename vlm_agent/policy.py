@@ -92,7 +92,7 @@ class VLMPolicy(nn.Module):
         model: Any,
         processor: Any,
         settings: Settings | None = None,
-        value_head: nn.Module | None = None,
+        value_head: ValueHead | None = None,
     ) -> None:
         super().__init__()
         self.model = model
@@ -150,7 +150,7 @@ class VLMPolicy(nn.Module):
                 ),
                 logits_processor=LogitsProcessorList([sampler]),
             )
-            values = self.value_head(hidden[0][:, -1].float()).tolist()
+            values = self.value_head(hidden[0][:, -1]).tolist()
         written = sequences[:, inputs["input_ids"].shape[1] :].tolist()
         log_probs = torch.stack(sampler.log_probs, dim=1).tolist()
         return [
@@ -160,13 +160,20 @@ class VLMPolicy(nn.Module):
             )
         ]
 
-    @torch.no_grad()
     def values(self, observations: Sequence[Observation]) -> list[float]:
         """The value of each observation, as `act` gives it with the reply."""
-        inputs = self.encode(observations)
-        with self._acting():
-            _, hidden = self._forward(inputs, keep=1)
-        return cast(list[float], self.value_head(hidden[:, -1].float()).tolist())
+        with torch.no_grad():
+            return cast(list[float], self.value_head(self._prompt_states(observations)).tolist())
+
+    @torch.no_grad()
+    def calibrate_value_head(self, observations: Sequence[Observation], batch_size: int) -> None:
+        """Lets a value head that is not calibrated yet standardise what it sees, by these."""
+        if not self.value_head.calibrated:
+            batches = [
+                self._prompt_states(observations[start : start + batch_size])
+                for start in range(0, len(observations), batch_size)
+            ]
+            self.value_head.calibrate(torch.cat(batches))
 
     # ----- scoring ----------------------------------------------------------------------------
 
@@ -175,6 +182,8 @@ class VLMPolicy(nn.Module):
         observations: Sequence[Observation],
         replies: Sequence[Sequence[int]],
         temperature: float | None = None,
+        *,
+        stop_value_gradient: bool = False,
     ) -> Scores:
         """Scores replies under the prompts and pictures of their own steps, with gradients.
 
@@ -182,6 +191,7 @@ class VLMPolicy(nn.Module):
             observations: What each reply answered.
             replies: Token ids of each reply, as `Reply.tokens` or `encode_reply` gives them.
             temperature: By default the one that replies are sampled at.
+            stop_value_gradient: Whether values leave the model alone and train only their head.
         """
         inputs = self.encode(observations)
         longest = max(len(tokens) for tokens in replies)
@@ -190,13 +200,14 @@ class VLMPolicy(nn.Module):
         lengths = torch.tensor([len(tokens) for tokens in replies], device=self.device)
         mask = torch.arange(longest, device=self.device) < lengths[:, None]
         logits, hidden = self._forward(_append(inputs, reply_ids, mask), keep=longest + 1)
+        state = hidden[:, 0].detach() if stop_value_gradient else hidden[:, 0]
         log_probs = self.token_log_probs(logits[:, :-1], temperature)
         log_probs = log_probs.gather(2, reply_ids[..., None])[..., 0]
         return Scores(
             # Masked by `where`, since a pad token may be one that is never written: -inf * 0.
             torch.where(mask, log_probs, 0.0),
             mask,
-            self.value_head(hidden[:, 0].float()),
+            self.value_head(state),
         )
 
     def token_log_probs(self, logits: Tensor, temperature: float | None = None) -> Tensor:
@@ -331,6 +342,12 @@ class VLMPolicy(nn.Module):
 
     # ----- inside -----------------------------------------------------------------------------
 
+    def _prompt_states(self, observations: Sequence[Observation]) -> Tensor:
+        """What the value head sees: the hidden state of each prompt's last token."""
+        inputs = self.encode(observations)
+        with self._acting():
+            return self._forward(inputs, keep=1)[1][:, -1]
+
     def _forward(self, inputs: dict[str, Tensor], keep: int) -> tuple[Tensor, Tensor]:
         """Logits and the hidden states before them, both of the last `keep` positions."""
         inputs = dict(inputs)
@@ -392,7 +409,15 @@ class VLMPolicy(nn.Module):
 
 
 class ValueHead(nn.Module):
-    """A hidden state to the value of the step, in float32."""
+    """A hidden state to the value of the step, in float32.
+
+    Hidden states of one task differ little beside their common mean: without `calibrate`, and
+    without the model itself learning to tell them apart, a head sees hardly any difference.
+    """
+
+    mean: Tensor
+    std: Tensor
+    calibrated: Tensor
 
     def __init__(self, hidden_size: int) -> None:
         super().__init__()
@@ -405,10 +430,20 @@ class ValueHead(nn.Module):
         # A fresh head says 0 of every state, so the first advantages are the returns themselves.
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
+        self.register_buffer("mean", torch.zeros(hidden_size))
+        self.register_buffer("std", torch.ones(hidden_size))
+        self.register_buffer("calibrated", torch.tensor(False))
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Values of shape (batch,) from hidden states of shape (batch, hidden size)."""
-        return cast(Tensor, self.layers(hidden)[:, 0])
+        standardised = (hidden.float() - self.mean) / self.std
+        return cast(Tensor, self.layers(standardised)[:, 0])
+
+    def calibrate(self, hidden: Tensor) -> None:
+        """Standardises its inputs from now on, by hidden states of shape (batch, hidden size)."""
+        self.mean.copy_(hidden.float().mean(dim=0))
+        self.std.copy_(hidden.float().std(dim=0, correction=0) + 1e-3)
+        self.calibrated.fill_(True)
 
 
 class _Sampler(LogitsProcessor):

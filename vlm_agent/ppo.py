@@ -50,7 +50,11 @@ class PPOConfig:
         minibatch_size: Steps an optimiser step.
         micro_batch_size: Steps a forward pass; lower it to save memory.
         clip: How far the ratio may move from 1.
+        target_kl: An update ends early once a minibatch's KL divergence from the policy that
+            collected the rollout exceeds this; by default never.
         value_coef: Weight of the value loss.
+        stop_value_gradient: Keep the value loss from the model: the value head alone learns from
+            it, on hidden states standardised by the first rollout.
         learning_rate: Peak of the cosine.
         final_learning_rate: End of the cosine.
         value_learning_rate: Of the value head; by default as the model's.
@@ -77,7 +81,9 @@ class PPOConfig:
     minibatch_size: int = 128
     micro_batch_size: int = 16
     clip: float = 0.1
+    target_kl: float | None = None
     value_coef: float = 0.5
+    stop_value_gradient: bool = False
     learning_rate: float = 1e-5
     final_learning_rate: float = 1e-9
     value_learning_rate: float | None = None
@@ -202,37 +208,42 @@ class PPO:
             },
         ]
         self.optimizer = torch.optim.Adam(groups, lr=config.learning_rate)
-        batch = config.num_envs * config.rollout_steps
-        minibatches = -(-batch // config.minibatch_size)
         self.schedule = get_cosine_with_min_lr_schedule_with_warmup(
             self.optimizer,
             num_warmup_steps=0,
-            num_training_steps=updates * config.epochs * minibatches,
+            num_training_steps=updates,
             min_lr_rate=config.final_learning_rate / config.learning_rate,
         )
 
     def update(self, rollout: Rollout) -> dict[str, float | None]:
         """Makes the optimiser steps that one rollout is worth, and reports on them."""
         batch = make_batch(rollout, self.config, self.policy.device)
+        if self.config.stop_value_gradient:
+            self.policy.calibrate_value_head(batch.observations, self.config.micro_batch_size)
         seen: list[dict[str, float]] = []
         first_ratio_error = 0.0
         for number, minibatch in enumerate(self._minibatches(batch)):
             self.optimizer.zero_grad()
             parts = [self._accumulate(part, minibatch) for part in self._split(minibatch)]
+            kl = sum(part["approx_kl"] for part in parts)
+            if self.config.target_kl is not None and kl > self.config.target_kl:
+                break
             norm = torch.nn.utils.clip_grad_norm_(self._parameters, self.config.max_grad_norm)
             self.optimizer.step()
-            self.schedule.step()
             if number == 0:
                 first_ratio_error = max(part.pop("ratio_error") for part in parts)
             metrics = {key: sum(part[key] for part in parts) for key in _SUMMED}
             seen.append({**metrics, "gradient_norm": norm.item()})
+        learning_rate = self.schedule.get_last_lr()[0]
+        self.schedule.step()
         errors = rollout.advantages(self.config.gamma, self.config.gae_lambda)
         variance = float((errors + rollout.values).var())
         return {
             **{f"train/{key}": float(np.mean([m[key] for m in seen])) for key in seen[0]},
+            "train/optimizer_steps": len(seen),
             "train/first_ratio_error": first_ratio_error,
             "train/explained_variance": 1 - float(errors.var()) / variance if variance else None,
-            "train/learning_rate": self.schedule.get_last_lr()[0],
+            "train/learning_rate": learning_rate,
         }
 
     def _minibatches(self, batch: Batch) -> Iterator[Batch]:
@@ -248,7 +259,11 @@ class PPO:
 
     def _accumulate(self, part: Batch, minibatch: Batch) -> dict[str, float]:
         """Adds the gradient of a micro-batch, weighted by its share of the minibatch."""
-        scores = self.policy.score(part.observations, [reply.tokens for reply in part.replies])
+        scores = self.policy.score(
+            part.observations,
+            [reply.tokens for reply in part.replies],
+            stop_value_gradient=self.config.stop_value_gradient,
+        )
         log_probs = step_log_prob(
             scores.log_probs,
             scores.mask,

@@ -121,6 +121,17 @@ def test_the_update_prefers_what_was_rewarded(make_policy, tmp_path):
     assert after > sum(reply.log_probs)
 
 
+def test_an_update_ends_early_when_the_policy_has_moved_too_far(make_policy, tmp_path):
+    steps = {}
+    for target in (None, 1e-9):
+        policy = make_policy(max_new_tokens=16)
+        policy.seed(0)
+        rollout = Collector("gym_cards/NumberLine-v0", 4).collect(policy, 3)
+        metrics = PPO(policy, config(tmp_path, target_kl=target), updates=1).update(rollout)
+        steps[target] = metrics["train/optimizer_steps"]
+    assert steps == {None: 4, 1e-9: 1}
+
+
 def test_a_run_saves_everything(make_policy, tmp_path):
     make_policy().save(tmp_path / "start")
     settings = config(tmp_path)
