@@ -37,7 +37,7 @@ class DemoConfig:
     seed: int = 0
     episodes: int = 200
     sft_samples: int = 4096
-    ppo_steps: int = 4096
+    ppo_steps: int = 5120
     threads: int = 1
     overwrite: bool = False
 
@@ -90,11 +90,12 @@ def run_demo(config: DemoConfig) -> DemoResult:
             temperature=0.5,
             max_new_tokens=48,
             illegal_penalty=1.0,
-            learning_rate=2e-4,
+            learning_rate=1e-4,
             final_learning_rate=1e-6,
             value_learning_rate=1e-3,
-            value_coef=0.1,
-            target_kl=0.03,
+            # In so small a model the value's gradient unlearns the reading.
+            stop_value_gradient=True,
+            target_kl=0.1,
             minibatch_size=64,
             micro_batch_size=64,
             overwrite=True,

@@ -160,20 +160,13 @@ class VLMPolicy(nn.Module):
             )
         ]
 
+    @torch.no_grad()
     def values(self, observations: Sequence[Observation]) -> list[float]:
         """The value of each observation, as `act` gives it with the reply."""
-        with torch.no_grad():
-            return cast(list[float], self.value_head(self._prompt_states(observations)).tolist())
-
-    @torch.no_grad()
-    def calibrate_value_head(self, observations: Sequence[Observation], batch_size: int) -> None:
-        """Lets a value head that is not calibrated yet standardise what it sees, by these."""
-        if not self.value_head.calibrated:
-            batches = [
-                self._prompt_states(observations[start : start + batch_size])
-                for start in range(0, len(observations), batch_size)
-            ]
-            self.value_head.calibrate(torch.cat(batches))
+        inputs = self.encode(observations)
+        with self._acting():
+            _, hidden = self._forward(inputs, keep=1)
+        return cast(list[float], self.value_head(hidden[:, -1]).tolist())
 
     # ----- scoring ----------------------------------------------------------------------------
 
@@ -342,12 +335,6 @@ class VLMPolicy(nn.Module):
 
     # ----- inside -----------------------------------------------------------------------------
 
-    def _prompt_states(self, observations: Sequence[Observation]) -> Tensor:
-        """What the value head sees: the hidden state of each prompt's last token."""
-        inputs = self.encode(observations)
-        with self._acting():
-            return self._forward(inputs, keep=1)[1][:, -1]
-
     def _forward(self, inputs: dict[str, Tensor], keep: int) -> tuple[Tensor, Tensor]:
         """Logits and the hidden states before them, both of the last `keep` positions."""
         inputs = dict(inputs)
@@ -409,15 +396,7 @@ class VLMPolicy(nn.Module):
 
 
 class ValueHead(nn.Module):
-    """A hidden state to the value of the step, in float32.
-
-    Hidden states of one task differ little beside their common mean: without `calibrate`, and
-    without the model itself learning to tell them apart, a head sees hardly any difference.
-    """
-
-    mean: Tensor
-    std: Tensor
-    calibrated: Tensor
+    """A hidden state to the value of the step, in float32."""
 
     def __init__(self, hidden_size: int) -> None:
         super().__init__()
@@ -430,20 +409,10 @@ class ValueHead(nn.Module):
         # A fresh head says 0 of every state, so the first advantages are the returns themselves.
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
-        self.register_buffer("mean", torch.zeros(hidden_size))
-        self.register_buffer("std", torch.ones(hidden_size))
-        self.register_buffer("calibrated", torch.tensor(False))
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Values of shape (batch,) from hidden states of shape (batch, hidden size)."""
-        standardised = (hidden.float() - self.mean) / self.std
-        return cast(Tensor, self.layers(standardised)[:, 0])
-
-    def calibrate(self, hidden: Tensor) -> None:
-        """Standardises its inputs from now on, by hidden states of shape (batch, hidden size)."""
-        self.mean.copy_(hidden.float().mean(dim=0))
-        self.std.copy_(hidden.float().std(dim=0, correction=0) + 1e-3)
-        self.calibrated.fill_(True)
+        return cast(Tensor, self.layers(hidden.float())[:, 0])
 
 
 class _Sampler(LogitsProcessor):

@@ -53,8 +53,7 @@ class PPOConfig:
         target_kl: An update ends early once a minibatch's KL divergence from the policy that
             collected the rollout exceeds this; by default never.
         value_coef: Weight of the value loss.
-        stop_value_gradient: Keep the value loss from the model: the value head alone learns from
-            it, on hidden states standardised by the first rollout.
+        stop_value_gradient: Keep the value loss from the model: the value head alone learns.
         learning_rate: Peak of the cosine.
         final_learning_rate: End of the cosine.
         value_learning_rate: Of the value head; by default as the model's.
@@ -218,8 +217,6 @@ class PPO:
     def update(self, rollout: Rollout) -> dict[str, float | None]:
         """Makes the optimiser steps that one rollout is worth, and reports on them."""
         batch = make_batch(rollout, self.config, self.policy.device)
-        if self.config.stop_value_gradient:
-            self.policy.calibrate_value_head(batch.observations, self.config.micro_batch_size)
         seen: list[dict[str, float]] = []
         first_ratio_error = 0.0
         for number, minibatch in enumerate(self._minibatches(batch)):

@@ -6,7 +6,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from vlm_agent.parsing import parse
-from vlm_agent.policy import Settings, ValueHead, VLMPolicy, _append
+from vlm_agent.policy import Settings, VLMPolicy, _append
 from vlm_agent.tiny import build_tokenizer
 
 
@@ -260,36 +260,6 @@ def test_the_value_may_leave_the_model_alone(make_policy, observations):
     policy.score(observations, replies, stop_value_gradient=True).values.sum().backward()
     assert all(parameter.grad is not None for parameter in policy.value_head.parameters())
     assert all(parameter.grad is None for parameter in policy.model.parameters())
-
-
-def test_a_calibrated_value_head_sees_differences_beside_a_common_mean():
-    generator = torch.Generator().manual_seed(0)
-    hidden = 5 + 0.1 * torch.randn(64, 8, generator=generator)
-    head = ValueHead(8)
-    seen = []
-    head.layers.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
-    head(hidden)
-    head.calibrate(hidden)
-    head(hidden)
-    torch.testing.assert_close(seen[0], hidden)
-    assert seen[1].mean(dim=0).abs().max() < 1e-4
-    assert (seen[1].std(dim=0) - 1).abs().max() < 0.05
-
-
-def test_a_value_head_is_calibrated_once_and_saved_so(make_policy, observations, tmp_path):
-    policy = make_policy()
-    with torch.no_grad():
-        for parameter in policy.value_head.parameters():
-            parameter.normal_(std=0.1)
-    plain = policy.values(observations)
-    policy.calibrate_value_head(observations, batch_size=3)
-    values = policy.values(observations)
-    assert values != plain
-    policy.calibrate_value_head(observations[:1], batch_size=3)
-    assert policy.values(observations) == values
-    policy.save(tmp_path)
-    loaded = VLMPolicy.load(tmp_path)
-    assert loaded.values(observations) == pytest.approx(values, abs=1e-5)
 
 
 def test_observations_are_values(observations):
