@@ -7,16 +7,17 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from vlm_agent.demonstrations import expert_move
 from vlm_agent.evaluate import Evaluation, PolicyLike, Step, evaluate
-from vlm_agent.options import JsonObject
+from vlm_agent.options import JsonObject, check_least
 from vlm_agent.prompts import build_prompt, build_reply
 from vlm_agent.task import Observation, episode_seeds, make_env, observe, task_of
 
@@ -122,13 +123,24 @@ class EvalConfig:
     temperature: float | None = None
     json: str | None = None
 
+    def __post_init__(self) -> None:
+        """Refuses an evaluation of nothing."""
+        if not self.policy or not self.env:
+            raise ValueError("expected at least one --policy and one --env")
+        check_least(self, 1, "episodes", "num_envs")
+
 
 def _eval(words: Sequence[str]) -> None:
     config = _parse(EvalConfig, "eval", words)
-    evaluations = []
+    for name in config.policy:
+        _check_player(name)
+    for env in config.env:
+        make_env(env, **config.env_kwargs).close()
+    evaluations: list[Evaluation] = []
     try:
         with contextlib.ExitStack() as stack:
-            # Opened before anything is played, so that a wrong path costs no time.
+            # Opened before anything is played, so that a wrong path costs no time, and after all
+            # names were checked, so that a wrong one costs no records.
             records = stack.enter_context(open(config.json or os.devnull, "w", encoding="utf-8"))
             for name in config.policy:
                 policy = _load_player(name, config.temperature)
@@ -148,7 +160,8 @@ def _eval(words: Sequence[str]) -> None:
                     records.write(json.dumps(evaluation.record()) + "\n")
                     records.flush()
     finally:
-        print_table(evaluations)
+        if evaluations:
+            print_table(evaluations)
 
 
 def _counter(progress: tqdm[NoReturn]) -> Callable[[Step], None]:
@@ -160,21 +173,21 @@ def _counter(progress: tqdm[NoReturn]) -> Callable[[Step], None]:
     return count
 
 
-def _load_player(name: str, temperature: float | None) -> PolicyLike:
-    if name in ("random", "expert"):
-        return name
-    if not Path(name).is_dir():
+def _check_player(name: str) -> None:
+    if name not in ("random", "expert") and not (Path(name) / "config.json").is_file():
         raise FileNotFoundError(
             f"no policy {name!r}: expected random, expert, or a directory that "
             "`vlm-agent sft` or `vlm-agent ppo` wrote"
         )
+
+
+def _load_player(name: str, temperature: float | None) -> PolicyLike:
+    if name in ("random", "expert"):
+        return name
     from vlm_agent.policy import VLMPolicy
 
     _prepare_torch()
-    policy = VLMPolicy.load(name)
-    if temperature is not None:
-        policy.settings = replace(policy.settings, temperature=temperature)
-    return policy
+    return VLMPolicy.load(name, temperature=temperature)
 
 
 def print_table(evaluations: Sequence[Evaluation]) -> None:
@@ -240,9 +253,10 @@ def _show(words: Sequence[str]) -> None:
     try:
         seed = episode_seeds("evaluation", config.seed, 1)[0]
         observation = observe(task_of(env), *env.reset(seed=seed))
-        prompt, picture = build_prompt(observation, cot=config.cot), observation.image
+        cot = config.cot
+        prompt, picture = build_prompt(observation, cot=cot), observation.image
         if config.model is not None:
-            prompt, picture = _as_model_gets_it(config, observation)
+            prompt, picture, cot = _as_model_gets_it(config, observation)
         _save_png(picture, config.picture)
         print(f"--- prompt ---\n{prompt}")
         print(f"--- picture ---\n{config.picture}, {picture.shape[1]} x {picture.shape[0]} pixels")
@@ -252,23 +266,23 @@ def _show(words: Sequence[str]) -> None:
         if env.has_wrapper_attr("expert"):
             action, reason = expert_move(env, observation)
             print("--- an expert's reply ---")
-            print(build_reply(observation, action, reason, cot=config.cot))
+            print(build_reply(observation, action, reason, cot=cot))
     finally:
         env.close()
 
 
 def _as_model_gets_it(
     config: ShowConfig, observation: Observation
-) -> tuple[str, np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
-    """The prompt in the model's chat template, and the picture after its image processor."""
-    from vlm_agent.policy import Settings, VLMPolicy
+) -> tuple[str, NDArray[np.uint8], bool]:
+    """Prompt in the model's chat template, picture after its processor, and whether it reasons."""
+    from vlm_agent.policy import VLMPolicy
 
     _prepare_torch()
-    policy = VLMPolicy.load(str(config.model), Settings(cot=config.cot))
-    return policy.prompt(observation), policy.picture(observation)
+    policy = VLMPolicy.load(str(config.model), cot=None if config.cot else False)
+    return policy.prompt(observation), policy.picture(observation), policy.cot
 
 
-def _save_png(picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], path: str) -> None:
+def _save_png(picture: NDArray[np.uint8], path: str) -> None:
     from PIL import Image
 
     Image.fromarray(picture).save(path, format="PNG")

@@ -57,10 +57,10 @@ def run_demo(config: DemoConfig) -> DemoResult:
     """
     torch.set_num_threads(config.threads)
     out = Path(config.out)
-    if (out / "result.json").exists() and not config.overwrite:
+    if out.exists() and any(out.iterdir()) and not config.overwrite:
         raise FileExistsError(
-            f"{out} already holds a demo: see its result.json, choose another --out, or run it "
-            "anew with --overwrite"
+            f"{out} already holds something: choose another --out, or replace a demo that it holds "
+            "with --overwrite"
         )
     train_sft(
         SFTConfig(
@@ -72,7 +72,7 @@ def run_demo(config: DemoConfig) -> DemoResult:
             random_share=1.0,
             samples=config.sft_samples,
             max_new_tokens=48,
-            overwrite=True,
+            overwrite=config.overwrite,
         )
     )
     before = _evaluate(config, out / "sft", "before RL")
@@ -98,7 +98,7 @@ def run_demo(config: DemoConfig) -> DemoResult:
             target_kl=0.1,
             minibatch_size=64,
             micro_batch_size=64,
-            overwrite=True,
+            overwrite=config.overwrite,
         )
     )
     after = _evaluate(config, out / "ppo", "after RL")

@@ -21,6 +21,7 @@ from vlm_agent.task import (
     episode_seeds,
     make_env,
     observe,
+    succeeded,
     task_of,
 )
 
@@ -187,8 +188,8 @@ def play(
     if episodes < 1 or num_envs < 1:
         raise ValueError(f"episodes={episodes}, num_envs={num_envs}: expected at least 1 of each")
     player = _player(policy, np.random.default_rng(seed))
-    if hasattr(policy, "seed"):
-        policy.seed(seed)
+    if callable(getattr(policy, "seed", None)):
+        policy.seed(seed)  # type: ignore[union-attr]
     seeds = episode_seeds("evaluation", seed, episodes)
     envs = [make_env(env, **(env_kwargs or {})) for _ in range(min(num_envs, episodes))]
     try:
@@ -203,8 +204,7 @@ def _play(player: _Player, envs: list[gym.Env[Any, Any]], seeds: Sequence[int]) 
     episode = list(range(len(envs)))
     index = [0] * len(envs)
     now = [observe(task, *env.reset(seed=seeds[i])) for i, env in enumerate(envs)]
-    # Moves for replies without action are drawn by each episode's own generator.
-    rngs = [np.random.default_rng(seeds[i]) for i in range(len(envs))]
+    rngs = [_fallback_rng(seeds[i]) for i in range(len(envs))]
     active = list(range(len(envs)))
     while active:
         replies = player([now[i] for i in active], [envs[i] for i in active])
@@ -223,7 +223,7 @@ def _play(player: _Player, envs: list[gym.Env[Any, Any]], seeds: Sequence[int]) 
                 action,
                 float(reward),
                 last,
-                bool(info["is_success"]),
+                succeeded(info),
             )
             index[i] += 1
             if last:
@@ -233,8 +233,17 @@ def _play(player: _Player, envs: list[gym.Env[Any, Any]], seeds: Sequence[int]) 
                     active.remove(i)
                     continue
                 picture, info = envs[i].reset(seed=seeds[episode[i]])
-                rngs[i] = np.random.default_rng(seeds[episode[i]])
+                rngs[i] = _fallback_rng(seeds[episode[i]])
             now[i] = observe(task, picture, info)
+
+
+def _fallback_rng(episode_seed: int) -> np.random.Generator:
+    """Draws an episode's moves where a reply names none.
+
+    The second word keeps it apart from the environment's own generator, which the episode's seed
+    starts too: else the "random" moves would follow from what was dealt.
+    """
+    return np.random.default_rng([episode_seed, 1])
 
 
 def legal_action(reply: Reply, observation: Observation, rng: np.random.Generator) -> int:

@@ -5,12 +5,23 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 CONFIG_FILE = "run.json"
 METRICS_FILE = "metrics.jsonl"
+_TENSORBOARD = "tensorboard"
+# What `VLMPolicy.save` writes, for the tokenizers and processors of Hugging Face models.
+_FILES = frozenset(
+    f"{name}.json"
+    for name in (
+        "added_tokens", "chat_template", "config", "generation_config", "image_processor_config",
+        "model.safetensors.index", "policy", "preprocessor_config", "processor_config", "run",
+        "special_tokens_map", "tokenizer", "tokenizer_config", "video_preprocessor_config", "vocab",
+    )
+) | {METRICS_FILE, "merges.txt", "vocab.txt"}  # fmt: skip
 
 
 class Run:
@@ -22,7 +33,8 @@ class Run:
         overwrite: Whether to replace a run that the directory holds.
 
     Raises:
-        FileExistsError: If the directory holds anything, and is not a run to be replaced.
+        FileExistsError: If the directory holds anything, and is not a run to be replaced, or holds
+            files that no run writes.
     """
 
     def __init__(self, directory: str | Path, config: Any, *, overwrite: bool = False) -> None:
@@ -39,25 +51,74 @@ class Run:
                     f"{self.directory} already holds a run: choose another --out, or replace the "
                     "run with --overwrite"
                 )
-            shutil.rmtree(self.directory)
+            self._clear()
         self.directory.mkdir(parents=True, exist_ok=True)
         settings = dataclasses.asdict(config)
         (self.directory / CONFIG_FILE).write_text(json.dumps(settings, indent=2) + "\n")
         self._file = (self.directory / METRICS_FILE).open("a", encoding="utf-8")
-        self._tensorboard = SummaryWriter(str(self.directory / "tensorboard"))
+        self._tensorboard = SummaryWriter(str(self.directory / _TENSORBOARD))
+        self._logged = False
 
     def log(self, step: int, metrics: Mapping[str, float | None]) -> None:
         """Writes metrics at a step; those that are `None` were not measured."""
+        self._logged = True
         self._file.write(json.dumps({"step": step, **metrics}) + "\n")
         self._file.flush()
         for name, value in metrics.items():
             if value is not None:
                 self._tensorboard.add_scalar(name, value, step)
 
-    def close(self) -> None:
-        """Closes the files."""
+    @contextmanager
+    def saving(self, policy: Saveable) -> Iterator[None]:
+        """Saves the policy at the end of the block, also if an interrupt or an error ends it.
+
+        A block that ends by one before anything was logged has learned nothing, and leaves no run
+        behind that would stand in the way of the next try.
+        """
+        try:
+            yield
+        except BaseException:
+            self._close()
+            if self._logged:
+                policy.save(self.directory)
+            else:
+                self._clear()
+            raise
+        self._close()
+        policy.save(self.directory)
+
+    def _close(self) -> None:
         self._file.close()
         self._tensorboard.close()
+
+    def _clear(self) -> None:
+        """Removes what a run writes, and refuses where anything else lies beside it."""
+        entries = list(self.directory.iterdir())
+        foreign = [entry.name for entry in entries if not _is_of_a_run(entry)]
+        if foreign:
+            raise FileExistsError(
+                f"{self.directory} also holds {sorted(foreign)}, which no run wrote: move that "
+                "away, or choose another --out"
+            )
+        for entry in entries:
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+
+
+class Saveable(Protocol):
+    """Anything with `save`, such as a policy."""
+
+    def save(self, directory: str | Path) -> None:
+        """Writes itself into a directory."""
+        ...
+
+
+def _is_of_a_run(path: Path) -> bool:
+    if path.is_dir():
+        return path.name == _TENSORBOARD
+    return path.name in _FILES or path.suffix in (".safetensors", ".jinja", ".model")
 
 
 def read_metrics(directory: str | Path) -> list[dict[str, Any]]:

@@ -34,3 +34,37 @@ JsonObject = Annotated[
         str_from_instance=lambda value: [json.dumps(value)],
     ),
 ]
+
+
+def check_least(config: Any, least: int, *names: str) -> None:
+    """Refuses options below a number.
+
+    Raises:
+        ValueError: Naming the first of them.
+    """
+    for name in names:
+        if getattr(config, name) < least:
+            raise ValueError(f"{name}={getattr(config, name)}: expected at least {least}")
+
+
+def check_positive(config: Any, *names: str) -> None:
+    """Refuses options that are 0 or below; `None` stands for a default.
+
+    Raises:
+        ValueError: Naming the first of them.
+    """
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and not value > 0:
+            raise ValueError(f"{name}={value}: expected a number above 0")
+
+
+def check_share(config: Any, *names: str) -> None:
+    """Refuses options outside 0 to 1.
+
+    Raises:
+        ValueError: Naming the first of them.
+    """
+    for name in names:
+        if not 0 <= getattr(config, name) <= 1:
+            raise ValueError(f"{name}={getattr(config, name)}: expected a number from 0 to 1")

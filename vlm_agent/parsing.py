@@ -11,10 +11,13 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 _BARE_KEY = re.compile(r"\w+")
-_DELIMITERS = " \t\r\n\"'`.,;:!?"
+_MARKS = "\"'`.,;:!?"
+# A point or comma within a number, as in 1.5 or 1,000, is no boundary.
+_END = r"(?=$|\s|[\"'`;:!?]|[.,](?!\d))"
 
 
 @dataclass(frozen=True)
@@ -75,14 +78,24 @@ def match_action(value: str, action_names: Sequence[str]) -> int | None:
     names = [_normalise(name) for name in action_names]
     if wanted in names:
         return names.index(wanted)
-    taken: list[tuple[int, int]] = []
-    found: set[int] = set()
-    for index in sorted(range(len(names)), key=lambda i: -len(names[i])):
-        for span in _occurrences(wanted, names[index]):
-            if not any(start <= span[0] and span[1] <= end for start, end in taken):
-                taken.append(span)
-                found.add(index)
-    return found.pop() if len(found) == 1 else None
+    found: set[str] = set()
+    covered = 0
+    for match in _whole_names(tuple(names)).finditer(wanted):
+        end = match.end(1)
+        if end > covered:  # else it lies inside a longer name
+            found.add(match[1])
+            covered = end
+        if len(found) > 1:
+            return None
+    return names.index(found.pop()) if found else None
+
+
+@lru_cache(maxsize=64)
+def _whole_names(names: tuple[str, ...]) -> re.Pattern[str]:
+    """Finds the longest name that stands on word boundaries, at every place of a text."""
+    longest_first = sorted(filter(None, set(names)), key=len, reverse=True)
+    alternatives = "|".join(map(re.escape, longest_first)) or r"(?!)"
+    return re.compile(rf"(?:^|(?<=[\s{_MARKS}]))(?<!\d[.,])(?=({alternatives}){_END})")
 
 
 def state_fields(text: str) -> dict[str, str]:
@@ -204,19 +217,6 @@ def _unlist(value: str) -> list[str]:
 
 def _normalise(value: str) -> str:
     return " ".join(value.split()).strip(" \"'`").casefold()
-
-
-def _occurrences(text: str, name: str) -> list[tuple[int, int]]:
-    """Where a name stands in a text on word boundaries."""
-    spans = []
-    start = text.find(name) if name else -1
-    while start >= 0:
-        end = start + len(name)
-        before, after = text[start - 1 : start], text[end : end + 1]
-        if (not before or before in _DELIMITERS) and (not after or after in _DELIMITERS):
-            spans.append((start, end))
-        start = text.find(name, start + 1)
-    return spans
 
 
 def _parse_published(text: str, action_names: Sequence[str]) -> ParsedReply:

@@ -12,13 +12,14 @@ import inspect
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import (
@@ -102,8 +103,12 @@ class VLMPolicy(nn.Module):
         self.value_head.to(model.device)
         self._generator = torch.Generator(device=model.device)
         self._end_tokens = _end_tokens(model, self.tokenizer)
+        # The model's own defaults, such as a repetition penalty, would change what is sampled from
+        # behind the back of `token_log_probs`; they are kept only to be saved again.
+        self._generation_config = model.generation_config
+        model.generation_config = GenerationConfig()
         banned = torch.zeros(model.get_output_embeddings().weight.shape[0])
-        banned[_unwritable_tokens(self.tokenizer, self._end_tokens, len(banned))] = -torch.inf
+        banned[_unwritable_tokens(model, self.tokenizer, self._end_tokens)] = -torch.inf
         self.register_buffer("banned", banned.to(model.device), persistent=False)
         self.eval()
 
@@ -143,7 +148,6 @@ class VLMPolicy(nn.Module):
                 generation_config=GenerationConfig(
                     # The sampler chooses each token itself, so greedy decoding follows it.
                     do_sample=False,
-                    repetition_penalty=1.0,
                     max_new_tokens=self.settings.max_new_tokens,
                     eos_token_id=self._end_tokens,
                     pad_token_id=_pad_token(self.tokenizer),
@@ -239,8 +243,12 @@ class VLMPolicy(nn.Module):
         """The model's inputs for a batch of observations, prompts padded on the left."""
         from PIL import Image
 
+        prompts = [self.prompt(observation) for observation in observations]
+        begin = self.tokenizer.bos_token
         inputs = self.processor(
-            text=[self.prompt(observation) for observation in observations],
+            text=prompts,
+            # Many chat templates write the token that begins a text, and the tokenizer would again.
+            add_special_tokens=not (begin and prompts[0].startswith(begin)),
             images=[[Image.fromarray(observation.image)] for observation in observations],
             padding=True,
             padding_side="left",
@@ -303,34 +311,57 @@ class VLMPolicy(nn.Module):
         directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
         self.model.save_pretrained(directory)
+        self._generation_config.save_pretrained(directory)
         self.processor.save_pretrained(directory)
         save_file(self.value_head.state_dict(), directory / _VALUE_HEAD)
         (directory / _SETTINGS).write_text(json.dumps(vars(self.settings), indent=2) + "\n")
 
     @classmethod
-    def load(cls, name: str | Path, settings: Settings | None = None) -> VLMPolicy:
+    def load(
+        cls,
+        name: str | Path,
+        *,
+        cot: bool | None = None,
+        temperature: float | None = None,
+        max_new_tokens: int | None = None,
+    ) -> VLMPolicy:
         """Loads a saved policy, or any vision-language model, from a directory or a hub.
+
+        The model goes to a GPU where there is one. Weights are read from safetensors only.
 
         Args:
             name: A directory or a hub name.
-            settings: How replies are written; by default as saved.
+            cot: As in `Settings`; here and below, by default as saved.
+            temperature: As in `Settings`.
+            max_new_tokens: As in `Settings`.
 
         Raises:
             FileNotFoundError: If a directory is named that holds no model.
+            ValueError: If a file of the directory is damaged.
         """
         directory = Path(name)
+        if name == "tiny":
+            raise ValueError(
+                "'tiny' is built by `vlm-agent sft --model tiny`: give the directory that it wrote"
+            )
         if directory.is_dir() and not (directory / "config.json").is_file():
             raise FileNotFoundError(
                 f"{directory} holds no config.json: expected a directory that `VLMPolicy.save` or "
                 "`save_pretrained` wrote"
             )
-        model = AutoModelForImageTextToText.from_pretrained(name)
-        processor = AutoProcessor.from_pretrained(name)
-        if settings is None and (directory / _SETTINGS).is_file():
-            settings = Settings(**json.loads((directory / _SETTINGS).read_text()))
-        policy = cls(model, processor, settings)
-        if (directory / _VALUE_HEAD).is_file():
-            policy.value_head.load_state_dict(load_file(directory / _VALUE_HEAD))
+        if not directory.is_dir() and (directory.is_absolute() or len(directory.parts) > 2):
+            raise FileNotFoundError(f"no directory {name}: expected a saved policy or a model")
+        try:
+            settings = _load_settings(directory / _SETTINGS)
+            wanted = {"cot": cot, "temperature": temperature, "max_new_tokens": max_new_tokens}
+            given: dict[str, Any] = {k: value for k, value in wanted.items() if value is not None}
+            model: Any = AutoModelForImageTextToText.from_pretrained(name, use_safetensors=True)
+            model.to("cuda" if torch.cuda.is_available() else "cpu")
+            policy = cls(model, AutoProcessor.from_pretrained(name), replace(settings, **given))
+            if (directory / _VALUE_HEAD).is_file():
+                policy.value_head.load_state_dict(load_file(directory / _VALUE_HEAD))
+        except (SafetensorError, RuntimeError, json.JSONDecodeError) as error:
+            raise ValueError(f"{name} is damaged, or of another version: {error}") from error
         return policy
 
     # ----- inside -----------------------------------------------------------------------------
@@ -361,13 +392,14 @@ class VLMPolicy(nn.Module):
 
     @contextmanager
     def _acting(self) -> Iterator[None]:
-        """Dropout off, whatever mode training has left the modules in."""
-        training = self.training
+        """Dropout off, whatever mode training has left each module in."""
+        training = [module for module in self.modules() if module.training]
         self.eval()
         try:
             yield
         finally:
-            self.train(training)
+            for module in training:
+                module.training = True
 
     def _reply(
         self, observation: Observation, tokens: list[int], log_probs: list[float], value: float
@@ -438,6 +470,16 @@ class _Sampler(LogitsProcessor):
         return torch.full_like(scores, -torch.inf).scatter_(1, chosen, 0.0)
 
 
+def _load_settings(path: Path) -> Settings:
+    if not path.is_file():
+        return Settings()
+    saved = json.loads(path.read_text(encoding="utf-8"))
+    unknown = set(saved) - {field.name for field in fields(Settings)}
+    if unknown:
+        raise ValueError(f"{path} has unknown keys {sorted(unknown)}: is it of another version?")
+    return Settings(**saved)
+
+
 def _append(inputs: dict[str, Tensor], reply_ids: Tensor, reply_mask: Tensor) -> dict[str, Tensor]:
     """The inputs of prompts with replies behind them.
 
@@ -468,9 +510,11 @@ def _end_tokens(model: Any, tokenizer: Any) -> list[int]:
     return list(dict.fromkeys(i for i in (tokenizer.eos_token_id, *ids) if i is not None))
 
 
-def _unwritable_tokens(tokenizer: Any, end_tokens: Sequence[int], size: int) -> list[int]:
+def _unwritable_tokens(model: Any, tokenizer: Any, end_tokens: Sequence[int]) -> list[int]:
     """Special tokens but those that close a reply, and ids beyond the tokenizer's own."""
+    size = model.get_output_embeddings().weight.shape[0]
     special = set(tokenizer.all_special_ids)
-    special.update(i for i, t in tokenizer.added_tokens_decoder.items() if t.special)
+    special.update(i for i, token in tokenizer.added_tokens_decoder.items() if token.special)
     special.update(range(len(tokenizer), size))
-    return sorted(special - set(end_tokens))
+    special.add(getattr(model.config, "image_token_id", None))
+    return sorted(i for i in special - set(end_tokens) if i is not None and i < size)

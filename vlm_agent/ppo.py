@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,8 +19,8 @@ from tqdm import tqdm
 from transformers import get_cosine_with_min_lr_schedule_with_warmup
 
 from vlm_agent.metrics import Run
-from vlm_agent.options import JsonObject
-from vlm_agent.policy import Settings, VLMPolicy
+from vlm_agent.options import JsonObject, check_least, check_positive, check_share
+from vlm_agent.policy import VLMPolicy
 from vlm_agent.rollout import Collector, Rollout
 from vlm_agent.task import Observation, Reply
 
@@ -38,8 +38,8 @@ class PPOConfig:
         seed: Of episodes, replies and minibatches.
         cot: Read out the state and reason before the action.
         thought_coef: λ, the weight of the thought's log-probability.
-        temperature: Of sampling and of log-probabilities alike.
-        max_new_tokens: Longest reply, in tokens.
+        temperature: Of sampling and of log-probabilities alike; by default as saved with the model.
+        max_new_tokens: Longest reply, in tokens; by default as saved with the model.
         total_steps: Environment steps in all.
         num_envs: Environments stepped together.
         rollout_steps: Steps of each environment before an update.
@@ -68,8 +68,8 @@ class PPOConfig:
     seed: int = 0
     cot: bool = True
     thought_coef: float = 0.5
-    temperature: float = 0.2
-    max_new_tokens: int = 256
+    temperature: float | None = None
+    max_new_tokens: int | None = None
     total_steps: int = 15_000
     num_envs: int = 8
     rollout_steps: int = 64
@@ -90,12 +90,12 @@ class PPOConfig:
 
     def __post_init__(self) -> None:
         """Refuses numbers that cannot be trained with."""
-        for name in ("total_steps", "num_envs", "rollout_steps", "epochs", "micro_batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: expected at least 1")
-        if not 0 <= self.thought_coef <= 1:
-            raise ValueError(f"thought_coef={self.thought_coef}: expected λ from 0 to 1")
-        if self.temperature <= 0:
+        check_least(self, 1, "total_steps", "num_envs", "rollout_steps", "epochs")
+        check_least(self, 1, "minibatch_size", "micro_batch_size")
+        check_share(self, "thought_coef", "gamma", "gae_lambda")
+        check_positive(self, "clip", "max_grad_norm", "target_kl")
+        check_positive(self, "learning_rate", "final_learning_rate", "value_learning_rate")
+        if self.temperature is not None and self.temperature <= 0:
             raise ValueError(
                 f"temperature={self.temperature}: expected above 0, since a greedy policy does not "
                 "explore and has no log-probabilities"
@@ -203,14 +203,20 @@ class PPO:
             {"params": [p for p in self._parameters if id(p) not in head]},
             {
                 "params": list(policy.value_head.parameters()),
-                "lr": config.value_learning_rate or config.learning_rate,
+                "lr": (
+                    config.learning_rate
+                    if config.value_learning_rate is None
+                    else config.value_learning_rate
+                ),
             },
         ]
         self.optimizer = torch.optim.Adam(groups, lr=config.learning_rate)
+        minibatches = -(-config.num_envs * config.rollout_steps // config.minibatch_size)
+        self._steps_per_update = config.epochs * minibatches
         self.schedule = get_cosine_with_min_lr_schedule_with_warmup(
             self.optimizer,
             num_warmup_steps=0,
-            num_training_steps=updates,
+            num_training_steps=updates * self._steps_per_update,
             min_lr_rate=config.final_learning_rate / config.learning_rate,
         )
 
@@ -218,27 +224,28 @@ class PPO:
         """Makes the optimiser steps that one rollout is worth, and reports on them."""
         batch = make_batch(rollout, self.config, self.policy.device)
         seen: list[dict[str, float]] = []
-        first_ratio_error = 0.0
-        for number, minibatch in enumerate(self._minibatches(batch)):
+        norms: list[float] = []
+        for minibatch in self._minibatches(batch):
             self.optimizer.zero_grad()
             parts = [self._accumulate(part, minibatch) for part in self._split(minibatch)]
-            kl = sum(part["approx_kl"] for part in parts)
-            if self.config.target_kl is not None and kl > self.config.target_kl:
+            seen.append({key: sum(part[key] for part in parts) for key in _SUMMED})
+            seen[-1]["ratio_error"] = max(part["ratio_error"] for part in parts)
+            if self.config.target_kl is not None and seen[-1]["approx_kl"] > self.config.target_kl:
                 break
             norm = torch.nn.utils.clip_grad_norm_(self._parameters, self.config.max_grad_norm)
+            norms.append(norm.item())
             self.optimizer.step()
-            if number == 0:
-                first_ratio_error = max(part.pop("ratio_error") for part in parts)
-            metrics = {key: sum(part[key] for part in parts) for key in _SUMMED}
-            seen.append({**metrics, "gradient_norm": norm.item()})
+            self.schedule.step()
         learning_rate = self.schedule.get_last_lr()[0]
-        self.schedule.step()
+        for _ in range(self._steps_per_update - len(norms)):
+            self.schedule.step()  # an update that ends early does not stretch the cosine
         errors = rollout.advantages(self.config.gamma, self.config.gae_lambda)
         variance = float((errors + rollout.values).var())
         return {
-            **{f"train/{key}": float(np.mean([m[key] for m in seen])) for key in seen[0]},
-            "train/optimizer_steps": len(seen),
-            "train/first_ratio_error": first_ratio_error,
+            **{f"train/{key}": float(np.mean([part[key] for part in seen])) for key in _SUMMED},
+            "train/gradient_norm": float(np.mean(norms)) if norms else None,
+            "train/optimizer_steps": len(norms),
+            "train/first_ratio_error": seen[0]["ratio_error"],
             "train/explained_variance": 1 - float(errors.var()) / variance if variance else None,
             "train/learning_rate": learning_rate,
         }
@@ -292,13 +299,17 @@ _SUMMED = ("policy_loss", "value_loss", "approx_kl", "clip_fraction")
 def train_ppo(config: PPOConfig) -> VLMPolicy:
     """Trains a policy by its environment's reward and saves it in `config.out`.
 
-    An interrupt (Ctrl-C) saves what was learned so far before it is raised again.
+    An interrupt (Ctrl-C) or an error saves what was learned so far before it is raised again.
 
     Raises:
         FileExistsError: If `config.out` holds anything already.
     """
-    settings = Settings(config.cot, config.temperature, config.max_new_tokens)
-    policy = VLMPolicy.load(config.model, settings)
+    policy = VLMPolicy.load(
+        config.model, temperature=config.temperature, max_new_tokens=config.max_new_tokens
+    )
+    if config.cot and not policy.cot:
+        raise ValueError(f"{config.model} was fine-tuned without reasoning: pass --no-cot")
+    policy.settings = replace(policy.settings, cot=config.cot)
     policy.seed(config.seed)
     collector = Collector(
         config.env,
@@ -307,12 +318,11 @@ def train_ppo(config: PPOConfig) -> VLMPolicy:
         env_kwargs=config.env_kwargs,
         illegal_penalty=config.illegal_penalty,
     )
-    run = Run(config.out, config, overwrite=config.overwrite)
     try:
-        _train(config, policy, collector, run)
+        run = Run(config.out, config, overwrite=config.overwrite)
+        with run.saving(policy):
+            _train(config, policy, collector, run)
     finally:
-        policy.save(config.out)
-        run.close()
         collector.close()
     return policy
 

@@ -23,6 +23,7 @@ from vlm_agent.task import (
     make_vector_env,
     observe,
     split_infos,
+    succeeded,
 )
 
 Floats = NDArray[np.float64]
@@ -204,7 +205,7 @@ class _Tally:
             )
 
     def episode(self, info: Info, total: float, length: int) -> None:
-        self._counts.update(episodes=1, successes=bool(info["is_success"]), length=int(length))
+        self._counts.update(episodes=1, successes=succeeded(info), length=int(length))
         self._return += total
 
     def metrics(self) -> dict[str, float | None]:

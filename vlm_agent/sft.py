@@ -12,7 +12,7 @@ from transformers import get_cosine_with_min_lr_schedule_with_warmup
 
 from vlm_agent.demonstrations import Demonstration, Demonstrator
 from vlm_agent.metrics import Run
-from vlm_agent.options import JsonObject
+from vlm_agent.options import JsonObject, check_least, check_positive
 from vlm_agent.policy import Settings, VLMPolicy
 from vlm_agent.prompts import build_prompt
 from vlm_agent.tiny import build_tiny
@@ -54,11 +54,16 @@ class SFTConfig:
     temperature: float = 0.2
     max_new_tokens: int = 256
 
+    def __post_init__(self) -> None:
+        """Refuses numbers that cannot be trained with."""
+        check_least(self, 1, "samples", "batch_size")
+        check_positive(self, "max_grad_norm", "learning_rate")
+
 
 def train_sft(config: SFTConfig) -> VLMPolicy:
     """Trains a model on an expert's replies and saves it as a policy in `config.out`.
 
-    An interrupt (Ctrl-C) saves what was learned so far before it is raised again.
+    An interrupt (Ctrl-C) or an error saves what was learned so far before it is raised again.
 
     Raises:
         FileExistsError: If `config.out` holds anything already.
@@ -71,13 +76,12 @@ def train_sft(config: SFTConfig) -> VLMPolicy:
         seed=config.seed,
         env_kwargs=config.env_kwargs,
     )
-    policy = _start(config, demonstrator)
-    run = Run(config.out, config, overwrite=config.overwrite)
     try:
-        _train(config, policy, demonstrator, run)
+        policy = _start(config, demonstrator)
+        run = Run(config.out, config, overwrite=config.overwrite)
+        with run.saving(policy):
+            _train(config, policy, demonstrator, run)
     finally:
-        policy.save(config.out)
-        run.close()
         demonstrator.close()
     return policy
 
@@ -85,7 +89,7 @@ def train_sft(config: SFTConfig) -> VLMPolicy:
 def _start(config: SFTConfig, demonstrator: Demonstrator) -> VLMPolicy:
     settings = Settings(config.cot, config.temperature, config.max_new_tokens)
     if config.model != "tiny":
-        return VLMPolicy.load(config.model, settings)
+        return VLMPolicy.load(config.model, **vars(settings))
     texts = itertools.chain.from_iterable(
         (build_prompt(item.observation, cot=config.cot), item.reply)
         for batch in itertools.islice(demonstrator, -(-2048 // config.batch_size))
@@ -95,7 +99,9 @@ def _start(config: SFTConfig, demonstrator: Demonstrator) -> VLMPolicy:
 
 
 def _train(config: SFTConfig, policy: VLMPolicy, demonstrator: Demonstrator, run: Run) -> None:
-    learning_rate = config.learning_rate or (2e-3 if config.model == "tiny" else 2e-5)
+    learning_rate = config.learning_rate
+    if learning_rate is None:
+        learning_rate = 2e-3 if config.model == "tiny" else 2e-5
     steps = -(-config.samples // config.batch_size)
     optimizer = torch.optim.AdamW(policy.model.parameters(), lr=learning_rate, weight_decay=0.0)
     schedule = get_cosine_with_min_lr_schedule_with_warmup(

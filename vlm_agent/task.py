@@ -113,7 +113,7 @@ def make_env(name: str | EnvFactory, **kwargs: Any) -> gym.Env[Any, Any]:
     else:
         try:
             env = gym.make(env_id(name), **kwargs)
-        except (gym.error.UnregisteredEnv, ModuleNotFoundError) as error:
+        except (gym.error.Error, ModuleNotFoundError) as error:
             raise ValueError(
                 f"no environment {name!r}: {error}. Expected an id such as "
                 "'gym_cards/NumberLine-v0', or 'module:namespace/Name-v0' for a package that "
@@ -194,6 +194,19 @@ def observe(task: Task, picture: Any, info: Info) -> Observation:
         )
     given = {name: state[name] for name in info.get("given", ())}
     return Observation(image, task, actions, given, info.get("task"), state)
+
+
+def succeeded(info: Info) -> bool:
+    """Whether the episode is a success so far.
+
+    Raises:
+        ProtocolError: If the environment does not say.
+    """
+    if "is_success" not in info:
+        raise ProtocolError(
+            f"info must say whether the episode `is_success`; it holds {sorted(info)}"
+        )
+    return bool(info["is_success"])
 
 
 def env_action(observation: Observation, action: int) -> int | str:

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import re
+import shutil
 import subprocess
 import sys
 
@@ -10,9 +11,10 @@ from PIL import Image
 from vlm_agent.cli import EvalConfig, ShowConfig, main
 from vlm_agent.demo import DemoConfig
 from vlm_agent.ppo import PPOConfig
-from vlm_agent.sft import SFTConfig
+from vlm_agent.sft import SFTConfig, reply_loss
 
 NUMBER_LINE = "gym_cards/NumberLine-v0"
+PPO = ["ppo", "--env", NUMBER_LINE, "--model"]
 SFT = ["sft", "--env", NUMBER_LINE, "--samples", "32", "--max-new-tokens", "16"]
 
 
@@ -111,7 +113,10 @@ def test_show_with_a_model(trained, tmp_path, capsys):
         (["eval", "--policy", "nobody", "--env", NUMBER_LINE], "no policy 'nobody'"),
         (["eval", "--policy", "random", "--env", "gym_cards/No-v0"], "no environment"),
         (["show", "--env", NUMBER_LINE, "--env-kwargs", '{"max_position": 1}'], "max_position"),
+        (["eval", "--policy", "random", "--env", "bad id"], "bad id"),
         ([*SFT, "--out", "OUT", "--random-share", "7"], "random_share 7"),
+        ([*PPO, "tiny", "--out", "OUT"], "vlm-agent sft --model tiny"),
+        ([*PPO, "/no/such/directory", "--out", "OUT"], "no directory"),
     ],
 )
 def test_mistakes_end_with_one_line(words, message, tmp_path, capsys):
@@ -129,6 +134,13 @@ def test_mistakes_end_with_one_line(words, message, tmp_path, capsys):
         (["show", "--env", NUMBER_LINE, "--pictrue", "x"], "--picture"),
         (["show", "--env", NUMBER_LINE, "--env-kwargs", "[1]"], "JSON object"),
         (["show"], "--env"),
+        (["eval", "--policy", "--env", NUMBER_LINE], "at least one --policy"),
+        ([*SFT, "--out", "out", "--samples", "-5"], "samples=-5"),
+        ([*SFT, "--out", "out", "--batch-size", "0"], "batch_size=0"),
+        ([*SFT, "--out", "out", "--learning-rate", "0"], "learning_rate=0"),
+        ([*PPO, "x", "--out", "out", "--minibatch-size", "0"], "minibatch_size=0"),
+        ([*PPO, "x", "--out", "out", "--learning-rate", "0"], "learning_rate=0"),
+        ([*PPO, "x", "--out", "out", "--gamma", "1.5"], "gamma=1.5"),
     ],
 )
 def test_wrong_options_name_the_right_one(words, message, capsys):
@@ -144,10 +156,85 @@ def test_a_run_is_not_overwritten_silently(trained, capsys):
 
 
 def test_an_interrupt_ends_with_130(monkeypatch, tmp_path, capsys):
-    def interrupted(*_):
-        raise KeyboardInterrupt
+    out = tmp_path / "out"
+    losses = []
+
+    def interrupted(policy, batch):
+        losses.append(reply_loss(policy, batch))
+        if len(losses) == 2:
+            raise KeyboardInterrupt
+        return losses[-1]
 
     monkeypatch.setattr("vlm_agent.sft.reply_loss", interrupted)
-    assert main([*SFT, "--out", str(tmp_path / "out")]) == 130
-    assert (tmp_path / "out" / "model.safetensors").is_file()
+    assert main([*SFT, "--out", str(out)]) == 130
+    assert (out / "model.safetensors").is_file()
+    assert len((out / "metrics.jsonl").read_text().splitlines()) == 1
     assert "interrupted" in capsys.readouterr().err
+
+
+def test_a_run_that_fails_at_once_leaves_nothing_in_the_way(monkeypatch, tmp_path, capsys):
+    out = tmp_path / "out"
+
+    def failing(policy, batch):
+        raise ValueError("out of luck")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("vlm_agent.sft.reply_loss", failing)
+        assert main([*SFT, "--out", str(out)]) == 1
+    assert "out of luck" in capsys.readouterr().err
+    assert main([*SFT, "--out", str(out)]) == 0
+
+
+def test_only_what_a_run_wrote_is_replaced(trained, tmp_path, capsys):
+    out = tmp_path / "out"
+    shutil.copytree(trained, out)
+    (out / "notes.txt").write_text("keep")
+    assert main([*SFT, "--out", str(out), "--overwrite"]) == 1
+    assert "notes.txt" in capsys.readouterr().err
+    assert (out / "model.safetensors").is_file()
+    (out / "notes.txt").unlink()
+    assert main([*SFT, "--out", str(out), "--overwrite"]) == 0
+
+
+def test_a_demo_is_not_overwritten_silently(trained, tmp_path, capsys):
+    shutil.copytree(trained, tmp_path / "demo" / "sft")
+    assert main(["demo", "--out", str(tmp_path / "demo")]) == 1
+    assert "--overwrite" in capsys.readouterr().err
+
+
+def test_records_outlive_a_wrong_call(tmp_path, capsys):
+    path = tmp_path / "records.jsonl"
+    path.write_text("precious\n")
+    for wrong in (["--policy", "random", "nobody"], ["--policy", "random", "--env", "no/No-v0"]):
+        assert main(["eval", "--env", NUMBER_LINE, "--json", str(path), *wrong]) == 1
+    assert path.read_text() == "precious\n"
+    assert "episodes" not in capsys.readouterr().out
+
+
+def test_damaged_policies_are_named(trained, tmp_path, capsys):
+    words = ["eval", "--env", NUMBER_LINE, "--episodes", "1", "--policy"]
+    for number, (name, text) in enumerate(
+        [
+            ("policy.json", '{"mood": "good"}'),
+            ("policy.json", "{"),
+            ("value_head.safetensors", "x"),
+            ("model.safetensors", "x"),
+        ]
+    ):
+        copy = tmp_path / str(number)
+        shutil.copytree(trained, copy)
+        (copy / name).write_text(text)
+        assert main([*words, str(copy)]) == 1, name
+        assert str(copy) in capsys.readouterr().err
+
+
+def test_a_model_without_reasoning_is_not_asked_for_it(tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main([*SFT, "--no-cot", "--out", str(out)]) == 0
+    capsys.readouterr()
+    picture = str(tmp_path / "x.png")
+    assert main(["show", "--env", NUMBER_LINE, "--model", str(out), "--picture", picture]) == 0
+    assert "thoughts" not in capsys.readouterr().out
+    ppo = ["ppo", "--env", NUMBER_LINE, "--model", str(out), "--out", str(tmp_path / "ppo")]
+    assert main(ppo) == 1
+    assert "--no-cot" in capsys.readouterr().err

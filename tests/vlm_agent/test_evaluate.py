@@ -1,12 +1,25 @@
 import json
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from scipy.stats import binomtest
 
 import vlm_agent
+from gym_cards.number_line import NumberLineEnv
+from vlm_agent.demonstrations import Demonstrator
 from vlm_agent.evaluate import Perception, evaluate, play, wilson_interval
-from vlm_agent.task import Observation, Reply, Task, episode_seeds, make_env, observe, task_of
+from vlm_agent.rollout import Collector
+from vlm_agent.task import (
+    Observation,
+    ProtocolError,
+    Reply,
+    Task,
+    episode_seeds,
+    make_env,
+    observe,
+    task_of,
+)
 
 NUMBER_LINE = "gym_cards/NumberLine-v0"
 FIELDS = [
@@ -52,6 +65,18 @@ def test_neither_results_nor_random_moves_depend_on_how_many_play_side_by_side()
     ]
     assert records[0] == records[1] == records[2]
     assert 0 < records[0]["illegal_rate"] < 1
+
+
+def test_random_moves_do_not_follow_from_what_was_dealt():
+    """Fault 9, and a trap: an episode's seed starts the environment's own generator too."""
+    moves = {}
+    for step in play(lambda observation: None, NUMBER_LINE, episodes=1200, num_envs=64):
+        if step.index == 0:
+            moves.setdefault(step.observation.state["target number"], []).append(step.action)
+    assert len(moves) == 6
+    for target, actions in moves.items():
+        # Within five standard deviations of a fair coin, for each target.
+        assert abs(np.mean(actions) - 0.5) < 5 * 0.5 / len(actions) ** 0.5, target
 
 
 def test_every_episode_is_played_once_from_its_own_seed():
@@ -106,6 +131,83 @@ def test_perception_counts_what_the_prompt_does_not_tell():
     perception.add(Reply('{"cards": [9, A, K, 9]}', None), observation)
     perception.add(Reply("nonsense", None), observation)
     assert perception.share == pytest.approx(1 / 3)
+
+
+def test_training_and_evaluation_never_share_an_episode(monkeypatch):
+    seeds = {"training": set(), "evaluation": set()}
+    reset = NumberLineEnv.reset
+
+    def noted(self, *, seed=None, options=None):
+        if seed is not None:
+            seeds[purpose].add(seed)
+        return reset(self, seed=seed, options=options)
+
+    monkeypatch.setattr(NumberLineEnv, "reset", noted)
+    purpose = "training"
+    Demonstrator(NUMBER_LINE, num_envs=50).close()
+    Collector(NUMBER_LINE, 50).close()
+    purpose = "evaluation"
+    evaluate("random", NUMBER_LINE, episodes=50)
+    assert len(seeds["training"]) == len(seeds["evaluation"]) == 50
+    assert not seeds["training"] & seeds["evaluation"]
+    assert all(seed % 2 == 0 for seed in seeds["training"])
+
+
+class Shelves(gym.Env):
+    """Text actions: the first command of the list is right."""
+
+    task_description = "Choose."
+    action_names = None
+
+    def __init__(self):
+        self.observation_space = gym.spaces.Box(0, 255, (2, 2, 3), np.uint8)
+        self.action_space = gym.spaces.Text(30, charset="abcdefghijklmnopqrstuvwxyz 0123456789")
+
+    def _moment(self, won):
+        commands = [f"go to shelf {n}" for n in self.np_random.permutation(14)[:5]]
+        self.right = commands[0]
+        info = {"admissible_commands": commands, "state": {}, "is_success": won, "task": "shelf"}
+        return np.zeros((2, 2, 3), np.uint8), info
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self._moment(False)
+
+    def step(self, action):
+        won = action == self.right
+        return (*self._moment(won)[:1], float(won), True, False, self._moment(won)[1])
+
+
+def test_text_actions_are_played_as_text():
+    assert evaluate(lambda observation: 0, Shelves, episodes=20).success_rate == 1.0
+    assert evaluate(lambda observation: 1, Shelves, episodes=20).success_rate == 0.0
+
+    def writes(observation):
+        return f'{{"action": "{observation.actions[0]}"}}'
+
+    assert evaluate(writes, Shelves, episodes=20).success_rate == 1.0
+
+    class First:
+        def act(self, observations):
+            return [Reply("", 0, (1,), 0, (-1.0,)) for _ in observations]
+
+        def values(self, observations):
+            return [0.0 for _ in observations]
+
+    rollout = Collector(Shelves, 3).collect(First(), 4)
+    assert rollout.rewards.tolist() == [[1.0] * 3] * 4
+    assert rollout.metrics["rollout/success_rate"] == 1.0
+
+
+def test_an_environment_must_say_whether_it_is_a_success():
+    class Silent(Shelves):
+        def _moment(self, won):
+            picture, info = super()._moment(won)
+            del info["is_success"]
+            return picture, info
+
+    with pytest.raises(ProtocolError, match="is_success"):
+        evaluate("random", Silent, episodes=1)
 
 
 def test_mistakes_are_clear_errors():

@@ -59,6 +59,10 @@ def test_published_rule_agrees_with_every_record(record):
         ('{"action": null}', None),
         ('{"action": ""}', None),
         ('{"action": "well-known"}', None),
+        ('{"action": "1,000"}', None),
+        ('{"action": "1.5e3"}', None),
+        ('{"action": "1, then 1"}', "1"),
+        ('{"action": "1, then 2"}', None),
         ('{"action": "**"}', None),
         ('{"action": "\\u002b"}', "+"),
     ],
@@ -100,6 +104,20 @@ def test_no_text_raises(text):
         parsed = parse(text, ("+", "-", "1"), rule=rule)
         assert parsed.action in (None, 0, 1, 2)
     assert all(text[field.start :] for field in fields(text))
+
+
+@pytest.mark.parametrize("piece", ["1 ", "10 ", "x", "1,", "+ "])
+def test_megabytes_in_a_value_are_read_in_one_pass(piece):
+    names = ("1", "10", "+", "1 1 1 1 1 1 1 1")
+    text = '{"action": "' + piece * 300_000 + '"}'
+    assert parse(text, names).action in (None, *range(len(names)))
+
+
+def test_a_name_inside_a_longer_one_does_not_count():
+    names = ("a b", "b c d", "b")
+    assert parse('{"action": "so a b, yes"}', names).action == 0
+    assert parse('{"action": "so b c d, yes"}', names).action == 1
+    assert parse('{"action": "so a b c d, yes"}', names).action is None
 
 
 @pytest.mark.parametrize("piece", ["{", "[", "]", '"', "'", '"a":', "{a:", "\\", '"a":{', ",'"])

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import GenerationConfig
 
 from vlm_agent.parsing import parse
 from vlm_agent.policy import Settings, VLMPolicy, _append
-from vlm_agent.tiny import build_tokenizer
+from vlm_agent.tiny import build_tiny, build_tokenizer
 
 
 def all_scores(policy, observations, replies):
@@ -17,7 +18,11 @@ def all_scores(policy, observations, replies):
 
 def test_log_probs_of_sampling_are_those_of_scoring(make_policy, observations):
     policy = make_policy(temperature=0.7)
+    with torch.no_grad():  # a fresh value head says 0 of everything
+        for parameter in policy.value_head.parameters():
+            parameter.normal_(std=0.1)
     replies = policy.act(observations)
+    assert len({round(reply.value, 3) for reply in replies}) > 1
     scores = all_scores(policy, observations, replies)
     assert len({len(reply.tokens) for reply in replies}) > 1
     for row, reply in enumerate(replies):
@@ -26,6 +31,43 @@ def test_log_probs_of_sampling_are_those_of_scoring(make_policy, observations):
         assert scores.values[row].item() == pytest.approx(reply.value, abs=1e-4)
         assert scores.mask[row].sum() == len(kept)
     assert policy.values(observations) == pytest.approx([r.value for r in replies], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "defaults",
+    [
+        {"repetition_penalty": 3.0},
+        {"min_new_tokens": 10},
+        {"no_repeat_ngram_size": 2},
+        {"suppress_tokens": [30, 31, 32]},
+        {"forced_eos_token_id": 1},
+        {"num_beams": 3},
+        {"temperature": 9.0, "do_sample": True, "top_k": 2},
+        {"return_dict_in_generate": True},
+        {"max_time": 0.001},
+    ],
+    ids=str,
+)
+def test_a_models_own_defaults_do_not_change_what_is_sampled_from(
+    texts, observations, defaults, tmp_path
+):
+    model, processor = build_tiny(texts)
+    for name, value in defaults.items():
+        setattr(model.generation_config, name, value)
+    policy = VLMPolicy(model, processor, Settings(temperature=1.0, max_new_tokens=24))
+    replies = policy.act(observations)
+    scores = all_scores(policy, observations, replies)
+    for row, reply in enumerate(replies):
+        kept = torch.tensor(reply.log_probs)
+        torch.testing.assert_close(scores.log_probs[row, : len(kept)], kept, atol=1e-4, rtol=1e-4)
+    assert max(len(reply.tokens) for reply in replies) > 10
+
+
+def test_a_models_own_defaults_are_saved_with_it(texts, tmp_path):
+    model, processor = build_tiny(texts)
+    model.generation_config.repetition_penalty = 3.0
+    VLMPolicy(model, processor).save(tmp_path)
+    assert GenerationConfig.from_pretrained(tmp_path).repetition_penalty == 3.0
 
 
 def test_padding_does_not_change_a_log_probability(make_policy, observations):
@@ -114,6 +156,10 @@ def test_dropout_is_off_whenever_the_policy_acts(make_policy, observations):
     assert policy.act(observations) == calm
     assert policy.values(observations) == pytest.approx([r.value for r in calm], abs=1e-5)
     assert policy.training, "acting leaves the mode as it was"
+    policy.model.model.vision_tower.eval()
+    policy.act(observations)
+    assert policy.training
+    assert not policy.model.model.vision_tower.training, "and that of each part"
     # The dropout would show: in training mode the same scores differ.
     policy.settings = Settings(temperature=1.0)
     replies = [reply.tokens for reply in calm]

@@ -8,8 +8,16 @@ import torch
 
 from vlm_agent.metrics import read_metrics
 from vlm_agent.policy import VLMPolicy
-from vlm_agent.ppo import PPO, PPOConfig, clipped_objective, step_log_prob, train_ppo
-from vlm_agent.rollout import Collector
+from vlm_agent.ppo import (
+    PPO,
+    PPOConfig,
+    clipped_objective,
+    make_batch,
+    step_log_prob,
+    train_ppo,
+)
+from vlm_agent.rollout import Collector, Rollout
+from vlm_agent.task import Observation, Reply, Task
 
 
 def config(tmp_path, **changes):
@@ -57,6 +65,55 @@ def test_the_clipped_objective_by_hand():
     assert clipped_objective(ratio, advantages, 0.1).tolist() == pytest.approx(expected)
 
 
+def test_a_batch_by_hand():
+    def reply(*log_probs, action_token):
+        return Reply("", 0, (1,) * len(log_probs), action_token, log_probs, 0.0)
+
+    observation = Observation(np.zeros((2, 2, 3), np.uint8), Task("", ("a",)), ("a",))
+    rollout = Rollout(
+        observations=[[observation], [observation]],
+        replies=[[reply(-1.0, -2.0, action_token=1)], [reply(-4.0, action_token=1)]],
+        rewards=np.array([[0.0], [3.0]]),
+        values=np.array([[1.0], [2.0]]),
+        next_values=np.array([[2.0], [0.0]]),
+        last=np.array([[False], [True]]),
+    )
+    settings = PPOConfig(
+        env="", model="", out="", gamma=0.5, gae_lambda=0.5, thought_coef=0.5, epochs=1
+    )
+    batch = make_batch(rollout, settings, torch.device("cpu"))
+    # δ = (0 + 0.5·2 - 1, 3 - 2) = (0, 1), so A = (0.25, 1); their mean is 0.625 and standard
+    # deviation 0.375; returns are A + V.
+    assert batch.advantages.tolist() == pytest.approx([-1.0, 1.0])
+    assert batch.returns.tolist() == pytest.approx([1.25, 3.0])
+    assert batch.log_probs.tolist() == pytest.approx([0.5 * -1 - 2, 0.5 * -4])
+
+
+def test_the_learning_rate_falls_to_its_end_also_when_updates_end_early(make_policy, tmp_path):
+    for target in (None, 1e-9):
+        policy = make_policy(max_new_tokens=8)
+        collector = Collector("gym_cards/NumberLine-v0", 4)
+        algorithm = PPO(policy, config(tmp_path, target_kl=target), updates=2)
+        rates = [algorithm.schedule.get_last_lr()[0]]
+        for _ in range(2):
+            algorithm.update(collector.collect(policy, 3))
+            rates.append(algorithm.schedule.get_last_lr()[0])
+        assert rates == pytest.approx([1e-3, 5.5e-4, 1e-4])
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")
+def test_an_update_may_end_before_its_first_step(make_policy, tmp_path):
+    policy = make_policy(max_new_tokens=8)
+    rollout = Collector("gym_cards/NumberLine-v0", 4).collect(policy, 3)
+    for step in rollout.replies:
+        step[:] = [dataclasses.replace(r, log_probs=(-9.0,) * len(r.tokens)) for r in step]
+    before = [parameter.clone() for parameter in policy.parameters()]
+    metrics = PPO(policy, config(tmp_path, target_kl=0.1), updates=1).update(rollout)
+    assert metrics["train/optimizer_steps"] == 0
+    assert metrics["train/first_ratio_error"] > 0.1
+    assert all(torch.equal(a, b) for a, b in zip(before, policy.parameters(), strict=True))
+
+
 def test_the_ratio_is_1_on_the_first_minibatch_of_every_update(make_policy, tmp_path):
     policy = make_policy(max_new_tokens=16)
     for module in policy.modules():
@@ -92,7 +149,13 @@ def test_accumulated_micro_batches_equal_one_batch(make_policy, tmp_path):
     for size in (1, 8):
         policy = make_policy(max_new_tokens=16)
         policy.seed(0)
-        settings = config(tmp_path, micro_batch_size=size, num_envs=4, rollout_steps=2, epochs=1)
+        settings = config(
+            tmp_path,
+            micro_batch_size=size,
+            rollout_steps=2,
+            epochs=1,
+            max_grad_norm=1e9,  # clipping would hide a gradient of the wrong size
+        )
         rollout = Collector("gym_cards/NumberLine-v0", 4).collect(policy, 2)
         # Plain gradient descent, since Adam would turn rounding into steps of full size.
         algorithm = PPO(policy, settings, updates=1)
