@@ -49,14 +49,13 @@ class ExchangedPictures:
 
 
 def test_with_exchanged_pictures_it_falls_to_chance(reader):
-    chance = evaluate("random", NUMBER_LINE, episodes=100, num_envs=32)
-    exchanged = evaluate(ExchangedPictures(reader), NUMBER_LINE, episodes=100, num_envs=32)
-    low, high = exchanged.success_interval
-    # It now follows another game's numbers: no better than moving at random, whose interval
-    # reaches up to about 0.5.
-    assert exchanged.success_rate <= chance.success_interval[1]
-    assert exchanged.perception < 0.4
-    assert low < high < 0.6
+    # Whoever sees nothing does best by going one way: the target lies there half of the time.
+    blind = evaluate(lambda observation: 1, NUMBER_LINE, episodes=200, num_envs=32)
+    assert 0.4 < blind.success_rate < 0.6
+    exchanged = evaluate(ExchangedPictures(reader), NUMBER_LINE, episodes=200, num_envs=32)
+    assert exchanged.success_rate <= blind.success_interval[1]
+    # It reads another game's numbers, of which some agree.
+    assert exchanged.perception < 1 / 3
 
 
 def test_the_state_is_never_seen(reader):
@@ -73,8 +72,8 @@ def test_the_state_is_never_seen(reader):
 
 
 def test_reward_teaches(tmp_path):
-    """A policy that moves at random learns, by reward alone, the one move that a line of three
-    positions always wants: its pictures are made so that "+" is right in all of them."""
+    """A policy that moves at random learns by reward alone, in a third party's environment that
+    is found through its id and in which "+" is always right."""
     start = SFTConfig(
         env=NUMBER_LINE, out=str(tmp_path / "sft"), samples=768, cot=False, random_share=1.0,
         max_new_tokens=8,
@@ -85,9 +84,10 @@ def test_reward_teaches(tmp_path):
         model=start.out,
         out=str(tmp_path / "ppo"),
         cot=False,
-        temperature=1.0,
+        temperature=0.5,
         max_new_tokens=8,
-        total_steps=768,
+        stop_value_gradient=True,
+        total_steps=1024,
         num_envs=16,
         rollout_steps=8,
         minibatch_size=64,
