@@ -1,25 +1,10 @@
-"""The command `vlm-agent`: sft, ppo, eval, show and demo."""
+"""The command `vlm-agent`: finds the command that is asked for, and reports mistakes in a line."""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import NoReturn, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
-from tqdm import tqdm
-
-from vlm_agent.demonstrations import expert_move
-from vlm_agent.evaluate import Evaluation, PolicyLike, Step, evaluate
-from vlm_agent.options import JsonObject, check_least
-from vlm_agent.prompts import build_prompt, build_reply
-from vlm_agent.task import Observation, episode_seeds, make_env, observe, task_of
+from collections.abc import Sequence
 
 _INSTALL = 'pip install "gym-cards[agent]"'
 _USAGE = """usage: vlm-agent {sft,ppo,eval,show,demo} [options]
@@ -34,8 +19,7 @@ Trains and measures vision-language agents.
 
 `vlm-agent COMMAND --help` lists the options of each.
 """
-
-Config = TypeVar("Config")
+_COMMANDS = {"sft": "sft", "ppo": "ppo", "eval": "eval_", "show": "show", "demo": "demo"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,12 +28,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not words or words[0] in ("-h", "--help"):
         print(_USAGE, end="")
         return 0 if words else 2
-    command = _COMMANDS.get(words[0])
-    if command is None:
+    if words[0] not in _COMMANDS:
         print(f"vlm-agent: unknown command {words[0]!r}\n\n{_USAGE}", end="", file=sys.stderr)
         return 2
     try:
-        command(words[1:])
+        # Imported here, so that a package that is missing is reported like any other mistake.
+        from vlm_agent import commands
+
+        getattr(commands, _COMMANDS[words[0]])(words[1:])
     except KeyboardInterrupt:
         print("\nvlm-agent: interrupted", file=sys.stderr)
         return 130
@@ -64,254 +50,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     return 0
 
-
-# ----- sft, ppo, demo -----------------------------------------------------------------------------
-
-
-def _sft(words: Sequence[str]) -> None:
-    from vlm_agent.sft import SFTConfig, train_sft
-
-    config = _parse(SFTConfig, "sft", words)
-    _prepare_torch()
-    train_sft(config)
-    print(f"saved in {config.out}")
-
-
-def _ppo(words: Sequence[str]) -> None:
-    from vlm_agent.ppo import PPOConfig, train_ppo
-
-    config = _parse(PPOConfig, "ppo", words)
-    _prepare_torch()
-    train_ppo(config)
-    print(f"saved in {config.out}")
-
-
-def _demo(words: Sequence[str]) -> None:
-    from vlm_agent.demo import DemoConfig, run_demo
-
-    config = _parse(DemoConfig, "demo", words)
-    _prepare_torch()
-    result = run_demo(config)
-    print_table([result.before, result.after])
-    print(f"curve, episodes, policies and result.json are in {config.out}")
-
-
-# ----- eval ---------------------------------------------------------------------------------------
-
-
-@dataclass
-class EvalConfig:
-    """Measures policies in environments: a table, and a JSON record of each.
-
-    Args:
-        policy: The word random or expert, or the directory of a policy; several to compare.
-        env: Environment id, such as gym_cards/NumberLine-v0; several to compare.
-        episodes: Episodes of each policy in each environment.
-        seed: Of the episodes, of sampling and of random moves.
-        num_envs: Episodes played side by side.
-        env_kwargs: Keyword arguments of the environments, as JSON.
-        temperature: At which models reply; by default as they were trained, and 0 is greedy.
-        json: File for the records, one JSON object a line; written anew.
-    """
-
-    policy: tuple[str, ...]
-    env: tuple[str, ...]
-    episodes: int = 100
-    seed: int = 0
-    num_envs: int = 16
-    env_kwargs: JsonObject = field(default_factory=dict)
-    temperature: float | None = None
-    json: str | None = None
-
-    def __post_init__(self) -> None:
-        """Refuses an evaluation of nothing."""
-        if not self.policy or not self.env:
-            raise ValueError("expected at least one --policy and one --env")
-        check_least(self, 1, "episodes", "num_envs")
-
-
-def _eval(words: Sequence[str]) -> None:
-    config = _parse(EvalConfig, "eval", words)
-    for name in config.policy:
-        _check_player(name)
-    for env in config.env:
-        make_env(env, **config.env_kwargs).close()
-    evaluations: list[Evaluation] = []
-    try:
-        with contextlib.ExitStack() as stack:
-            # Opened before anything is played, so that a wrong path costs no time, and after all
-            # names were checked, so that a wrong one costs no records.
-            records = stack.enter_context(open(config.json or os.devnull, "w", encoding="utf-8"))
-            for name in config.policy:
-                policy = _load_player(name, config.temperature)
-                for env in config.env:
-                    with tqdm(total=config.episodes, desc=f"{name} {env}") as progress:
-                        evaluation = evaluate(
-                            policy,
-                            env,
-                            episodes=config.episodes,
-                            seed=config.seed,
-                            num_envs=config.num_envs,
-                            env_kwargs=config.env_kwargs,
-                            name=name,
-                            on_step=_counter(progress),
-                        )
-                    evaluations.append(evaluation)
-                    records.write(json.dumps(evaluation.record()) + "\n")
-                    records.flush()
-    finally:
-        if evaluations:
-            print_table(evaluations)
-
-
-def _counter(progress: tqdm[NoReturn]) -> Callable[[Step], None]:
-    """Moves a progress bar on at the end of each episode."""
-
-    def count(step: Step) -> None:
-        progress.update(step.last)
-
-    return count
-
-
-def _check_player(name: str) -> None:
-    if name not in ("random", "expert") and not (Path(name) / "config.json").is_file():
-        raise FileNotFoundError(
-            f"no policy {name!r}: expected random, expert, or a directory that "
-            "`vlm-agent sft` or `vlm-agent ppo` wrote"
-        )
-
-
-def _load_player(name: str, temperature: float | None) -> PolicyLike:
-    if name in ("random", "expert"):
-        return name
-    from vlm_agent.policy import VLMPolicy
-
-    _prepare_torch()
-    return VLMPolicy.load(name, temperature=temperature)
-
-
-def print_table(evaluations: Sequence[Evaluation]) -> None:
-    """Prints evaluations, one a line."""
-    head = (
-        "policy",
-        "env",
-        "episodes",
-        "success [95%]",
-        "return",
-        "length",
-        "illegal",
-        "perception",
-    )
-    rows = [head]
-    for one in evaluations:
-        low, high = one.success_interval
-        rows.append(
-            (
-                one.policy,
-                one.env,
-                str(one.episodes),
-                f"{one.success_rate:.1%} [{low:.1%}, {high:.1%}]",
-                f"{one.mean_return:.2f}",
-                f"{one.mean_length:.2f}",
-                f"{one.illegal_rate:.1%}",
-                "-" if one.perception is None else f"{one.perception:.1%}",
-            )
-        )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print("  ".join(cells).rstrip())
-
-
-# ----- show ---------------------------------------------------------------------------------------
-
-
-@dataclass
-class ShowConfig:
-    """Prints what a model is given in an environment, and what an expert would reply.
-
-    Args:
-        env: Environment id, such as gym_cards/NumberLine-v0.
-        model: Directory or hub name of a model: then prompt and picture are those of its processor.
-        picture: File for the picture, a PNG.
-        seed: Of the episode.
-        env_kwargs: Keyword arguments of the environment, as JSON.
-        cot: Ask for the state and reasons before the action.
-    """
-
-    env: str
-    model: str | None = None
-    picture: str = "show.png"
-    seed: int = 0
-    env_kwargs: JsonObject = field(default_factory=dict)
-    cot: bool = True
-
-
-def _show(words: Sequence[str]) -> None:
-    config = _parse(ShowConfig, "show", words)
-    env = make_env(config.env, **config.env_kwargs)
-    try:
-        seed = episode_seeds("evaluation", config.seed, 1)[0]
-        observation = observe(task_of(env), *env.reset(seed=seed))
-        cot = config.cot
-        prompt, picture = build_prompt(observation, cot=cot), observation.image
-        if config.model is not None:
-            prompt, picture, cot = _as_model_gets_it(config, observation)
-        _save_png(picture, config.picture)
-        print(f"--- prompt ---\n{prompt}")
-        print(f"--- picture ---\n{config.picture}, {picture.shape[1]} x {picture.shape[0]} pixels")
-        print("--- state (a policy never sees it) ---")
-        for name, value in observation.state.items():
-            print(f"{name}: {value}" + ("   (told by the prompt)" * (name in observation.given)))
-        if env.has_wrapper_attr("expert"):
-            action, reason = expert_move(env, observation)
-            print("--- an expert's reply ---")
-            print(build_reply(observation, action, reason, cot=cot))
-    finally:
-        env.close()
-
-
-def _as_model_gets_it(
-    config: ShowConfig, observation: Observation
-) -> tuple[str, NDArray[np.uint8], bool]:
-    """Prompt in the model's chat template, picture after its processor, and whether it reasons."""
-    from vlm_agent.policy import VLMPolicy
-
-    _prepare_torch()
-    policy = VLMPolicy.load(str(config.model), cot=None if config.cot else False)
-    return policy.prompt(observation), policy.picture(observation), policy.cot
-
-
-def _save_png(picture: NDArray[np.uint8], path: str) -> None:
-    from PIL import Image
-
-    Image.fromarray(picture).save(path, format="PNG")
-
-
-# ----- common -------------------------------------------------------------------------------------
-
-
-def _parse(config: type[Config], command: str, words: Sequence[str]) -> Config:
-    import tyro
-
-    return tyro.cli(config, prog=f"vlm-agent {command}", args=list(words))
-
-
-def _prepare_torch() -> None:
-    """Leaves the progress bars and notices of loading to those who ask for them."""
-    from transformers.utils import logging
-
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-
-
-_COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
-    "sft": _sft,
-    "ppo": _ppo,
-    "eval": _eval,
-    "show": _show,
-    "demo": _demo,
-}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -46,6 +46,8 @@ class PPOConfig:
         illegal_penalty: Taken from the reward of a step whose reply names no legal action.
         gamma: Discount factor.
         gae_lambda: Decay of the advantage estimate.
+        normalise_advantages: Scale each rollout's advantages to mean 0 and deviation 1. Where a
+            policy wins nearly always, this blows up the noise that is left.
         epochs: Passes over each rollout.
         minibatch_size: Steps an optimiser step.
         micro_batch_size: Steps a forward pass; lower it to save memory.
@@ -76,6 +78,7 @@ class PPOConfig:
     illegal_penalty: float = 0.0
     gamma: float = 0.9
     gae_lambda: float = 0.95
+    normalise_advantages: bool = True
     epochs: int = 4
     minibatch_size: int = 128
     micro_batch_size: int = 16
@@ -152,11 +155,12 @@ class Batch(NamedTuple):
 
 
 def make_batch(rollout: Rollout, config: PPOConfig, device: torch.device) -> Batch:
-    """Advantages, normalised over the rollout, returns, and the log-probabilities of sampling."""
+    """Advantages, normalised if so configured, returns, and log-probabilities of sampling."""
     advantages = rollout.advantages(config.gamma, config.gae_lambda)
     returns = advantages + rollout.values
     replies = [reply for step in rollout.replies for reply in step]
-    normalised = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+    if config.normalise_advantages:
+        advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
 
     def tensor(array: Any) -> Tensor:
         return torch.tensor(np.ravel(array), dtype=torch.float32, device=device)
@@ -165,7 +169,7 @@ def make_batch(rollout: Rollout, config: PPOConfig, device: torch.device) -> Bat
         [observation for step in rollout.observations for observation in step],
         replies,
         _sampled_log_probs(replies, config.thought_coef).to(device),
-        tensor(normalised),
+        tensor(advantages),
         tensor(returns),
     )
 

@@ -8,7 +8,8 @@ import sys
 import pytest
 from PIL import Image
 
-from vlm_agent.cli import EvalConfig, ShowConfig, main
+from vlm_agent.cli import main
+from vlm_agent.commands import EvalConfig, ShowConfig
 from vlm_agent.demo import DemoConfig
 from vlm_agent.ppo import PPOConfig
 from vlm_agent.sft import SFTConfig, reply_loss
@@ -41,6 +42,13 @@ def test_it_is_a_module_too():
     )
     assert result.returncode == 0
     assert "vlm-agent" in result.stdout
+
+
+def test_a_missing_package_is_named(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "vlm_agent.commands", None)
+    monkeypatch.delattr("vlm_agent.commands")
+    assert main(["eval", "--help"]) == 1
+    assert 'pip install "gym-cards[agent]"' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["sft", "ppo", "eval", "show", "demo"])

@@ -86,6 +86,8 @@ def test_a_batch_by_hand():
     # deviation 0.375; returns are A + V.
     assert batch.advantages.tolist() == pytest.approx([-1.0, 1.0])
     assert batch.returns.tolist() == pytest.approx([1.25, 3.0])
+    plain = dataclasses.replace(settings, normalise_advantages=False)
+    assert make_batch(rollout, plain, torch.device("cpu")).advantages.tolist() == [0.25, 1.0]
     assert batch.log_probs.tolist() == pytest.approx([0.5 * -1 - 2, 0.5 * -4])
 
 
