@@ -37,7 +37,7 @@ class DemoConfig:
     seed: int = 0
     episodes: int = 200
     sft_samples: int = 4096
-    ppo_steps: int = 5120
+    ppo_steps: int = 10_240
     threads: int = 1
     overwrite: bool = False
 
@@ -84,7 +84,8 @@ def run_demo(config: DemoConfig) -> DemoResult:
             seed=config.seed,
             total_steps=config.ppo_steps,
             num_envs=32,
-            rollout_steps=8,
+            rollout_steps=16,
+            epochs=2,
             # Warm enough that a policy that decides at chance tries both moves, and cool enough
             # that it reads on without slips, which would only blur what the reward says.
             temperature=0.5,
