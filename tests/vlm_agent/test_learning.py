@@ -87,20 +87,27 @@ def test_reward_teaches(tmp_path):
         temperature=0.5,
         max_new_tokens=8,
         stop_value_gradient=True,
-        total_steps=1024,
-        num_envs=16,
+        total_steps=2048,
+        num_envs=32,
         rollout_steps=8,
+        epochs=2,
         minibatch_size=64,
         micro_batch_size=64,
         learning_rate=2e-4,
         final_learning_rate=1e-6,
+        normalise_advantages=False,
         illegal_penalty=1.0,
     )
-    before = evaluate(VLMPolicy.load(start.out), settings.env, episodes=64, num_envs=32)
+
+    def success(directory):
+        # At temperature 1, where the start has no preference that it could win or lose by.
+        policy = VLMPolicy.load(directory, temperature=1.0)
+        return evaluate(policy, settings.env, episodes=200, num_envs=32).success_interval
+
+    before = success(start.out)
     train_ppo(settings)
-    after = evaluate(VLMPolicy.load(settings.out), settings.env, episodes=64, num_envs=32)
-    assert before.success_rate < 0.9
-    assert after.success_rate > 0.95
+    after = success(settings.out)
+    assert after[0] > before[1], (before, after)
 
 
 @pytest.fixture(autouse=True)
