@@ -103,10 +103,6 @@ class VLMPolicy(nn.Module):
         self.value_head.to(model.device)
         self._generator = torch.Generator(device=model.device)
         self._end_tokens = _end_tokens(model, self.tokenizer)
-        # The model's own defaults, such as a repetition penalty, would change what is sampled from
-        # behind the back of `token_log_probs`; they are kept only to be saved again.
-        self._generation_config = model.generation_config
-        model.generation_config = GenerationConfig()
         banned = torch.zeros(model.get_output_embeddings().weight.shape[0])
         banned[_unwritable_tokens(model, self.tokenizer, self._end_tokens)] = -torch.inf
         self.register_buffer("banned", banned.to(model.device), persistent=False)
@@ -142,7 +138,7 @@ class VLMPolicy(nn.Module):
         """
         inputs = self.encode(observations)
         sampler = _Sampler(self)
-        with self._acting(), self._hidden_states() as hidden:
+        with self._acting(), self._without_own_defaults(), self._hidden_states() as hidden:
             sequences = self.model.generate(
                 **inputs,
                 generation_config=GenerationConfig(
@@ -311,7 +307,6 @@ class VLMPolicy(nn.Module):
         directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
         self.model.save_pretrained(directory)
-        self._generation_config.save_pretrained(directory)
         self.processor.save_pretrained(directory)
         save_file(self.value_head.state_dict(), directory / _VALUE_HEAD)
         (directory / _SETTINGS).write_text(json.dumps(vars(self.settings), indent=2) + "\n")
@@ -400,6 +395,20 @@ class VLMPolicy(nn.Module):
         finally:
             for module in training:
                 module.training = True
+
+    @contextmanager
+    def _without_own_defaults(self) -> Iterator[None]:
+        """The model's own generation settings set aside.
+
+        A repetition penalty, say, would change what is sampled from behind the back of
+        `token_log_probs`.
+        """
+        own = self.model.generation_config
+        self.model.generation_config = GenerationConfig()
+        try:
+            yield
+        finally:
+            self.model.generation_config = own
 
     def _reply(
         self, observation: Observation, tokens: list[int], log_probs: list[float], value: float
