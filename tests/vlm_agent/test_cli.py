@@ -1,4 +1,5 @@
 import dataclasses
+import inspect
 import json
 import re
 import shutil
@@ -61,7 +62,7 @@ def test_each_command_has_help(command, capsys):
 
 @pytest.mark.parametrize("config", [SFTConfig, PPOConfig, EvalConfig, ShowConfig, DemoConfig])
 def test_every_option_is_documented(config):
-    documented = re.findall(r"^        (\w+): \S", config.__doc__, re.MULTILINE)
+    documented = re.findall(r"^    (\w+): \S", inspect.getdoc(config), re.MULTILINE)
     assert documented == [field.name for field in dataclasses.fields(config)]
 
 
