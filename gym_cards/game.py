@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -81,12 +82,12 @@ def check_cards(name: str, codes: object) -> tuple[Card, ...]:
     return tuple(Card.parse(code) for code in codes)
 
 
-class Game(gym.Env[ObsType, np.int64], Generic[ObsType]):
+class Game(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
     """An environment around the rules of one game, which a subclass holds.
 
     The subclass sets `action_space`, `observation_space`, `task_description` and `action_names`
-    in its constructor and defines the methods below that raise `NotImplementedError`. Everything
-    that `reset` and `step` hand out is made anew, so that later steps do not change it.
+    in its constructor and defines the abstract methods. Everything that `reset` and `step` hand out
+    is made anew, so that later steps do not change it.
     """
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": list(RENDER_MODES), "render_fps": 4}  # type: ignore[misc]
@@ -160,40 +161,40 @@ class Game(gym.Env[ObsType, np.int64], Generic[ObsType]):
             self._window.close()
             self._window = None
 
+    @abstractmethod
     def expert(self) -> tuple[int, str]:
         """What an optimal player does now, and a sentence saying why."""
-        raise NotImplementedError
 
+    @abstractmethod
     def explain(self, action: np.int64 | int) -> str:
         """A sentence that leads to the action, in the words of `expert`, be it good or bad.
 
         It says nothing false about the state, so that it fits the moves of a poor player too.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def _start(self, options: Mapping[str, Any]) -> None:
         """Sets the state to the one that the options describe; without any, to a random one."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _play(self, action: int) -> tuple[float, bool, bool]:
         """Applies the action and returns the reward, whether it ended and whether it is cut off."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _frame(self) -> Frame:
         """The picture of the state."""
-        raise NotImplementedError
 
     def _observation(self) -> ObsType:
         """What the player sees, which is the picture if the game does not say otherwise."""
         return self._frame()  # type: ignore[return-value]
 
+    @abstractmethod
     def _state(self) -> dict[str, str]:
         """What the picture shows, field by field."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _published_info(self) -> dict[str, Any]:
         """The keys that the published environment's infos have."""
-        raise NotImplementedError
 
     def _action_mask(self) -> NDArray[np.int8]:
         """1 for every action that the rules do not refuse now."""

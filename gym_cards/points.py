@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from itertools import combinations_with_replacement
 from typing import Any, Literal
@@ -178,9 +179,9 @@ class PointsEnv(Game[Frame]):
         """The numbers that cards stand for."""
         return [value(card, faces_as_10=self._faces_as_10) for card in cards]
 
+    @abstractmethod
     def _deal(self) -> tuple[Card, ...]:
         """Draws the cards."""
-        raise NotImplementedError
 
     def _start(self, options: Mapping[str, Any]) -> None:
         self._cards = self._parse(options) if options else self._deal()
