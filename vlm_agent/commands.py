@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -100,10 +99,9 @@ def eval_(words: Sequence[str]) -> None:
         make_env(env, **config.env_kwargs).close()
     evaluations: list[Evaluation] = []
     try:
-        with contextlib.ExitStack() as stack:
-            # Opened before anything is played, so that a wrong path costs no time, and after all
-            # names were checked, so that a wrong one costs no records.
-            records = stack.enter_context(open(config.json or os.devnull, "w", encoding="utf-8"))
+        # Opened before anything is played, so that a wrong path costs no time, and after all names
+        # were checked, so that a wrong one costs no records.
+        with open(config.json or os.devnull, "w", encoding="utf-8") as records:
             for name in config.policy:
                 policy = _load_player(name, config.temperature)
                 for env in config.env:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vlm_agent.evaluate import Evaluation, Step
-from vlm_agent.metrics import read_metrics
+from vlm_agent.runs import read_metrics
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -18,10 +18,10 @@ from torch.nn.functional import mse_loss
 from tqdm import tqdm
 from transformers import get_cosine_with_min_lr_schedule_with_warmup
 
-from vlm_agent.metrics import Run
 from vlm_agent.options import JsonObject, check_least, check_positive, check_share
 from vlm_agent.policy import VLMPolicy
 from vlm_agent.rollout import Collector, Rollout
+from vlm_agent.runs import Run
 from vlm_agent.task import Observation, Reply
 
 

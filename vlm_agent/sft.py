@@ -11,10 +11,10 @@ from tqdm import tqdm
 from transformers import get_cosine_with_min_lr_schedule_with_warmup
 
 from vlm_agent.demonstrations import Demonstration, Demonstrator
-from vlm_agent.metrics import Run
 from vlm_agent.options import JsonObject, check_least, check_positive
 from vlm_agent.policy import Settings, VLMPolicy
 from vlm_agent.prompts import build_prompt
+from vlm_agent.runs import Run
 from vlm_agent.tiny import build_tiny
 
 
@@ -108,7 +108,7 @@ def _train(config: SFTConfig, policy: VLMPolicy, demonstrator: Demonstrator, run
         optimizer, num_warmup_steps=min(20, steps // 10), num_training_steps=steps, min_lr_rate=0.01
     )
     policy.train()
-    progress = tqdm(total=config.samples, desc="sft", unit=" demonstrations")
+    progress = tqdm(total=steps * config.batch_size, desc="sft", unit=" demonstrations")
     for step, batch in enumerate(itertools.islice(demonstrator, steps), start=1):
         loss = reply_loss(policy, batch)
         optimizer.zero_grad()

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from vlm_agent.metrics import read_metrics
 from vlm_agent.policy import VLMPolicy
 from vlm_agent.ppo import (
     PPO,
@@ -17,6 +16,7 @@ from vlm_agent.ppo import (
     train_ppo,
 )
 from vlm_agent.rollout import Collector, Rollout
+from vlm_agent.runs import read_metrics
 from vlm_agent.task import Observation, Reply, Task
 
 
