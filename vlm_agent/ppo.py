@@ -313,6 +313,8 @@ def train_ppo(config: PPOConfig) -> VLMPolicy:
     )
     if config.cot and not policy.cot:
         raise ValueError(f"{config.model} was fine-tuned without reasoning: pass --no-cot")
+    if policy.settings.temperature <= 0:
+        raise ValueError(f"{config.model} was saved as greedy: pass a --temperature above 0")
     policy.settings = replace(policy.settings, cot=config.cot)
     policy.seed(config.seed)
     collector = Collector(

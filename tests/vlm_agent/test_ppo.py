@@ -262,6 +262,13 @@ def test_an_interrupt_saves(make_policy, tmp_path, monkeypatch):
     assert any(changed), "the first update is in what was saved"
 
 
+def test_a_greedy_policy_is_refused_before_anything_is_played(make_policy, tmp_path):
+    make_policy(temperature=0.0).save(tmp_path / "start")
+    with pytest.raises(ValueError, match="greedy: pass a --temperature"):
+        train_ppo(config(tmp_path, temperature=None))
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
