@@ -1,0 +1,1 @@
+"""ALFWorld as a Gymnasium environment that shows pictures."""
