@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -21,11 +21,14 @@ from gym_cards.cards import RANKS, SUITS, Card
 ASSETS = Path(__file__).resolve().parent
 ART = ASSETS.parent / "gym_cards" / "art"
 
-# Every width that a standard picture needs: four cards, Blackjack's hands, two cards.
-CARD_SIZES = ((67, 93), (70, 98), (135, 189))
+# Every width that a standard picture needs, with two to six cards and Blackjack's hands among
+# them, and a large one that others are scaled from.
+CARD_SIZES = ((45, 63), (54, 75), (67, 93), (70, 98), (90, 126), (135, 189), (270, 378))
 TEXT = {
+    "bold-72": ("DejaVuSans-Bold.ttf", 72),
     "bold-36": ("DejaVuSans-Bold.ttf", 36),
     "bold-16": ("DejaVuSans-Bold.ttf", 16),
+    "sans-72": ("DejaVuSans.ttf", 72),
     "sans-20": ("DejaVuSans.ttf", 20),
     "sans-16": ("DejaVuSans.ttf", 16),
 }
@@ -41,6 +44,8 @@ Segment = tuple[Point, ...]
 
 RED: Colour = (204, 16, 36)
 BLACK: Colour = (16, 16, 22)
+GREEN: Colour = (12, 126, 52)
+BLUE: Colour = (28, 84, 208)
 WHITE: Colour = (255, 255, 255)
 NOTHING: Colour = (0, 0, 0)
 BORDER: Colour = (112, 112, 116)
@@ -72,9 +77,8 @@ LIVERIES = {
 }
 
 
-def suit_colour(suit: str) -> Colour:
-    """Red for diamonds and hearts, black for clubs and spades."""
-    return RED if suit in "DH" else BLACK
+TWO_COLOURS = {"C": BLACK, "D": RED, "H": RED, "S": BLACK}
+FOUR_COLOURS = {**TWO_COLOURS, "C": GREEN, "D": BLUE}
 
 
 def bezier(points: Sequence[Point], t: float) -> Point:
@@ -115,6 +119,7 @@ class Canvas:
         background: The colour to begin with.
         origin: Where (0, 0) lies, in final pixels.
         unit: How many final pixels one unit is.
+        inks: The colour of each suit's symbols and indices.
     """
 
     def __init__(
@@ -123,10 +128,12 @@ class Canvas:
         background: Colour = WHITE,
         origin: Point = (0.0, 0.0),
         unit: float = 1.0,
+        inks: Mapping[str, Colour] = TWO_COLOURS,
     ):
         self.size = size
         self.origin = origin
         self.unit = unit
+        self.inks = inks
         self.image = Image.new("RGB", (size[0] * SCALE, size[1] * SCALE), background)
         self._draw = ImageDraw.Draw(self.image)
 
@@ -235,7 +242,7 @@ def draw_symbol(
         placed = [
             (centre[0] + x * size[0] * 0.5, centre[1] + y * size[1] * sign) for x, y in polygon
         ]
-        canvas.fill(placed, colour or suit_colour(suit))
+        canvas.fill(placed, colour or canvas.inks[suit])
 
 
 # ---------------------------------------------------------------------------------------- layout
@@ -358,8 +365,7 @@ def draw_corner(canvas: Canvas, card: Card, layout: Layout) -> None:
         width = round(height * 0.56)
     width = like(width, layout.middle)
     left = (layout.middle - width) // 2
-    colour = suit_colour(card.suit)
-    canvas.letter(card.label, left, layout.top, width, height, colour)
+    canvas.letter(card.label, left, layout.top, width, height, canvas.inks[card.suit])
     centre = (layout.middle / 2, layout.suit_top + layout.suit[1] / 2)
     draw_symbol(canvas, card.suit, centre, layout.suit)
 
@@ -646,7 +652,7 @@ def draw_court(canvas: Canvas, card: Card, layout: Layout) -> None:
     """Draws a figure and, turned around, its twin."""
     size = (layout.width, layout.height)
     unit = layout.width / 100
-    half = Canvas(size, WHITE, (layout.width / 2, layout.height / 2), unit)
+    half = Canvas(size, WHITE, (layout.width / 2, layout.height / 2), unit, canvas.inks)
     # A pen of one pixel, or somewhat more on large cards.
     pen = max(1.0, layout.width / 100) / unit
     FIGURES[card.rank](half, card.suit, pen)
@@ -705,10 +711,12 @@ def finished(canvas: Canvas) -> Image.Image:
     return picture
 
 
-def face(card: Card, width: int, height: int) -> Image.Image:
+def face(
+    card: Card, width: int, height: int, inks: Mapping[str, Colour] = TWO_COLOURS
+) -> Image.Image:
     """The picture of a card's face, RGBA."""
     layout = Layout.of(width, height)
-    canvas = Canvas((width, height))
+    canvas = Canvas((width, height), inks=inks)
     if card.rank in FIGURES:
         draw_court(canvas, card, layout)
     else:
@@ -768,13 +776,21 @@ def back(width: int, height: int) -> Image.Image:
 
 
 def write_cards(width: int, height: int) -> None:
-    """Writes the faces of one size, a row for each suit and a column for each rank, and a back."""
-    sheet = Image.new("RGBA", (width * len(RANKS), height * len(SUITS)))
-    for row, suit in enumerate(SUITS):
-        for column, rank in enumerate(RANKS):
-            picture = face(Card(suit, rank), width, height)
-            sheet.paste(picture, (column * width, row * height))
-    sheet.save(ART / f"faces-{width}.png", optimize=True)
+    """Writes the faces of one size, a row for each suit and a column for each rank, and a back.
+
+    A four-colour deck has a sheet of its own, which holds the two suits that differ.
+    """
+    differing = [suit for suit in SUITS if FOUR_COLOURS[suit] != TWO_COLOURS[suit]]
+    for name, suits, inks in (
+        ("faces", SUITS, TWO_COLOURS),
+        ("faces-four-colours", differing, FOUR_COLOURS),
+    ):
+        sheet = Image.new("RGBA", (width * len(RANKS), height * len(suits)))
+        for row, suit in enumerate(suits):
+            for column, rank in enumerate(RANKS):
+                picture = face(Card(suit, rank), width, height, inks)
+                sheet.paste(picture, (column * width, row * height))
+        sheet.save(ART / f"{name}-{width}.png", optimize=True)
     back(width, height).save(ART / f"back-{width}.png", optimize=True)
 
 
