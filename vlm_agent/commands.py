@@ -134,7 +134,8 @@ def _counter(progress: tqdm[NoReturn]) -> Callable[[Step], None]:
 
 
 def _check_player(name: str) -> None:
-    if name not in ("random", "expert") and not (Path(name) / "config.json").is_file():
+    holds_policy = any(Path(name).glob("*config.json"))  # of a model, or of an adapter
+    if name not in ("random", "expert") and not holds_policy:
         raise FileNotFoundError(
             f"no policy {name!r}: expected random, expert, or a directory that "
             "`vlm-agent sft` or `vlm-agent ppo` wrote"

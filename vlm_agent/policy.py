@@ -1,9 +1,9 @@
 """Any Hugging Face vision-language model as a policy: replies, their log-probabilities, values.
 
 What a reply is sampled from and what it is later scored by is one distribution,
-`VLMPolicy.token_log_probs`: the model's logits at the sampling temperature, without the tokens
-that a reply must not hold. Sizes, pad ids and special tokens come from the model's own config,
-tokenizer and processor.
+`VLMPolicy.token_log_probs`: the model's logits at the sampling temperature, cut to the likeliest
+tokens if so set, without the tokens that a reply must not hold. Sizes, pad ids and special tokens
+come from the model's own config, tokenizer and processor.
 """
 
 from __future__ import annotations
@@ -11,30 +11,26 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import (
-    AutoModelForImageTextToText,
-    AutoProcessor,
-    GenerationConfig,
-    LogitsProcessor,
-    LogitsProcessorList,
-)
+from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
+from vlm_agent import lora, sampling
+from vlm_agent.model_options import LoadOptions
+from vlm_agent.models import load_model
 from vlm_agent.parsing import parse
 from vlm_agent.prompts import build_messages, build_prompt
 from vlm_agent.task import Observation, Reply
+from vlm_agent.value_head import VALUE_HEAD_FILE, ValueHead
 
-_VALUE_HEAD = "value_head.safetensors"
 _SETTINGS = "policy.json"
 
 
@@ -46,11 +42,15 @@ class Settings:
         cot: Whether it reads out the state and reasons before it acts.
         temperature: Of sampling and of log-probabilities alike; 0 is greedy, to act only.
         max_new_tokens: The longest reply, in tokens, the closing one included.
+        top_k: How many of the likeliest tokens may be written; 0 for all.
+        top_p: Of those, the fewest likeliest that together hold this probability may be written.
     """
 
     cot: bool = True
     temperature: float = 0.2
     max_new_tokens: int = 256
+    top_k: int = 0
+    top_p: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuses settings out of range."""
@@ -58,6 +58,10 @@ class Settings:
             raise ValueError(f"temperature {self.temperature} is negative: expected 0 or above")
         if self.max_new_tokens < 1:
             raise ValueError(f"max_new_tokens {self.max_new_tokens}: expected at least 1")
+        if self.top_k < 0:
+            raise ValueError(f"top_k {self.top_k} is negative: expected 0 or above")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p {self.top_p}: expected above 0, and at most 1")
 
 
 @dataclass(frozen=True)
@@ -68,22 +72,39 @@ class Scores:
         log_probs: One a token, shape (batch, longest reply), zero on padding.
         mask: Where a token is, not padding; bool, same shape.
         values: The value head's estimates, shape (batch,).
+        entropies: Of the distributions that the tokens were sampled from, in nats, shape (batch,
+            longest reply), zero on padding; `None` unless asked for.
     """
 
     log_probs: Tensor
     mask: Tensor
     values: Tensor
+    entropies: Tensor | None = None
+
+
+class _Reference(NamedTuple):
+    """The weights that `VLMPolicy.reference` goes back to.
+
+    Attributes:
+        weights: Each parameter and the value that it had.
+        without_adapter: Whether the adapter is to be left out, instead of keeping a copy of it.
+    """
+
+    weights: list[tuple[nn.Parameter, Tensor]]
+    without_adapter: bool
 
 
 class VLMPolicy(nn.Module):
     """A vision-language model, its processor and a value head.
 
     Args:
-        model: Anything that `AutoModelForImageTextToText` loads.
+        model: Anything that `AutoModelForImageTextToText` loads, or a `peft.PeftModel` around it.
         processor: Its processor, with a chat template.
         settings: How replies are written.
         value_head: From the hidden state that predicts a reply's first token, the last of the
             prompt, to the value; a fresh one where it is not given.
+        compute_dtype: What the model computes in, where that is narrower than its weights; by
+            default it computes in the format of its weights.
     """
 
     banned: Tensor
@@ -94,6 +115,7 @@ class VLMPolicy(nn.Module):
         processor: Any,
         settings: Settings | None = None,
         value_head: ValueHead | None = None,
+        compute_dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         self.model = model
@@ -101,6 +123,8 @@ class VLMPolicy(nn.Module):
         self.settings = settings or Settings()
         self.value_head = value_head or ValueHead(model.get_output_embeddings().weight.shape[1])
         self.value_head.to(model.device)
+        self.compute_dtype = compute_dtype or self._weights_dtype
+        self._reference: _Reference | None = None
         self._generator = torch.Generator(device=model.device)
         self._end_tokens = _end_tokens(model, self.tokenizer)
         banned = torch.zeros(model.get_output_embeddings().weight.shape[0])
@@ -117,6 +141,21 @@ class VLMPolicy(nn.Module):
     def device(self) -> torch.device:
         """Where the model's weights are."""
         return cast(torch.device, self.model.device)
+
+    @property
+    def network(self) -> Any:
+        """The Hugging Face model itself, without PEFT's wrapper; its adapter acts all the same."""
+        return self.model.get_base_model() if self.has_adapter else self.model
+
+    @property
+    def has_adapter(self) -> bool:
+        """Whether low-rank adapters are trained instead of all weights."""
+        return hasattr(self.model, "peft_config")
+
+    @property
+    def _weights_dtype(self) -> torch.dtype:
+        """What the weights that see pictures and tokens first are kept in."""
+        return cast(torch.dtype, self.network.get_input_embeddings().weight.dtype)
 
     @property
     def cot(self) -> bool:
@@ -138,8 +177,13 @@ class VLMPolicy(nn.Module):
         """
         inputs = self.encode(observations)
         sampler = _Sampler(self)
-        with self._acting(), self._without_own_defaults(), self._hidden_states() as hidden:
-            sequences = self.model.generate(
+        with (
+            self._acting(),
+            self._computing(),
+            self._without_own_defaults(),
+            self._hidden_states() as hidden,
+        ):
+            sequences = self.network.generate(
                 **inputs,
                 generation_config=GenerationConfig(
                     # The sampler chooses each token itself, so greedy decoding follows it.
@@ -150,7 +194,7 @@ class VLMPolicy(nn.Module):
                 ),
                 logits_processor=LogitsProcessorList([sampler]),
             )
-            values = self.value_head(hidden[0][:, -1]).tolist()
+        values = self.value_head(hidden[0][:, -1]).tolist()
         written = sequences[:, inputs["input_ids"].shape[1] :].tolist()
         log_probs = torch.stack(sampler.log_probs, dim=1).tolist()
         return [
@@ -177,6 +221,7 @@ class VLMPolicy(nn.Module):
         temperature: float | None = None,
         *,
         stop_value_gradient: bool = False,
+        entropy: bool = False,
     ) -> Scores:
         """Scores replies under the prompts and pictures of their own steps, with gradients.
 
@@ -185,6 +230,7 @@ class VLMPolicy(nn.Module):
             replies: Token ids of each reply, as `Reply.tokens` or `encode_reply` gives them.
             temperature: By default the one that replies are sampled at.
             stop_value_gradient: Whether values leave the model alone and train only their head.
+            entropy: Whether to compute `Scores.entropies`.
         """
         inputs = self.encode(observations)
         longest = max(len(tokens) for tokens in replies)
@@ -194,16 +240,23 @@ class VLMPolicy(nn.Module):
         mask = torch.arange(longest, device=self.device) < lengths[:, None]
         logits, hidden = self._forward(_append(inputs, reply_ids, mask), keep=longest + 1)
         state = hidden[:, 0].detach() if stop_value_gradient else hidden[:, 0]
-        log_probs = self.token_log_probs(logits[:, :-1], temperature)
-        log_probs = log_probs.gather(2, reply_ids[..., None])[..., 0]
+        every = self.token_log_probs(logits[:, :-1], temperature, written=reply_ids)
+        log_probs = every.gather(2, reply_ids[..., None])[..., 0]
         return Scores(
             # Masked by `where`, since a pad token may be one that is never written: -inf * 0.
             torch.where(mask, log_probs, 0.0),
             mask,
             self.value_head(state),
+            torch.where(mask, sampling.entropies(every), 0.0) if entropy else None,
         )
 
-    def token_log_probs(self, logits: Tensor, temperature: float | None = None) -> Tensor:
+    def forward(self, *args: Any, **kwargs: Any) -> Scores:
+        """The same as `score`, for wrappers that train a module through its `forward`."""
+        return self.score(*args, **kwargs)
+
+    def token_log_probs(
+        self, logits: Tensor, temperature: float | None = None, written: Tensor | None = None
+    ) -> Tensor:
         """The distribution that tokens are sampled from: logits to log-probabilities.
 
         Special tokens, and ids that stand for no text, are never written: a sampled image token,
@@ -212,6 +265,8 @@ class VLMPolicy(nn.Module):
         Args:
             logits: Shape (…, vocabulary).
             temperature: By default the one that replies are sampled at.
+            written: Ids, shape (…), that `top_k` and `top_p` never rule out, as
+                `sampling.token_log_probs` explains.
 
         Raises:
             ValueError: If the temperature is 0, at which nothing has a log-probability.
@@ -220,7 +275,47 @@ class VLMPolicy(nn.Module):
             temperature = self.settings.temperature
         if temperature <= 0:
             raise ValueError("a greedy policy, temperature 0, has no log-probabilities to train by")
-        return torch.log_softmax((logits.float() + self.banned) / temperature, dim=-1)
+        return sampling.token_log_probs(
+            logits.float() + self.banned,
+            temperature=temperature,
+            top_k=self.settings.top_k,
+            top_p=self.settings.top_p,
+            written=written,
+        )
+
+    # ----- the reference ----------------------------------------------------------------------
+
+    def keep_reference(self) -> None:
+        """Remembers the weights as they are now, for `reference` to go back to.
+
+        What is trained is copied, so a fully trained model takes its memory once more. Nothing is
+        copied of an adapter that changes nothing yet: the reference is the model without it.
+        """
+        without_adapter = self.has_adapter and not lora.has_effect(self.model)
+        kept = self.value_head if without_adapter else self
+        self._reference = _Reference(
+            [(p, p.detach().clone()) for p in kept.parameters() if p.requires_grad], without_adapter
+        )
+
+    @contextmanager
+    def reference(self) -> Iterator[None]:
+        """Inside, the policy is the one that `keep_reference` remembered, without gradients.
+
+        Raises:
+            ValueError: If none was remembered.
+        """
+        if self._reference is None:
+            raise ValueError("there is no reference to go back to: call keep_reference() first")
+        weights, without_adapter = self._reference
+        now = [parameter.data for parameter, _ in weights]
+        with torch.no_grad(), self.model.disable_adapter() if without_adapter else nullcontext():
+            for parameter, kept in weights:
+                parameter.data = kept.to(parameter.device)
+            try:
+                yield
+            finally:
+                for (parameter, _), value in zip(weights, now, strict=True):
+                    parameter.data = value
 
     # ----- encoding ---------------------------------------------------------------------------
 
@@ -229,7 +324,7 @@ class VLMPolicy(nn.Module):
         return cast(
             str,
             self.processor.apply_chat_template(
-                build_messages(build_prompt(observation, cot=self.cot)),
+                build_messages(build_prompt(observation, cot=self.cot), len(observation.images)),
                 add_generation_prompt=True,
                 tokenize=False,
             ),
@@ -245,13 +340,13 @@ class VLMPolicy(nn.Module):
             text=prompts,
             # Many chat templates write the token that begins a text, and the tokenizer would again.
             add_special_tokens=not (begin and prompts[0].startswith(begin)),
-            images=[[Image.fromarray(observation.image)] for observation in observations],
+            images=[[Image.fromarray(image) for image in o.images] for o in observations],
             padding=True,
             padding_side="left",
             return_tensors="pt",
         )
         return {
-            name: value.to(self.device, self.model.dtype if value.is_floating_point() else None)
+            name: value.to(self.device, self._weights_dtype if value.is_floating_point() else None)
             for name, value in inputs.items()
         }
 
@@ -306,9 +401,12 @@ class VLMPolicy(nn.Module):
         """Writes model, processor, value head and settings; `load` gives the same policy back."""
         directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
-        self.model.save_pretrained(directory)
+        if self.has_adapter:
+            lora.save_adapter(self.model, directory)
+        else:
+            self.model.save_pretrained(directory)
         self.processor.save_pretrained(directory)
-        save_file(self.value_head.state_dict(), directory / _VALUE_HEAD)
+        self.value_head.save(directory)
         (directory / _SETTINGS).write_text(json.dumps(vars(self.settings), indent=2) + "\n")
 
     @classmethod
@@ -316,9 +414,12 @@ class VLMPolicy(nn.Module):
         cls,
         name: str | Path,
         *,
+        options: LoadOptions | None = None,
         cot: bool | None = None,
         temperature: float | None = None,
         max_new_tokens: int | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
     ) -> VLMPolicy:
         """Loads a saved policy, or any vision-language model, from a directory or a hub.
 
@@ -326,12 +427,16 @@ class VLMPolicy(nn.Module):
 
         Args:
             name: A directory or a hub name.
+            options: How the model is read; with `ModelOptions` it is made ready for training.
             cot: As in `Settings`; here and below, by default as saved.
             temperature: As in `Settings`.
             max_new_tokens: As in `Settings`.
+            top_k: As in `Settings`.
+            top_p: As in `Settings`.
 
         Raises:
             FileNotFoundError: If a directory is named that holds no model.
+            ImportError: If a package is missing that the model or the options need.
             ValueError: If a file of the directory is damaged.
         """
         directory = Path(name)
@@ -339,39 +444,57 @@ class VLMPolicy(nn.Module):
             raise ValueError(
                 "'tiny' is built by `vlm-agent sft --model tiny`: give the directory that it wrote"
             )
-        if directory.is_dir() and not (directory / "config.json").is_file():
-            raise FileNotFoundError(
-                f"{directory} holds no config.json: expected a directory that `VLMPolicy.save` or "
-                "`save_pretrained` wrote"
-            )
-        if not directory.is_dir() and (directory.is_absolute() or len(directory.parts) > 2):
-            raise FileNotFoundError(f"no directory {name}: expected a saved policy or a model")
         try:
-            settings = _load_settings(directory / _SETTINGS)
-            wanted = {"cot": cot, "temperature": temperature, "max_new_tokens": max_new_tokens}
+            wanted = {
+                "cot": cot,
+                "temperature": temperature,
+                "max_new_tokens": max_new_tokens,
+                "top_k": top_k,
+                "top_p": top_p,
+            }
             given: dict[str, Any] = {k: value for k, value in wanted.items() if value is not None}
-            model: Any = AutoModelForImageTextToText.from_pretrained(name, use_safetensors=True)
-            model.to("cuda" if torch.cuda.is_available() else "cpu")
-            policy = cls(model, AutoProcessor.from_pretrained(name), replace(settings, **given))
-            if (directory / _VALUE_HEAD).is_file():
-                policy.value_head.load_state_dict(load_file(directory / _VALUE_HEAD))
+            settings = replace(_load_settings(directory / _SETTINGS), **given)
+            loaded = load_model(str(name), options or LoadOptions())
+            policy = cls(
+                loaded.model, loaded.processor, settings, compute_dtype=loaded.compute_dtype
+            )
+            if (directory / VALUE_HEAD_FILE).is_file():
+                policy.value_head.load(directory)
         except (SafetensorError, RuntimeError, json.JSONDecodeError) as error:
             raise ValueError(f"{name} is damaged, or of another version: {error}") from error
         return policy
+
+    def merge_adapter(self) -> None:
+        """Adds the adapter to the model's weights, so that `save` writes an ordinary model.
+
+        Raises:
+            ValueError: If there is no adapter, or the weights have 4 bits.
+        """
+        if not self.has_adapter:
+            raise ValueError("there is no adapter to merge: all weights of this policy are trained")
+        self.model = lora.merge(self.model)
+        self._reference = None
 
     # ----- inside -----------------------------------------------------------------------------
 
     def _forward(self, inputs: dict[str, Tensor], keep: int) -> tuple[Tensor, Tensor]:
         """Logits and the hidden states before them, both of the last `keep` positions."""
         inputs = dict(inputs)
-        if "logits_to_keep" in inspect.signature(self.model.forward).parameters:
+        network = self.network
+        if "logits_to_keep" in inspect.signature(network.forward).parameters:
             inputs["logits_to_keep"] = cast(Tensor, keep)
-        if not hasattr(getattr(self.model, "model", None), "get_rope_index"):
+        if not hasattr(getattr(network, "model", None), "get_rope_index"):
             # Padding on the left must not move a row's positions.
             inputs["position_ids"] = (inputs["attention_mask"].cumsum(1) - 1).clamp(min=0)
-        with self._hidden_states() as hidden:
-            logits = self.model(**inputs, use_cache=False).logits
+        with self._hidden_states() as hidden, self._computing():
+            logits = network(**inputs, use_cache=False).logits
         return logits[:, -keep:], hidden[0][:, -keep:]
+
+    def _computing(self) -> AbstractContextManager[Any]:
+        """Computing in `compute_dtype`, whatever the weights are kept in."""
+        if self.compute_dtype == self._weights_dtype:
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=self.compute_dtype)
 
     @contextmanager
     def _hidden_states(self) -> Iterator[list[Tensor]]:
@@ -403,12 +526,12 @@ class VLMPolicy(nn.Module):
         A repetition penalty, say, would change what is sampled from behind the back of
         `token_log_probs`.
         """
-        own = self.model.generation_config
-        self.model.generation_config = GenerationConfig()
+        own = self.network.generation_config
+        self.network.generation_config = GenerationConfig()
         try:
             yield
         finally:
-            self.model.generation_config = own
+            self.network.generation_config = own
 
     def _reply(
         self, observation: Observation, tokens: list[int], log_probs: list[float], value: float
@@ -434,26 +557,6 @@ class VLMPolicy(nn.Module):
     def _decode(self, tokens: Sequence[int]) -> str:
         text = [token for token in tokens if token not in self._end_tokens]
         return cast(str, self.tokenizer.decode(text, clean_up_tokenization_spaces=False))
-
-
-class ValueHead(nn.Module):
-    """A hidden state to the value of the step, in float32."""
-
-    def __init__(self, hidden_size: int) -> None:
-        super().__init__()
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            self.layers = nn.Sequential(
-                nn.Linear(hidden_size, hidden_size), nn.Tanh(), nn.Linear(hidden_size, 1)
-            )
-        last = cast(nn.Linear, self.layers[-1])
-        # A fresh head says 0 of every state, so the first advantages are the returns themselves.
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """Values of shape (batch,) from hidden states of shape (batch, hidden size)."""
-        return cast(Tensor, self.layers(hidden.float())[:, 0])
 
 
 class _Sampler(LogitsProcessor):

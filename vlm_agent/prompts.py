@@ -33,11 +33,15 @@ def build_prompt(observation: Observation, *, cot: bool = True) -> str:
     return "\n".join(parts)
 
 
-def build_messages(prompt: str) -> list[dict[str, Any]]:
-    """The chat that a model is given: one message of the user, the picture before the text."""
-    return [
-        {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt}]},
-    ]
+def build_messages(prompt: str, images: int = 1) -> list[dict[str, Any]]:
+    """The chat that a model is given: one message of the user, the pictures before the text.
+
+    Args:
+        prompt: The text.
+        images: How many pictures there are.
+    """
+    pictures = [{"type": "image"}] * images
+    return [{"role": "user", "content": [*pictures, {"type": "text", "text": prompt}]}]
 
 
 def build_reply(observation: Observation, action: int, thoughts: str, *, cot: bool = True) -> str:

@@ -13,11 +13,12 @@ from typing import Any, Protocol
 CONFIG_FILE = "run.json"
 METRICS_FILE = "metrics.jsonl"
 _TENSORBOARD = "tensorboard"
+_BASE = "base"  # the model under an adapter, where no name leads to it
 # What `VLMPolicy.save` writes, for the tokenizers and processors of Hugging Face models.
 _FILES = frozenset(
     f"{name}.json"
     for name in (
-        "added_tokens", "chat_template", "config", "generation_config", "image_processor_config",
+        "adapter_config", "added_tokens", "chat_template", "config", "generation_config", "image_processor_config",
         "model.safetensors.index", "policy", "preprocessor_config", "processor_config", "run",
         "special_tokens_map", "tokenizer", "tokenizer_config", "video_preprocessor_config", "vocab",
     )
@@ -117,7 +118,7 @@ class Saveable(Protocol):
 
 def _is_of_a_run(path: Path) -> bool:
     if path.is_dir():
-        return path.name == _TENSORBOARD
+        return path.name in (_TENSORBOARD, _BASE)
     return path.name in _FILES or path.suffix in (".safetensors", ".jinja", ".model")
 
 

@@ -60,6 +60,11 @@ class Observation:
     goal: str | None = None
     state: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def images(self) -> tuple[NDArray[np.uint8], ...]:
+        """The pictures that the model is given, oldest first; the last is the current one."""
+        return (self.image,)
+
 
 @dataclass(frozen=True)
 class Reply:

@@ -1,0 +1,183 @@
+"""Low-rank adapters on a vision-language model: which layers get one, saving and reading them.
+
+An adapter is saved in PEFT's own format, beside the name of the model that it belongs to, so
+`peft.PeftModel.from_pretrained` reads it too.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from vlm_agent.model_options import ModelOptions, Part
+
+ADAPTER_CONFIG_FILE = "adapter_config.json"
+_ADAPTER_FILE = "adapter_model.safetensors"
+# Where the weights of a model without a name are saved, inside the adapter's directory.
+_BASE_DIRECTORY = "base"
+# What libraries call the modules between a vision tower and a language model that they keep
+# inside the tower.
+_PROJECTOR_WORDS = ("merger", "projector", "connector")
+
+
+def add_adapter(model: Any, options: ModelOptions) -> Any:
+    """Puts a new adapter on every linear layer of the parts that `options` names.
+
+    Its output is 0 at first, so that the model stays what it was; its weights are float32. All
+    other weights are frozen.
+
+    Returns:
+        The `peft.PeftModel` around the model.
+
+    Raises:
+        ValueError: If a part has no linear layer.
+    """
+    from peft import LoraConfig, get_peft_model
+
+    parts = linear_layers(model)
+    for part in options.lora_parts:
+        if not parts[part]:
+            having = ", ".join(name for name, layers in parts.items() if layers)
+            raise ValueError(
+                f"{type(model).__name__} has no linear layer in its {part}: choose --lora-parts "
+                f"from {having}"
+            )
+    config = LoraConfig(
+        r=options.lora_rank,
+        lora_alpha=options.lora_alpha,
+        lora_dropout=options.lora_dropout,
+        target_modules=[name for part in options.lora_parts for name in parts[part]],
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return get_peft_model(model, config)
+
+
+def linear_layers(model: Any) -> dict[Part, list[str]]:
+    """The names of a model's linear layers, but for the output embeddings, part by part."""
+    language = _names_inside(model, model.get_decoder())
+    vision = _names_inside(model, model.get_encoder(modality="image"))
+    output = model.get_output_embeddings()
+    parts: dict[Part, list[str]] = {"vision": [], "projector": [], "language": []}
+    for name, module in model.named_modules():
+        # What attention modules of torch itself hold is used without being called.
+        hidden = isinstance(module, nn.modules.linear.NonDynamicallyQuantizableLinear)
+        if module is output or hidden or not isinstance(module, nn.Linear):
+            continue
+        if name in language:
+            parts["language"].append(name)
+        elif name in vision and not any(word in name for word in _PROJECTOR_WORDS):
+            parts["vision"].append(name)
+        else:
+            parts["projector"].append(name)
+    return parts
+
+
+def _names_inside(model: nn.Module, part: nn.Module) -> Collection[str]:
+    """The names in a model of all modules of a part; none where the part is the model itself."""
+    if part is model or part is getattr(model, "model", None):
+        return ()
+    inside = {id(module) for module in part.modules()}
+    return {name for name, module in model.named_modules() if id(module) in inside}
+
+
+def is_adapter(directory: Path) -> bool:
+    """Whether a directory holds an adapter."""
+    return (directory / ADAPTER_CONFIG_FILE).is_file()
+
+
+def base_of(directory: Path) -> str:
+    """The directory or hub name of the model that an adapter belongs to.
+
+    Raises:
+        FileNotFoundError: If it was a directory that is gone.
+    """
+    if (directory / _BASE_DIRECTORY).is_dir():
+        return str(directory / _BASE_DIRECTORY)
+    saved = json.loads((directory / ADAPTER_CONFIG_FILE).read_text(encoding="utf-8"))
+    name = str(saved.get("base_model_name_or_path"))
+    if Path(name).is_absolute() and not _is_model(Path(name)):
+        raise FileNotFoundError(
+            f"{directory} holds an adapter of the model in {name}, which is not there: put it "
+            f"back, or write its new place into base_model_name_or_path of {ADAPTER_CONFIG_FILE}"
+        )
+    return name
+
+
+def load_adapter(model: Any, directory: Path, *, trainable: bool) -> Any:
+    """Puts a saved adapter on its model, with float32 weights.
+
+    Returns:
+        The `peft.PeftModel` around the model.
+    """
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(model, str(directory), is_trainable=trainable)
+
+
+def save_adapter(model: Any, directory: Path) -> None:
+    """Writes the adapter, and the model that it lies on only where no name leads to that."""
+    from peft import get_peft_model_state_dict
+    from safetensors.torch import save_file
+
+    config = copy.copy(model.peft_config[model.active_adapter])
+    config.inference_mode = True
+    config.base_model_name_or_path = _name_of_base(model.get_base_model(), directory)
+    weights = get_peft_model_state_dict(model, save_embedding_layers=False)
+    weights = {name: value.contiguous() for name, value in weights.items()}
+    save_file(weights, directory / _ADAPTER_FILE, {"format": "pt"})
+    config.save_pretrained(str(directory))
+
+
+def _name_of_base(model: Any, directory: Path) -> str:
+    """A name that the model under an adapter can be loaded by; its weights are saved if need be."""
+    name = model.name_or_path
+    if name and _is_model(Path(name)):
+        return str(Path(name).resolve())  # an adapter may be read from anywhere
+    if name and not Path(name).is_absolute() and not Path(name).exists():
+        return str(name)  # of a hub
+    base = directory / _BASE_DIRECTORY
+    weights = model.state_dict()
+    model.save_pretrained(
+        base,
+        state_dict={
+            key.replace(".base_layer.", "."): value
+            for key, value in weights.items()
+            if ".lora_" not in key
+        },
+    )
+    return str(base.resolve())
+
+
+def has_effect(model: Any) -> bool:
+    """Whether an adapter changes its model: a new one does not."""
+    return any(bool(p.any()) for name, p in model.named_parameters() if ".lora_B." in name)
+
+
+def _is_model(directory: Path) -> bool:
+    return (directory / "config.json").is_file()
+
+
+def merge(model: Any) -> Any:
+    """Adds an adapter to the weights that it lies on.
+
+    Returns:
+        The model without adapter, its weights all to be trained.
+
+    Raises:
+        ValueError: If the weights have 4 bits, which cannot hold the sum.
+    """
+    network = model.get_base_model()
+    if getattr(network, "is_quantized", False):
+        raise ValueError(
+            "an adapter cannot be merged into weights of 4 bits: load the model without "
+            "--load-in-4bit to merge"
+        )
+    merged = model.merge_and_unload()
+    return merged.requires_grad_(True)

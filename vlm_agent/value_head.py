@@ -1,0 +1,61 @@
+"""The value head: the hidden state of a prompt's last token to the value of the step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+VALUE_HEAD_FILE = "value_head.safetensors"
+_FORMAT = "1"
+
+
+class ValueHead(nn.Module):
+    """A hidden state to the value of the step, in float32 whatever the model computes in."""
+
+    def __init__(self, hidden_size: int) -> None:
+        super().__init__()
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            self.layers = nn.Sequential(
+                nn.Linear(hidden_size, hidden_size), nn.Tanh(), nn.Linear(hidden_size, 1)
+            )
+        last = cast(nn.Linear, self.layers[-1])
+        # A fresh head says 0 of every state, so the first advantages are the returns themselves.
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Values of shape (batch,) from hidden states of shape (batch, hidden size)."""
+        return cast(Tensor, self.layers(hidden.float())[:, 0])
+
+    def save(self, directory: Path) -> None:
+        """Writes the head into a directory."""
+        save_file(self.state_dict(), directory / VALUE_HEAD_FILE, {"format": _FORMAT})
+
+    def load(self, directory: Path) -> None:
+        """Reads the head that a directory holds.
+
+        Raises:
+            ValueError: If the file is of another version, or of a model of another size.
+        """
+        path = directory / VALUE_HEAD_FILE
+        with safe_open(path, framework="pt") as file:
+            found = (file.metadata() or {}).get("format")
+            if found != _FORMAT:
+                raise ValueError(
+                    f"{path} is of format {found}, and this version reads format {_FORMAT}: "
+                    "train the value head anew by removing the file"
+                )
+            saved = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        own = {name: tuple(value.shape) for name, value in self.state_dict().items()}
+        shapes = {name: tuple(value.shape) for name, value in saved.items()}
+        if shapes != own:
+            raise ValueError(
+                f"{path} does not fit its model: it holds {shapes}, and the model needs {own}"
+            )
+        self.load_state_dict(saved)
