@@ -10,8 +10,10 @@ computed in fractions, so nothing is rounded and ties are real.
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from typing import Literal, NamedTuple
+
+from gym_cards.exact import check_gamma
 
 Objective = Literal["reward", "wins"]
 
@@ -31,6 +33,7 @@ class GameValue(NamedTuple):
 class _Rules(NamedTuple):
     natural: bool
     sab: bool
+    gamma: Fraction  # what a reward is worth that comes one step later
 
 
 class _Hand(NamedTuple):
@@ -72,6 +75,7 @@ def action_values(
     natural: bool = False,
     sab: bool = False,
     two_cards: bool = False,
+    gamma: float = 1.0,
 ) -> tuple[Fraction, Fraction]:
     """What standing and hitting are worth, if play is optimal afterwards.
 
@@ -86,6 +90,8 @@ def action_values(
             after Sutton & Barto; then `natural` has no effect.
         two_cards: Whether the hand has its first two cards only, so that 21 is a natural. It
             matters with `natural` or `sab` alone.
+        gamma: The discount of the reward for every step before it, 0 to 1, taken at the exact
+            value of the float. Wins are not discounted.
 
     Returns:
         The values of standing and of hitting.
@@ -99,7 +105,7 @@ def action_values(
             "12 to 21 with a usable ace (counted as 11), 2 to 21 without"
         )
     hand = _Hand(int(total), bool(usable_ace), bool(two_cards))
-    rules = _Rules(bool(natural), bool(sab))
+    rules = _Rules(bool(natural), bool(sab), Fraction(check_gamma(gamma)))
     upcard = _check_upcard(upcard)
     measure = _measure(objective)
     return _stand(hand, upcard, rules)[measure], _hit(hand, upcard, measure, rules)[measure]
@@ -141,7 +147,7 @@ def game_value(
     Raises:
         ValueError: If the objective is unknown.
     """
-    measure, rules = _measure(objective), _Rules(bool(natural), bool(sab))
+    measure, rules = _measure(objective), _Rules(bool(natural), bool(sab), Fraction(1))
     odds = CARD_ODDS.items()
     return _mean(
         [
@@ -201,11 +207,16 @@ def _stand(hand: _Hand, upcard: int, rules: _Rules) -> GameValue:
     return GameValue(win, win - lose)
 
 
-@cache
+@lru_cache(maxsize=2**14)
 def _hit(hand: _Hand, upcard: int, measure: int, rules: _Rules) -> GameValue:
-    return _mean(
-        [(p, _play(hand.plus(card), upcard, measure, rules)) for card, p in CARD_ODDS.items()]
-    )
+    outcomes = []
+    for card, p in CARD_ODDS.items():
+        after = hand.plus(card)
+        outcome = _play(after, upcard, measure, rules)
+        if after.total <= 21:  # a bust is settled by the hit itself, all else by a later step
+            outcome = GameValue(outcome.win_rate, rules.gamma * outcome.mean_reward)
+        outcomes.append((p, outcome))
+    return _mean(outcomes)
 
 
 def _play(hand: _Hand, upcard: int, measure: int, rules: _Rules) -> GameValue:

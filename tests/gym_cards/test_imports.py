@@ -11,7 +11,17 @@ ROOT = Path(__file__).parents[2]
 STANDARD = frozenset(sys.stdlib_module_names)
 DRAWING = {"gym_cards.rendering", "gym_cards.window"}
 GAME = {"numpy", "gymnasium", "gym_cards.game", *DRAWING} | {
-    f"gym_cards.{name}" for name in ("cards", "formula", "solver", "blackjack_odds")
+    f"gym_cards.{name}"
+    for name in (
+        "cards",
+        "formula",
+        "solver",
+        "exact",
+        "number_line_exact",
+        "points_exact",
+        "blackjack_odds",
+        "blackjack_exact",
+    )
 }
 # What a module of gym_cards may import when it is imported itself, besides the standard library.
 MAY_IMPORT = {
@@ -19,7 +29,15 @@ MAY_IMPORT = {
     "cards": {"numpy"},
     "formula": {"numpy"},
     "solver": {"numpy", "gym_cards.cards", "gym_cards.formula"},
-    "blackjack_odds": {"numpy", "gym_cards.cards"},
+    "exact": set(),
+    "number_line_exact": {"gym_cards.exact"},
+    "blackjack_odds": {"gym_cards.exact"},
+    "blackjack_shoe": {"numpy", "gym_cards.exact"},
+    "blackjack_exact": {
+        "gym_cards.exact",
+        "gym_cards.blackjack_odds",
+        "gym_cards.blackjack_shoe",
+    },
     "rendering": {"numpy", "PIL", "gym_cards.cards"},
     "window": {"numpy", "gymnasium"},
     "game": {"numpy", "gymnasium", "gym_cards.cards", "gym_cards.window"},
