@@ -1,10 +1,32 @@
-"""The window in which a person watches a game."""
+"""pygame, where it is installed, and the window in which a person watches a game."""
 
 from __future__ import annotations
+
+import os
+from types import ModuleType
 
 import numpy as np
 from gymnasium.error import DependencyNotInstalled
 from numpy.typing import NDArray
+
+
+def load_pygame(purpose: str) -> ModuleType:
+    """Imports pygame without the line that it greets with.
+
+    Args:
+        purpose: What it is needed for, as the beginning of a sentence, for the message.
+
+    Raises:
+        DependencyNotInstalled: If pygame is missing.
+    """
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    try:
+        import pygame
+    except ImportError as error:
+        raise DependencyNotInstalled(
+            f'{purpose} with pygame, which is not installed: run `pip install "gym-cards[human]"`'
+        ) from error
+    return pygame
 
 
 class Window:
@@ -21,17 +43,10 @@ class Window:
     """
 
     def __init__(self, title: str, fps: int) -> None:
-        try:
-            import pygame
-        except ImportError as error:
-            raise DependencyNotInstalled(
-                "render_mode='human' shows the game with pygame, which is not installed: "
-                'run `pip install "gym-cards[human]"`'
-            ) from error
-        self._pygame = pygame
+        self._pygame = load_pygame("render_mode='human' shows the game")
         self._title = title
         self._fps = fps
-        self._clock = pygame.time.Clock()
+        self._clock = self._pygame.time.Clock()
         self._open = True
 
     def show(self, frame: NDArray[np.uint8]) -> None:

@@ -1,0 +1,126 @@
+"""Opens a window in which a game is played by hand."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium as gym
+
+import gym_cards  # noqa: F401  registers the games
+from gym_cards.play.app import App
+from gym_cards.play.recording import Recorder
+from gym_cards.play.session import Game, Session
+
+_EPILOG = """examples:
+  python -m gym_cards.play Points24
+  python -m gym_cards.play Points24 target_points=36 solvable_only=true --seed 3
+  python -m gym_cards.play Blackjack --record blackjack.jsonl
+
+A recording teaches a model: vlm-agent sft --env gym_cards/Blackjack-v0 \\
+    --demonstrations blackjack.jsonl --out runs/sft
+"""
+_WORDS = {"true": True, "false": False, "none": None}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns the exit status."""
+    options = _parser().parse_intermixed_args(argv)
+    try:
+        kwargs = dict(parse_argument(word) for word in options.arguments)
+        recorder = Recorder(options.record) if options.record else None
+        seed = _seed() if options.seed is None else options.seed
+        session = Session(Game(find_id(options.game), kwargs, seed), recorder)
+        app = App(session, options.scale)
+    except (ValueError, OSError, gym.error.Error) as error:
+        print(f"gym_cards.play: {error}", file=sys.stderr)
+        return 1
+    try:
+        app.run()
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        app.close()
+    return 0
+
+
+def find_id(name: str) -> str:
+    """The id of a game that is named by its id, or by its name alone, which means the newest.
+
+    Raises:
+        ValueError: If there is no such game; the message lists those of gym_cards.
+    """
+    if name in gym.registry or ":" in name:
+        return name
+    named = {
+        spec.name.casefold(): key
+        for key, spec in sorted(gym.registry.items(), key=lambda item: item[1].version or 0)
+        if spec.namespace == "gym_cards"
+    }
+    found = named.get(name.casefold().removeprefix("gym_cards/"))
+    if found is None:
+        names = sorted({spec.name for spec in gym.registry.values() if spec.id in named.values()})
+        raise ValueError(
+            f"there is no game {name!r}: expected an environment's id or one of {', '.join(names)}"
+        )
+    return found
+
+
+def parse_argument(word: str) -> tuple[str, Any]:
+    """A keyword argument of the environment, written as name=value.
+
+    A value is read as JSON where it is JSON (36, true, [1, 2], "text"), with Python's True, False
+    and None; else it is a text.
+
+    Raises:
+        ValueError: If the word is no such pair.
+    """
+    name, equals, text = word.partition("=")
+    if not equals or not name.isidentifier():
+        raise ValueError(
+            f"{word!r} is no argument of the game: expected name=value, such as target_points=36"
+        )
+    if text.casefold() in _WORDS:
+        return name, _WORDS[text.casefold()]
+    try:
+        return name, json.loads(text)
+    except json.JSONDecodeError:
+        return name, text
+
+
+def _seed() -> int:
+    """A seed that differs from run to run, short enough to be typed again."""
+    entropy, _ = gym.utils.seeding.np_random()
+    return int(entropy.integers(100_000))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m gym_cards.play",
+        description="Plays a game by hand, in a window.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("game", help="a game's name, such as Points24, or an environment's id")
+    parser.add_argument(
+        "arguments", nargs="*", metavar="name=value", help="arguments of the environment"
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        help="of the first episode, the next ones counting on from it; by default a random one",
+    )
+    parser.add_argument(
+        "--record", metavar="FILE", help="append the episodes to a file, a line each"
+    )
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="size of the window; 1 is 1280 x 800"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

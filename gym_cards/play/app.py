@@ -1,0 +1,348 @@
+"""The window and what happens in it: keys, clicks, and drawing what changed."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from typing import Any
+
+from gym_cards.play.command_line import CommandLine
+from gym_cards.play.geometry import Rect
+from gym_cards.play.keys import moves_of_keys
+from gym_cards.play.layout import (
+    COLUMNS,
+    arrange,
+    command_area,
+    command_buttons,
+    list_height,
+    move_buttons,
+    new_button,
+    picture_place,
+    scroll_to,
+    tool_buttons,
+)
+from gym_cards.play.painter import Painter
+from gym_cards.play.session import Choice, Session
+from gym_cards.play.view import Scene, draw, points
+from gym_cards.play.widgets import Button, Touch
+from gym_cards.window import load_pygame
+
+SIZE = (1280, 800)
+_LEAST = (640, 400)
+# How long a button looks pressed after its key, in seconds.
+_FLASH = 0.12
+
+
+class App:
+    """A window in which a session is played.
+
+    Args:
+        session: What is played.
+        scale: How large the window opens: 1 is 1280 × 800, as far as the screen has room. What it
+            shows grows and shrinks with it.
+
+    Raises:
+        gymnasium.error.DependencyNotInstalled: If pygame is missing.
+    """
+
+    def __init__(self, session: Session, scale: float = 1.0) -> None:
+        # Else Windows would show a small window enlarged and blurred.
+        os.environ.setdefault("SDL_WINDOWS_DPI_AWARENESS", "permonitorv2")
+        self._pygame = load_pygame("a game is played by hand")
+        self.session = session
+        self.line = CommandLine() if session.is_textual else None
+        self.buttons: list[Button] = []
+        self.open = True
+        self._touch = Touch()
+        self._scroll = 0.0
+        self._rules = False
+        self._notice = ""
+        self._stale = True
+        self._flash_ends: float | None = None
+        pygame = self._pygame
+        self._steps = {
+            pygame.K_RIGHT: 1,
+            pygame.K_LEFT: -1,
+            pygame.K_DOWN: COLUMNS,
+            pygame.K_UP: -COLUMNS,
+        }
+        self._open_window(scale)
+
+    @property
+    def scale(self) -> float:
+        """How many pixels one unit of the layout is."""
+        return self._painter.scale
+
+    @property
+    def focus(self) -> str | None:
+        """The button that the keyboard has chosen."""
+        return self._touch.focus
+
+    @property
+    def picture_place(self) -> Rect:
+        """Where the game's picture stands."""
+        height, width = self.session.picture.shape[:2]
+        return picture_place(self._layout.picture, width, height)
+
+    def run(self) -> None:
+        """Plays until the window is closed."""
+        while self.open:
+            self.update()
+
+    def update(self, wait: int = 1000) -> None:
+        """Deals with all events, waiting for the first at most so many ms, and draws."""
+        pygame = self._pygame
+        if self._stale:
+            self.draw()
+        if self._flash_ends is not None:
+            wait = min(wait, max(1, round(1000 * (self._flash_ends - time.monotonic()))))
+        events = [pygame.event.wait(wait)] if wait else []
+        for event in [*events, *pygame.event.get()]:
+            self._handle(event)
+            self._stale = self._stale or event.type != pygame.NOEVENT
+        if self._flash_ends is not None and time.monotonic() >= self._flash_ends:
+            self._touch.pressed = self._flash_ends = None
+            self._stale = True
+        if self.open and self._stale:
+            self.draw()
+
+    def draw(self) -> None:
+        """Draws the window anew."""
+        self._arrange()
+        scene = Scene(
+            self.session,
+            self._layout,
+            self.buttons,
+            self._touch,
+            self.line,
+            self._scroll,
+            self._rules,
+            self._notice,
+        )
+        draw(self._painter, scene)
+        self._pygame.display.flip()
+        self._stale = False
+
+    def close(self) -> None:
+        """Closes the window and ends the session."""
+        if self.open:
+            self.open = False
+            self.session.close()
+            self._pygame.display.quit()
+
+    def _open_window(self, scale: float) -> None:
+        pygame = self._pygame
+        pygame.display.init()
+        desktop = pygame.display.get_desktop_sizes()[0]
+        # The window's frame and the desktop's bars need room too.
+        share = min(scale, *(0.92 * d / s for d, s in zip(desktop, SIZE, strict=True)))
+        pygame.display.set_mode((round(SIZE[0] * share), round(SIZE[1] * share)), pygame.RESIZABLE)
+        pygame.display.set_caption(f"{self.session.game.title} – gym-cards")
+        pygame.key.set_repeat(400, 40)
+        self._resize()
+
+    def _resize(self) -> None:
+        surface = self._pygame.display.get_surface()
+        width, height = surface.get_size()
+        # A window too small to be read shows a part of what it should.
+        width, height = max(width, _LEAST[0]), max(height, _LEAST[1])
+        self._painter = Painter(surface, min(width / SIZE[0], height / SIZE[1]))
+        self._stale = True
+
+    def _arrange(self) -> None:
+        """Places everything for the session's state."""
+        session = self.session
+        layout = arrange(*self._painter.size, textual=session.is_textual)
+        self._layout = layout
+        if session.finished:
+            area = layout.moves
+            rect = area.inset(28, 20)._replace(y=area.bottom - 20 - 52, height=52)
+            moves = [new_button(session, rect, "brass")]
+        elif self.line is not None:
+            area = command_area(layout.moves.inset(14))
+            found = self.line.matches([choice.name for choice in session.choices])
+            most = max(0.0, list_height(len(found)) - area.height)
+            self._scroll = min(max(self._scroll, 0.0), most)
+            moves = command_buttons(session, self.line, area, self._scroll)
+        else:
+            moves = move_buttons(session, layout.moves.inset(16))
+        tools = tool_buttons(session, layout.tools, rules_shown=self._rules)
+        self.buttons = [*moves, *tools]
+        ids = {button.id for button in self.buttons if button.enabled}
+        if self._touch.focus not in ids:
+            self._touch.focus = None
+
+    def _handle(self, event: Any) -> None:
+        pygame = self._pygame
+        if event.type == pygame.QUIT:
+            self.close()
+        elif not self.open:
+            return
+        elif event.type in (pygame.VIDEORESIZE, pygame.WINDOWSIZECHANGED):
+            self._resize()
+        elif event.type == pygame.MOUSEMOTION:
+            self._hover(event.pos)
+        elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
+            self._press(event.pos)
+        elif event.type == pygame.MOUSEBUTTONUP and event.button == 1:
+            self._release(event.pos)
+        elif event.type == pygame.MOUSEWHEEL:
+            self._scroll -= 60.0 * event.y
+        elif event.type == pygame.KEYDOWN:
+            self._notice = ""
+            self._key(event)
+        # What comes next in the same batch meets the state that this one left.
+        if self.open:
+            self._arrange()
+
+    # ----- mouse ----------------------------------------------------------------------------------
+
+    def _at(self, pos: tuple[int, int]) -> Button | None:
+        x, y = pos[0] / self._painter.scale, pos[1] / self._painter.scale
+        listed = command_area(self._layout.moves.inset(14))
+        for button in self.buttons:
+            seen = not button.listed or listed.contains(x, y)
+            if button.rect.contains(x, y) and seen:
+                return button
+        return None
+
+    def _hover(self, pos: tuple[int, int]) -> None:
+        button = self._at(pos)
+        self._touch.hover = button.id if button else None
+        pygame = self._pygame
+        hand = button is not None and button.enabled
+        cursor = pygame.SYSTEM_CURSOR_HAND if hand else pygame.SYSTEM_CURSOR_ARROW
+        # Some displays have one cursor only.
+        with suppress(pygame.error):
+            pygame.mouse.set_cursor(cursor)
+
+    def _press(self, pos: tuple[int, int]) -> None:
+        button = self._at(pos)
+        self._notice = ""
+        self._touch.focus = self._flash_ends = None
+        self._touch.pressed = button.id if button else None
+
+    def _release(self, pos: tuple[int, int]) -> None:
+        button, pressed = self._at(pos), self._touch.pressed
+        self._touch.pressed = None
+        # As everywhere: a button counts if the mouse is let go where it was pressed.
+        if button is not None and button.id == pressed:
+            self._activate(button)
+
+    # ----- keyboard -------------------------------------------------------------------------------
+
+    def _key(self, event: Any) -> None:
+        pygame = self._pygame
+        command = bool(event.mod & (pygame.KMOD_CTRL | pygame.KMOD_META))
+        letter = pygame.key.name(event.key)
+        if command and letter in ("q", "w"):
+            self.close()
+        elif letter in ("n", "h", "r") and (command or self.line is None):
+            self._press_id({"n": "new", "h": "hint", "r": "rules"}[letter])
+        elif self.line is not None and self._touch.focus is None:
+            if not self.session.finished:
+                self._edit(self.line, event, command)
+            elif event.key in (pygame.K_RETURN, pygame.K_KP_ENTER):
+                self._press_id("new")
+        elif event.key == pygame.K_TAB:
+            self._move_focus(-1 if event.mod & pygame.KMOD_SHIFT else 1)
+        elif event.key in (pygame.K_RIGHT, pygame.K_DOWN):
+            self._move_focus(1)
+        elif event.key in (pygame.K_LEFT, pygame.K_UP):
+            self._move_focus(-1)
+        elif event.key == pygame.K_ESCAPE:
+            self._touch.focus = None
+        elif event.key in (pygame.K_RETURN, pygame.K_KP_ENTER, pygame.K_SPACE):
+            self._enter(space=event.key == pygame.K_SPACE)
+        elif event.unicode and not command:
+            self._type_move(event.unicode.lower())
+
+    def _enter(self, *, space: bool) -> None:
+        if self._touch.focus is not None:
+            self._press_id(self._touch.focus)
+        elif self.session.finished:
+            self._press_id("new")
+        elif not space:
+            self._type_move("\r")
+
+    def _type_move(self, key: str) -> None:
+        index = moves_of_keys([choice.name for choice in self.session.choices]).get(key)
+        if index is not None and not self.session.finished:
+            self._press_id(f"move {index}")
+
+    def _edit(self, line: CommandLine, event: Any, command: bool) -> None:
+        """A key while a command is typed."""
+        pygame = self._pygame
+        names = [choice.name for choice in self.session.choices]
+        if event.key in (pygame.K_RETURN, pygame.K_KP_ENTER):
+            name = line.command(names)
+            if name is None:
+                self._notice = "No such command can be given here."
+            else:
+                self._play(self.session.choices[names.index(name)])
+        elif event.key == pygame.K_TAB and not event.mod & pygame.KMOD_SHIFT:
+            line.complete(names)
+        elif event.key == pygame.K_TAB:
+            self._move_focus(1)
+        elif event.key in self._steps:
+            line.move(self._steps[event.key], names)
+        elif event.key == pygame.K_BACKSPACE:
+            line.erase(word=command)
+        elif event.key == pygame.K_ESCAPE:
+            line.clear()
+        elif event.unicode.isprintable() and event.unicode and not command:
+            line.type(event.unicode)
+        area = command_area(self._layout.moves.inset(14))
+        self._scroll = scroll_to(line.chosen, area, self._scroll)
+
+    def _move_focus(self, by: int) -> None:
+        ids = [button.id for button in self.buttons if button.enabled]
+        focus = self._touch.focus
+        start = ids.index(focus) if focus in ids else (-1 if by > 0 else 0)
+        self._touch.focus = ids[(start + by) % len(ids)]
+
+    # ----- what buttons do ------------------------------------------------------------------------
+
+    def _press_id(self, name: str) -> None:
+        """Presses a button by its key, so that it also looks pressed for a moment."""
+        button = next((button for button in self.buttons if button.id == name), None)
+        if button is not None:
+            self._activate(button)
+            self._touch.pressed = name
+            self._flash_ends = time.monotonic() + _FLASH
+
+    def _activate(self, button: Button) -> None:
+        if button.id == "rules":
+            self._rules = not self._rules
+        elif button.id == "new":
+            self.session.new()
+            self._begin_move()
+        elif button.id == "hint":
+            self._rules = False
+            self.session.ask()
+            self._show_hint()
+        else:
+            self._play(self.session.choices[int(button.id.removeprefix("move "))])
+
+    def _play(self, choice: Choice) -> None:
+        if not choice.legal:
+            self._notice = f"No unused card counts {choice.name}: it would be refused."
+            return
+        self.session.play(choice)
+        self._begin_move()
+        self._notice = f"{choice.name}   {points(self.session.moves[-1].reward)}"
+
+    def _show_hint(self) -> None:
+        """Scrolls to the command that the expert would give; what was typed might hide it."""
+        hint = self.session.hint
+        if self.line is not None and hint is not None:
+            self.line.clear()
+            names = [choice.name for choice in self.session.choices]
+            area = command_area(self._layout.moves.inset(14))
+            self._scroll = scroll_to(names.index(hint.name), area, self._scroll)
+
+    def _begin_move(self) -> None:
+        self._rules, self._notice, self._scroll = False, "", 0.0
+        if self.line is not None:
+            self.line.clear()

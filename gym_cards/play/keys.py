@@ -1,0 +1,52 @@
+"""Which key plays which move."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+# What a key types besides the move that is called so: the rank on a card, signs that need no shift,
+# and Enter. Among several moves that exist, the first is meant.
+_OTHER_NAMES = {
+    "0": ("10",),
+    "a": ("1",),
+    "t": ("10",),
+    "j": ("11", "10"),
+    "q": ("12", "10"),
+    "k": ("13", "10"),
+    "x": ("*",),
+    "=": ("+",),
+    "_": ("-",),
+    "\r": ("=",),
+}
+_CAPTIONS = {"\r": "Enter"}
+
+
+def moves_of_keys(names: Sequence[str]) -> dict[str, int]:
+    """The index of the move that each typed character plays.
+
+    A move of one character is played by it. Numbers are played as they are read off a card, 10 by
+    "0" as well. Other words are played by "1" to "9", in their order.
+
+    Args:
+        names: The texts of all moves.
+    """
+    keys = {name: index for index, name in enumerate(names) if len(name) == 1}
+    words = [index for index, name in enumerate(names) if len(name) > 1 and not name.isdigit()]
+    for digit, index in zip("123456789", words, strict=False):
+        keys.setdefault(digit, index)
+    for key, meant in _OTHER_NAMES.items():
+        existing = [name for name in meant if name in names]
+        if existing:
+            keys.setdefault(key, names.index(existing[0]))
+    return keys
+
+
+def captions(names: Sequence[str]) -> list[str]:
+    """What to print beside each move to tell its key; empty where the move's text says it."""
+    result = [""] * len(names)
+    for key, index in moves_of_keys(names).items():
+        # Enter is worth telling beside "=", whose own key is far off on many keyboards.
+        untold = names[index] != key and not result[index]
+        if key in _CAPTIONS or (untold and (key.isdigit() or names[index] in ("11", "12", "13"))):
+            result[index] = _CAPTIONS.get(key, key.upper())
+    return result

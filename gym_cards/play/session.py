@@ -1,0 +1,280 @@
+"""What is played and how it goes: deals, moves, hints and the score, without any window."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from gym_cards.play.recording import Recorder
+
+
+class Choice(NamedTuple):
+    """A move that the player may make.
+
+    Attributes:
+        name: Its text.
+        action: What the environment's `step` takes for it.
+        legal: Whether the rules accept it now.
+    """
+
+    name: str
+    action: int | str
+    legal: bool
+
+
+class Move(NamedTuple):
+    """A move that was made, its reward, and what the game answered in words."""
+
+    name: str
+    reward: float
+    answer: str
+
+
+class Hint(NamedTuple):
+    """What the expert would do now, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass
+class Score:
+    """The episodes that were played to their end.
+
+    Attributes:
+        episodes: How many.
+        wins: How many of them were successes.
+        total: The sum of their returns.
+    """
+
+    episodes: int = 0
+    wins: int = 0
+    total: float = 0.0
+
+    @property
+    def rate(self) -> float | None:
+        """The share of successes; none before the first episode has ended."""
+        return self.wins / self.episodes if self.episodes else None
+
+    @property
+    def mean_return(self) -> float | None:
+        """The mean of the returns; none before the first episode has ended."""
+        return self.total / self.episodes if self.episodes else None
+
+
+@dataclass
+class Game:
+    """Which environment is played.
+
+    Attributes:
+        env_id: As `gymnasium.make` takes it.
+        kwargs: Keyword arguments of the environment; plain values, so that they can be recorded.
+        seed: Of the first episode; the next ones have the seeds that follow.
+    """
+
+    env_id: str
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+
+    @property
+    def title(self) -> str:
+        """The id without namespace and version, such as "Points24"."""
+        return self.env_id.rsplit("/", 1)[-1].rsplit("-v", 1)[0]
+
+
+class Session:
+    """One player at one game, episode after episode.
+
+    Attributes:
+        score: Over all episodes that have ended.
+        moves: Those of the episode.
+        hint: The expert's, if it was asked for since the last move.
+        opening: What the expert would have begun with, if it is asked beforehand.
+        finished: Whether the episode has ended.
+        won: Whether it ended well.
+        truncated: Whether it was cut off.
+        rules: As a player is told them.
+        has_hints: Whether there is an expert.
+        seed: The episode's.
+
+    Args:
+        game: What is played; it has to offer `task_description`, `action_names` and, in every info,
+            `state` and `is_success`. Hints need `expert()`.
+        recorder: Where episodes are kept, if anywhere.
+
+    Raises:
+        gymnasium.error.Error: If the environment cannot be made.
+        ValueError: If it does not take the keyword arguments or lacks what a player needs.
+    """
+
+    def __init__(self, game: Game, recorder: Recorder | None = None) -> None:
+        self.game = game
+        self.score = Score()
+        self.moves: list[Move] = []
+        self.hint: Hint | None = None
+        self.opening: Hint | None = None
+        self.finished = False
+        self.won = False
+        self.truncated = False
+        self._recorder = recorder
+        try:
+            self._env = gym.make(
+                game.env_id, render_mode="rgb_array", disable_env_checker=True, **game.kwargs
+            )
+        except TypeError as error:
+            raise ValueError(
+                f"{game.env_id} cannot be made with {dict(game.kwargs)}: {error}; its docstring "
+                "lists its arguments"
+            ) from error
+        missing = [
+            name
+            for name in ("task_description", "action_names")
+            if not self._env.has_wrapper_attr(name)
+        ]
+        if missing:
+            raise ValueError(
+                f"{game.env_id} cannot be played by hand: expected the attributes "
+                f"{' and '.join(missing)}; choose a game of gym_cards, or add them"
+            )
+        self.rules: str = self._env.get_wrapper_attr("task_description")
+        self.has_hints: bool = self._env.has_wrapper_attr("expert")
+        self.seed = game.seed
+        self._start(game.seed)
+
+    @property
+    def is_textual(self) -> bool:
+        """Whether moves are commands in words, which change from step to step."""
+        return self._env.get_wrapper_attr("action_names") is None
+
+    @property
+    def recording(self) -> str | None:
+        """The file in which episodes are kept."""
+        return None if self._recorder is None else str(self._recorder.path)
+
+    @property
+    def picture(self) -> NDArray[np.uint8]:
+        """What the game shows, uint8 of shape (height, width, 3)."""
+        return self._picture
+
+    @property
+    def state(self) -> dict[str, str]:
+        """What the picture shows, field by field."""
+        return dict(self._info["state"])
+
+    @property
+    def goal(self) -> str | None:
+        """The episode's own goal, in games that have one."""
+        return self._info.get("task")
+
+    @property
+    def text(self) -> str | None:
+        """What the game says, in games that speak."""
+        return self._info.get("observation_text")
+
+    @property
+    def total(self) -> float:
+        """The sum of the episode's rewards so far."""
+        return sum(move.reward for move in self.moves)
+
+    @property
+    def choices(self) -> list[Choice]:
+        """All moves, legal or not; the commands that are admissible, in a textual game."""
+        if self.is_textual:
+            return [Choice(name, name, True) for name in self._info["admissible_commands"]]
+        names = self._env.get_wrapper_attr("action_names")
+        mask = self._info.get("action_mask", np.ones(len(names), np.int8))
+        return [
+            Choice(name, action, bool(legal))
+            for action, (name, legal) in enumerate(zip(names, mask, strict=True))
+        ]
+
+    @property
+    def dealer(self) -> list[str] | None:
+        """The dealer's cards, all of them once the game has shown them, where there is a dealer."""
+        cards = self._info.get("Dealer Card")
+        return None if cards is None else [label for _, label, _ in cards]
+
+    def new(self) -> None:
+        """Starts the next episode; one that was begun is broken off and does not count."""
+        self._keep_unfinished()
+        self.seed += 1
+        self._start(self.seed)
+
+    def play(self, choice: Choice) -> None:
+        """Makes a move.
+
+        Raises:
+            ValueError: If the episode is over, or the rules refuse the move.
+        """
+        if self.finished or not choice.legal:
+            raise ValueError(f"{choice} cannot be played now: choose another, or start anew")
+        state = self.state
+        _, reward, terminated, truncated, self._info = self._env.step(choice.action)
+        self._picture = self._render()
+        self.hint = None
+        self.moves.append(Move(choice.name, float(reward), self.text or ""))
+        self._steps.append(
+            {"state": state, "action": choice.action, "name": choice.name, "reward": float(reward)}
+        )
+        self.finished = bool(terminated or truncated)
+        if self.finished:
+            self.won = bool(self._info["is_success"])
+            self.truncated = bool(truncated)
+            self.score.episodes += 1
+            self.score.wins += self.won
+            self.score.total += self.total
+            self._record(bool(terminated), bool(truncated))
+
+    def ask(self) -> None:
+        """Asks the expert, whose answer is in `hint` until the next move."""
+        if self.has_hints and not self.finished:
+            self.hint = self._expert()
+
+    def close(self) -> None:
+        """Ends the session; an episode that was begun is recorded as far as it went."""
+        self._keep_unfinished()
+        self._env.close()
+
+    def _start(self, seed: int) -> None:
+        _, self._info = self._env.reset(seed=seed)
+        self._picture = self._render()
+        self.moves = []
+        self._steps: list[dict[str, Any]] = []
+        self.hint = None
+        self.finished = self.won = self.truncated = False
+        # Commands are too many for the first one to tell much.
+        known = self.has_hints and not self.is_textual
+        self.opening = self._expert() if known else None
+
+    def _expert(self) -> Hint:
+        action, reason = self._env.get_wrapper_attr("expert")()
+        if not isinstance(action, str):
+            action = self._env.get_wrapper_attr("action_names")[int(action)]
+        return Hint(action, reason)
+
+    def _render(self) -> NDArray[np.uint8]:
+        return np.asarray(self._env.render(), np.uint8)
+
+    def _keep_unfinished(self) -> None:
+        if self._steps and not self.finished:
+            self._record(False, False)
+            self._steps = []
+
+    def _record(self, terminated: bool, truncated: bool) -> None:
+        if self._recorder is not None:
+            self._recorder.append(
+                {
+                    "env": self.game.env_id,
+                    "kwargs": dict(self.game.kwargs),
+                    "seed": self.seed,
+                    "steps": self._steps,
+                    "terminated": terminated,
+                    "truncated": truncated,
+                    "success": bool(self._info["is_success"]),
+                }
+            )

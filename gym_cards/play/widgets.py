@@ -1,0 +1,126 @@
+"""Buttons: where they stand, and how they look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gym_cards.play import theme
+from gym_cards.play.geometry import Rect
+from gym_cards.play.painter import Painter
+from gym_cards.play.theme import Kind
+
+
+@dataclass(frozen=True)
+class Button:
+    """Something to click.
+
+    Attributes:
+        id: What it stands for; "move 3" plays the fourth move.
+        rect: Where it stands.
+        label: Its text.
+        kind: How it looks.
+        caption: The key that presses it, printed small where it is not empty.
+        enabled: Whether it can be pressed.
+        marked: Whether the expert points at it.
+        listed: Whether it is one of a scrolled list, whose labels start at the left.
+    """
+
+    id: str
+    rect: Rect
+    label: str
+    kind: Kind = "baize"
+    caption: str = ""
+    enabled: bool = True
+    marked: bool = False
+    listed: bool = False
+
+
+@dataclass
+class Touch:
+    """Which buttons the player touches, by their ids.
+
+    Attributes:
+        hover: The one under the mouse.
+        pressed: The one that the mouse holds down, or that a key has just pressed.
+        focus: The one that the keyboard has chosen.
+    """
+
+    hover: str | None = None
+    pressed: str | None = None
+    focus: str | None = None
+
+
+def draw_button(painter: Painter, button: Button, touch: Touch) -> None:
+    """Draws a button as it is: at rest, hovered, pressed, focused, marked or off."""
+    look = theme.LOOKS[button.kind]
+    rect, ink = button.rect, look.ink
+    pressed = button.enabled and touch.pressed == button.id
+    if not button.enabled:
+        painter.box(rect, theme.OFF, radius=theme.BUTTON_RADIUS, edge=theme.PANEL_EDGE)
+        ink = theme.OFF_INK
+    else:
+        fill = look.rest
+        if pressed:
+            fill = look.pressed
+            # It gives way to the finger.
+            rect = rect._replace(y=rect.y + 2)
+        elif touch.hover == button.id:
+            fill = look.hover
+        shadow = 0.0 if pressed else 5.0
+        painter.box(rect, fill, radius=theme.BUTTON_RADIUS, shadow=shadow)
+    if button.marked:
+        painter.box(
+            rect.inset(-4), (0, 0, 0, 0), radius=theme.BUTTON_RADIUS + 4, edge=theme.BRASS, pen=3
+        )
+    if touch.focus == button.id:
+        painter.box(
+            rect.inset(-3), (0, 0, 0, 0), radius=theme.BUTTON_RADIUS + 3, edge=theme.FOCUS, pen=2
+        )
+    _write_label(painter, button, rect, ink)
+
+
+def _write_label(painter: Painter, button: Button, rect: Rect, ink: theme.Colour) -> None:
+    label, (x, y) = button.label, rect.centre
+    if button.listed:
+        room = rect.width - 20
+        size = painter.fitting(label, room, (15, 14, 13, 12), bold=False)
+        painter.text(painter.shortened(label, room, size), rect.x + 11, y, size, ink)
+        return
+    sizes = (24, 20, 17, 14, 12) if len(label) <= 3 else (18, 16, 14, 12)
+    room = rect.width - 16
+    if button.caption and rect.width <= 130:
+        # In a narrow button the key stands in the corner.
+        width = painter.width_of(button.caption, 11, bold=True)
+        draw_key(painter, button.caption, rect.right - 10 - width / 2, rect.y + 12, ink)
+        y += 5
+    elif button.caption:
+        width = key_width(painter, button.caption)
+        draw_key(painter, button.caption, rect.right - 12 - width / 2, y, ink, framed=True)
+        room -= width + 12
+        size = painter.fitting(label, room, sizes, bold=True)
+        # In the middle where that leaves the key alone, else in the middle of what is left.
+        x = min(x, rect.x + 8 + room - painter.width_of(label, size, bold=True) / 2)
+    size = painter.fitting(label, room, sizes, bold=True)
+    painter.text(label, x, y, size, ink, bold=True, align="centre")
+
+
+def key_width(painter: Painter, caption: str) -> float:
+    """How wide a framed key is."""
+    return max(painter.width_of(caption, 11, bold=True) + 12, 22.0)
+
+
+def draw_key(
+    painter: Painter,
+    caption: str,
+    x: float,
+    y: float,
+    ink: theme.Colour = theme.TEXT,
+    *,
+    framed: bool = False,
+) -> None:
+    """Draws a key around a point."""
+    if framed:
+        width = key_width(painter, caption)
+        key = Rect(x - width / 2, y - 11, width, 22)
+        painter.box(key, (*ink[:3], 26), radius=5, edge=(*ink[:3], 90))
+    painter.text(caption, x, y, 11, (*ink[:3], 220), bold=True, align="centre")
