@@ -1,0 +1,60 @@
+"""What ships is what the scripts in assets make of the sources there."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+ART = ROOT / "gym_cards" / "art"
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """Imports a script of assets."""
+    monkeypatch.syspath_prepend(str(ROOT / "assets"))
+    before = set(sys.modules)
+    yield importlib.import_module
+    for name in set(sys.modules) - before:
+        if name.split(".")[0] in ("build_art", "build_fonts", "card_art"):
+            del sys.modules[name]
+
+
+def pixels(path):
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("RGBA")).astype(int)
+
+
+def test_the_smallest_cards_are_those_that_the_script_draws(script, tmp_path):
+    build = script("build_art")
+    width, height = build.CARD_SIZES[0]
+    build.write_cards(width, height, tmp_path)
+    made = sorted(path.name for path in tmp_path.iterdir())
+    assert made == [f"back-{width}.png", f"faces-{width}.png", f"faces-four-colours-{width}.png"]
+    for name in made:
+        # Another FreeType may shade a letter's edge otherwise; nothing else may differ.
+        difference = np.abs(pixels(tmp_path / name) - pixels(ART / name))
+        assert difference.max() <= 48
+        assert (difference > 8).mean() < 0.01
+
+
+def test_there_is_a_sheet_of_every_size_and_no_other(script):
+    build = script("build_art")
+    sheets = {"faces", "faces-four-colours", "back"}
+    expected = {f"{sheet}-{width}.png" for sheet in sheets for width, _ in build.CARD_SIZES}
+    expected |= {f"glyphs-{name}.png" for name in build.TEXT}
+    assert {path.name for path in ART.glob("*.png")} == expected
+
+
+def test_the_windows_letters_are_those_of_the_script(script, tmp_path):
+    fonts = importlib.import_module("fontTools.ttLib")
+    build = script("build_fonts")
+    for weight in build.WEIGHTS:
+        made = fonts.TTFont(build.build(weight, tmp_path))
+        shipped = fonts.TTFont(ART / f"Inter-{weight}.ttf")
+        characters = set(map(ord, build.CHARACTERS))
+        assert set(shipped.getBestCmap()) == set(made.getBestCmap()) == characters
+        assert shipped["hmtx"].metrics == made["hmtx"].metrics
