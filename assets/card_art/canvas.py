@@ -15,6 +15,9 @@ FONTS = Path(__file__).resolve().parents[1] / "fonts"
 # Everything is drawn this many times larger and averaged down.
 SCALE = 8
 
+# How far the stems of narrow digits are widened on both sides, at a size of 600.
+_WIDENED = 14
+
 Point = tuple[float, float]
 Colour = tuple[int, int, int]
 # One stretch of an outline: a line's end, or the remaining points of a Bézier curve.
@@ -140,4 +143,11 @@ def ink_of(text: str) -> Image.Image:
     left, top, right, bottom = (int(edge) for edge in font.getbbox(text))
     mask = Image.new("L", (right - left, bottom - top))
     ImageDraw.Draw(mask).text((-left, -top), text, fill=255, font=font)
-    return mask.crop(mask.getbbox())
+    mask = mask.crop(mask.getbbox())
+    if len(text) == 1:
+        return mask
+    # Two digits are squeezed into the room of one and a half: their stems are widened beforehand.
+    wide = Image.new("L", (mask.width + 2 * _WIDENED, mask.height))
+    for shift in range(2 * _WIDENED + 1):
+        wide.paste(255, (shift, 0), mask)
+    return wide

@@ -23,6 +23,8 @@ from card_art.suits import draw_symbol
 from gym_cards.cards import Card
 
 BORDER: Colour = (112, 112, 116)
+# The narrowest symbol, in pixels, that is wide enough for an inlaid line.
+_INLAID = 24
 
 
 def silhouette(width: int, height: int, inset: float = 0.0) -> Image.Image:
@@ -68,8 +70,10 @@ def draw_pips(canvas: Canvas, card: Card, layout: Layout) -> None:
     middle = (layout.width / 2, layout.height / 2)
     if card.rank == 1:
         between = layout.width - layout.middle - layout.ten
-        side = like(min(round(0.42 * layout.width), between), layout.width)
+        side = like(min(round(0.48 * layout.width), between), layout.width)
         draw_symbol(canvas, card.suit, middle, (side, side * 1.14))
+        if side < _INLAID:
+            return
         # An engraver's inlaid line: where the blurred shape has these levels is so far inside.
         shape = Canvas(canvas.size, NOTHING)
         draw_symbol(shape, card.suit, middle, (side, side * 1.14), WHITE, stem=False)

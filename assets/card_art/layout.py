@@ -41,7 +41,7 @@ class Layout(NamedTuple):
         Corners shrink more slowly than the card, since they are what tells cards apart. Symbols
         are as odd or even in width as the card, so that its middle is theirs to the pixel.
         """
-        rank_height = round(6 + 0.165 * width)
+        rank_height = round(8.5 + 0.125 * width)
         rank_width = round(rank_height * 0.74)
         ten = round(rank_height * 0.94)
         margin = max(3, round(0.045 * width))
@@ -50,7 +50,7 @@ class Layout(NamedTuple):
         top = margin + 1
         suit_top = top + rank_height + max(2, round(0.025 * width))
         index_right = margin + ten
-        pip_width = like(int(0.165 * width - 2), width)
+        pip_width = like(int(0.18 * width - 2.8), width)
         pip_height = round(pip_width * 1.12)
         gap = max(1, round(0.03 * width))
         column = int(width / 2 - index_right - gap - pip_width / 2)

@@ -17,7 +17,7 @@ from gym_cards.cards import DECK, Card
 
 HASHES = Path(__file__).with_name("frame_hashes.json")
 # The corner that holds a card's index, for every width: columns and rows from the top left.
-INDEX = {67: (20, 38), 70: (21, 39), 135: (36, 62)}
+INDEX = {67: (20, 38), 70: (21, 39), 135: (33, 56)}
 WIDTHS = tuple(INDEX)
 FONTS = ("bold-36", "bold-16", "sans-20", "sans-16")
 # A refused number and the widest tokens; a formula never has more than 21.
