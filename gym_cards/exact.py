@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-TIE_TOLERANCE = 1e-9
+TIE_TOLERANCE = 1e-12
 """Action values that differ by no more than this count as equal.
 
 Far above what rounding does to them (about 1e-15), and far below any difference between two actions
 that a game's rules make, unless a discount close to 0 shrinks that difference.
 """
+
+
+class IntractableError(RuntimeError):
+    """The exact value of the state cannot be had in reasonable time; the message says why."""
 
 
 @dataclass(frozen=True)

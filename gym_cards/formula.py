@@ -56,8 +56,44 @@ def evaluate_published(tokens: Sequence[str | int]) -> int | float | None:
         ValueError: If a token holds any other character.
     """
     try:
-        return _evaluate(_symbols("".join(_texts(tokens))))
+        return _evaluate(published_symbols(tokens))
     except (_WrongError, ZeroDivisionError, OverflowError):
+        return None
+
+
+def published_symbols(tokens: Sequence[str | int]) -> list[str]:
+    """What Python reads in the tokens' texts written without gaps: numbers, operators, brackets.
+
+    Blanks are left out; they have separated what would join without them.
+
+    Raises:
+        ValueError: If a token holds any other character than a formula's.
+    """
+    return _symbols("".join(_texts(tokens)))
+
+
+def published_operation(symbol: str, left: int | float, right: int | float) -> int | float | None:
+    """One operation of the published rules.
+
+    Args:
+        symbol: "+", "-", "*", "/", "//" or "**".
+        left: The left operand.
+        right: The right operand.
+
+    Returns:
+        What Python gives; None where it raises or the value counts as wrong.
+    """
+    try:
+        return _apply(symbol, left, right)
+    except (_WrongError, ZeroDivisionError, OverflowError):
+        return None
+
+
+def published_number(digits: str) -> int | None:
+    """The number that Python reads in digits; None where it raises or the value counts as wrong."""
+    try:
+        return _number(digits)
+    except _WrongError:
         return None
 
 

@@ -12,7 +12,7 @@ formula, so the best formula is made of best parts, and equal values can be merg
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from itertools import combinations, combinations_with_replacement
@@ -174,6 +174,41 @@ def solvable_share(
         target: The value to reach.
         floating_point: Whether a formula's value is Python's instead of the exact rational.
     """
+    return share_of_deals(
+        lambda cards: is_solvable(cards, target, floating_point=floating_point),
+        n_cards,
+        face_as_10,
+    )
+
+
+def unused_numbers(formula: Sequence[str | int], numbers: Sequence[int]) -> list[int]:
+    """The cards' numbers that the formula, in which they are integers, has not used.
+
+    Raises:
+        ValueError: If the formula uses a number that no card has left.
+    """
+    unused = list(numbers)
+    for token in formula:
+        if isinstance(token, int):
+            if token not in unused:
+                raise ValueError(
+                    f"the formula {list(formula)} uses {token} more often than the cards "
+                    f"{list(numbers)} have it; expected a blank, ' ', for a refused number"
+                )
+            unused.remove(token)
+    return unused
+
+
+def share_of_deals(
+    is_favourable: Callable[[Cards], bool], n_cards: int, face_as_10: bool
+) -> Fraction:
+    """The exact share of deals that are favourable, ranks uniform in 1 to 13.
+
+    Args:
+        is_favourable: Called once for each hand, with its numbers in ascending order.
+        n_cards: The number of cards dealt.
+        face_as_10: Whether jack, queen and king count 10 instead of 11, 12 and 13.
+    """
     weights = dict.fromkeys(range(1, 11), 1)
     if face_as_10:
         weights[10] += 3
@@ -181,7 +216,7 @@ def solvable_share(
         weights |= dict.fromkeys(range(11, 14), 1)
     favourable = 0
     for cards in combinations_with_replacement(weights, n_cards):
-        if is_solvable(cards, target, floating_point=floating_point):
+        if is_favourable(cards):
             deals = factorial(n_cards)
             for value in set(cards):
                 count = cards.count(value)
@@ -219,7 +254,7 @@ def _times(term: Number, symbol: str, factor: Number, rules: _Rules) -> Number |
 
 
 @lru_cache(maxsize=4096)
-def _splits(cards: Cards) -> tuple[tuple[Cards, Cards], ...]:
+def splits(cards: Cards) -> tuple[tuple[Cards, Cards], ...]:
     """All ways to take one or more of the cards: what is taken, and what is left."""
     splits = set()
     for count in range(1, len(cards) + 1):
@@ -242,7 +277,7 @@ def _reaches(cards: Cards, target: int, rules: _Rules) -> bool:
 
 def _combinations(cards: Cards, rules: _Rules) -> Iterator[Number]:
     """The values of all operations on two values that the cards, in two parts, combine to."""
-    for part, rest in _splits(cards):
+    for part, rest in splits(cards):
         rights = _values(rest, rules) if rest else ()
         for a in _values(part, rules) if rest else ():
             # Addition and multiplication commute, in floating point too.
@@ -308,7 +343,7 @@ def _expressions(cards: Cards, rules: _Rules) -> dict[Partial, Text]:
     table: dict[Partial, Text] = {}
     if len(cards) == 1:
         table[0, cards[0]] = (1, 0, 0, (str(cards[0]),))
-    for operand, before in _splits(cards):
+    for operand, before in splits(cards):
         if before:
             _append(table, _starts(before, rules), operand, rules)
     return table
@@ -386,7 +421,7 @@ def _search(position: _Position, target: int, limit: int, rules: _Rules) -> Text
     level: dict[Cards, dict[Partial, Text]] = {}
     if partial is None:
         outer, inner = frames[:-1], frames[-1]
-        for operand, left in _splits(cards):
+        for operand, left in splits(cards):
             room = limit - 2 * len(left) - len(outer)
             if room < _shortest(operand) or (inner == _START and len(cards) > 1 and not left):
                 continue  # no room for brackets, or brackets around a whole expression
@@ -429,7 +464,7 @@ def _extend(
     most = max(map(len, level), default=0)
     for count in range(most, 0, -1):
         for cards in [cards for cards in level if len(cards) == count]:
-            for operand, left in _splits(cards):
+            for operand, left in splits(cards):
                 table = level.setdefault(left, {})
                 room = limit - 2 * len(left)
                 _append(table, level[cards], operand, rules, room, None if left else target)

@@ -31,6 +31,8 @@ MAY_IMPORT = {
     "solver": {"numpy", "gym_cards.cards", "gym_cards.formula"},
     "exact": set(),
     "number_line_exact": {"gym_cards.exact"},
+    "published_solver": {"gym_cards.exact", "gym_cards.formula", "gym_cards.solver"},
+    "points_exact": {"gym_cards.exact", "gym_cards.published_solver", "gym_cards.solver"},
     "blackjack_odds": {"gym_cards.exact"},
     "blackjack_shoe": {"numpy", "gym_cards.exact"},
     "blackjack_exact": {
