@@ -1,0 +1,232 @@
+"""Episodes that a person played -> replies to learn from.
+
+A recording is a file of JSON lines, as `python -m gym_cards.play NAME --record FILE` writes it.
+Each line is an episode: `format` ("gym-cards-episode"), `version` (1), `env`, `kwargs`, `seed`,
+`success`, and `steps`, each with the `state` before it, `action` and `name`; other keys are left
+alone. It holds no pictures: the episode is played again, and has to be the same.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from vlm_agent.demonstrations import Demonstration, explain
+from vlm_agent.prompts import build_reply
+from vlm_agent.task import Observation, env_id, make_env, observe, task_of
+
+FORMAT = "gym-cards-episode"
+VERSION = 1
+
+_FIELDS = {"env": str, "kwargs": dict, "seed": int, "steps": list, "success": bool}
+_STEP_FIELDS = {"state": dict, "action": (int, str), "name": str}
+# Neighbouring steps are alike: each batch is drawn from so many of them.
+_SHUFFLED = 256
+
+
+class RecordingError(ValueError):
+    """A recording cannot be read, or its environment does not play it again."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One episode of a file.
+
+    Attributes:
+        env: Id of the environment.
+        kwargs: Its keyword arguments.
+        seed: Of the episode.
+        steps: What was played, each with the keys `state`, `action` and `name`.
+        success: Whether it ended well.
+        place: File and line, for messages.
+    """
+
+    env: str
+    kwargs: Mapping[str, Any]
+    seed: int
+    steps: Sequence[Mapping[str, Any]]
+    success: bool
+    place: str
+
+
+def read_recordings(path: str | Path) -> list[Recording]:
+    """The episodes of a file.
+
+    A line that is no JSON, as a crash leaves it when it cuts one short, is left out with a warning.
+
+    Raises:
+        OSError: If there is no such file.
+        RecordingError: If a line is something else than an episode of this format.
+    """
+    recordings = []
+    with Path(path).open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                value = json.loads(line) if line.strip() else None
+            except json.JSONDecodeError:
+                warnings.warn(f"{path}:{number} is cut short, and left out", stacklevel=2)
+                continue
+            if value is not None:
+                recordings.append(_parse(value, f"{path}:{number}"))
+    return recordings
+
+
+def replay(
+    recording: Recording, env: gym.Env[Any, Any], *, cot: bool = True
+) -> Iterator[Demonstration]:
+    """Plays an episode again, and yields each moment with the reply that leads to its action.
+
+    Args:
+        recording: The episode.
+        env: An environment made with its id and keyword arguments.
+        cot: Whether replies read out the state and reason; the reason is the environment's.
+
+    Raises:
+        RecordingError: If the environment shows or offers something else than was recorded.
+    """
+    task = task_of(env)
+    picture, info = env.reset(seed=recording.seed)
+    for number, step in enumerate(recording.steps, 1):
+        now = observe(task, picture, info)
+        action = _same_action(now, step, f"{recording.place}, step {number}")
+        reason = explain(env, now, action)
+        yield Demonstration(now, build_reply(now, action, reason, cot=cot))
+        picture, _, terminated, truncated, info = env.step(step["action"])
+        if (terminated or truncated) and number < len(recording.steps):
+            raise RecordingError(
+                f"{recording.place}: the episode ends after step {number} of "
+                f"{len(recording.steps)}; record it anew with this version of the environment"
+            )
+
+
+class RecordedDemonstrator:
+    """Plays recorded episodes again, over and over, in an order of its own.
+
+    Args:
+        path: The file.
+        env: Id of the environment that all its episodes have to be of.
+        batch_size: Demonstrations a batch.
+        successes_only: Whether to leave out episodes that were lost or broken off.
+        cot: Whether replies read out the state and reason.
+        seed: Of the order.
+
+    Raises:
+        OSError: If there is no such file.
+        RecordingError: If it holds no such episode, or one of another environment.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        env: str,
+        *,
+        batch_size: int = 16,
+        successes_only: bool = False,
+        cot: bool = True,
+        seed: int = 0,
+    ) -> None:
+        self.batch_size = batch_size
+        self.cot = cot
+        recordings = read_recordings(path)
+        for recording in recordings:
+            if env_id(recording.env) != env_id(env):
+                raise RecordingError(
+                    f"{recording.place} is an episode of {recording.env}, not of {env}: "
+                    "keep the episodes of each environment in a file of their own"
+                )
+        self._recordings = [
+            recording
+            for recording in recordings
+            if recording.steps and (recording.success or not successes_only)
+        ]
+        if not self._recordings:
+            wanted = "successful episode" if successes_only else "episode"
+            raise RecordingError(
+                f"{path} holds no {wanted} to learn from, of {len(recordings)} in all: record "
+                "some with `python -m gym_cards.play NAME --record FILE`"
+            )
+        self._rng = np.random.default_rng(seed)
+        # One environment for each variant that was played.
+        self._envs: dict[str, gym.Env[Any, Any]] = {}
+
+    def __iter__(self) -> Iterator[list[Demonstration]]:
+        """Endless batches of shuffled demonstrations."""
+        stream = self._stream()
+        waiting: list[Demonstration] = []
+        while True:
+            batch = []
+            for _ in range(self.batch_size):
+                while len(waiting) < _SHUFFLED:
+                    waiting.append(next(stream))
+                index = int(self._rng.integers(len(waiting)))
+                waiting[index], waiting[-1] = waiting[-1], waiting[index]
+                batch.append(waiting.pop())
+            yield batch
+
+    def close(self) -> None:
+        """Closes the environments."""
+        for env in self._envs.values():
+            env.close()
+        self._envs = {}
+
+    def _stream(self) -> Iterator[Demonstration]:
+        """All steps of all episodes, endlessly; the episodes in another order each time."""
+        while True:
+            for index in self._rng.permutation(len(self._recordings)):
+                recording = self._recordings[index]
+                yield from replay(recording, self._env_of(recording), cot=self.cot)
+
+    def _env_of(self, recording: Recording) -> gym.Env[Any, Any]:
+        key = json.dumps(recording.kwargs, sort_keys=True)
+        if key not in self._envs:
+            self._envs[key] = make_env(recording.env, **recording.kwargs)
+        return self._envs[key]
+
+
+def _parse(value: Any, place: str) -> Recording:
+    if not isinstance(value, dict) or value.get("format") != FORMAT:
+        raise RecordingError(
+            f"{place} is no recorded episode: expected a JSON object with format={FORMAT!r}"
+        )
+    if value.get("version") != VERSION:
+        raise RecordingError(
+            f"{place} has version {value.get('version')!r}, expected {VERSION}: it was written "
+            "by another release"
+        )
+    _check(value, _FIELDS, place)
+    for number, step in enumerate(value["steps"], 1):
+        _check(step, _STEP_FIELDS, f"{place}, step {number}")
+    return Recording(**{name: value[name] for name in _FIELDS}, place=place)
+
+
+def _check(value: Any, fields: Mapping[str, Any], place: str) -> None:
+    """Makes sure that an object has fields of these types."""
+    for name, kind in fields.items():
+        found = value.get(name) if isinstance(value, dict) else None
+        whole = not isinstance(found, bool) or kind is bool
+        if not isinstance(found, kind) or not whole:
+            raise RecordingError(f"{place}: {name}={found!r} is not what a recording holds there")
+
+
+def _same_action(now: Observation, step: Mapping[str, Any], place: str) -> int:
+    """The index of a recorded action among those that can be chosen now."""
+    if dict(now.state) != step["state"]:
+        raise RecordingError(
+            f"{place}: the environment shows {dict(now.state)}, recorded was {step['state']}; "
+            "record it anew with this version of the environment"
+        )
+    names, action = now.actions, step["action"]
+    index = names.index(action) if isinstance(action, str) and action in names else action
+    if not isinstance(index, int) or index >= len(names) or names[index] != step["name"]:
+        raise RecordingError(
+            f"{place}: {step['name']!r} (action {action!r}) is none of the actions "
+            f"{', '.join(map(repr, names))}"
+        )
+    return index
