@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from gym_cards.play.recording import Recorder
+from gym_cards.play.session import Game, Session
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -23,6 +26,15 @@ def test_the_agent_in_python(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     exec(compile("".join(python_blocks("docs/agent.md")), "docs/agent.md", "exec"), {})
     assert "success_rate" in capsys.readouterr().out
+
+
+def test_recordings_in_python(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    session = Session(Game("gym_cards/Points24-v0", {}, 3), Recorder("points.jsonl"))
+    session.play(session.choices[-1])
+    (block,) = python_blocks("docs/play.md")
+    exec(compile(block, "docs/play.md", "exec"), {})
+    assert "{'cards': '4 5 10 K', 'current formula': ''} {" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

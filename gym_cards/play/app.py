@@ -124,6 +124,11 @@ class App:
         self._pygame.display.flip()
         self._stale = False
 
+    def resize(self, width: int, height: int) -> None:
+        """Gives the window a size in pixels."""
+        self._pygame.display.set_mode((width, height), self._pygame.RESIZABLE)
+        self._fit()
+
     def close(self) -> None:
         """Closes the window and ends the session."""
         if self.open:
@@ -137,12 +142,12 @@ class App:
         desktop = pygame.display.get_desktop_sizes()[0]
         # The window's frame and the desktop's bars need room too.
         share = min(scale, *(0.92 * d / s for d, s in zip(desktop, SIZE, strict=True)))
-        pygame.display.set_mode((round(SIZE[0] * share), round(SIZE[1] * share)), pygame.RESIZABLE)
+        self.resize(round(SIZE[0] * share), round(SIZE[1] * share))
         pygame.display.set_caption(f"{self.session.game.title} – gym-cards")
         pygame.key.set_repeat(400, 40)
-        self._resize()
 
-    def _resize(self) -> None:
+    def _fit(self) -> None:
+        """Draws at the size that the window has now."""
         surface = self._pygame.display.get_surface()
         width, height = surface.get_size()
         # A window too small to be read shows a part of what it should.
@@ -180,7 +185,7 @@ class App:
         elif not self.open:
             return
         elif event.type in (pygame.VIDEORESIZE, pygame.WINDOWSIZECHANGED):
-            self._resize()
+            self._fit()
         elif event.type == pygame.MOUSEMOTION:
             self._hover(event.pos)
         elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:

@@ -207,7 +207,7 @@ class Painter:
         x = np.linspace(-1, 1, width, dtype=np.float32)[None, :, None]
         y = np.linspace(-1, 1, height, dtype=np.float32)[:, None, None]
         # The nap of the cloth, which also hides the steps between shades.
-        nap = np.random.default_rng(0).normal(0.5, 1.6, (128, 128, 1)).astype(np.float32)
+        nap = np.random.default_rng(0).normal(0.5, 1.0, (128, 128, 1)).astype(np.float32)
         tiled = np.tile(nap, (height // 128 + 1, width // 128 + 1, 1))[:height, :width]
         light, dark = (np.array(c, np.float32) for c in (theme.FELT, theme.FELT_DARK))
         shade = (x * x * 0.6 + y * y * 0.8) / 1.4

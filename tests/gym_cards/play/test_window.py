@@ -254,7 +254,7 @@ def test_focus_reaches_the_tools_of_a_game_in_words(open_window):
 )
 def test_the_window_can_have_any_size(name, size, open_window):
     app, player = open_window(name, seed=3)
-    pygame.display.set_mode(size, pygame.RESIZABLE)
+    pygame.display.set_mode(size, pygame.RESIZABLE)  # as a pull at the window's corner does
     player.send(pygame.event.Event(pygame.VIDEORESIZE, size=size, w=size[0], h=size[1]))
     assert_picture_shows(app)
     for button in app.buttons:
