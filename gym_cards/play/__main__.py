@@ -30,21 +30,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line and returns the exit status."""
     options = _parser().parse_intermixed_args(argv)
     try:
+        if not options.scale > 0:
+            raise ValueError(f"--scale {options.scale}: expected a number above 0, such as 1.5")
         kwargs = dict(parse_argument(word) for word in options.arguments)
         recorder = Recorder(options.record) if options.record else None
         seed = _seed() if options.seed is None else options.seed
         session = Session(Game(find_id(options.game), kwargs, seed), recorder)
-        app = App(session, options.scale)
     except (ValueError, OSError, gym.error.Error) as error:
-        print(f"gym_cards.play: {error}", file=sys.stderr)
-        return 1
+        return _fail(error)
     try:
-        app.run()
+        App(session, options.scale).run()
+    except gym.error.DependencyNotInstalled as error:
+        return _fail(error)
     except KeyboardInterrupt:
         return 130
     finally:
-        app.close()
+        session.close()
     return 0
+
+
+def _fail(error: Exception) -> int:
+    print(f"gym_cards.play: {error}", file=sys.stderr)
+    return 1
 
 
 def find_id(name: str) -> str:
@@ -55,18 +62,22 @@ def find_id(name: str) -> str:
     """
     if name in gym.registry or ":" in name:
         return name
-    named = {
-        spec.name.casefold(): key
-        for key, spec in sorted(gym.registry.items(), key=lambda item: item[1].version or 0)
-        if spec.namespace == "gym_cards"
-    }
-    found = named.get(name.casefold().removeprefix("gym_cards/"))
-    if found is None:
-        names = sorted({spec.name for spec in gym.registry.values() if spec.id in named.values()})
+    wanted = name.casefold().removeprefix("gym_cards/")
+    found = [spec for spec in _specs() if spec.name.casefold() == wanted]
+    if not found:
         raise ValueError(
-            f"there is no game {name!r}: expected an environment's id or one of {', '.join(names)}"
+            f"there is no game {name!r}: expected an environment's id or one of "
+            f"{', '.join(_names())}"
         )
-    return found
+    return max(found, key=lambda spec: spec.version or 0).id
+
+
+def _specs() -> list[gym.envs.registration.EnvSpec]:
+    return [spec for spec in gym.registry.values() if spec.namespace == "gym_cards"]
+
+
+def _names() -> list[str]:
+    return sorted({spec.name for spec in _specs()})
 
 
 def parse_argument(word: str) -> tuple[str, Any]:
@@ -104,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("game", help="a game's name, such as Points24, or an environment's id")
+    parser.add_argument("game", help=f"one of {', '.join(_names())}, or an environment's id")
     parser.add_argument(
         "arguments", nargs="*", metavar="name=value", help="arguments of the environment"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
+from importlib.resources import as_file, files
 from typing import Any
 
 from gym_cards.play.command_line import CommandLine
@@ -67,6 +68,7 @@ class App:
             pygame.K_DOWN: COLUMNS,
             pygame.K_UP: -COLUMNS,
         }
+        self._painter = Painter()
         self._open_window(scale)
 
     @property
@@ -109,6 +111,7 @@ class App:
 
     def draw(self) -> None:
         """Draws the window anew."""
+        self._fit()
         self._arrange()
         scene = Scene(
             self.session,
@@ -127,7 +130,7 @@ class App:
     def resize(self, width: int, height: int) -> None:
         """Gives the window a size in pixels."""
         self._pygame.display.set_mode((width, height), self._pygame.RESIZABLE)
-        self._fit()
+        self._stale = True
 
     def close(self) -> None:
         """Closes the window and ends the session."""
@@ -142,6 +145,8 @@ class App:
         desktop = pygame.display.get_desktop_sizes()[0]
         # The window's frame and the desktop's bars need room too.
         share = min(scale, *(0.92 * d / s for d, s in zip(desktop, SIZE, strict=True)))
+        with as_file(files("gym_cards") / "art" / "back-45.png") as icon:
+            pygame.display.set_icon(pygame.image.load(str(icon)))
         self.resize(round(SIZE[0] * share), round(SIZE[1] * share))
         pygame.display.set_caption(f"{self.session.game.title} – gym-cards")
         pygame.key.set_repeat(400, 40)
@@ -149,11 +154,9 @@ class App:
     def _fit(self) -> None:
         """Draws at the size that the window has now."""
         surface = self._pygame.display.get_surface()
-        width, height = surface.get_size()
         # A window too small to be read shows a part of what it should.
-        width, height = max(width, _LEAST[0]), max(height, _LEAST[1])
-        self._painter = Painter(surface, min(width / SIZE[0], height / SIZE[1]))
-        self._stale = True
+        sizes = zip(surface.get_size(), _LEAST, SIZE, strict=True)
+        self._painter.fit(surface, min(max(size, least) / full for size, least, full in sizes))
 
     def _arrange(self) -> None:
         """Places everything for the session's state."""
@@ -184,8 +187,6 @@ class App:
             self.close()
         elif not self.open:
             return
-        elif event.type in (pygame.VIDEORESIZE, pygame.WINDOWSIZECHANGED):
-            self._fit()
         elif event.type == pygame.MOUSEMOTION:
             self._hover(event.pos)
         elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:

@@ -32,21 +32,22 @@ _FONTS = {False: "Inter-Medium.ttf", True: "Inter-Bold.ttf"}
 class Painter:
     """Draws on the window's surface.
 
-    Args:
-        surface: The pygame surface.
+    Attributes:
         scale: How many pixels one unit is.
     """
 
-    def __init__(self, surface: Any, scale: float) -> None:
+    def __init__(self) -> None:
         self._pygame = load_pygame("the game is shown")
-        self.scale = scale
-        self._surface = surface
         # What was drawn once is kept, for most of the window stays the same.
         self._font = lru_cache(maxsize=64)(self._load_font)
         self._word = lru_cache(maxsize=1024)(self._draw_word)
         self._shape = lru_cache(maxsize=256)(self._draw_shape)
         self._backdrop = lru_cache(maxsize=1)(self._draw_backdrop)
         self._scaled: tuple[bytes, tuple[int, int], Any] | None = None
+
+    def fit(self, surface: Any, scale: float) -> None:
+        """Draws on this pygame surface from now on, at this scale."""
+        self._surface, self.scale = surface, scale
 
     @property
     def size(self) -> tuple[float, float]:
@@ -203,16 +204,18 @@ class Painter:
         return self._to_surface(pixels[rows[:, None], columns[None, :]])
 
     def _draw_backdrop(self, size: tuple[int, int]) -> Any:
-        width, height = size
-        x = np.linspace(-1, 1, width, dtype=np.float32)[None, :, None]
-        y = np.linspace(-1, 1, height, dtype=np.float32)[:, None, None]
+        y, x = np.mgrid[-1:1:60j, -1:1:96j]
+        shade = ((x * x * 0.6 + y * y * 0.8) / 1.4)[..., None]
+        light, dark = np.array(theme.FELT), np.array(theme.FELT_DARK)
+        small = self._to_surface((light + shade * (dark - light)).astype(np.uint8))
+        felt = self._pygame.transform.smoothscale(small, size)
         # The nap of the cloth, which also hides the steps between shades.
-        nap = np.random.default_rng(0).normal(0.5, 1.0, (128, 128, 1)).astype(np.float32)
-        tiled = np.tile(nap, (height // 128 + 1, width // 128 + 1, 1))[:height, :width]
-        light, dark = (np.array(c, np.float32) for c in (theme.FELT, theme.FELT_DARK))
-        shade = (x * x * 0.6 + y * y * 0.8) / 1.4
-        # No shade is near enough to 0 or 255 for the nap to leave the range.
-        return self._to_surface((light + shade * (dark - light) + tiled).astype(np.uint8))
+        nap = np.random.default_rng(0).integers(0, 4, (128, 128, 1), dtype=np.uint8)
+        tile = self._to_surface(nap.repeat(3, axis=2))
+        for left in range(0, size[0], 128):
+            for top in range(0, size[1], 128):
+                felt.blit(tile, (left, top), special_flags=self._pygame.BLEND_RGB_ADD)
+        return felt
 
     def _scale_picture(self, frame: NDArray[np.uint8], size: tuple[int, int], radius: float) -> Any:
         large = Image.fromarray(frame).resize(size, Image.Resampling.LANCZOS)

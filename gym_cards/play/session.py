@@ -236,7 +236,10 @@ class Session:
             self.hint = self._expert()
 
     def close(self) -> None:
-        """Ends the session; an episode that was begun is recorded as far as it went."""
+        """Ends the session; an episode that was begun is recorded as far as it went.
+
+        A second call does nothing.
+        """
         self._keep_unfinished()
         self._env.close()
 

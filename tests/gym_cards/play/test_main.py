@@ -51,6 +51,7 @@ def test_arguments_are_plain_values(word, value):
         (["Points24", "target=36"], "cannot be made with"),
         (["NumberLine", "max_position=1"], "max_position=1"),
         (["NumberLine", "--record", "/nowhere/at/all"], "/nowhere/at/all"),
+        (["NumberLine", "--scale", "0"], "--scale 0.0: expected a number above 0"),
     ],
 )
 def test_mistakes_are_told_in_a_line(words, message, capsys):
