@@ -1,0 +1,67 @@
+"""The optional packages of the household games, imported without their side effects."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+import threading
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from gymnasium.error import DependencyNotInstalled
+
+_LOCK = threading.Lock()
+_MISSING = (
+    "the household games need the packages alfworld and textworld, which are not installed: "
+    'run `pip install "gym-cards[alfworld]"` (a C++ compiler and make have to be there)'
+)
+
+DEFAULT_DATA = Path("~/.cache/alfworld")
+"""Where alfworld keeps its data if ALFWORLD_DATA does not say."""
+
+
+@lru_cache(maxsize=1)
+def package_folder() -> Path:
+    """The folder of the installed alfworld package, found without importing it.
+
+    Raises:
+        DependencyNotInstalled: If it is missing.
+    """
+    spec = importlib.util.find_spec("alfworld")
+    if spec is None or spec.origin is None:
+        raise DependencyNotInstalled(_MISSING)
+    return Path(spec.origin).parent
+
+
+@lru_cache(maxsize=32)
+def load(name: str) -> ModuleType:
+    """Imports a module of alfworld or of what it is built on.
+
+    Importing alfworld makes the folder that ALFWORLD_DATA names, by default one in the home
+    directory, and sets the variable. Here neither happens.
+
+    Raises:
+        DependencyNotInstalled: If it is missing.
+    """
+    with _LOCK:
+        given = os.environ.get("ALFWORLD_DATA")
+        try:
+            if given is None:
+                # A folder that exists, so that none is made.
+                os.environ["ALFWORLD_DATA"] = str(package_folder())
+            first = "alfworld" not in sys.modules
+            modules: list[Any] = [importlib.import_module(n) for n in ("alfworld", "alfworld.info")]
+            for module in modules if first and given is None else ():
+                module.ALFWORLD_DATA = str(DEFAULT_DATA.expanduser())
+            return importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if (error.name or "").split(".")[0] in ("alfworld", "textworld", "fast_downward"):
+                raise DependencyNotInstalled(_MISSING) from error
+            raise
+        finally:
+            if given is None:
+                os.environ.pop("ALFWORLD_DATA", None)

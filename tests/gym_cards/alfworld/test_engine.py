@@ -1,0 +1,212 @@
+"""The engine says, allows and knows step by step what alfworld's own environment does."""
+
+import io
+import os
+import random
+import subprocess
+import sys
+import threading
+
+import pytest
+from gymnasium.error import DependencyNotInstalled
+
+from gym_cards.alfworld import dataset, engine, games, language, packages, translation
+from gym_cards.alfworld.games import TASK_TYPES
+
+STEPS = 25
+
+
+def facts_of(state):
+    return frozenset((fact.name, *(one.name for one in fact.arguments)) for fact in state["_facts"])
+
+
+@pytest.fixture(scope="module")
+def original():
+    """alfworld's own environment: TextWorld's for PDDL, with alfworld's names."""
+    textworld = packages.load("textworld")
+    textgen = packages.load("textworld.envs.pddl.textgen")
+    wrapper = packages.load("alfworld.agents.environment.alfred_tw_env").AlfredDemangler
+    infos = textworld.EnvInfos(won=True, admissible_commands=True)
+    with pytest.MonkeyPatch.context() as patch:
+        if sys.version_info >= (3, 13):
+            # There TextWorld cannot evaluate its own templates: it writes to locals().
+            def derive(self, context=None):
+                names = (context or self.context)["variables"]
+                value = eval(self.expression, {}, dict(names))  # noqa: S307
+                return [textgen.TerminalSymbol(value)]
+
+            patch.setattr(textgen.EvalSymbol, "derive", derive)
+        yield wrapper(packages.load("textworld.envs.pddl").PddlEnv(infos))
+
+
+@pytest.fixture
+def ours():
+    playing = engine.Engine()
+    yield playing
+    playing.close()
+
+
+@pytest.mark.parametrize(
+    ("split", "task_type", "seed"),
+    [
+        ("valid_unseen", "look_at_obj_in_light", 0),
+        ("train", "pick_clean_then_place_in_recep", 1),
+    ],
+)
+def test_whole_games_are_identical(original, ours, tmp_path, split, task_type, seed):
+    path = dataset.write_game(games.generate(split, task_type, seed), tmp_path)
+    game = dataset.read_game(path).game
+    original.load(str(path))
+    theirs, moment = original.reset(), ours.start(game)
+    rng = random.Random(seed)
+    script = [None] * STEPS + ["go to nowhere 1", " look ", "Look", ""] + game["walkthrough"]
+    done = set()
+    for command in script:
+        assert moment.feedback == theirs.feedback
+        assert list(moment.commands) == theirs.admissible_commands
+        assert moment.won == theirs["won"]
+        assert ours.facts() == facts_of(theirs)
+        if command is None:
+            # Commands of the rarer kinds first, so that all are compared.
+            fresh = [c for c in moment.commands if c.split()[0] not in done]
+            command = rng.choice(fresh or moment.commands)
+            done.add(command.split()[0])
+        theirs, _, _ = original.step(command)
+        moment = ours.step(command)
+    assert moment.won
+    assert moment.feedback == theirs.feedback
+    assert ours.facts() == facts_of(theirs)
+    assert len(done) >= 8
+
+
+def play(playing, game, seed):
+    rng = random.Random(seed)
+    moments = [playing.start(game)]
+    for _ in range(30):
+        moments.append(playing.step(rng.choice(moments[-1].commands)))
+    return moments
+
+
+def test_games_follow_one_another_without_a_trace(ours):
+    first, second = (games.game_file(games.generate("train", TASK_TYPES[0], s)) for s in (1, 2))
+    expected = play(ours, first, 0)
+    play(ours, second, 1)
+    assert play(ours, first, 0) == expected
+    fresh = engine.Engine()
+    assert play(fresh, first, 0) == expected
+    fresh.close()
+
+
+def test_engines_do_not_disturb_each_other(ours):
+    game = games.game_file(games.generate("train", TASK_TYPES[0], 1))
+    expected = play(ours, game, 0)
+    other = engine.Engine()
+    rngs = [random.Random(0), random.Random(0)]
+    last = [ours.start(game), other.start(game)]
+    for step in range(30):
+        last = [
+            one.step(rng.choice(moment.commands))
+            for one, rng, moment in zip((ours, other), rngs, last, strict=True)
+        ]
+        assert last == [expected[step + 1]] * 2
+    other.close()
+
+
+def test_libraries_are_used_again():
+    one = engine.Engine()
+    library = one._library
+    one.close()
+    one.close()
+    two = engine.Engine()
+    assert two._library is library
+    del two
+    three = engine.Engine()
+    assert three._library is library
+    three.close()
+
+
+def test_the_last_translations_are_kept(monkeypatch):
+    monkeypatch.setattr(translation, "KEPT", 2)
+    monkeypatch.setattr(translation, "_packed", type(translation._packed)())
+    made = []
+    monkeypatch.setattr(translation, "_translate", lambda *problem: made.append(problem) or problem)
+    for name in "abaca":
+        assert translation.translate("domain", name) == ("domain", name)
+    assert [name for _, name in made] == ["a", "b", "c"]
+    translation.translate("domain", "b")
+    assert len(made) == 4
+
+
+def test_nothing_is_printed_and_nothing_is_left_changed(tmp_path):
+    """In a fresh process with an empty home, where importing alfworld would make a folder."""
+    code = (
+        "import os, sys\n"
+        "sys.argv = ['mine', '--flag']\n"
+        "output, environment = sys.stdout, dict(os.environ)\n"
+        "from gym_cards.alfworld import engine, games\n"
+        "playing = engine.Engine()\n"
+        "moment = playing.start(games.game_file(games.generate('train', games.TASK_TYPES[1], 0)))\n"
+        "playing.step(moment.commands[0])\n"
+        "assert sys.argv == ['mine', '--flag'] and sys.stdout is output\n"
+        "assert dict(os.environ) == environment\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "ALFWORLD_DATA"}
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**environment, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_threads_translate_one_after_another(monkeypatch):
+    """Each would otherwise put back what another had swapped."""
+    output = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", output)
+    problems = [games.game_file(games.generate("train", TASK_TYPES[1], s)) for s in (20, 21)]
+    threads = [
+        threading.Thread(
+            target=translation.translate, args=(one["pddl_domain"], one["pddl_problem"])
+        )
+        for one in problems
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sys.stdout is output
+    assert output.getvalue() == ""
+
+
+def test_without_alfworld_the_install_line_is_told(monkeypatch):
+    packages.package_folder.cache_clear()
+    monkeypatch.setattr(packages.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(DependencyNotInstalled, match=r'pip install "gym-cards\[alfworld\]"'):
+        packages.package_folder()
+    monkeypatch.undo()
+    assert packages.package_folder().name == "alfworld"
+
+
+def test_expressions_are_read_and_never_run():
+    mug = language.Entity("mug_1", "mug 1")
+    grammar = language.Grammar({}, {}, {})
+    speaker = language.Speaker(grammar, {"mug_1": mug}, lambda conditions, binding: iter([]))
+    binding = {("o", "object"): "mug_1"}
+    assert speaker.say("{o.indefinite + ' ' + o.name or o.id} here", binding) == "a mug 1 here"
+    with pytest.raises(ValueError, match="expected attributes .* of o, strings"):
+        speaker.say("{o.__class__}", binding)
+    with pytest.raises(ValueError, match="is not understood"):
+        speaker.say("{print(o.name)}", binding)
+    with pytest.raises(ValueError, match="no rule for #nothing#"):
+        speaker.say("#nothing#", binding)
+
+
+def test_sentences_of_people_are_told_as_they_are(ours):
+    game = games.game_file(games.generate("train", TASK_TYPES[1], 0))
+    plain = ours.start(game).feedback
+    task = plain.split("Your task is to: ")[1]
+    said = {**game, "grammar": game["grammar"].replace(task, "Don't wait, go 1.5 m.")}
+    assert ours.start(said).feedback == plain.replace(task, "Don't wait, go 1.5 m.")

@@ -1,0 +1,237 @@
+"""Games made from the shipped floor plans: named by their seeds, solvable, and as alfworld's."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from gym_cards.alfworld import dataset, games, ids
+from gym_cards.alfworld.engine import Engine
+from gym_cards.alfworld.floor_plans import SPLITS, contents_allowed, floor_plan, scenes
+from gym_cards.alfworld.games import TASK_TYPES, TREATMENTS
+from gym_cards.alfworld.generate import main as write_games
+from gym_cards.alfworld.scene import Pose
+from gym_cards.alfworld.streams import Stream
+
+every_task = pytest.mark.parametrize("task_type", TASK_TYPES)
+
+# Computed once and written down: another digest means that seeds name other games than they did.
+DIGESTS = {
+    "pick_and_place_simple": "729a8ab3874b4355",
+    "look_at_obj_in_light": "becada1f1dd9c8aa",
+    "pick_clean_then_place_in_recep": "2d4c413f1da07969",
+    "pick_heat_then_place_in_recep": "cb1e4eda4540da96",
+    "pick_cool_then_place_in_recep": "de6333b4ca2974e9",
+    "pick_two_obj_and_place": "71059555ae4a5596",
+}
+
+
+def digest(game):
+    files = json.dumps([games.problem(game), games.walkthrough(game), game.name, game.task])
+    return hashlib.sha256(files.encode()).hexdigest()[:16]
+
+
+@pytest.fixture(scope="module")
+def engine():
+    engine = Engine()
+    yield engine
+    engine.close()
+
+
+@every_task
+def test_a_seed_names_a_game_for_ever(task_type):
+    assert digest(games.generate("train", task_type, 7)) == DIGESTS[task_type]
+
+
+def test_the_hash_seed_has_no_say():
+    code = (
+        "from gym_cards.alfworld import games\n"
+        "game = games.generate('valid_seen', 'pick_two_obj_and_place', 3)\n"
+        "print(games.problem(game), games.walkthrough(game))"
+    )
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in "12"
+    }
+    assert len(outputs) == 1
+
+
+def test_the_stream_is_its_hash():
+    """The first words of SHA-256 over the key and a counter."""
+    expected = hashlib.sha256(b"a\n1\n0").digest()
+    assert Stream("a", 1).below(1000) == int.from_bytes(expected[:8], "big") % 1000
+    stream = Stream("even")
+    counts = [0] * 5
+    for _ in range(5000):
+        counts[stream.below(5)] += 1
+    assert all(900 < count < 1100 for count in counts)
+
+
+@every_task
+@pytest.mark.parametrize("split", SPLITS)
+def test_walkthroughs_win(engine, split, task_type):
+    for seed in range(2):
+        game = games.generate(split, task_type, seed)
+        files = games.game_file(game)
+        moment = engine.start(files)
+        for command in files["walkthrough"]:
+            assert not moment.won
+            assert command in moment.commands
+            moment = engine.step(command)
+        assert moment.won
+
+
+@every_task
+def test_games_are_what_they_say(task_type):
+    allowed = contents_allowed()
+    goals = set()
+    for seed in range(40):
+        game = games.generate("train", task_type, seed)
+        goals.add((game.plan.number, game.target, game.parent))
+        assert game.plan.number in scenes("train")
+        assert game.target.lower() in game.task
+        targets = [thing for thing in game.things if thing.kind == game.target]
+        assert len(targets) >= (2 if task_type == "pick_two_obj_and_place" else 1)
+        assert all(thing.where.kind != game.parent for thing in targets)
+        for thing in game.things:
+            assert thing.kind in allowed[thing.where.kind] or thing.kind == "DeskLamp"
+        if game.parent:
+            assert game.target in allowed[game.parent]
+            assert game.parent.lower() in game.task
+        if task_type in TREATMENTS:
+            assert game.parent != TREATMENTS[task_type][2]
+        assert game.start not in {piece.stand for piece in game.plan.furniture}
+        identities = [item.identity for item in (*game.things, *game.plan.furniture)]
+        assert len(set(identities)) == len(identities)
+    assert len(goals) > 30
+
+
+def test_splits_share_scenes_as_alfred_divides_them():
+    assert set(scenes("train")) == set(scenes("valid_seen"))
+    assert not set(scenes("train")) & set(scenes("valid_unseen"))
+    assert [len(scenes(split)) for split in SPLITS] == [96, 96, 24]
+    one, other = (games.generate(s, TASK_TYPES[0], 1) for s in ("train", "valid_seen"))
+    assert games.problem(one) != games.problem(other)
+
+
+def test_furniture_stands_where_the_plan_has_it():
+    plan = floor_plan(1)
+    fridge = next(piece for piece in plan.furniture if piece.kind == "Fridge")
+    assert fridge.identity == "Fridge|-02.10|+00.00|+01.09"
+    assert fridge.stand == Pose(-1.0, 1.0, 3, 0)
+    assert fridge.openable
+    assert len(plan.floor) == 129
+    # What the plan leaves out is set up at the rim: four burners of one stove.
+    burners = [piece for piece in plan.furniture if piece.kind == "StoveBurner"]
+    assert len(burners) == 4
+    assert len({piece.stand for piece in burners}) == 1
+    x, z, *_ = burners[0].stand
+    assert (x, z) in plan.floor
+
+
+@pytest.mark.parametrize("scene", [1, 9, 201, 215, 301, 330, 401, 420])
+def test_every_plan_is_complete(scene):
+    plan = floor_plan(scene)
+    kinds = {piece.kind for piece in plan.furniture}
+    if plan.room == "Kitchen":
+        assert {"Fridge", "Microwave", "SinkBasin", "StoveBurner", "CounterTop"} <= kinds
+    if plan.room == "Bathroom":
+        assert {"SinkBasin", "Toilet", "TowelHolder"} <= kinds
+    assert kinds <= set(contents_allowed())
+    assert "GarbageCan" in kinds
+
+
+def test_ids_and_names():
+    position = (1.25, 0.9, -0.35)
+    assert ids.thing_id("Mug", position) == "Mug|+01.25|+00.90|-00.35"
+    basin = ids.thing_id("SinkBasin", position)
+    assert basin == "Sink|+01.25|+00.90|-00.35|SinkBasin"
+    assert ids.kind_of(basin) == "SinkBasin"
+    assert ids.position_of(basin) == position
+    assert ids.unspell(ids.spell(basin)) == basin
+    assert ids.position_of("CounterTop|-00.08|+01.15|00.00") == (-0.08, 1.15, 0.0)
+    pose = Pose(-1.25, 0.5, 3, -30)
+    assert ids.place_id(pose) == "loc|-5|2|3|-30"
+    assert ids.pose_of("loc|-5|2|3|-30") == pose
+
+
+def test_names_are_those_of_alfworld():
+    from gym_cards.alfworld import packages
+
+    game = games.generate("train", "pick_and_place_simple", 0)
+    spelt = [ids.spell(t.identity).lower() for t in (*game.things, *game.plan.furniture)]
+
+    class Info:
+        def __init__(self, identity):
+            self.id = identity
+
+    demangler = packages.load("alfworld.agents.utils.misc").Demangler(
+        game_infos={identity: Info(identity) for identity in spelt}
+    )
+    assert ids.number(spelt) == {one: demangler.demangle_alfred_name(one) for one in spelt}
+
+
+def test_a_written_data_set_is_read_by_alfworld(tmp_path, capsys):
+    from gym_cards.alfworld import packages
+
+    write_games(["--out", str(tmp_path), "--games", "1", "--splits", "train", "valid_unseen"])
+    environment = packages.load("alfworld.agents.environment.alfred_tw_env").AlfredTWEnv
+    folder = tmp_path / dataset.LAYOUT
+    config = {
+        "env": {"goal_desc_human_anns_prob": 0, "task_types": [1, 2, 3, 4, 5, 6]},
+        "dataset": {
+            "data_path": str(folder / "train"),
+            "eval_ood_data_path": str(folder / "valid_unseen"),
+            "num_train_games": 0,
+            "num_eval_games": 0,
+        },
+    }
+    for split, name in (("train", "train"), ("valid_unseen", "eval_out_of_distribution")):
+        found = sorted(environment(config, train_eval=name).game_files)
+        assert found == [str(path) for path in dataset.find_games(tmp_path, split, TASK_TYPES)]
+        assert len(found) == 6
+    path = dataset.find_games(tmp_path, "train", ("pick_heat_then_place_in_recep",))[0]
+    game = games.generate("train", "pick_heat_then_place_in_recep", 0)
+    assert path.parent == folder / "train" / game.name
+    assert dataset.read_game(path) == dataset.files_of(game)
+    assert json.loads(path.read_text())["solvable"] is True
+
+
+def test_what_alfworld_skips_is_skipped(tmp_path):
+    folder = tmp_path / dataset.LAYOUT / "train"
+    game = games.generate("train", TASK_TYPES[0], 0)
+    good = dataset.write_game(game, folder)
+    for kind in ("pick-movable-1", "pick-AppleSliced-1"):
+        dataset.write_game(game, folder / kind)
+    unsolved = dataset.write_game(game, folder / "unsolved")
+    unsolved.write_text(json.dumps({**games.game_file(game), "solvable": False}))
+    missing = dataset.write_game(game, folder / "missing")
+    missing.unlink()
+    assert dataset.find_games(tmp_path, "train", TASK_TYPES) == (good,)
+    with pytest.raises(FileNotFoundError, match="no solvable game of the types look_at"):
+        dataset.find_games(tmp_path, "train", ("look_at_obj_in_light",))
+
+
+def test_which_data_set_is_used(tmp_path, monkeypatch):
+    monkeypatch.delenv("ALFWORLD_DATA", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert dataset.data_folder(None) is None
+    with pytest.raises(FileNotFoundError, match="the argument data names .*alfworld-download"):
+        dataset.data_folder(tmp_path)
+    monkeypatch.setenv("ALFWORLD_DATA", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="the variable ALFWORLD_DATA names"):
+        dataset.data_folder(None)
+    assert dataset.data_folder("generated") is None
+    (tmp_path / dataset.LAYOUT).mkdir()
+    assert dataset.data_folder(None) == tmp_path
+    # What importing alfworld sets it to says nothing.
+    monkeypatch.setenv("ALFWORLD_DATA", str(tmp_path / "home" / ".cache" / "alfworld"))
+    assert dataset.data_folder(None) is None
