@@ -30,29 +30,30 @@ def add_adapter(model: Any, options: ModelOptions) -> Any:
     """Puts a new adapter on every linear layer of the parts that `options` names.
 
     Its output is 0 at first, so that the model stays what it was; its weights are float32. All
-    other weights are frozen.
+    other weights are frozen, so a part without linear layers, such as Gemma 3's projector, does
+    not learn.
 
     Returns:
         The `peft.PeftModel` around the model.
 
     Raises:
-        ValueError: If a part has no linear layer.
+        ValueError: If there is no linear layer in any of the parts.
     """
     from peft import LoraConfig, get_peft_model
 
-    parts = linear_layers(model)
-    for part in options.lora_parts:
-        if not parts[part]:
-            having = ", ".join(name for name, layers in parts.items() if layers)
-            raise ValueError(
-                f"{type(model).__name__} has no linear layer in its {part}: choose --lora-parts "
-                f"from {having}"
-            )
+    layers = linear_layers(model)
+    targets = [name for part in options.lora_parts for name in layers[part]]
+    if not targets:
+        having = ", ".join(part for part, names in layers.items() if names)
+        raise ValueError(
+            f"{type(model).__name__} has no linear layer in its {', '.join(options.lora_parts)}: "
+            f"choose --lora-parts from {having}"
+        )
     config = LoraConfig(
         r=options.lora_rank,
         lora_alpha=options.lora_alpha,
         lora_dropout=options.lora_dropout,
-        target_modules=[name for part in options.lora_parts for name in parts[part]],
+        target_modules=targets,
     )
     with torch.random.fork_rng():
         torch.manual_seed(0)

@@ -64,7 +64,7 @@ def load_model(name: str, options: LoadOptions) -> LoadedModel:
         model.float()
     if training is not None and training.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
-    processor = load_processor(name, trust_remote_code=options.trust_remote_code)
+    processor = load_processor(name, model.config, trust_remote_code=options.trust_remote_code)
     return LoadedModel(model, processor, compute_dtype)
 
 

@@ -24,10 +24,10 @@ from torch import Tensor, nn
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from vlm_agent import lora, sampling
+from vlm_agent.encoding import Encoder
 from vlm_agent.model_options import LoadOptions
 from vlm_agent.models import load_model
 from vlm_agent.parsing import parse
-from vlm_agent.prompts import build_messages, build_prompt
 from vlm_agent.task import Observation, Reply
 from vlm_agent.value_head import VALUE_HEAD_FILE, ValueHead
 
@@ -105,6 +105,9 @@ class VLMPolicy(nn.Module):
             prompt, to the value; a fresh one where it is not given.
         compute_dtype: What the model computes in, where that is narrower than its weights; by
             default it computes in the format of its weights.
+
+    Attributes:
+        generator: What replies are drawn by; on the CPU, wherever the model is.
     """
 
     banned: Tensor
@@ -125,10 +128,10 @@ class VLMPolicy(nn.Module):
         self.value_head.to(model.device)
         self.compute_dtype = compute_dtype or self._weights_dtype
         self._reference: _Reference | None = None
-        self._generator = torch.Generator(device=model.device)
-        self._end_tokens = _end_tokens(model, self.tokenizer)
+        self.generator = torch.Generator()
+        self.encoder = Encoder(self.network, processor)
         banned = torch.zeros(model.get_output_embeddings().weight.shape[0])
-        banned[_unwritable_tokens(model, self.tokenizer, self._end_tokens)] = -torch.inf
+        banned[self.encoder.unwritable_tokens] = -torch.inf
         self.register_buffer("banned", banned.to(model.device), persistent=False)
         self.eval()
 
@@ -164,7 +167,7 @@ class VLMPolicy(nn.Module):
 
     def seed(self, seed: int) -> None:
         """Seeds the sampling of replies; nothing else in the process is touched."""
-        self._generator.manual_seed(seed)
+        self.generator.manual_seed(seed)
 
     # ----- acting -----------------------------------------------------------------------------
 
@@ -189,8 +192,8 @@ class VLMPolicy(nn.Module):
                     # The sampler chooses each token itself, so greedy decoding follows it.
                     do_sample=False,
                     max_new_tokens=self.settings.max_new_tokens,
-                    eos_token_id=self._end_tokens,
-                    pad_token_id=_pad_token(self.tokenizer),
+                    eos_token_id=self.encoder.end_tokens,
+                    pad_token_id=self.encoder.pad_token,
                 ),
                 logits_processor=LogitsProcessorList([sampler]),
             )
@@ -198,7 +201,7 @@ class VLMPolicy(nn.Module):
         written = sequences[:, inputs["input_ids"].shape[1] :].tolist()
         log_probs = torch.stack(sampler.log_probs, dim=1).tolist()
         return [
-            self._reply(observation, self._until_end(tokens), row, value)
+            self._reply(observation, self.encoder.until_end(tokens), row, value)
             for observation, tokens, row, value in zip(
                 observations, written, log_probs, values, strict=True
             )
@@ -234,11 +237,13 @@ class VLMPolicy(nn.Module):
         """
         inputs = self.encode(observations)
         longest = max(len(tokens) for tokens in replies)
-        rows = [list(t) + [_pad_token(self.tokenizer)] * (longest - len(t)) for t in replies]
+        rows = [list(t) + [self.encoder.pad_token] * (longest - len(t)) for t in replies]
         reply_ids = torch.tensor(rows, device=self.device)
         lengths = torch.tensor([len(tokens) for tokens in replies], device=self.device)
         mask = torch.arange(longest, device=self.device) < lengths[:, None]
-        logits, hidden = self._forward(_append(inputs, reply_ids, mask), keep=longest + 1)
+        logits, hidden = self._forward(
+            self.encoder.append(inputs, reply_ids, mask), keep=longest + 1
+        )
         state = hidden[:, 0].detach() if stop_value_gradient else hidden[:, 0]
         every = self.token_log_probs(logits[:, :-1], temperature, written=reply_ids)
         log_probs = every.gather(2, reply_ids[..., None])[..., 0]
@@ -321,79 +326,26 @@ class VLMPolicy(nn.Module):
 
     def prompt(self, observation: Observation) -> str:
         """The whole text that the model is given, chat template included."""
-        return cast(
-            str,
-            self.processor.apply_chat_template(
-                build_messages(build_prompt(observation, cot=self.cot), len(observation.images)),
-                add_generation_prompt=True,
-                tokenize=False,
-            ),
-        )
+        return self.encoder.prompt(observation, cot=self.cot)
 
     def encode(self, observations: Sequence[Observation]) -> dict[str, Tensor]:
         """The model's inputs for a batch of observations, prompts padded on the left."""
-        from PIL import Image
-
-        prompts = [self.prompt(observation) for observation in observations]
-        begin = self.tokenizer.bos_token
-        inputs = self.processor(
-            text=prompts,
-            # Many chat templates write the token that begins a text, and the tokenizer would again.
-            add_special_tokens=not (begin and prompts[0].startswith(begin)),
-            images=[[Image.fromarray(image) for image in o.images] for o in observations],
-            padding=True,
-            padding_side="left",
-            return_tensors="pt",
-        )
         return {
             name: value.to(self.device, self._weights_dtype if value.is_floating_point() else None)
-            for name, value in inputs.items()
+            for name, value in self.encoder.encode(observations, cot=self.cot).items()
         }
 
     def picture(self, observation: Observation) -> NDArray[np.uint8]:
-        """The picture as the model gets it: resized and cut into tiles, but not normalised.
-
-        Returns:
-            uint8 of shape (height, width, 3); tiles stand side by side.
-
-        Raises:
-            ValueError: If the processor hands out patches that are no picture any more.
-        """
-        pixels = self.encode([observation])["pixel_values"].float().cpu()
-        images = self.processor.image_processor
-        if pixels.ndim not in (4, 5) or pixels.shape[-3] != 3:
-            raise ValueError(
-                f"{type(images).__name__} gives the model patches of shape {tuple(pixels.shape)}, "
-                "which cannot be shown as a picture; leave out --model to see the environment's"
-            )
-        tiles = pixels.reshape(-1, *pixels.shape[-3:]).permute(0, 2, 3, 1).numpy()
-        if images.do_normalize:
-            tiles = tiles * np.asarray(images.image_std) + np.asarray(images.image_mean)
-        scale = images.rescale_factor if images.do_rescale else 1.0
-        return np.clip(np.rint(np.hstack(list(tiles)) / scale), 0, 255).astype(np.uint8)
+        """The picture as the model gets it, as `Encoder.picture` gives it."""
+        return self.encoder.picture(observation, cot=self.cot)
 
     def encode_reply(self, text: str) -> list[int]:
         """The tokens of a reply as the model would have to write it, the closing one included."""
-        tokens = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return [*tokens, self._end_tokens[0]]
+        return self.encoder.encode_reply(text)
 
     def action_token(self, tokens: Sequence[int], action_start: int | None) -> int:
-        """Index of the token that holds a character of the decoded reply, found by offsets.
-
-        Args:
-            tokens: The reply's token ids.
-            action_start: Offset of the action part in the decoded reply, or `None` without one.
-        """
-        if action_start is None:
-            return len(tokens)
-        low, high = 0, len(tokens)  # the text of tokens[:low] does not reach past the offset
-        while high - low > 1:
-            middle = (low + high) // 2
-            if len(self._decode(tokens[:middle])) <= action_start:
-                low = middle
-            else:
-                high = middle
-        return low
+        """Index of the first token of a reply's action part, as `Encoder.action_token` gives it."""
+        return self.encoder.action_token(tokens, action_start)
 
     # ----- saving -----------------------------------------------------------------------------
 
@@ -483,10 +435,13 @@ class VLMPolicy(nn.Module):
         network = self.network
         if "logits_to_keep" in inspect.signature(network.forward).parameters:
             inputs["logits_to_keep"] = cast(Tensor, keep)
-        if not hasattr(getattr(network, "model", None), "get_rope_index"):
-            # Padding on the left must not move a row's positions.
+        if "position_ids" in inspect.signature(network.forward).parameters and not hasattr(
+            getattr(network, "model", None), "get_rope_index"
+        ):
+            # Padding on the left must not move a row's positions. Models with positions in a
+            # picture find their own, of which rows and columns are a part.
             inputs["position_ids"] = (inputs["attention_mask"].cumsum(1) - 1).clamp(min=0)
-        with self._hidden_states() as hidden, self._computing():
+        with self._hidden_states() as hidden, self._computing(), self._recomputing():
             logits = network(**inputs, use_cache=False).logits
         return logits[:, -keep:], hidden[0][:, -keep:]
 
@@ -507,6 +462,36 @@ class VLMPolicy(nn.Module):
             yield hidden
         finally:
             handle.remove()
+
+    @contextmanager
+    def _recomputing(self) -> Iterator[None]:
+        """Lets layers with gradient checkpointing act by it although dropout is off.
+
+        They do so only in training mode. So the layers alone are put into it, and not the modules
+        inside them, which drop values in it; what a layer would drop by itself is set to 0.
+        """
+        layers = [
+            module
+            for module in self.network.modules()
+            if getattr(module, "gradient_checkpointing", False) and not module.training
+        ]
+        dropped = [
+            (layer, name, value)
+            for layer in layers
+            for name, value in vars(layer).items()
+            if "drop" in name and isinstance(value, float)
+        ]
+        for layer, name, _ in dropped:
+            setattr(layer, name, 0.0)
+        for layer in layers:
+            layer.training = True
+        try:
+            yield
+        finally:
+            for layer in layers:
+                layer.training = False
+            for layer, name, value in dropped:
+                setattr(layer, name, value)
 
     @contextmanager
     def _acting(self) -> Iterator[None]:
@@ -534,29 +519,22 @@ class VLMPolicy(nn.Module):
             self.network.generation_config = own
 
     def _reply(
-        self, observation: Observation, tokens: list[int], log_probs: list[float], value: float
+        self,
+        observation: Observation,
+        tokens: tuple[int, ...],
+        log_probs: list[float],
+        value: float,
     ) -> Reply:
-        text = self._decode(tokens)
+        text = self.encoder.decode(tokens)
         parsed = parse(text, observation.actions)
         return Reply(
             text=text,
             action=parsed.action,
-            tokens=tuple(tokens),
+            tokens=tokens,
             action_token=self.action_token(tokens, parsed.action_start),
             log_probs=tuple(log_probs[: len(tokens)]),
             value=value,
         )
-
-    def _until_end(self, tokens: list[int]) -> list[int]:
-        """The tokens up to the first closing one; what follows in a batch is padding."""
-        for index, token in enumerate(tokens):
-            if token in self._end_tokens:
-                return tokens[: index + 1]
-        return tokens
-
-    def _decode(self, tokens: Sequence[int]) -> str:
-        text = [token for token in tokens if token not in self._end_tokens]
-        return cast(str, self.tokenizer.decode(text, clean_up_tokenization_spaces=False))
 
 
 class _Sampler(LogitsProcessor):
@@ -574,7 +552,7 @@ class _Sampler(LogitsProcessor):
         policy = self.policy
         if policy.settings.temperature > 0:
             log_probs = policy.token_log_probs(scores)
-            chosen = torch.multinomial(log_probs.exp(), 1, generator=policy._generator)
+            chosen = sampling.draw(log_probs, policy.generator)
             self.log_probs.append(log_probs.gather(1, chosen)[:, 0])
         else:
             chosen = (scores + policy.banned).argmax(-1, keepdim=True)
@@ -590,43 +568,3 @@ def _load_settings(path: Path) -> Settings:
     if unknown:
         raise ValueError(f"{path} has unknown keys {sorted(unknown)}: is it of another version?")
     return Settings(**saved)
-
-
-def _append(inputs: dict[str, Tensor], reply_ids: Tensor, reply_mask: Tensor) -> dict[str, Tensor]:
-    """The inputs of prompts with replies behind them.
-
-    Whatever has one entry a prompt token goes on over the reply: the mask where the reply has
-    tokens, and token types as text, 0.
-    """
-    prompt_ids = inputs["input_ids"]
-    extended = dict(inputs)
-    for name, value in inputs.items():
-        if value.shape == prompt_ids.shape:
-            tail = {"input_ids": reply_ids, "attention_mask": reply_mask}.get(
-                name, torch.zeros_like(reply_ids)
-            )
-            extended[name] = torch.cat([value, tail.to(value.dtype)], dim=1)
-    return extended
-
-
-def _pad_token(tokenizer: Any) -> int:
-    """Any id does as padding, since it is always masked."""
-    pad = tokenizer.pad_token_id
-    return cast(int, tokenizer.eos_token_id if pad is None else pad)
-
-
-def _end_tokens(model: Any, tokenizer: Any) -> list[int]:
-    """The ids that close a reply; the tokenizer's own comes first."""
-    ids = model.generation_config.eos_token_id
-    ids = ids if isinstance(ids, list) else [ids]
-    return list(dict.fromkeys(i for i in (tokenizer.eos_token_id, *ids) if i is not None))
-
-
-def _unwritable_tokens(model: Any, tokenizer: Any, end_tokens: Sequence[int]) -> list[int]:
-    """Special tokens but those that close a reply, and ids beyond the tokenizer's own."""
-    size = model.get_output_embeddings().weight.shape[0]
-    special = set(tokenizer.all_special_ids)
-    special.update(i for i, token in tokenizer.added_tokens_decoder.items() if token.special)
-    special.update(range(len(tokenizer), size))
-    special.add(getattr(model.config, "image_token_id", None))
-    return sorted(i for i in special - set(end_tokens) if i is not None and i < size)

@@ -18,8 +18,9 @@ _BASE = "base"  # the model under an adapter, where no name leads to it
 _FILES = frozenset(
     f"{name}.json"
     for name in (
-        "adapter_config", "added_tokens", "chat_template", "config", "generation_config", "image_processor_config",
-        "model.safetensors.index", "policy", "preprocessor_config", "processor_config", "run",
+        "adapter_config", "added_tokens", "chat_template", "config", "generation_config",
+        "image_processor_config", "model.safetensors.index", "policy", "preprocessor_config",
+        "processor_config", "run",
         "special_tokens_map", "tokenizer", "tokenizer_config", "video_preprocessor_config", "vocab",
     )
 ) | {METRICS_FILE, "merges.txt", "vocab.txt"}  # fmt: skip

@@ -41,6 +41,25 @@ def token_log_probs(
     return torch.log_softmax(logits, dim=-1)
 
 
+def draw(log_probs: Tensor, generator: torch.Generator) -> Tensor:
+    """Draws a token from each distribution, by inverting its cumulative one.
+
+    Only the uniform numbers come from the generator, one a row, so that it may stay on the CPU.
+
+    Args:
+        log_probs: Shape (batch, vocabulary).
+        generator: A generator of the CPU.
+
+    Returns:
+        Ids, shape (batch, 1).
+    """
+    cumulative = log_probs.double().exp().cumsum(dim=-1)
+    # Below 1 by more than the rounding of doubles, so that an index is never beyond the last.
+    uniform = torch.rand(len(log_probs), 1, generator=generator).to(cumulative)
+    # The first token whose sum exceeds the number: never one of probability 0.
+    return torch.searchsorted(cumulative, uniform * cumulative[:, -1:], right=True)
+
+
 def entropies(log_probs: Tensor) -> Tensor:
     """The entropy, in nats, of each distribution; shape (…) from (…, vocabulary)."""
     # Where a token cannot be written, 0 · -inf and its gradient would not be numbers.

@@ -34,7 +34,9 @@ def make_policy(texts):
 
     def make(**settings):
         settings = {"temperature": 1.0, "max_new_tokens": 24, **settings}
-        return VLMPolicy(*build_tiny(texts), Settings(**settings))
+        policy = VLMPolicy(*build_tiny(texts), Settings(**settings))
+        policy.seed(8)  # draws replies of several lengths
+        return policy
 
     return make
 

@@ -12,12 +12,13 @@ def saved(make_policy, tmp_path):
     return tmp_path / "model"
 
 
-def disturb(policy):
+def disturb(policy, seed=0):
     """Moves every weight that is trained, as training would."""
+    generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in policy.parameters():
             if parameter.requires_grad:
-                parameter.add_(0.1 * torch.randn_like(parameter))
+                parameter.add_(0.03 * torch.randn(parameter.shape, generator=generator))
 
 
 def scores(policy, observations, replies):
@@ -36,7 +37,7 @@ def test_the_reference_is_what_the_policy_was(saved, observations, tmp_path):
         policy.keep_reference()
         disturb(policy)
         after = scores(policy, observations, replies)
-        assert not torch.allclose(after.log_probs, before.log_probs, atol=1e-2), name
+        assert not torch.allclose(after.log_probs, before.log_probs, atol=1e-3), name
         with policy.reference():
             assert torch.equal(policy.score(observations, replies).log_probs, before.log_probs)
             assert torch.equal(policy.score(observations, replies).values, before.values)
@@ -58,7 +59,7 @@ def test_an_adapter_that_was_trained_before_is_part_of_the_reference(saved, obse
         assert torch.equal(policy.score(observations, replies).log_probs, before)
     with policy.model.disable_adapter():
         bare = scores(policy, observations, replies).log_probs
-    assert not torch.allclose(bare, before, atol=1e-2)
+    assert not torch.allclose(bare, before, atol=1e-3)
 
 
 def test_no_reference_to_go_back_to(make_policy):
@@ -94,7 +95,7 @@ def test_a_saved_adapter_is_the_same_policy_merged_or_not(saved, observations, t
     merged = VLMPolicy.load(tmp_path / "merged")
     assert type(merged.model) is type(merged.network)
     found = scores(merged, observations, tokens).log_probs
-    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.parametrize(

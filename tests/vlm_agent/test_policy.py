@@ -7,7 +7,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import GenerationConfig
 
 from vlm_agent.parsing import parse
-from vlm_agent.policy import Settings, VLMPolicy, _append
+from vlm_agent.policy import Settings, VLMPolicy
 from vlm_agent.tiny import build_tiny, build_tokenizer
 
 
@@ -91,10 +91,11 @@ def test_ignored_padding_would_be_noticed(make_policy, observations, monkeypatch
     right = all_scores(policy, observations, replies).log_probs
 
     def without_mask(inputs, reply_ids, reply_mask):
-        extended = _append(inputs, reply_ids, reply_mask)
+        extended = append(inputs, reply_ids, reply_mask)
         return {**extended, "attention_mask": torch.ones_like(extended["attention_mask"])}
 
-    monkeypatch.setattr("vlm_agent.policy._append", without_mask)
+    append = policy.encoder.append
+    monkeypatch.setattr(policy.encoder, "append", without_mask)
     wrong = all_scores(policy, observations, replies).log_probs
     assert (wrong - right).abs().max() > 0.01
 
@@ -255,8 +256,10 @@ def test_the_action_part_is_found_by_offsets(make_policy, text, make_tokenizer):
     if start is None:
         assert first == len(tokens), "a reply without an action key is all thought"
         return
-    assert len(policy._decode(tokens[:first])) <= start
-    assert len(policy._decode(tokens[: first + 1])) > start, "the next token holds the key's quote"
+    assert len(policy.encoder.decode(tokens[:first])) <= start
+    assert len(policy.encoder.decode(tokens[: first + 1])) > start, (
+        "the next token holds the key's quote"
+    )
 
 
 def test_the_tiny_tokenizer_never_crosses_the_boundary(make_policy):
@@ -264,8 +267,8 @@ def test_the_tiny_tokenizer_never_crosses_the_boundary(make_policy):
     for text in REPLIES[:3]:
         tokens = policy.tokenizer(text, add_special_tokens=False)["input_ids"]
         start = parse(text, ("+",)).action_start
-        assert len(policy._decode(tokens[: policy.action_token(tokens, start)])) == start
-        assert policy._decode(tokens) == text
+        assert len(policy.encoder.decode(tokens[: policy.action_token(tokens, start)])) == start
+        assert policy.encoder.decode(tokens) == text
 
 
 def test_the_prompt_and_picture_that_a_model_gets(make_policy, observations):
