@@ -114,11 +114,13 @@ def build(kind, config, processor):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = kind(config)
-        for name, module in model.named_modules():
+        for module in model.modules():
+            if isinstance(module, (nn.Linear, nn.Conv2d, nn.Conv3d)):
+                nn.init.normal_(module.weight, std=0.2)
+        nn.init.normal_(model.get_output_embeddings().weight, std=0.5)
+        for module in model.modules():  # last, since they may be the output embeddings too
             if isinstance(module, nn.Embedding):
                 nn.init.normal_(module.weight, std=0.3)
-            elif isinstance(module, (nn.Linear, nn.Conv2d, nn.Conv3d)):
-                nn.init.normal_(module.weight, std=0.5 if "lm_head" in name else 0.2)
     model.generation_config.eos_token_id = processor.tokenizer.eos_token_id
     return model, processor
 
@@ -492,9 +494,7 @@ def aya_vision():
     )
     config = hf.AyaVisionConfig(
         vision_config=siglip(),
-        text_config=text_config(
-            hf.Cohere2Config, tokenizer, layer_types=["full_attention"] * 2, logit_scale=1.0
-        ),
+        text_config=text_config(hf.Cohere2Config, tokenizer, layer_types=["full_attention"] * 2),
         image_token_index=token(tokenizer, "<|IMG_PATCH|>"),
     )
     return build(hf.AyaVisionForConditionalGeneration, config, processor)
