@@ -84,7 +84,7 @@ class App:
     @property
     def picture_place(self) -> Rect:
         """Where the game's picture stands."""
-        height, width = self.session.picture.shape[:2]
+        height, width = self.session.large_picture.shape[:2]
         return picture_place(self._layout.picture, width, height)
 
     def run(self) -> None:

@@ -10,6 +10,8 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from gym_cards.exact import IntractableError
+from gym_cards.play.large import Enlarged
 from gym_cards.play.recording import Recorder
 
 
@@ -36,10 +38,17 @@ class Move(NamedTuple):
 
 
 class Hint(NamedTuple):
-    """What the expert would do now, and why."""
+    """What the expert would do now, and why.
+
+    Attributes:
+        name: The move.
+        reason: A sentence.
+        chance: The highest probability of success that is left, where the game knows it exactly.
+    """
 
     name: str
     reason: str
+    chance: float | None = None
 
 
 @dataclass
@@ -144,6 +153,7 @@ class Session:
         self.rules: str = self._env.get_wrapper_attr("task_description")
         self.has_hints: bool = self._env.has_wrapper_attr("expert")
         self.seed = game.seed
+        self._enlarged = Enlarged(game.env_id, game.kwargs, textual=self.is_textual)
         self._start(game.seed)
 
     @property
@@ -160,6 +170,11 @@ class Session:
     def picture(self) -> NDArray[np.uint8]:
         """What the game shows, uint8 of shape (height, width, 3)."""
         return self._picture
+
+    @property
+    def large_picture(self) -> NDArray[np.uint8]:
+        """The same with more pixels, where the game can draw it so; else the picture itself."""
+        return self._picture if self._large is None else self._large
 
     @property
     def state(self) -> dict[str, str]:
@@ -215,7 +230,8 @@ class Session:
             raise ValueError(f"{choice} cannot be played now: choose another, or start anew")
         state = self.state
         _, reward, terminated, truncated, self._info = self._env.step(choice.action)
-        self._picture = self._render()
+        self._enlarged.step(choice.action, self.state)
+        self._draw()
         self.hint = None
         self.moves.append(Move(choice.name, float(reward), self.text or ""))
         self._steps.append(
@@ -233,7 +249,7 @@ class Session:
     def ask(self) -> None:
         """Asks the expert, whose answer is in `hint` until the next move."""
         if self.has_hints and not self.finished:
-            self.hint = self._expert()
+            self.hint = self._expert()._replace(chance=self._chance())
 
     def close(self) -> None:
         """Ends the session; an episode that was begun is recorded as far as it went.
@@ -241,11 +257,13 @@ class Session:
         A second call does nothing.
         """
         self._keep_unfinished()
+        self._enlarged.close()
         self._env.close()
 
     def _start(self, seed: int) -> None:
         _, self._info = self._env.reset(seed=seed)
-        self._picture = self._render()
+        self._enlarged.reset(seed, self.state)
+        self._draw()
         self.moves = []
         self._steps: list[dict[str, Any]] = []
         self.hint = None
@@ -260,8 +278,17 @@ class Session:
             action = self._env.get_wrapper_attr("action_names")[int(action)]
         return Hint(action, reason)
 
-    def _render(self) -> NDArray[np.uint8]:
-        return np.asarray(self._env.render(), np.uint8)
+    def _draw(self) -> None:
+        self._picture = np.asarray(self._env.render(), np.uint8)
+        self._large = self._enlarged.picture
+
+    def _chance(self) -> float | None:
+        if not self._env.has_wrapper_attr("exact"):
+            return None
+        try:
+            return float(self._env.get_wrapper_attr("exact")().success_probability)
+        except IntractableError:
+            return None
 
     def _keep_unfinished(self) -> None:
         if self._steps and not self.finished:

@@ -62,6 +62,14 @@ def points(value: float) -> str:
     return sign + number
 
 
+def _percent(chance: float) -> str:
+    """A probability in words; only what is certain is told as 0% or 100%."""
+    shown = f"{chance:.1%}"
+    if shown in ("0.0%", "100.0%") and chance not in (0, 1):
+        return "nearly 100%" if chance > 0.5 else "nearly 0%"
+    return shown.replace(".0%", "%")
+
+
 def reward_colour(value: float) -> Colour:
     """Green above 0, red below, else grey."""
     return theme.GOOD if value > 0 else theme.BAD if value < 0 else theme.MUTED
@@ -123,8 +131,9 @@ def _draw_picture(painter: Painter, scene: Scene) -> None:
     if session.finished:
         edge = theme.BRASS if session.won else theme.BAD
     painter.box(area, theme.PANEL, edge=edge, pen=3 if session.finished else 1, shadow=10)
-    height, width = session.picture.shape[:2]
-    painter.picture(session.picture, picture_place(area, width, height), 8)
+    picture = session.large_picture
+    height, width = picture.shape[:2]
+    painter.picture(picture, picture_place(area, width, height), 8)
 
 
 def _draw_state(painter: Painter, state: dict[str, str], area: Rect) -> None:
@@ -276,7 +285,10 @@ def _draw_hint(painter: Painter, session: Session, area: Rect) -> Rect:
     painter.text(name, x, area.y + 12, 17, bold=True)
     reason = area.below(28)
     sizes = (15.0, 14.0, 13.0, 12.0)
-    end = _write_lines(painter, hint.reason, reason, sizes, theme.TEXT)
+    words = hint.reason
+    if hint.chance is not None:
+        words += f"\nChance of success under the best play: {_percent(hint.chance)}"
+    end = _write_lines(painter, words, reason, sizes, theme.TEXT)
     return Rect(area.x, end + 12, area.width, max(0.0, area.bottom - end - 12))
 
 

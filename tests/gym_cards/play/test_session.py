@@ -2,6 +2,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+from gym_cards.exact import Exact, IntractableError
 from gym_cards.play.session import Game, Session
 
 
@@ -83,15 +84,18 @@ def test_a_game_in_words(make_session, play):
     assert session.won
 
 
-def test_a_game_without_an_expert_has_no_hints(make_session):
+def test_a_game_without_an_expert_has_no_hints(make_session, register):
     assert make_session("NumberLine").has_hints
-    gym.register("play/Mute-v0", lambda **kwargs: Mute(**kwargs))
-    try:
-        mute = Session(Game("play/Mute-v0"))
-    finally:
-        del gym.registry["play/Mute-v0"]
+    mute = Session(register(Mute))
     mute.ask()
     assert (mute.has_hints, mute.hint, mute.opening) == (False, None, None)
+
+
+@pytest.fixture
+def register():
+    """Registers an environment for one test."""
+    yield lambda env: gym.register("play/Test-v0", env) or Game("play/Test-v0")
+    del gym.registry["play/Test-v0"]
 
 
 class Mute(gym.Env):
@@ -103,10 +107,89 @@ class Mute(gym.Env):
         self.render_mode = render_mode
 
     def reset(self, *, seed=None, options=None):
-        return 0, {"state": {"place": "0"}, "is_success": False}
+        super().reset(seed=seed)
+        self.place = int(self.np_random.integers(4))
+        return 0, self._info()
+
+    def step(self, action):
+        self.place += 2 * action - 1
+        return 0, 0.0, False, False, self._info()
 
     def render(self):
-        return np.zeros((8, 8, 3), np.uint8)
+        return np.full((8, 8, 3), 9 + self.place, np.uint8)
+
+    def _info(self):
+        return {"state": {"place": str(self.place)}, "is_success": False}
+
+
+class Sharp(Mute):
+    """Can be drawn in any size."""
+
+    def __init__(self, render_mode=None, size=8):
+        super().__init__(render_mode)
+        self.size = size
+
+    def render(self):
+        return np.full((self.size, self.size, 3), 9 + self.place, np.uint8)
+
+
+class Fickle(Sharp):
+    """Goes elsewhere when it is drawn larger."""
+
+    def step(self, action):
+        self.place += self.size
+        return super().step(action)
+
+
+def test_a_game_that_can_is_drawn_larger_for_the_eye(register, play):
+    session = Session(register(Sharp))
+    for name in ("left", "right", "right"):
+        play(session, name)
+        assert session.picture.shape == (8, 8, 3)
+        assert session.large_picture.shape == (1200, 1200, 3)
+        assert (session.large_picture == session.picture[0, 0]).all()
+    session.new()
+    assert (session.large_picture == session.picture[0, 0]).all()
+
+
+def test_a_size_that_was_asked_for_is_kept(register):
+    game = register(Sharp)
+    session = Session(Game(game.env_id, {"size": 20}))
+    assert session.large_picture.shape == session.picture.shape == (20, 20, 3)
+
+
+def test_a_larger_drawing_that_goes_its_own_way_is_given_up(register, play):
+    session = Session(register(Fickle))
+    assert session.large_picture.shape == (1200, 1200, 3)
+    play(session, "left")
+    assert session.large_picture is session.picture
+
+
+def test_a_game_that_has_one_size_is_shown_in_it(make_session):
+    session = make_session("Corridor")
+    assert session.large_picture is session.picture
+
+
+class Known(Mute):
+    """Knows the chance of success; not everywhere."""
+
+    def expert(self):
+        return 1, "it is right"
+
+    def exact(self):
+        if self.place < 0:
+            raise IntractableError("too far left")
+        return Exact((0.0, 1.0), 0.25)
+
+
+def test_hints_tell_the_chance_of_success_where_it_is_known(register, play):
+    session = Session(register(Known))
+    session.ask()
+    assert session.hint == ("right", "it is right", 0.25)
+    for _ in range(4):
+        play(session, "left")
+    session.ask()
+    assert session.hint == ("right", "it is right", None)
 
 
 def test_mistakes_are_clear_errors():
