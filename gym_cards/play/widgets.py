@@ -86,7 +86,9 @@ def _write_label(painter: Painter, button: Button, rect: Rect, ink: theme.Colour
         size = painter.fitting(label, room, (15, 14, 13, 12), bold=False)
         painter.text(painter.shortened(label, room, size), rect.x + 11, y, size, ink)
         return
-    sizes = (24, 20, 17, 14, 12) if len(label) <= 3 else (18, 16, 14, 12)
+    sizes: tuple[float, ...] = (18, 16, 14, 12)
+    if len(label) <= 2 or rect.height > 80:
+        sizes = (24, 20, *sizes)
     room = rect.width - 16
     if button.caption and rect.width <= 130:
         # In a narrow button the key stands in the corner.
