@@ -37,7 +37,8 @@ def sft(words: Sequence[str]) -> None:
 
 def ppo(words: Sequence[str]) -> None:
     """Trains a policy by reward."""
-    from vlm_agent.ppo import PPOConfig, train_ppo
+    from vlm_agent.ppo import train_ppo
+    from vlm_agent.ppo_config import PPOConfig
 
     config = _parse(PPOConfig, "ppo", words)
     _prepare_torch()

@@ -13,7 +13,8 @@ import torch
 from vlm_agent.evaluate import Evaluation, Step, evaluate
 from vlm_agent.plots import save_episode, save_success_curve
 from vlm_agent.policy import VLMPolicy
-from vlm_agent.ppo import PPOConfig, train_ppo
+from vlm_agent.ppo import train_ppo
+from vlm_agent.ppo_config import PPOConfig
 from vlm_agent.sft import SFTConfig, train_sft
 
 ENV = "gym_cards/NumberLine-v0"

@@ -14,6 +14,7 @@ from vlm_agent.task import (
     EnvFactory,
     Observation,
     ProtocolError,
+    action_index,
     env_action,
     episode_seeds,
     make_env,
@@ -41,6 +42,7 @@ class Demonstrator:
         cot: Whether replies read out the state and reason.
         seed: Of the episodes and of the random moves.
         env_kwargs: Keyword arguments of the environment.
+        memory: How many steps of the episode observations remember.
 
     Raises:
         ProtocolError: If the environment has no expert.
@@ -56,17 +58,15 @@ class Demonstrator:
         cot: bool = True,
         seed: int = 0,
         env_kwargs: Mapping[str, Any] | None = None,
+        memory: int = 0,
     ) -> None:
         if not 0 <= random_share <= 1:
             raise ValueError(f"random_share {random_share}: expected a share from 0 to 1")
         self.random_share = random_share
         self.cot = cot
+        self.memory = memory
         self._envs = [make_env(env, **(env_kwargs or {})) for _ in range(num_envs)]
-        if not self._envs[0].has_wrapper_attr("expert"):
-            raise ProtocolError(
-                f"{self._envs[0]} has no `expert()` to demonstrate: offer one, or start from a "
-                "model that plays already"
-            )
+        check_expert(self._envs[0], "start from a model that plays already")
         self._rng = np.random.default_rng(seed)
         self._task = task_of(self._envs[0])
         self._now = [
@@ -94,16 +94,31 @@ class Demonstrator:
         else:
             action, reason = expert_move(env, observation)
         picture, _, terminated, truncated, info = env.step(env_action(observation, action))
+        history = observation.remember(action, self.memory)
         if terminated or truncated:
-            picture, info = env.reset()
-        self._now[index] = observe(self._task, picture, info)
+            (picture, info), history = env.reset(), ()
+        self._now[index] = observe(self._task, picture, info, history)
         return Demonstration(observation, build_reply(observation, action, reason, cot=self.cot))
+
+
+def check_expert(env: gym.Env[Any, Any], otherwise: str) -> None:
+    """Makes sure that an environment has an expert.
+
+    Args:
+        env: The environment.
+        otherwise: What to do without one, for the message.
+
+    Raises:
+        ProtocolError: If it has none.
+    """
+    if not env.has_wrapper_attr("expert"):
+        raise ProtocolError(f"{env} has no `expert()` to learn from: offer one, or {otherwise}")
 
 
 def expert_move(env: gym.Env[Any, Any], observation: Observation) -> tuple[int, str]:
     """What the environment's expert does now, as an index into `observation.actions`, and why."""
     action, reason = env.get_wrapper_attr("expert")()
-    return observation.actions.index(action) if isinstance(action, str) else int(action), reason
+    return action_index(observation, action), reason
 
 
 def explain(env: gym.Env[Any, Any], observation: Observation, action: int) -> str:

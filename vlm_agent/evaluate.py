@@ -122,6 +122,7 @@ def evaluate(
     num_envs: int = 16,
     env_kwargs: Mapping[str, Any] | None = None,
     name: str | None = None,
+    memory: int | None = None,
     on_step: Callable[[Step], None] | None = None,
 ) -> Evaluation:
     """Plays a fixed quota of episodes in every environment; the same call gives the same record.
@@ -137,6 +138,8 @@ def evaluate(
         num_envs: How many episodes are played side by side. It does not change which are played.
         env_kwargs: Keyword arguments of the environment.
         name: The policy's name in the record.
+        memory: How many steps of the episode observations remember; by default as many as the
+            policy says by an attribute of this name, or none.
         on_step: Called with every step, in the order of play.
 
     Raises:
@@ -147,7 +150,13 @@ def evaluate(
     perception = Perception()
     steps = illegal = 0
     for step in play(
-        policy, env, episodes=episodes, seed=seed, num_envs=num_envs, env_kwargs=env_kwargs
+        policy,
+        env,
+        episodes=episodes,
+        seed=seed,
+        num_envs=num_envs,
+        env_kwargs=env_kwargs,
+        memory=memory,
     ):
         steps += 1
         illegal += step.reply.action is None
@@ -180,6 +189,7 @@ def play(
     seed: int = 0,
     num_envs: int = 16,
     env_kwargs: Mapping[str, Any] | None = None,
+    memory: int | None = None,
 ) -> Iterator[Step]:
     """Plays episodes side by side and gives every step; arguments as for `evaluate`.
 
@@ -190,16 +200,20 @@ def play(
     player = _player(policy, np.random.default_rng(seed))
     if callable(getattr(policy, "seed", None)):
         policy.seed(seed)  # type: ignore[union-attr]
+    if memory is None:
+        memory = int(getattr(policy, "memory", 0))
     seeds = episode_seeds("evaluation", seed, episodes)
     envs = [make_env(env, **(env_kwargs or {})) for _ in range(min(num_envs, episodes))]
     try:
-        yield from _play(player, envs, seeds)
+        yield from _play(player, envs, seeds, memory)
     finally:
         for one in envs:
             one.close()
 
 
-def _play(player: _Player, envs: list[gym.Env[Any, Any]], seeds: Sequence[int]) -> Iterator[Step]:
+def _play(
+    player: _Player, envs: list[gym.Env[Any, Any]], seeds: Sequence[int], memory: int
+) -> Iterator[Step]:
     task = task_of(envs[0])
     episode = list(range(len(envs)))
     index = [0] * len(envs)
@@ -226,15 +240,16 @@ def _play(player: _Player, envs: list[gym.Env[Any, Any]], seeds: Sequence[int]) 
                 succeeded(info),
             )
             index[i] += 1
+            history = observation.remember(action, memory)
             if last:
                 episode[i] += len(envs)
                 index[i] = 0
                 if episode[i] >= len(seeds):
                     active.remove(i)
                     continue
-                picture, info = envs[i].reset(seed=seeds[episode[i]])
+                (picture, info), history = envs[i].reset(seed=seeds[episode[i]]), ()
                 rngs[i] = _fallback_rng(seeds[episode[i]])
-            now[i] = observe(task, picture, info)
+            now[i] = observe(task, picture, info, history)
 
 
 def _fallback_rng(episode_seed: int) -> np.random.Generator:

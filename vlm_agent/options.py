@@ -68,3 +68,15 @@ def check_share(config: Any, *names: str) -> None:
     for name in names:
         if not 0 <= getattr(config, name) <= 1:
             raise ValueError(f"{name}={getattr(config, name)}: expected a number from 0 to 1")
+
+
+def check_not_negative(config: Any, *names: str) -> None:
+    """Refuses options below 0; `None` stands for a default.
+
+    Raises:
+        ValueError: Naming the first of them.
+    """
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and not value >= 0:
+            raise ValueError(f"{name}={value}: expected 0 or above")

@@ -44,6 +44,7 @@ class Settings:
         max_new_tokens: The longest reply, in tokens, the closing one included.
         top_k: How many of the likeliest tokens may be written; 0 for all.
         top_p: Of those, the fewest likeliest that together hold this probability may be written.
+        memory: How many steps of the episode, pictures and actions, its prompts recall.
     """
 
     cot: bool = True
@@ -51,6 +52,7 @@ class Settings:
     max_new_tokens: int = 256
     top_k: int = 0
     top_p: float = 1.0
+    memory: int = 0
 
     def __post_init__(self) -> None:
         """Refuses settings out of range."""
@@ -62,6 +64,8 @@ class Settings:
             raise ValueError(f"top_k {self.top_k} is negative: expected 0 or above")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p {self.top_p}: expected above 0, and at most 1")
+        if self.memory < 0:
+            raise ValueError(f"memory {self.memory} is negative: expected 0 or above")
 
 
 @dataclass(frozen=True)
@@ -165,6 +169,11 @@ class VLMPolicy(nn.Module):
         """Whether the policy reasons before it acts."""
         return self.settings.cot
 
+    @property
+    def memory(self) -> int:
+        """How many steps of the episode observations should remember."""
+        return self.settings.memory
+
     def seed(self, seed: int) -> None:
         """Seeds the sampling of replies; nothing else in the process is touched."""
         self.generator.manual_seed(seed)
@@ -210,10 +219,15 @@ class VLMPolicy(nn.Module):
     @torch.no_grad()
     def values(self, observations: Sequence[Observation]) -> list[float]:
         """The value of each observation, as `act` gives it with the reply."""
+        return cast(list[float], self.value_head(self.states(observations)).tolist())
+
+    @torch.no_grad()
+    def states(self, observations: Sequence[Observation]) -> Tensor:
+        """The hidden states that values are told from, shape (batch, hidden size)."""
         inputs = self.encode(observations)
         with self._acting():
             _, hidden = self._forward(inputs, keep=1)
-        return cast(list[float], self.value_head(hidden[:, -1]).tolist())
+        return hidden[:, -1]
 
     # ----- scoring ----------------------------------------------------------------------------
 
@@ -372,6 +386,7 @@ class VLMPolicy(nn.Module):
         max_new_tokens: int | None = None,
         top_k: int | None = None,
         top_p: float | None = None,
+        memory: int | None = None,
     ) -> VLMPolicy:
         """Loads a saved policy, or any vision-language model, from a directory or a hub.
 
@@ -385,6 +400,7 @@ class VLMPolicy(nn.Module):
             max_new_tokens: As in `Settings`.
             top_k: As in `Settings`.
             top_p: As in `Settings`.
+            memory: As in `Settings`.
 
         Raises:
             FileNotFoundError: If a directory is named that holds no model.
@@ -403,6 +419,7 @@ class VLMPolicy(nn.Module):
                 "max_new_tokens": max_new_tokens,
                 "top_k": top_k,
                 "top_p": top_p,
+                "memory": memory,
             }
             given: dict[str, Any] = {k: value for k, value in wanted.items() if value is not None}
             settings = replace(_load_settings(directory / _SETTINGS), **given)

@@ -1,188 +1,126 @@
-"""PPO on a vision-language model in a live environment (Zhai et al. 2024, section 4).
+"""PPO on a vision-language model in a live environment (Zhai et al. 2024, section 4), and its kin.
 
-The policy's log-probability of a step is λ Σ log p(thought tokens) + Σ log p(action tokens), and
-PPO's ratio is taken of that; the whole model learns from the environment's reward.
+Rollouts are turned into advantages (with a critic, or relative to a group), and these, through one
+of the objectives, into optimiser steps; the whole model learns from the environment's reward.
 """
 
 from __future__ import annotations
 
+import math
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
+from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
-from transformers import get_cosine_with_min_lr_schedule_with_warmup
 
-from vlm_agent.options import JsonObject, check_least, check_positive, check_share
-from vlm_agent.policy import VLMPolicy
+from vlm_agent.demonstrations import Demonstration
+from vlm_agent.groups import GroupCollector, GroupRollout
+from vlm_agent.objectives import (
+    clipped_objective,
+    imitation_loss,
+    kl_estimate,
+    mean_over_tokens,
+    policy_terms,
+)
+from vlm_agent.parsing import parse
+from vlm_agent.policy import Scores, VLMPolicy
+from vlm_agent.ppo_config import PPOConfig
 from vlm_agent.rollout import Collector, Rollout
-from vlm_agent.runs import Run
+from vlm_agent.runs import Run, peak_memory
 from vlm_agent.task import Observation, Reply
 
 
 @dataclass
-class PPOConfig:
-    """Trains a policy by its environment's reward; the defaults are the paper's for the card games.
+class Batch:
+    """Steps of a rollout, flattened, with what an update needs of each.
 
-    Args:
-        env: Environment id, such as gym_cards/NumberLine-v0.
-        model: Directory or hub name of the model to start from.
-        out: Directory of the run.
-        env_kwargs: Keyword arguments of the environment, as JSON.
-        overwrite: Replace a run that --out holds.
-        seed: Of episodes, replies and minibatches.
-        cot: Read out the state and reason before the action.
-        thought_coef: λ, the weight of the thought's log-probability.
-        temperature: Of sampling and of log-probabilities alike; by default as saved with the model.
-        max_new_tokens: Longest reply, in tokens; by default as saved with the model.
-        total_steps: Environment steps in all.
-        num_envs: Environments stepped together.
-        rollout_steps: Steps of each environment before an update.
-        illegal_penalty: Taken from the reward of a step whose reply names no legal action.
-        gamma: Discount factor.
-        gae_lambda: Decay of the advantage estimate.
-        normalise_advantages: Scale each rollout's advantages to mean 0 and deviation 1. Where a
-            policy wins nearly always, this blows up the noise that is left.
-        epochs: Passes over each rollout.
-        minibatch_size: Steps an optimiser step.
-        micro_batch_size: Steps a forward pass; lower it to save memory.
-        clip: How far the ratio may move from 1.
-        target_kl: An update ends early once a minibatch's KL divergence from the policy that
-            collected the rollout exceeds this; by default never.
-        value_coef: Weight of the value loss.
-        stop_value_gradient: Keep the value loss from the model: the value head alone learns.
-        learning_rate: Peak of the cosine.
-        final_learning_rate: End of the cosine.
-        value_learning_rate: Of the value head; by default as the model's.
-        max_grad_norm: Gradient norm to clip to.
+    Attributes:
+        observations: What each reply answered.
+        replies: What the policy wrote.
+        log_probs: What its ratios are taken against, of shape (steps, 1) or (steps, tokens).
+        advantages: How much better than expected each step was, shape (steps,).
+        returns: What values should be, shape (steps,).
+        reference: Log-probabilities under the policy that training started with, of shape
+            (steps, tokens), where they are asked for.
     """
-
-    env: str
-    model: str
-    out: str
-    env_kwargs: JsonObject = field(default_factory=dict)
-    overwrite: bool = False
-    seed: int = 0
-    cot: bool = True
-    thought_coef: float = 0.5
-    temperature: float | None = None
-    max_new_tokens: int | None = None
-    total_steps: int = 15_000
-    num_envs: int = 8
-    rollout_steps: int = 64
-    illegal_penalty: float = 0.0
-    gamma: float = 0.9
-    gae_lambda: float = 0.95
-    normalise_advantages: bool = True
-    epochs: int = 4
-    minibatch_size: int = 128
-    micro_batch_size: int = 16
-    clip: float = 0.1
-    target_kl: float | None = None
-    value_coef: float = 0.5
-    stop_value_gradient: bool = False
-    learning_rate: float = 1e-5
-    final_learning_rate: float = 1e-9
-    value_learning_rate: float | None = None
-    max_grad_norm: float = 0.5
-
-    def __post_init__(self) -> None:
-        """Refuses numbers that cannot be trained with."""
-        check_least(self, 1, "total_steps", "num_envs", "rollout_steps", "epochs")
-        check_least(self, 1, "minibatch_size", "micro_batch_size")
-        check_share(self, "thought_coef", "gamma", "gae_lambda")
-        check_positive(self, "clip", "max_grad_norm", "target_kl")
-        check_positive(self, "learning_rate", "final_learning_rate", "value_learning_rate")
-        if self.temperature is not None and self.temperature <= 0:
-            raise ValueError(
-                f"temperature={self.temperature}: expected above 0, since a greedy policy does not "
-                "explore and has no log-probabilities"
-            )
-        if self.minibatch_size % self.micro_batch_size:
-            raise ValueError(
-                f"minibatch_size={self.minibatch_size} is not a multiple of "
-                f"micro_batch_size={self.micro_batch_size}"
-            )
-
-
-def step_log_prob(
-    log_probs: Tensor, mask: Tensor, action_tokens: Tensor, thought_coef: float
-) -> Tensor:
-    """λ Σ log p(thought tokens) + Σ log p(action tokens), equation 4.2 of the paper.
-
-    Args:
-        log_probs: One a token, shape (batch, tokens).
-        mask: Where a token is, not padding; bool, same shape.
-        action_tokens: Index of each reply's first action token, shape (batch,).
-        thought_coef: λ.
-
-    Returns:
-        Shape (batch,).
-    """
-    in_action = torch.arange(log_probs.shape[1], device=log_probs.device) >= action_tokens[:, None]
-    weights = torch.where(in_action, 1.0, thought_coef)
-    return torch.where(mask, weights * log_probs, 0.0).sum(dim=1)
-
-
-def clipped_objective(ratio: Tensor, advantages: Tensor, clip: float) -> Tensor:
-    """PPO's surrogate, one a step (Schulman et al. 2017, equation 7); to be maximised."""
-    return torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages)
-
-
-class Batch(NamedTuple):
-    """Steps of a rollout, flattened, with what PPO needs of each."""
 
     observations: Sequence[Observation]
     replies: Sequence[Reply]
     log_probs: Tensor
     advantages: Tensor
     returns: Tensor
+    reference: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.replies)
 
     def select(self, indices: Sequence[int]) -> Batch:
         """The steps at some indices."""
+        rows = list(indices)
         return Batch(
-            [self.observations[i] for i in indices],
-            [self.replies[i] for i in indices],
-            self.log_probs[list(indices)],
-            self.advantages[list(indices)],
-            self.returns[list(indices)],
+            [self.observations[i] for i in rows],
+            [self.replies[i] for i in rows],
+            self.log_probs[rows],
+            self.advantages[rows],
+            self.returns[rows],
+            None if self.reference is None else self.reference[rows],
         )
 
+    def split(self, size: int) -> Iterator[Batch]:
+        """The steps in parts of a size, the last one perhaps smaller."""
+        for start in range(0, len(self), size):
+            yield self.select(range(start, min(start + size, len(self))))
 
-def make_batch(rollout: Rollout, config: PPOConfig, device: torch.device) -> Batch:
+
+def make_batch(rollout: Rollout | GroupRollout, config: PPOConfig, device: torch.device) -> Batch:
     """Advantages, normalised if so configured, returns, and log-probabilities of sampling."""
-    advantages = rollout.advantages(config.gamma, config.gae_lambda)
-    returns = advantages + rollout.values
-    replies = [reply for step in rollout.replies for reply in step]
-    if config.normalise_advantages:
-        advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+    if isinstance(rollout, GroupRollout):
+        scale = config.normalise_advantages
+        advantages = rollout.episode_advantages(scale=scale)
+        if config.advantages == "gigpo":
+            advantages += config.step_advantage_coef * rollout.step_advantages(
+                config.gamma, scale=scale
+            )
+        returns = np.zeros_like(advantages)  # no value is learned
+    else:
+        advantages = rollout.advantages(config.gamma, config.gae_lambda)
+        returns = advantages + rollout.values
+        if config.normalise_advantages:
+            advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+    replies = rollout.flat_replies()
 
     def tensor(array: Any) -> Tensor:
         return torch.tensor(np.ravel(array), dtype=torch.float32, device=device)
 
     return Batch(
-        [observation for step in rollout.observations for observation in step],
+        rollout.flat_observations(),
         replies,
-        _sampled_log_probs(replies, config.thought_coef).to(device),
+        _sampled_terms(replies, config).to(device),
         tensor(advantages),
         tensor(returns),
     )
 
 
-def _sampled_log_probs(replies: Sequence[Reply], thought_coef: float) -> Tensor:
-    """`step_log_prob` of replies as they were sampled; no second forward pass is needed."""
-    log_probs = torch.nn.utils.rnn.pad_sequence(
-        [torch.tensor(reply.log_probs) for reply in replies], batch_first=True
-    )
+def _sampled_terms(replies: Sequence[Reply], config: PPOConfig) -> Tensor:
+    """`policy_terms` of replies as they were sampled; no second forward pass is needed."""
+    log_probs = pad_sequence([torch.tensor(r.log_probs) for r in replies], batch_first=True)
     lengths = torch.tensor([len(reply.tokens) for reply in replies])
     mask = torch.arange(log_probs.shape[1]) < lengths[:, None]
-    action_tokens = torch.tensor([reply.action_token for reply in replies])
-    return step_log_prob(log_probs, mask, action_tokens, thought_coef)
+    terms, _ = policy_terms(
+        config.objective, log_probs, mask, _action_tokens(replies), config.thought_coef
+    )
+    return terms
+
+
+def _action_tokens(replies: Sequence[Reply], device: torch.device | None = None) -> Tensor:
+    return torch.tensor([reply.action_token for reply in replies], device=device)
 
 
 class PPO:
@@ -194,122 +132,237 @@ class PPO:
     Args:
         policy: The policy to train; dropout stays off, in rollouts and updates alike.
         config: The numbers.
-        updates: How many updates there will be, for the learning rate's cosine.
+        total_steps: Environment steps there will be, for the learning rate's cosine.
     """
 
-    def __init__(self, policy: VLMPolicy, config: PPOConfig, updates: int) -> None:
+    def __init__(self, policy: VLMPolicy, config: PPOConfig, total_steps: int) -> None:
         self.policy = policy.eval()
         self.config = config
+        self.total_steps = total_steps
+        self.updates = 0
+        self._steps = 0
         self._rng = np.random.default_rng(config.seed)
         self._parameters = [p for p in policy.parameters() if p.requires_grad]
         head = {id(parameter) for parameter in policy.value_head.parameters()}
+        value_rate = config.value_learning_rate
         groups: list[dict[str, Any]] = [
-            {"params": [p for p in self._parameters if id(p) not in head]},
+            {
+                "params": [p for p in self._parameters if id(p) not in head],
+                "peak": config.learning_rate,
+            },
             {
                 "params": list(policy.value_head.parameters()),
-                "lr": (
-                    config.learning_rate
-                    if config.value_learning_rate is None
-                    else config.value_learning_rate
-                ),
+                "peak": config.learning_rate if value_rate is None else value_rate,
             },
         ]
         self.optimizer = torch.optim.Adam(groups, lr=config.learning_rate)
-        minibatches = -(-config.num_envs * config.rollout_steps // config.minibatch_size)
-        self._steps_per_update = config.epochs * minibatches
-        self.schedule = get_cosine_with_min_lr_schedule_with_warmup(
-            self.optimizer,
-            num_warmup_steps=0,
-            num_training_steps=updates * self._steps_per_update,
-            min_lr_rate=config.final_learning_rate / config.learning_rate,
-        )
+        self._set_learning_rate(0.0)
+        self._corrections = Corrections(config.imitation_memory, config.seed)
+        if config.kl_coef > 0:
+            policy.keep_reference()
 
-    def update(self, rollout: Rollout) -> dict[str, float | None]:
+    @property
+    def learning_rate(self) -> float:
+        """The model's, now."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def update(self, rollout: Rollout | GroupRollout) -> dict[str, float | None]:
         """Makes the optimiser steps that one rollout is worth, and reports on them."""
-        batch = make_batch(rollout, self.config, self.policy.device)
+        config = self.config
+        batch = make_batch(rollout, config, self.policy.device)
+        if config.kl_coef > 0:
+            batch.reference = self._reference(batch)
+        if config.standardise_values and self.policy.value_head.is_fresh:
+            self._standardise(batch)
+        self._corrections.add(rollout.corrections)
         seen: list[dict[str, float]] = []
         norms: list[float] = []
+        steps = config.epochs * -(-len(batch) // config.minibatch_size)
         for minibatch in self._minibatches(batch):
             self.optimizer.zero_grad()
-            parts = [self._accumulate(part, minibatch) for part in self._split(minibatch)]
-            seen.append({key: sum(part[key] for part in parts) for key in _SUMMED})
+            parts = [
+                self._accumulate(part, len(part) / len(minibatch))
+                for part in minibatch.split(config.micro_batch_size)
+            ]
+            seen.append({key: sum(part[key] for part in parts) for key in parts[0]})
             seen[-1]["ratio_error"] = max(part["ratio_error"] for part in parts)
-            if self.config.target_kl is not None and seen[-1]["approx_kl"] > self.config.target_kl:
+            if config.target_kl is not None and seen[-1]["approx_kl"] > config.target_kl:
                 break
-            norm = torch.nn.utils.clip_grad_norm_(self._parameters, self.config.max_grad_norm)
+            norm = torch.nn.utils.clip_grad_norm_(self._parameters, config.max_grad_norm)
             norms.append(norm.item())
             self.optimizer.step()
-            self.schedule.step()
-        learning_rate = self.schedule.get_last_lr()[0]
-        for _ in range(self._steps_per_update - len(norms)):
-            self.schedule.step()  # an update that ends early does not stretch the cosine
-        errors = rollout.advantages(self.config.gamma, self.config.gae_lambda)
-        variance = float((errors + rollout.values).var())
+            # Integers until the last, so that equal progress is equal to the last digit.
+            done = self._steps * steps + len(norms) * len(batch)
+            self._set_learning_rate(done / (self.total_steps * steps))
+        learning_rate = self.learning_rate
+        self._steps += len(batch)
+        self.updates += 1
+        # An update that ends early does not stretch the cosine.
+        self._set_learning_rate(self._steps / self.total_steps)
+        means = {
+            f"train/{key}": float(np.mean([part[key] for part in seen]))
+            for key in seen[0]
+            if key != "ratio_error"
+        }
         return {
-            **{f"train/{key}": float(np.mean([part[key] for part in seen])) for key in _SUMMED},
+            **means,
             "train/gradient_norm": float(np.mean(norms)) if norms else None,
             "train/optimizer_steps": len(norms),
             "train/first_ratio_error": seen[0]["ratio_error"],
-            "train/explained_variance": 1 - float(errors.var()) / variance if variance else None,
+            "train/explained_variance": _explained_variance(rollout, config),
             "train/learning_rate": learning_rate,
         }
 
+    def _set_learning_rate(self, progress: float) -> None:
+        """A cosine from each group's peak down to the same share of it."""
+        end = self.config.final_learning_rate / self.config.learning_rate
+        share = 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0))) * (1 - end) + end
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * share
+
     def _minibatches(self, batch: Batch) -> Iterator[Batch]:
         for _ in range(self.config.epochs):
-            order = self._rng.permutation(len(batch.replies)).tolist()
+            order = self._rng.permutation(len(batch)).tolist()
             for start in range(0, len(order), self.config.minibatch_size):
                 yield batch.select(order[start : start + self.config.minibatch_size])
 
-    def _split(self, minibatch: Batch) -> Iterator[Batch]:
-        size = self.config.micro_batch_size
-        for start in range(0, len(minibatch.replies), size):
-            yield minibatch.select(range(start, min(start + size, len(minibatch.replies))))
-
-    def _accumulate(self, part: Batch, minibatch: Batch) -> dict[str, float]:
+    def _accumulate(self, part: Batch, share: float) -> dict[str, float]:
         """Adds the gradient of a micro-batch, weighted by its share of the minibatch."""
+        config = self.config
+        warming = self.updates < config.value_warmup
         scores = self.policy.score(
             part.observations,
             [reply.tokens for reply in part.replies],
-            stop_value_gradient=self.config.stop_value_gradient,
+            stop_value_gradient=config.stop_value_gradient or warming,
+            entropy=config.entropy_coef > 0,
         )
-        log_probs = step_log_prob(
+        terms, weights = policy_terms(
+            config.objective,
             scores.log_probs,
             scores.mask,
-            torch.tensor([reply.action_token for reply in part.replies], device=self.policy.device),
-            self.config.thought_coef,
+            _action_tokens(part.replies, self.policy.device),
+            config.thought_coef,
         )
-        log_ratio = log_probs - part.log_probs
+        log_ratio = terms - part.log_probs[:, : terms.shape[1]]
         ratio = log_ratio.exp()
-        policy_loss = -clipped_objective(ratio, part.advantages, self.config.clip).mean()
-        value_loss = mse_loss(scores.values, part.returns)
-        share = len(part.replies) / len(minibatch.replies)
-        loss = policy_loss + self.config.value_coef * value_loss
+        surrogate = clipped_objective(ratio, part.advantages[:, None], config.clip)
+        losses = {"policy_loss": -mean_over_tokens(surrogate, weights).mean()}
+        loss = losses["policy_loss"]
+        if config.has_critic:
+            losses["value_loss"] = mse_loss(scores.values, part.returns)
+            value_loss = config.value_coef * losses["value_loss"]
+            loss = value_loss if warming else loss + value_loss
+        if not warming:
+            loss = loss + self._regularisers(part, scores, losses)
         (share * loss).backward()
         with torch.no_grad():
-            clipped = ((ratio - 1).abs() > self.config.clip).float().mean()
+            outside = ((ratio - 1).abs() > config.clip).float()
+            # Schulman's estimator with low variance: E[(r - 1) - log r].
+            divergence = mean_over_tokens(ratio - 1 - log_ratio, weights).mean()
             return {
-                "policy_loss": share * policy_loss.item(),
-                "value_loss": share * value_loss.item(),
-                # Schulman's estimator with low variance: E[(r - 1) - log r].
-                "approx_kl": share * (ratio - 1 - log_ratio).mean().item(),
-                "clip_fraction": share * clipped.item(),
-                "ratio_error": (ratio - 1).abs().max().item(),
+                **{key: share * value.item() for key, value in losses.items()},
+                "approx_kl": share * divergence.item(),
+                "clip_fraction": share * mean_over_tokens(outside, weights).mean().item(),
+                "ratio_error": ((ratio - 1).abs() * (weights > 0)).max().item(),
             }
 
+    def _regularisers(
+        self, part: Batch, scores: Scores, losses: dict[str, Tensor]
+    ) -> Tensor | float:
+        """What is added to PPO's loss where it is asked for; each is noted in `losses`."""
+        config = self.config
+        total: Tensor | float = 0.0
+        tokens = scores.mask.float()
+        if scores.entropies is not None:
+            losses["entropy"] = mean_over_tokens(scores.entropies, tokens).mean()
+            total = total - config.entropy_coef * losses["entropy"]
+        if config.kl_coef > 0 and part.reference is not None:
+            reference = part.reference[:, : tokens.shape[1]]
+            kl = mean_over_tokens(kl_estimate(scores.log_probs, reference), tokens)
+            losses["reference_kl"] = kl.mean()
+            total = total + config.kl_coef * losses["reference_kl"]
+        if config.imitation_coef > 0:
+            corrected = self._corrections.sample(len(part))
+            losses["imitation_loss"] = thought_loss(self.policy, corrected)
+            total = total + config.imitation_coef * losses["imitation_loss"]
+        return total
 
-_SUMMED = ("policy_loss", "value_loss", "approx_kl", "clip_fraction")
+    def _standardise(self, batch: Batch) -> None:
+        parts = batch.split(self.config.micro_batch_size)
+        states = [self.policy.states(part.observations) for part in parts]
+        self.policy.value_head.standardise(torch.cat(states))
+
+    def _reference(self, batch: Batch) -> Tensor:
+        """Log-probabilities of a batch's tokens under the policy that training started with."""
+        rows: list[Tensor] = []
+        with torch.no_grad(), self.policy.reference():
+            for part in batch.split(self.config.micro_batch_size):
+                replies = [reply.tokens for reply in part.replies]
+                rows += self.policy.score(part.observations, replies).log_probs
+        return pad_sequence(rows, batch_first=True)
+
+
+class Corrections:
+    """Corrected replies to imitate: the latest ones, old beside new (DAgger, Ross et al. 2011).
+
+    Args:
+        capacity: How many are kept; the oldest go first.
+        seed: Of drawing from them.
+    """
+
+    def __init__(self, capacity: int, seed: int) -> None:
+        self._kept: deque[Demonstration] = deque(maxlen=capacity)
+        self._rng = np.random.default_rng([seed, 2])
+
+    def add(self, corrections: Sequence[Demonstration]) -> None:
+        """Keeps some more."""
+        self._kept.extend(corrections)
+
+    def sample(self, count: int) -> list[Demonstration]:
+        """Draws some, uniformly and independently."""
+        return [self._kept[i] for i in self._rng.integers(len(self._kept), size=count)]
+
+
+def thought_loss(policy: VLMPolicy, corrected: Sequence[Demonstration]) -> Tensor:
+    """`imitation_loss` of corrected replies."""
+    replies = [policy.encode_reply(each.reply) for each in corrected]
+    starts = [parse(each.reply, each.observation.actions).action_start for each in corrected]
+    action_tokens = [
+        policy.action_token(reply, start) for reply, start in zip(replies, starts, strict=True)
+    ]
+    scores = policy.score([each.observation for each in corrected], replies, temperature=1.0)
+    return imitation_loss(
+        scores.log_probs, scores.mask, torch.tensor(action_tokens, device=policy.device)
+    )
+
+
+def _explained_variance(rollout: Rollout | GroupRollout, config: PPOConfig) -> float | None:
+    """Of the returns, by the values; `None` without a critic, or if all returns are equal."""
+    if isinstance(rollout, GroupRollout):
+        return None
+    errors = rollout.advantages(config.gamma, config.gae_lambda)
+    variance = float((errors + rollout.values).var())
+    return 1 - float(errors.var()) / variance if variance else None
 
 
 def train_ppo(config: PPOConfig) -> VLMPolicy:
     """Trains a policy by its environment's reward and saves it in `config.out`.
 
-    An interrupt (Ctrl-C) or an error saves what was learned so far before it is raised again.
+    The configuration that is saved with it has numbers in place of all defaults that depend on the
+    model or the environment. An interrupt (Ctrl-C) or an error saves what was learned so far before
+    it is raised again.
 
     Raises:
         FileExistsError: If `config.out` holds anything already.
     """
     policy = VLMPolicy.load(
-        config.model, temperature=config.temperature, max_new_tokens=config.max_new_tokens
+        config.model,
+        options=config,
+        temperature=config.temperature,
+        max_new_tokens=config.max_new_tokens,
+        top_k=config.top_k,
+        top_p=config.top_p,
+        memory=config.memory,
     )
     if config.cot and not policy.cot:
         raise ValueError(f"{config.model} was fine-tuned without reasoning: pass --no-cot")
@@ -317,15 +370,9 @@ def train_ppo(config: PPOConfig) -> VLMPolicy:
         raise ValueError(f"{config.model} was saved as greedy: pass a --temperature above 0")
     policy.settings = replace(policy.settings, cot=config.cot)
     policy.seed(config.seed)
-    collector = Collector(
-        config.env,
-        config.num_envs,
-        seed=config.seed,
-        env_kwargs=config.env_kwargs,
-        illegal_penalty=config.illegal_penalty,
-    )
+    collector = _collector(config, policy)
     try:
-        run = Run(config.out, config, overwrite=config.overwrite)
+        run = Run(config.out, _resolved(config, policy, collector), overwrite=config.overwrite)
         with run.saving(policy):
             _train(config, policy, collector, run)
     finally:
@@ -333,21 +380,51 @@ def train_ppo(config: PPOConfig) -> VLMPolicy:
     return policy
 
 
-def _train(config: PPOConfig, policy: VLMPolicy, collector: Collector, run: Run) -> None:
+def _collector(config: PPOConfig, policy: VLMPolicy) -> Collector | GroupCollector:
+    options: dict[str, Any] = {
+        "seed": config.seed,
+        "env_kwargs": config.env_kwargs,
+        "illegal_penalty": config.illegal_penalty,
+        "memory": policy.memory,
+        "correct": config.imitation_coef > 0,
+    }
+    if config.has_critic:
+        return Collector(config.env, config.num_envs, **options)
+    return GroupCollector(config.env, config.num_envs, config.group_size, **options)
+
+
+def _resolved(
+    config: PPOConfig, policy: VLMPolicy, collector: Collector | GroupCollector
+) -> PPOConfig:
+    settings = policy.settings
+    return replace(
+        config,
+        temperature=settings.temperature,
+        max_new_tokens=settings.max_new_tokens,
+        top_k=settings.top_k,
+        top_p=settings.top_p,
+        memory=settings.memory,
+        illegal_penalty=collector.illegal_penalty,
+    )
+
+
+def _train(
+    config: PPOConfig, policy: VLMPolicy, collector: Collector | GroupCollector, run: Run
+) -> None:
     batch = config.num_envs * config.rollout_steps
-    updates = -(-config.total_steps // batch)
-    algorithm = PPO(policy, config, updates)
-    progress = tqdm(total=updates * batch, desc="ppo", unit=" steps")
-    for update in range(1, updates + 1):
-        started = time.perf_counter()
-        rollout = collector.collect(policy, config.rollout_steps)
-        collected = time.perf_counter()
-        metrics = {**rollout.metrics, **algorithm.update(rollout)}
-        ended = time.perf_counter()
-        metrics["time/rollout_steps_per_second"] = batch / (collected - started)
-        metrics["time/update_steps_per_second"] = batch / (ended - collected)
-        run.log(update * batch, metrics)
-        progress.update(batch)
-        success = metrics["rollout/success_rate"]
-        progress.set_postfix(success="-" if success is None else f"{success:.2f}")
-    progress.close()
+    total = -(-config.total_steps // batch) * batch
+    algorithm = PPO(policy, config, total)
+    done = 0
+    with tqdm(total=total, desc="ppo", unit=" steps") as progress:
+        while done < total:
+            rollout = collector.collect(policy, config.rollout_steps)
+            started = time.perf_counter()
+            metrics = {**rollout.metrics, **algorithm.update(rollout)}
+            steps = len(rollout.flat_replies())
+            metrics["time/update_steps_per_second"] = steps / (time.perf_counter() - started)
+            metrics["system/peak_memory_gib"] = peak_memory()
+            done += steps
+            run.log(done, metrics)
+            progress.update(min(steps, total - progress.n))
+            success = metrics["rollout/success_rate"]
+            progress.set_postfix(success="-" if success is None else f"{success:.2f}")

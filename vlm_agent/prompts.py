@@ -21,6 +21,8 @@ def build_prompt(observation: Observation, *, cot: bool = True) -> str:
     parts = [observation.task.description]
     if observation.goal is not None:
         parts.append(f"Your goal: {observation.goal}")
+    if observation.history:
+        parts.append(_recall(observation))
     choices = ", ".join(json.dumps(action) for action in observation.actions)
     parts.append(f"You can choose between {choices}.")
     parts.extend(f"The {name} is: {value}" for name, value in observation.given.items())
@@ -31,6 +33,21 @@ def build_prompt(observation: Observation, *, cot: bool = True) -> str:
     form[ACTION] = "..."
     parts.append(f"Answer with JSON in this form: {json.dumps(form, ensure_ascii=False)}")
     return "\n".join(parts)
+
+
+def _recall(observation: Observation) -> str:
+    """Tells which of several pictures is the present one, and what was done in the others."""
+    past = observation.history
+    chosen = ", then ".join(json.dumps(moment.action) for moment in past)
+    if len(past) == 1:
+        return (
+            f"The first picture shows your last step, in which you chose {chosen}. The second "
+            "picture shows the present."
+        )
+    return (
+        f"The first {len(past)} pictures show your last {len(past)} steps, oldest first, in which "
+        f"you chose {chosen}. The last picture shows the present."
+    )
 
 
 def build_messages(prompt: str, images: int = 1) -> list[dict[str, Any]]:

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm_agent.evaluate import Perception, legal_action
+from vlm_agent.demonstrations import Demonstration
+from vlm_agent.evaluate import legal_action
 from vlm_agent.policy import VLMPolicy
+from vlm_agent.prompts import build_reply
+from vlm_agent.tally import Tally
 from vlm_agent.task import (
     EnvFactory,
     Info,
+    Moment,
     Observation,
+    ProtocolError,
     Reply,
     Task,
+    action_index,
     env_action,
     episode_seeds,
     make_vector_env,
     observe,
     split_infos,
-    succeeded,
 )
 
 Floats = NDArray[np.float64]
@@ -43,6 +48,7 @@ class Rollout:
             of the episode's own last observation where it was truncated.
         last: Where the step was the last of its episode.
         metrics: What the rollout showed, under the keys it is logged by.
+        corrections: What an expert would have replied to each step, where that was asked for.
     """
 
     observations: list[list[Observation]]
@@ -52,6 +58,15 @@ class Rollout:
     next_values: Floats
     last: Bools
     metrics: dict[str, float | None] = field(default_factory=dict)
+    corrections: list[Demonstration] = field(default_factory=list)
+
+    def flat_observations(self) -> list[Observation]:
+        """The observations one after the other, all of the first step first."""
+        return [observation for step in self.observations for observation in step]
+
+    def flat_replies(self) -> list[Reply]:
+        """The replies in the same order."""
+        return [reply for step in self.replies for reply in step]
 
     def advantages(self, gamma: float, gae_lambda: float) -> Floats:
         """Generalised advantage estimates."""
@@ -101,6 +116,12 @@ class Collector:
         illegal_penalty: Taken from the reward of a step whose reply names no legal action. Without
             it a policy may learn that nonsense, for which a random move is played, pays better
             than the move that its own thought leads to. Logged returns are the environment's own.
+            By default 1 where actions are text, and else 0.
+        memory: How many steps of the episode observations remember.
+        correct: Whether to ask the environment's expert for a correction of every reply.
+
+    Raises:
+        ProtocolError: If corrections are asked for and the environment has no expert.
     """
 
     def __init__(
@@ -110,14 +131,20 @@ class Collector:
         *,
         seed: int = 0,
         env_kwargs: Mapping[str, Any] | None = None,
-        illegal_penalty: float = 0.0,
+        illegal_penalty: float | None = None,
+        memory: int = 0,
+        correct: bool = False,
     ) -> None:
-        self.illegal_penalty = illegal_penalty
         self.envs = make_vector_env(env, num_envs, **(env_kwargs or {}))
         self.task = Task(self.envs.call("task_description")[0], self.envs.call("action_names")[0])
+        self.illegal_penalty = penalty_for(self.task, illegal_penalty)
+        self.memory = memory
+        self.correct = correct
         self._rng = np.random.default_rng(seed)
         pictures, infos = self.envs.reset(seed=list(episode_seeds("training", seed, num_envs)))
-        self._now = self._observe(pictures, infos)
+        self._now = self._observe(pictures, infos, [()] * num_envs)
+        if correct:
+            self._corrections()  # asked once now, so that a missing expert is told of at once
         self._returns = np.zeros(num_envs)
         self._lengths = np.zeros(num_envs, dtype=int)
 
@@ -127,7 +154,8 @@ class Collector:
         rollout = Rollout(
             [], [], np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(shape, dtype=bool)
         )
-        tally = _Tally()
+        tally = Tally()
+        started = perf_counter()
         for step in range(steps):
             replies = policy.act(self._now)
             actions = [
@@ -138,11 +166,13 @@ class Collector:
             rollout.replies.append(replies)
             rollout.values[step] = [reply.value for reply in replies]
             tally.replies(self._now, replies)
+            if self.correct:
+                rollout.corrections += self._corrections()
             self._step(policy, actions, rollout, step, tally)
         # V(s_{t+1}) of a step within an episode is what the next step found; of the last, ask.
         following = np.vstack([rollout.values[1:], [policy.values(self._now)]])
         rollout.next_values = np.where(rollout.last, rollout.next_values, following)
-        rollout.metrics = tally.metrics()
+        rollout.metrics = tally.metrics(perf_counter() - started)
         return rollout
 
     def close(self) -> None:
@@ -150,11 +180,13 @@ class Collector:
         self.envs.close()
 
     def _step(
-        self, policy: VLMPolicy, actions: list[int], rollout: Rollout, step: int, tally: _Tally
+        self, policy: VLMPolicy, actions: list[int], rollout: Rollout, step: int, tally: Tally
     ) -> None:
         played = [env_action(o, a) for o, a in zip(self._now, actions, strict=True)]
         batch = np.asarray(played) if self.task.action_names is not None else tuple(played)
-        pictures, rewards, terminated, truncated, infos = self.envs.step(batch)
+        with tally.in_environment():
+            pictures, rewards, terminated, truncated, infos = self.envs.step(batch)
+        histories = [o.remember(a, self.memory) for o, a in zip(self._now, actions, strict=True)]
         illegal = np.array([reply.action is None for reply in rollout.replies[step]])
         rollout.rewards[step] = rewards - self.illegal_penalty * illegal
         rollout.last[step] = terminated | truncated
@@ -171,57 +203,51 @@ class Collector:
             cut = [index for index in ended if not terminated[index]]
             if cut:
                 final = [
-                    observe(self.task, infos["final_obs"][index], final_infos[index])
+                    observe(
+                        self.task, infos["final_obs"][index], final_infos[index], histories[index]
+                    )
                     for index in cut
                 ]
                 rollout.next_values[step, cut] = policy.values(final)
-        self._now = self._observe(pictures, infos)
+        for index in ended:
+            histories[index] = ()  # a new episode remembers nothing of the last one
+        self._now = self._observe(pictures, infos, histories)
 
-    def _observe(self, pictures: Any, infos: Info) -> list[Observation]:
+    def _observe(
+        self, pictures: Any, infos: Info, histories: Sequence[tuple[Moment, ...]]
+    ) -> list[Observation]:
         return [
-            observe(self.task, picture, info)
-            for picture, info in zip(
-                np.array(pictures), split_infos(infos, self.envs.num_envs), strict=True
+            observe(self.task, picture, info, history)
+            for picture, info, history in zip(
+                np.array(pictures),
+                split_infos(infos, self.envs.num_envs),
+                histories,
+                strict=True,
             )
         ]
 
+    def _corrections(self) -> list[Demonstration]:
+        try:
+            moves = self.envs.call("expert")
+        except AttributeError as error:
+            raise ProtocolError(
+                f"{self.envs} has no `expert()` to correct thoughts by: offer one, or train "
+                "without imitation_coef"
+            ) from error
+        return [
+            correction(observation, action, reason)
+            for observation, (action, reason) in zip(self._now, moves, strict=True)
+        ]
 
-class _Tally:
-    """Counts what a rollout shows."""
 
-    def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
-        self._perception = Perception()
-        self._return = 0.0
+def correction(observation: Observation, action: Any, reason: str) -> Demonstration:
+    """What an expert that plays an action for a reason would have replied to an observation."""
+    reply = build_reply(observation, action_index(observation, action), reason)
+    return Demonstration(observation, reply)
 
-    def replies(self, observations: list[Observation], replies: list[Reply]) -> None:
-        for observation, reply in zip(observations, replies, strict=True):
-            self._perception.add(reply, observation)
-            self._counts.update(
-                steps=1,
-                illegal=reply.action is None,
-                tokens=len(reply.tokens),
-                thought_tokens=reply.action_token,
-            )
 
-    def episode(self, info: Info, total: float, length: int) -> None:
-        self._counts.update(episodes=1, successes=succeeded(info), length=int(length))
-        self._return += total
-
-    def metrics(self) -> dict[str, float | None]:
-        count = self._counts
-
-        def mean(total: float, number: int) -> float | None:
-            return total / number if number else None
-
-        episodes, steps = count["episodes"], count["steps"]
-        return {
-            "rollout/episodes": episodes,
-            "rollout/success_rate": mean(count["successes"], episodes),
-            "rollout/mean_return": mean(self._return, episodes),
-            "rollout/mean_length": mean(count["length"], episodes),
-            "rollout/illegal_rate": mean(count["illegal"], steps),
-            "rollout/perception": self._perception.share,
-            "rollout/reply_tokens": mean(count["tokens"], steps),
-            "rollout/thought_tokens": mean(count["thought_tokens"], steps),
-        }
+def penalty_for(task: Task, illegal_penalty: float | None) -> float:
+    """The penalty for illegal replies; where none is given, 1 for text actions and else 0."""
+    if illegal_penalty is None:
+        return 1.0 if task.action_names is None else 0.0
+    return illegal_penalty

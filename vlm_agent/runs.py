@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -107,6 +108,24 @@ class Run:
                 shutil.rmtree(entry)
             else:
                 entry.unlink()
+
+
+def peak_memory() -> float | None:
+    """The most memory held so far, in GiB: of the GPU where there is one, else of the process.
+
+    `None` on systems that do not tell.
+    """
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**30
+    try:
+        import resource
+    except ModuleNotFoundError:
+        return None
+    # In bytes on macOS, and in units of 1024 elsewhere.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
 
 
 class Saveable(Protocol):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -11,15 +13,16 @@ from tqdm import tqdm
 from transformers import get_cosine_with_min_lr_schedule_with_warmup
 
 from vlm_agent.demonstrations import Demonstration, Demonstrator
-from vlm_agent.options import JsonObject, check_least, check_positive
+from vlm_agent.model_options import ModelOptions
+from vlm_agent.options import JsonObject, check_least, check_not_negative, check_positive
 from vlm_agent.policy import Settings, VLMPolicy
 from vlm_agent.prompts import build_prompt
-from vlm_agent.runs import Run
+from vlm_agent.runs import Run, peak_memory
 from vlm_agent.tiny import build_tiny
 
 
 @dataclass
-class SFTConfig:
+class SFTConfig(ModelOptions):
     """Fine-tunes a model on the replies of an environment's expert, and saves it as a policy.
 
     Args:
@@ -30,9 +33,11 @@ class SFTConfig:
         overwrite: Replace a run that --out holds.
         seed: Of weights, episodes and random moves.
         cot: Read out the state and reason before the action.
+        memory: Steps of the episode, pictures and actions, that the prompt recalls.
         random_share: Share of the demonstrator's moves that are random, 0 to 1.
         samples: Demonstrations to learn from.
         batch_size: Demonstrations an optimiser step.
+        micro_batch_size: Demonstrations a forward pass; lower it to save memory.
         learning_rate: Peak of a cosine; by default 2e-3 for tiny and 2e-5 for others.
         max_grad_norm: Gradient norm to clip to.
         temperature: At which the trained policy will act.
@@ -46,9 +51,11 @@ class SFTConfig:
     overwrite: bool = False
     seed: int = 0
     cot: bool = True
+    memory: int = 0
     random_share: float = 0.0
     samples: int = 4096
     batch_size: int = 16
+    micro_batch_size: int = 16
     learning_rate: float | None = None
     max_grad_norm: float = 1.0
     temperature: float = 0.2
@@ -56,8 +63,16 @@ class SFTConfig:
 
     def __post_init__(self) -> None:
         """Refuses numbers that cannot be trained with."""
-        check_least(self, 1, "samples", "batch_size")
+        super().__post_init__()
+        check_least(self, 1, "samples", "batch_size", "micro_batch_size")
         check_positive(self, "max_grad_norm", "learning_rate")
+        check_not_negative(self, "memory")
+        changed = self.lora or self.load_in_4bit or self.gradient_checkpointing
+        if self.model == "tiny" and (changed or self.dtype != "auto"):
+            raise ValueError(
+                "model='tiny' is built from nothing, in float32, with all weights trained: leave "
+                "out lora, load_in_4bit, dtype and gradient_checkpointing, or name another model"
+            )
 
 
 def train_sft(config: SFTConfig) -> VLMPolicy:
@@ -75,6 +90,7 @@ def train_sft(config: SFTConfig) -> VLMPolicy:
         cot=config.cot,
         seed=config.seed,
         env_kwargs=config.env_kwargs,
+        memory=config.memory,
     )
     try:
         policy = _start(config, demonstrator)
@@ -87,9 +103,14 @@ def train_sft(config: SFTConfig) -> VLMPolicy:
 
 
 def _start(config: SFTConfig, demonstrator: Demonstrator) -> VLMPolicy:
-    settings = Settings(config.cot, config.temperature, config.max_new_tokens)
+    settings = Settings(
+        cot=config.cot,
+        temperature=config.temperature,
+        max_new_tokens=config.max_new_tokens,
+        memory=config.memory,
+    )
     if config.model != "tiny":
-        return VLMPolicy.load(config.model, **vars(settings))
+        return VLMPolicy.load(config.model, options=config, **vars(settings))
     texts = itertools.chain.from_iterable(
         (build_prompt(item.observation, cot=config.cot), item.reply)
         for batch in itertools.islice(demonstrator, -(-2048 // config.batch_size))
@@ -103,36 +124,57 @@ def _train(config: SFTConfig, policy: VLMPolicy, demonstrator: Demonstrator, run
     if learning_rate is None:
         learning_rate = 2e-3 if config.model == "tiny" else 2e-5
     steps = -(-config.samples // config.batch_size)
-    optimizer = torch.optim.AdamW(policy.model.parameters(), lr=learning_rate, weight_decay=0.0)
+    parameters = [p for p in policy.model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.0)
     schedule = get_cosine_with_min_lr_schedule_with_warmup(
         optimizer, num_warmup_steps=min(20, steps // 10), num_training_steps=steps, min_lr_rate=0.01
     )
     policy.train()
-    progress = tqdm(total=steps * config.batch_size, desc="sft", unit=" demonstrations")
-    for step, batch in enumerate(itertools.islice(demonstrator, steps), start=1):
-        loss = reply_loss(policy, batch)
-        optimizer.zero_grad()
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(policy.model.parameters(), config.max_grad_norm)
-        optimizer.step()
-        metrics = {
-            "train/loss": loss.item(),
-            "train/gradient_norm": norm.item(),
-            "train/learning_rate": schedule.get_last_lr()[0],
-        }
-        schedule.step()
-        run.log(step * config.batch_size, metrics)
-        progress.update(len(batch))
-        progress.set_postfix(loss=f"{metrics['train/loss']:.3f}")
-    progress.close()
+    with tqdm(total=steps * config.batch_size, desc="sft", unit=" demonstrations") as progress:
+        for step, batch in enumerate(itertools.islice(demonstrator, steps), start=1):
+            started = time.perf_counter()
+            optimizer.zero_grad()
+            loss, tokens = accumulate(policy, batch, config.micro_batch_size)
+            norm = torch.nn.utils.clip_grad_norm_(parameters, config.max_grad_norm)
+            optimizer.step()
+            seconds = time.perf_counter() - started
+            metrics = {
+                "train/loss": loss,
+                "train/gradient_norm": norm.item(),
+                "train/learning_rate": schedule.get_last_lr()[0],
+                "time/samples_per_second": len(batch) / seconds,
+                "time/tokens_per_second": tokens / seconds,
+                "system/peak_memory_gib": peak_memory(),
+            }
+            schedule.step()
+            run.log(step * config.batch_size, metrics)
+            progress.update(len(batch))
+            progress.set_postfix(loss=f"{loss:.3f}")
     policy.eval()
 
 
-def reply_loss(policy: VLMPolicy, batch: list[Demonstration]) -> Tensor:
-    """Mean negative log-probability of the tokens of the demonstrated replies."""
-    scores = policy.score(
-        [item.observation for item in batch],
-        [policy.encode_reply(item.reply) for item in batch],
-        temperature=1.0,
-    )
-    return -scores.log_probs.sum() / scores.mask.sum()
+def accumulate(
+    policy: VLMPolicy, batch: Sequence[Demonstration], micro_batch_size: int
+) -> tuple[float, int]:
+    """Adds the gradient of a batch's loss, and gives the loss and the number of reply tokens.
+
+    The loss is the mean negative log-probability of the tokens of the demonstrated replies, at
+    temperature 1, whatever the size of the micro-batches that it is computed in.
+    """
+    replies = [policy.encode_reply(item.reply) for item in batch]
+    tokens = sum(len(reply) for reply in replies)
+    total = 0.0
+    for start in range(0, len(batch), micro_batch_size):
+        part = slice(start, start + micro_batch_size)
+        loss = reply_loss(policy, batch[part], replies[part]) / tokens
+        loss.backward()
+        total += loss.item()
+    return total, tokens
+
+
+def reply_loss(
+    policy: VLMPolicy, batch: Sequence[Demonstration], replies: Sequence[list[int]]
+) -> Tensor:
+    """Summed negative log-probability of the tokens of the demonstrated replies."""
+    scores = policy.score([item.observation for item in batch], replies, temperature=1.0)
+    return -scores.log_probs.sum()

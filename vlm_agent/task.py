@@ -15,7 +15,7 @@ Seeds are derived here too, so that no evaluation episode is ever trained on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -40,6 +40,14 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Moment:
+    """A step of the episode that is past: its picture, and the text of the action played in it."""
+
+    image: NDArray[np.uint8]
+    action: str
+
+
+@dataclass(frozen=True)
 class Observation:
     """One moment of an episode: what a policy is given, and what its reply is judged by.
 
@@ -51,6 +59,7 @@ class Observation:
         goal: The episode's own goal, or `None`.
         state: What the picture shows, field by field. It names the fields that a reply must read
             out, and labels demonstrations; a policy that acts on pictures never sees its values.
+        history: The last steps of the same episode that the policy remembers, oldest first.
     """
 
     image: NDArray[np.uint8]
@@ -59,11 +68,23 @@ class Observation:
     given: Mapping[str, str] = field(default_factory=dict)
     goal: str | None = None
     state: Mapping[str, str] = field(default_factory=dict)
+    history: tuple[Moment, ...] = ()
+
+    def remember(self, action: int, memory: int) -> tuple[Moment, ...]:
+        """The history of the next observation of this episode.
+
+        Args:
+            action: Index into `actions` of the action played now.
+            memory: How many steps are remembered at most.
+        """
+        if memory == 0:
+            return ()
+        return (*self.history, Moment(self.image, self.actions[action]))[-memory:]
 
     @property
     def images(self) -> tuple[NDArray[np.uint8], ...]:
         """The pictures that the model is given, oldest first; the last is the current one."""
-        return (self.image,)
+        return (*(moment.image for moment in self.history), self.image)
 
 
 @dataclass(frozen=True)
@@ -163,13 +184,14 @@ def task_of(env: gym.Env[Any, Any]) -> Task:
     return Task(description, None if names is None else tuple(names))
 
 
-def observe(task: Task, picture: Any, info: Info) -> Observation:
+def observe(task: Task, picture: Any, info: Info, history: tuple[Moment, ...] = ()) -> Observation:
     """Puts together what an environment's `reset` or `step` gave.
 
     Args:
         task: The environment's task.
         picture: The observation, uint8 of shape (height, width, 3).
         info: The info that came with it.
+        history: What is remembered of the episode; nothing after a `reset`.
 
     Raises:
         ProtocolError: If the observation is not a picture, if `given` names a field that is not
@@ -198,7 +220,7 @@ def observe(task: Task, picture: Any, info: Info) -> Observation:
             f"info['given'] names {unknown}, but info['state'] holds only {sorted(state)}"
         )
     given = {name: state[name] for name in info.get("given", ())}
-    return Observation(image, task, actions, given, info.get("task"), state)
+    return Observation(image, task, actions, given, info.get("task"), state, history)
 
 
 def succeeded(info: Info) -> bool:
@@ -212,6 +234,11 @@ def succeeded(info: Info) -> bool:
             f"info must say whether the episode `is_success`; it holds {sorted(info)}"
         )
     return bool(info["is_success"])
+
+
+def action_index(observation: Observation, action: Any) -> int:
+    """The index into `observation.actions` of an action as an expert names it."""
+    return observation.actions.index(action) if isinstance(action, str) else int(action)
 
 
 def env_action(observation: Observation, action: int) -> int | str:
@@ -248,3 +275,10 @@ def episode_seeds(
         raise ValueError(f"seed {seed} is negative: expected 0 or above")
     words = np.random.SeedSequence(seed).generate_state(count, np.uint64)
     return [(int(word) >> 2 << 1) | (purpose == "evaluation") for word in words]
+
+
+def training_seeds(seed: int) -> Iterator[int]:
+    """Endless seeds of single episodes to train on; even, as all training seeds are."""
+    rng = np.random.default_rng(np.random.SeedSequence(seed))
+    while True:
+        yield int(rng.integers(1 << 62)) << 1

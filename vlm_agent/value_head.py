@@ -15,10 +15,20 @@ _FORMAT = "1"
 
 
 class ValueHead(nn.Module):
-    """A hidden state to the value of the step, in float32 whatever the model computes in."""
+    """A hidden state to the value of the step, in float32 whatever the model computes in.
+
+    Attributes:
+        mean: Taken from hidden states before anything else, shape (hidden size,); 0 at first.
+        scale: What they are then divided by, of the same shape; 1 at first.
+    """
+
+    mean: Tensor
+    scale: Tensor
 
     def __init__(self, hidden_size: int) -> None:
         super().__init__()
+        self.register_buffer("mean", torch.zeros(hidden_size))
+        self.register_buffer("scale", torch.ones(hidden_size))
         with torch.random.fork_rng():
             torch.manual_seed(0)
             self.layers = nn.Sequential(
@@ -31,7 +41,26 @@ class ValueHead(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Values of shape (batch,) from hidden states of shape (batch, hidden size)."""
-        return cast(Tensor, self.layers(hidden.float())[:, 0])
+        return cast(Tensor, self.layers((hidden.float() - self.mean) / self.scale)[:, 0])
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it has learned nothing yet, and says 0 of every state."""
+        return not cast(nn.Linear, self.layers[-1]).weight.any()
+
+    @torch.no_grad()
+    def standardise(self, hidden: Tensor) -> None:
+        """Sets `mean` and `scale` so that these hidden states have mean 0 and deviation 1.
+
+        The states of one task may differ by a few percent of what they have in common, which a
+        fresh head, whose inputs they are, could hardly tell apart.
+
+        Args:
+            hidden: Shape (batch, hidden size).
+        """
+        self.mean.copy_(hidden.float().mean(dim=0))
+        # The small constant keeps what hardly varies from being blown up.
+        self.scale.copy_((hidden.float().var(dim=0) + 1e-5).sqrt())
 
     def save(self, directory: Path) -> None:
         """Writes the head into a directory."""

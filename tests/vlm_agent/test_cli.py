@@ -12,7 +12,7 @@ from PIL import Image
 from vlm_agent.cli import main
 from vlm_agent.commands import EvalConfig, ShowConfig
 from vlm_agent.demo import DemoConfig
-from vlm_agent.ppo import PPOConfig
+from vlm_agent.ppo_config import PPOConfig
 from vlm_agent.sft import SFTConfig, reply_loss
 
 NUMBER_LINE = "gym_cards/NumberLine-v0"
@@ -62,7 +62,10 @@ def test_each_command_has_help(command, capsys):
 
 @pytest.mark.parametrize("config", [SFTConfig, PPOConfig, EvalConfig, ShowConfig, DemoConfig])
 def test_every_option_is_documented(config):
-    documented = re.findall(r"^    (\w+): \S", inspect.getdoc(config), re.MULTILINE)
+    documented = []
+    for kind in reversed(config.__mro__[:-1]):
+        text = inspect.cleandoc(kind.__doc__)
+        documented += re.findall(r"^    (\w+): \S", text, re.MULTILINE)
     assert documented == [field.name for field in dataclasses.fields(config)]
 
 
@@ -168,8 +171,8 @@ def test_an_interrupt_ends_with_130(monkeypatch, tmp_path, capsys):
     out = tmp_path / "out"
     losses = []
 
-    def interrupted(policy, batch):
-        losses.append(reply_loss(policy, batch))
+    def interrupted(*arguments):
+        losses.append(reply_loss(*arguments))
         if len(losses) == 2:
             raise KeyboardInterrupt
         return losses[-1]
@@ -184,7 +187,7 @@ def test_an_interrupt_ends_with_130(monkeypatch, tmp_path, capsys):
 def test_a_run_that_fails_at_once_leaves_nothing_in_the_way(monkeypatch, tmp_path, capsys):
     out = tmp_path / "out"
 
-    def failing(policy, batch):
+    def failing(*arguments):
         raise ValueError("out of luck")
 
     with monkeypatch.context() as patch:

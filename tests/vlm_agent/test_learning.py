@@ -7,7 +7,8 @@ import pytest
 
 from vlm_agent.evaluate import evaluate
 from vlm_agent.policy import VLMPolicy
-from vlm_agent.ppo import PPOConfig, train_ppo
+from vlm_agent.ppo import train_ppo
+from vlm_agent.ppo_config import PPOConfig
 from vlm_agent.sft import SFTConfig, train_sft
 
 NUMBER_LINE = "gym_cards/NumberLine-v0"

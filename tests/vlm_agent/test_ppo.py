@@ -1,23 +1,20 @@
 import dataclasses
 import json
-import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from vlm_agent.groups import Episode, GroupRollout
 from vlm_agent.policy import VLMPolicy
-from vlm_agent.ppo import (
-    PPO,
-    PPOConfig,
-    clipped_objective,
-    make_batch,
-    step_log_prob,
-    train_ppo,
-)
+from vlm_agent.ppo import PPO, Corrections, make_batch, train_ppo
+from vlm_agent.ppo_config import PPOConfig
 from vlm_agent.rollout import Collector, Rollout
 from vlm_agent.runs import read_metrics
 from vlm_agent.task import Observation, Reply, Task
+
+NUMBER_LINE = "gym_cards/NumberLine-v0"
 
 
 def config(tmp_path, **changes):
@@ -37,32 +34,6 @@ def config(tmp_path, **changes):
         "final_learning_rate": 1e-4,
     }
     return PPOConfig(**{**settings, **changes})
-
-
-def test_the_step_log_probability_by_hand():
-    log_probs = torch.tensor([[-1.0, -2.0, -4.0, -8.0], [-1.0, -3.0, 0.0, 0.0]])
-    mask = torch.tensor([[True] * 4, [True, True, False, False]])
-    # First reply: thought of two tokens, action of two. Second: all thought.
-    action_tokens = torch.tensor([2, 2])
-    expected = [0.5 * (-1 - 2) + (-4 - 8), 0.5 * (-1 - 3)]
-    assert step_log_prob(log_probs, mask, action_tokens, 0.5).tolist() == expected
-    # λ = 0 leaves the action, λ = 1 the plain log-probability of the reply.
-    assert step_log_prob(log_probs, mask, action_tokens, 0.0).tolist() == [-12.0, 0.0]
-    assert step_log_prob(log_probs, mask, action_tokens, 1.0).tolist() == [-15.0, -4.0]
-
-
-def test_padding_has_no_weight_even_where_nothing_can_be_written():
-    log_probs = torch.tensor([[-1.0, -math.inf]])
-    mask = torch.tensor([[True, False]])
-    assert step_log_prob(log_probs, mask, torch.tensor([0]), 0.5).tolist() == [-1.0]
-
-
-def test_the_clipped_objective_by_hand():
-    ratio = torch.tensor([1.0, 1.5, 1.5, 0.5, 0.5])
-    advantages = torch.tensor([2.0, 2.0, -2.0, 2.0, -2.0])
-    # Gains stop at the clip, losses do not.
-    expected = [2.0, 2.2, -3.0, 1.0, -1.8]
-    assert clipped_objective(ratio, advantages, 0.1).tolist() == pytest.approx(expected)
 
 
 def test_a_batch_by_hand():
@@ -88,29 +59,31 @@ def test_a_batch_by_hand():
     assert batch.returns.tolist() == pytest.approx([1.25, 3.0])
     plain = dataclasses.replace(settings, normalise_advantages=False)
     assert make_batch(rollout, plain, torch.device("cpu")).advantages.tolist() == [0.25, 1.0]
-    assert batch.log_probs.tolist() == pytest.approx([0.5 * -1 - 2, 0.5 * -4])
+    assert batch.log_probs[:, 0].tolist() == pytest.approx([0.5 * -1 - 2, 0.5 * -4])
+    by_token = dataclasses.replace(settings, objective="token")
+    found = make_batch(rollout, by_token, torch.device("cpu")).log_probs
+    assert found.tolist() == [[-1.0, -2.0], [-4.0, 0.0]]
 
 
 def test_the_learning_rate_falls_to_its_end_also_when_updates_end_early(make_policy, tmp_path):
     for target in (None, 1e-9):
         policy = make_policy(max_new_tokens=8)
         collector = Collector("gym_cards/NumberLine-v0", 4)
-        algorithm = PPO(policy, config(tmp_path, target_kl=target), updates=2)
-        rates = [algorithm.schedule.get_last_lr()[0]]
+        algorithm = PPO(policy, config(tmp_path, target_kl=target), total_steps=24)
+        rates = [algorithm.learning_rate]
         for _ in range(2):
             algorithm.update(collector.collect(policy, 3))
-            rates.append(algorithm.schedule.get_last_lr()[0])
+            rates.append(algorithm.learning_rate)
         assert rates == pytest.approx([1e-3, 5.5e-4, 1e-4])
 
 
-@pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")
 def test_an_update_may_end_before_its_first_step(make_policy, tmp_path):
     policy = make_policy(max_new_tokens=8)
     rollout = Collector("gym_cards/NumberLine-v0", 4).collect(policy, 3)
     for step in rollout.replies:
         step[:] = [dataclasses.replace(r, log_probs=(-9.0,) * len(r.tokens)) for r in step]
     before = [parameter.clone() for parameter in policy.parameters()]
-    metrics = PPO(policy, config(tmp_path, target_kl=0.1), updates=1).update(rollout)
+    metrics = PPO(policy, config(tmp_path, target_kl=0.1), total_steps=12).update(rollout)
     assert metrics["train/optimizer_steps"] == 0
     assert metrics["train/first_ratio_error"] > 0.1
     assert all(torch.equal(a, b) for a, b in zip(before, policy.parameters(), strict=True))
@@ -123,7 +96,7 @@ def test_the_ratio_is_1_on_the_first_minibatch_of_every_update(make_policy, tmp_
             module.attention_dropout = 0.5
     settings = config(tmp_path)
     collector = Collector("gym_cards/EZPoints-v0", settings.num_envs)
-    algorithm = PPO(policy, settings, updates=3)
+    algorithm = PPO(policy, settings, total_steps=36)
     prompts = set()
     for _ in range(3):
         rollout = collector.collect(policy, settings.rollout_steps)
@@ -143,7 +116,7 @@ def test_the_ratio_shows_a_wrong_prompt(make_policy, tmp_path):
     rollout.observations = [
         [dataclasses.replace(o, given=fixed) for o in step] for step in rollout.observations
     ]
-    assert PPO(policy, settings, updates=1).update(rollout)["train/first_ratio_error"] > 0.01
+    assert PPO(policy, settings, total_steps=12).update(rollout)["train/first_ratio_error"] > 0.01
 
 
 def test_accumulated_micro_batches_equal_one_batch(make_policy, tmp_path):
@@ -157,12 +130,15 @@ def test_accumulated_micro_batches_equal_one_batch(make_policy, tmp_path):
             rollout_steps=2,
             epochs=1,
             max_grad_norm=1e9,  # clipping would hide a gradient of the wrong size
+            learning_rate=0.1,
+            final_learning_rate=0.1,
         )
         rollout = Collector("gym_cards/NumberLine-v0", 4).collect(policy, 2)
         # Plain gradient descent, since Adam would turn rounding into steps of full size.
-        algorithm = PPO(policy, settings, updates=1)
-        algorithm.optimizer = torch.optim.SGD(policy.parameters(), lr=0.1)
-        algorithm.schedule = torch.optim.lr_scheduler.ConstantLR(algorithm.optimizer, factor=1.0)
+        algorithm = PPO(policy, settings, total_steps=12)
+        algorithm.optimizer = torch.optim.SGD(
+            [{"params": policy.parameters(), "peak": 0.1}], lr=0.1
+        )
         algorithm.update(rollout)
         after.append(torch.cat([p.detach().ravel() for p in policy.parameters()]))
     torch.testing.assert_close(after[0], after[1], atol=1e-5, rtol=1e-4)
@@ -180,7 +156,7 @@ def test_the_update_prefers_what_was_rewarded(make_policy, tmp_path):
     rollout.last = np.ones((3, 4), dtype=bool)
     rollout.next_values = np.zeros((3, 4))
     reply, observation = rollout.replies[1][2], rollout.observations[1][2]
-    PPO(policy, settings, updates=1).update(rollout)
+    PPO(policy, settings, total_steps=12).update(rollout)
     with torch.no_grad():
         after = policy.score([observation], [reply.tokens]).log_probs.sum().item()
     assert after > sum(reply.log_probs)
@@ -192,7 +168,7 @@ def test_an_update_ends_early_when_the_policy_has_moved_too_far(make_policy, tmp
         policy = make_policy(max_new_tokens=16)
         policy.seed(0)
         rollout = Collector("gym_cards/NumberLine-v0", 4).collect(policy, 3)
-        metrics = PPO(policy, config(tmp_path, target_kl=target), updates=1).update(rollout)
+        metrics = PPO(policy, config(tmp_path, target_kl=target), total_steps=12).update(rollout)
         steps[target] = metrics["train/optimizer_steps"]
     assert steps == {None: 4, 1e-9: 1}
 
@@ -207,7 +183,9 @@ def test_a_run_saves_everything(make_policy, tmp_path):
         "tokenizer.json", "processor_config.json", "run.json", "metrics.jsonl", "tensorboard",
     } <= names  # fmt: skip
     assert list((tmp_path / "out" / "tensorboard").iterdir())
-    assert json.loads((tmp_path / "out" / "run.json").read_text()) == dataclasses.asdict(settings)
+    saved = json.loads((tmp_path / "out" / "run.json").read_text())
+    resolved = {"memory": 0, "top_k": 0, "top_p": 1.0, "illegal_penalty": 0.0}
+    assert saved == json.loads(json.dumps({**dataclasses.asdict(settings), **resolved}))
     metrics = read_metrics(tmp_path / "out")
     assert [row["step"] for row in metrics] == [12, 24]
     assert 0 <= metrics[0]["rollout/illegal_rate"] <= 1
@@ -281,3 +259,204 @@ def test_a_greedy_policy_is_refused_before_anything_is_played(make_policy, tmp_p
 def test_numbers_that_cannot_be_trained_with(tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
         config(tmp_path, **changes)
+
+
+def updated(policy, tmp_path, rollout=None, **changes):
+    """Metrics of one update on a rollout of NumberLine."""
+    settings = config(tmp_path, env=NUMBER_LINE, **changes)
+    collector = Collector(NUMBER_LINE, 4, correct=settings.imitation_coef > 0)
+    algorithm = PPO(policy, settings, total_steps=24)
+    return algorithm.update(rollout or collector.collect(policy, 3)), algorithm
+
+
+def copied(parameters):
+    return [parameter.detach().clone() for parameter in parameters]
+
+
+def equal(parameters, before):
+    return all(torch.equal(a, b) for a, b in zip(parameters, before, strict=True))
+
+
+def test_only_the_value_head_learns_while_it_warms_up(make_policy, tmp_path):
+    policy = make_policy(max_new_tokens=8)
+    model, head = copied(policy.model.parameters()), copied(policy.value_head.parameters())
+    rollout = Collector(NUMBER_LINE, 4).collect(policy, 3)
+    _, algorithm = updated(policy, tmp_path, rollout, value_warmup=1)
+    assert equal(policy.model.parameters(), model)
+    assert not equal(policy.value_head.parameters(), head)
+    algorithm.update(Collector(NUMBER_LINE, 4).collect(policy, 3))
+    assert not equal(policy.model.parameters(), model), "then all learn"
+
+
+def test_a_stopped_value_gradient_stays_out_of_the_model(make_policy, tmp_path):
+    """Advantages of 0 leave nothing but the value loss."""
+    moved = {}
+    for stop in (False, True):
+        policy = make_policy(max_new_tokens=8)
+        torch.nn.init.normal_(policy.value_head.layers[-1].weight)
+        rollout = Collector(NUMBER_LINE, 4).collect(policy, 3)
+        rollout.values[:] = rollout.rewards
+        rollout.next_values[:] = 0
+        rollout.last[:] = True
+        before = copied(policy.model.parameters())
+        updated(policy, tmp_path, rollout, stop_value_gradient=stop, normalise_advantages=False)
+        moved[stop] = not equal(policy.model.parameters(), before)
+    assert moved == {False: True, True: False}
+
+
+def test_values_are_told_apart_once_standardised(make_policy, tmp_path):
+    policy = make_policy(max_new_tokens=8)
+    head = policy.value_head
+    rollout = Collector(NUMBER_LINE, 4).collect(policy, 3)
+    states = policy.states(rollout.flat_observations())
+    updated(policy, tmp_path, rollout, standardise_values=True)
+    standardised = (states - head.mean) / head.scale
+    assert torch.allclose(standardised.mean(dim=0), torch.zeros(states.shape[1]), atol=1e-2)
+    assert standardised.std(dim=0).median() == pytest.approx(1, abs=0.1)
+    before = head.mean.clone()
+    assert not head.is_fresh
+    updated(policy, tmp_path, standardise_values=True)
+    assert torch.equal(head.mean, before), "a head that has learned keeps what it learned with"
+    policy.save(tmp_path / "saved")
+    assert torch.equal(VLMPolicy.load(tmp_path / "saved").value_head.mean, before)
+
+
+def entropy(policy, rollout):
+    with torch.no_grad():
+        replies = [reply.tokens for reply in rollout.flat_replies()]
+        scores = policy.score(rollout.flat_observations(), replies, entropy=True)
+    return (scores.entropies.sum() / scores.mask.sum()).item()
+
+
+def test_the_entropy_bonus_raises_entropy(make_policy, tmp_path):
+    after = {}
+    for weight in (0.0, 1.0):
+        policy = make_policy(max_new_tokens=8)
+        policy.seed(0)
+        rollout = Collector(NUMBER_LINE, 4).collect(policy, 3)
+        before = entropy(policy, rollout)
+        rollout.rewards[:] = rollout.values[:] = rollout.next_values[:] = 0  # nothing else to learn
+        metrics, _ = updated(policy, tmp_path, rollout, entropy_coef=weight)
+        after[weight] = entropy(policy, rollout)
+    assert before == pytest.approx(after[0.0], rel=1e-3)
+    assert after[1.0] > before
+    assert metrics["train/entropy"] == pytest.approx(before, rel=0.2)
+
+
+def test_the_policy_is_held_to_where_it_started(make_policy, tmp_path):
+    """The further away, the stronger: with a large weight, the same reward moves it less."""
+    moved = {}
+    for weight in (1e-9, 10.0):
+        policy = make_policy(max_new_tokens=8)
+        policy.seed(0)
+        settings = config(tmp_path, env=NUMBER_LINE, kl_coef=weight, clip=10.0, epochs=8)
+        collector = Collector(NUMBER_LINE, 4)
+        algorithm = PPO(policy, settings, total_steps=24)
+        metrics = algorithm.update(collector.collect(policy, 3))
+        moved[weight] = metrics["train/reference_kl"]
+    assert 0 < moved[10.0] < moved[1e-9] / 2
+
+
+def test_at_the_start_the_policy_is_where_it_started(make_policy, tmp_path):
+    policy = make_policy(max_new_tokens=8)
+    metrics, _ = updated(
+        policy, tmp_path, kl_coef=1.0, epochs=1, minibatch_size=12, micro_batch_size=12
+    )
+    assert metrics["train/reference_kl"] == pytest.approx(0, abs=1e-6)
+
+
+def test_corrected_thoughts_are_imitated_and_actions_are_not(make_policy, tmp_path):
+    policy = make_policy(max_new_tokens=8)
+    rollout = Collector(NUMBER_LINE, 4, correct=True).collect(policy, 3)
+    rollout.rewards[:] = rollout.values[:] = rollout.next_values[:] = 0  # nothing else to learn
+    observations = [each.observation for each in rollout.corrections]
+    replies = [policy.encode_reply(each.reply) for each in rollout.corrections]
+    starts = [each.reply.index('"action"') for each in rollout.corrections]
+
+    def likelihood():
+        with torch.no_grad():
+            scores = policy.score(observations, replies, temperature=1.0)
+        cuts = [policy.action_token(t, s) for t, s in zip(replies, starts, strict=True)]
+        thought = torch.arange(scores.mask.shape[1]) < torch.tensor(cuts)[:, None]
+        return scores.log_probs[thought & scores.mask].mean().item()
+
+    before = likelihood()
+    metrics, _ = updated(
+        policy, tmp_path, rollout, imitation_coef=1.0, thought_coef=0.0, epochs=1,
+        minibatch_size=12, micro_batch_size=12,
+    )  # fmt: skip
+    assert likelihood() > before + 0.1
+    # One minibatch, drawn with replacement, at the start.
+    assert metrics["train/imitation_loss"] == pytest.approx(-before, rel=0.2)
+
+
+def test_old_corrections_make_room_for_new_ones():
+    corrections = Corrections(3, seed=0)
+    corrections.add([1, 2])
+    corrections.add([3, 4])
+    assert set(corrections.sample(100)) == {2, 3, 4}
+
+
+@pytest.mark.parametrize("advantages", ["grpo", "gigpo"])
+def test_groups_train_without_a_critic(make_policy, tmp_path, advantages):
+    make_policy().save(tmp_path / "start")
+    settings = config(tmp_path, env=NUMBER_LINE, advantages=advantages, group_size=2, epochs=1)
+    settings = dataclasses.replace(settings, total_steps=60)
+    trained = train_ppo(settings)
+    start = VLMPolicy.load(tmp_path / "start")
+    assert not equal(trained.model.parameters(), list(start.model.parameters()))
+    assert equal(trained.value_head.parameters(), list(start.value_head.parameters()))
+    rows = read_metrics(tmp_path / "out")
+    assert rows[-1]["step"] >= 60 > rows[-2]["step"]
+    assert all(row["train/first_ratio_error"] < 1e-3 for row in rows)
+    assert all(row["train/explained_variance"] is None for row in rows)
+    assert rows[-1]["train/learning_rate"] < rows[0]["train/learning_rate"]
+
+
+def test_group_advantages_by_hand():
+    def episode(group, rewards):
+        observations = [
+            Observation(np.full((2, 2, 3), i, np.uint8), Task("", ("a",)), ("a",))
+            for i, _ in enumerate(rewards)
+        ]
+        replies = [Reply("", 0, (1,), 0, (-1.0,)) for _ in rewards]
+        return Episode(group, observations, replies, rewards)
+
+    rollout = GroupRollout([episode(0, [1.0, 2.0]), episode(0, [1.0, 0.0])])
+    settings = PPOConfig(
+        env="", model="", out="", advantages="grpo", normalise_advantages=False, gamma=0.5
+    )
+    batch = make_batch(rollout, settings, torch.device("cpu"))
+    # Returns 3 and 1, mean 2.
+    assert batch.advantages.tolist() == [1.0, 1.0, -1.0, -1.0]
+    settings = dataclasses.replace(settings, advantages="gigpo", step_advantage_coef=10.0)
+    batch = make_batch(rollout, settings, torch.device("cpu"))
+    # What follows: 1 + 2/2 and 1 in the first state, 2 and 0 in the second: ±0.5 and ±1.
+    assert batch.advantages.tolist() == [6.0, 11.0, -6.0, -11.0]
+    settings = dataclasses.replace(settings, normalise_advantages=True, step_advantage_coef=0.0)
+    batch = make_batch(rollout, settings, torch.device("cpu"))
+    assert batch.advantages.tolist() == pytest.approx([0.5**0.5] * 2 + [-(0.5**0.5)] * 2, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"imitation_coef": 1.0, "cot": False}, "no thoughts to imitate"),
+        ({"advantages": "grpo", "value_warmup": 1}, "no value is learned"),
+        ({"kl_coef": -1.0}, "kl_coef=-1.0: expected 0 or above"),
+        ({"group_size": 1}, "group_size=1: expected at least 2"),
+    ],
+)
+def test_options_that_do_not_go_together(tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        config(tmp_path, **changes)
+
+
+def test_every_metric_that_is_logged_is_explained(make_policy, tmp_path):
+    make_policy().save(tmp_path / "start")
+    everything = {"entropy_coef": 0.1, "kl_coef": 0.1, "imitation_coef": 0.1}
+    train_ppo(config(tmp_path, env=NUMBER_LINE, **everything))
+    page = (Path(__file__).parents[2] / "docs" / "agent.md").read_text(encoding="utf-8")
+    keys = {key for row in read_metrics(tmp_path / "out") for key in row} - {"step"}
+    assert {"train/entropy", "train/reference_kl", "train/imitation_loss"} <= keys
+    assert not {key for key in keys if f"`{key}`" not in page}

@@ -1,11 +1,11 @@
-import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium import spaces
 
 from gym_cards import rendering
+from tests.vlm_agent.counting import Counting, Scripted, limited
 from vlm_agent.rollout import Collector, generalised_advantages
-from vlm_agent.task import Reply
+from vlm_agent.task import ProtocolError
 
 
 def column(*values):
@@ -37,62 +37,6 @@ def test_a_truncated_episode_is_bootstrapped_but_not_continued_by_hand():
         column(0, 3, 1), column(1, 2, 8), column(2, 10, 0), column(0, 1, 1) > 0, 0.5, 0.5
     )
     assert advantages[:, 0] == pytest.approx([0.25 * 6, 6.0, -7.0])
-
-
-class Scripted:
-    """A policy that plays given actions; a state's value is the digit that its picture shows."""
-
-    def __init__(self, actions):
-        self.actions = list(actions)
-        self.asked = []
-
-    def act(self, observations):
-        action = self.actions.pop(0)
-        return [
-            Reply("", action, (1, 2), 1, (-1.0, -1.0), self._value(each)) for each in observations
-        ]
-
-    def values(self, observations):
-        self.asked.append(observations)
-        return [self._value(each) for each in observations]
-
-    def _value(self, observation):
-        return float(observation.image[0, 0, 0])
-
-
-class Counting(gym.Env):
-    """Shows how many steps were made in all its life; "end" ends the episode, "on" does not."""
-
-    task_description = "Count."
-    action_names = ("on", "end")
-
-    def __init__(self):
-        self.observation_space = spaces.Box(0, 255, (2, 2, 3), np.uint8)
-        self.action_space = spaces.Discrete(2)
-        self.shown = 0
-
-    def _moment(self):
-        info = {
-            "state": {"number": str(self.shown)},
-            "given": ("number",),
-            "task": f"episode goal {self.shown}",
-            "is_success": True,
-        }
-        return np.full((2, 2, 3), self.shown, np.uint8), info
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        self.shown += 10
-        return self._moment()
-
-    def step(self, action):
-        self.shown += 1
-        picture, info = self._moment()
-        return picture, 1.0, action == 1, False, info
-
-
-def limited():
-    return gym.wrappers.TimeLimit(Counting(), 2)
 
 
 def test_the_first_prompt_after_an_end_describes_the_new_episode():
@@ -136,6 +80,80 @@ def test_illegal_replies_are_counted_and_penalised_but_not_hidden():
     rollout = collector.collect(Scripted([None, 0]), 2)
     assert rollout.rewards.tolist() == [[0.5, 0.5], [1.0, 1.0]]
     assert rollout.metrics["rollout/illegal_rate"] == 0.5
+
+
+class Texts(Counting):
+    """The same with text actions."""
+
+    action_names = None
+
+    def __init__(self):
+        super().__init__()
+        self.action_space = spaces.Text(8)
+
+    def _moment(self):
+        picture, info = super()._moment()
+        return picture, {**info, "admissible_commands": ["on", "end"]}
+
+    def step(self, action):
+        return super().step(("on", "end").index(action))
+
+
+def test_illegal_replies_cost_1_by_default_where_actions_are_text():
+    for env, penalty in ((Counting, 0.0), (Texts, 1.0)):
+        rollout = Collector(env, 1).collect(Scripted([None, 0]), 2)
+        assert rollout.rewards[:, 0].tolist() == [1.0 - penalty, 1.0]
+        assert Collector(env, 1, illegal_penalty=0.5).illegal_penalty == 0.5
+
+
+def seen(observation):
+    """What an observation shows and remembers: numbers and actions."""
+    past = [(int(moment.image[0, 0, 0]), moment.action) for moment in observation.history]
+    return (*past, int(observation.image[0, 0, 0]))
+
+
+def test_the_last_steps_are_remembered_within_an_episode_alone():
+    policy = Scripted([0, 0, 0, 1, 0])
+    rollout = Collector(Counting, 1, memory=2).collect(policy, 5)
+    assert [seen(step[0]) for step in rollout.observations] == [
+        (10,),
+        ((10, "on"), 11),
+        ((10, "on"), (11, "on"), 12),
+        ((11, "on"), (12, "on"), 13),
+        (24,),  # the first prompt of the next episode recalls nothing of the last
+    ]
+
+
+def test_a_truncated_episode_is_bootstrapped_with_its_own_memory():
+    policy = Scripted([0, 0, 0])
+    rollout = Collector(limited, 1, memory=2).collect(policy, 3)
+    ((final,), (following,)) = policy.asked
+    assert seen(final) == ((10, "on"), (11, "on"), 12)
+    assert seen(following) == ((22, "on"), 23)
+    assert seen(rollout.observations[2][0]) == (22,)
+
+
+def test_memory_outlasts_a_rollout():
+    collector = Collector(Counting, 1, memory=1)
+    collector.collect(Scripted([0]), 1)
+    rollout = collector.collect(Scripted([0]), 1)
+    assert seen(rollout.observations[0][0]) == ((10, "on"), 11)
+
+
+def test_an_expert_corrects_every_reply():
+    collector = Collector("gym_cards/NumberLine-v0", 2, correct=True)
+    rollout = collector.collect(Scripted([0, 1, 0]), 3)
+    assert len(rollout.corrections) == 6
+    for each, observation in zip(rollout.corrections, rollout.flat_observations(), strict=True):
+        assert each.observation is observation
+        current, target = (int(value) for value in observation.state.values())
+        assert ('"action": "+"' in each.reply) == (current < target)
+        assert f"current {current}, target {target}" in each.reply
+
+
+def test_without_an_expert_nothing_is_corrected():
+    with pytest.raises(ProtocolError, match="no `expert\\(\\)` to correct"):
+        Collector(Counting, 1, correct=True)
 
 
 def test_card_games_are_told_by_the_formula_of_their_own_picture():

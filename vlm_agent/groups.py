@@ -1,0 +1,226 @@
+"""Groups of episodes that start alike, and advantages relative to the group: no critic is needed.
+
+GRPO (Shao et al. 2024, arXiv 2402.03300) compares whole episodes of a group. GiGPO (Feng et al.
+2025, arXiv 2505.10978) also compares the steps of a group that were taken in the same state.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlm_agent.demonstrations import Demonstration, check_expert
+from vlm_agent.evaluate import legal_action
+from vlm_agent.policy import VLMPolicy
+from vlm_agent.rollout import correction, penalty_for
+from vlm_agent.tally import Tally
+from vlm_agent.task import (
+    EnvFactory,
+    Observation,
+    Reply,
+    env_action,
+    make_env,
+    observe,
+    task_of,
+    training_seeds,
+)
+
+Floats = NDArray[np.float64]
+
+
+@dataclass
+class Episode:
+    """A whole episode of a group.
+
+    Attributes:
+        group: Number of the group; all its episodes started from the same seed.
+        observations: What each step's reply answered.
+        replies: What the policy wrote.
+        rewards: What to learn from: the environment's reward, less a penalty for illegal replies.
+        corrections: What an expert would have replied to each step, where that was asked for.
+        total: The environment's rewards summed, without penalties.
+    """
+
+    group: int
+    observations: list[Observation] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=list)
+    rewards: list[float] = field(default_factory=list)
+    corrections: list[Demonstration] = field(default_factory=list)
+    total: float = 0.0
+
+
+@dataclass
+class GroupRollout:
+    """Whole episodes, several from each seed.
+
+    Attributes:
+        episodes: The episodes, in the order in which they began.
+        metrics: What the rollout showed, under the keys it is logged by.
+    """
+
+    episodes: list[Episode]
+    metrics: dict[str, float | None] = field(default_factory=dict)
+
+    @property
+    def corrections(self) -> list[Demonstration]:
+        """What an expert would have replied to each step, where that was asked for."""
+        return [each for episode in self.episodes for each in episode.corrections]
+
+    def flat_observations(self) -> list[Observation]:
+        """The observations of all episodes, one episode after the other."""
+        return [observation for episode in self.episodes for observation in episode.observations]
+
+    def flat_replies(self) -> list[Reply]:
+        """The replies in the same order."""
+        return [reply for episode in self.episodes for reply in episode.replies]
+
+    def episode_advantages(self, *, scale: bool) -> Floats:
+        """GRPO's advantages, one a step: the episode's return relative to those of its group."""
+        relative = relative_to_group(
+            [sum(episode.rewards) for episode in self.episodes],
+            [episode.group for episode in self.episodes],
+            scale=scale,
+        )
+        return np.repeat(relative, [len(episode.rewards) for episode in self.episodes])
+
+    def step_advantages(self, gamma: float, *, scale: bool) -> Floats:
+        """GiGPO's advantages of steps: what followed, relative to others in the same state.
+
+        Two steps of a group are in the same state if their pictures and prompts are equal, memory
+        aside. A step that has no other beside it gets 0.
+        """
+        following: list[float] = []
+        anchors: list[Hashable] = []
+        for episode in self.episodes:
+            following.extend(discounted_returns(episode.rewards, gamma))
+            anchors.extend((episode.group, anchor(each)) for each in episode.observations)
+        return relative_to_group(following, anchors, scale=scale)
+
+
+def relative_to_group(
+    values: Sequence[float], groups: Sequence[Hashable], *, scale: bool, epsilon: float = 1e-6
+) -> Floats:
+    """Each value less the mean of its group, and by the group's standard deviation if scaled.
+
+    A group of one, or one whose values are all equal, has nothing to tell: all 0.
+    """
+    members: dict[Hashable, list[int]] = defaultdict(list)
+    for index, group in enumerate(groups):
+        members[group].append(index)
+    array = np.asarray(values, dtype=float)
+    relative = np.zeros_like(array)
+    for indices in members.values():
+        if len(indices) > 1:
+            relative[indices] = array[indices] - array[indices].mean()
+            if scale:
+                relative[indices] /= array[indices].std(ddof=1) + epsilon
+    return relative
+
+
+def discounted_returns(rewards: Sequence[float], gamma: float) -> list[float]:
+    """What followed each step of an episode: R_t = r_t + γ R_{t+1}."""
+    result: list[float] = []
+    following = 0.0
+    for reward in reversed(rewards):
+        following = reward + gamma * following
+        result.append(following)
+    return result[::-1]
+
+
+def anchor(observation: Observation) -> Hashable:
+    """What two observations of the same state have in common: picture and prompt, memory aside."""
+    picture = hashlib.blake2b(observation.image.tobytes(), digest_size=16).digest()
+    given = tuple(observation.given.items())
+    return picture, observation.image.shape, observation.actions, given, observation.goal
+
+
+class GroupCollector:
+    """Plays whole episodes, each seed `group_size` times.
+
+    Arguments are those of `Collector`; `num_envs` are played side by side, and none is asked for a
+    reply that nobody needs.
+    """
+
+    def __init__(
+        self,
+        env: str | EnvFactory,
+        num_envs: int,
+        group_size: int,
+        *,
+        seed: int = 0,
+        env_kwargs: Mapping[str, Any] | None = None,
+        illegal_penalty: float | None = None,
+        memory: int = 0,
+        correct: bool = False,
+    ) -> None:
+        self.group_size = group_size
+        self.envs = [make_env(env, **(env_kwargs or {})) for _ in range(num_envs)]
+        if correct:
+            check_expert(self.envs[0], "train without imitation_coef")
+        self.task = task_of(self.envs[0])
+        self.illegal_penalty = penalty_for(self.task, illegal_penalty)
+        self.memory = memory
+        self.correct = correct
+        self._rng = np.random.default_rng(seed)
+        self._seeds = training_seeds(seed)
+        self._groups = 0
+
+    def collect(self, policy: VLMPolicy, steps: int) -> GroupRollout:
+        """Plays whole groups until they hold at least `steps` steps for each environment."""
+        tally, started = Tally(), perf_counter()
+        episodes: list[Episode] = []
+        waiting: list[tuple[int, int]] = []  # group and seed of episodes that are to begin
+        playing: dict[int, Episode] = {}
+        now: dict[int, Observation] = {}
+        while True:
+            for index in sorted(set(range(len(self.envs))) - set(playing)):
+                if not waiting and tally.steps < steps * len(self.envs):
+                    waiting = [(self._groups, next(self._seeds))] * self.group_size
+                    self._groups += 1
+                if waiting:
+                    group, seed = waiting.pop()
+                    now[index] = observe(self.task, *self.envs[index].reset(seed=seed))
+                    playing[index] = Episode(group)
+                    episodes.append(playing[index])
+            if not playing:
+                return GroupRollout(episodes, tally.metrics(perf_counter() - started))
+            asked = {index: now[index] for index in playing}
+            replies = policy.act(list(asked.values()))
+            tally.replies(list(asked.values()), replies)
+            for (index, observation), reply in zip(asked.items(), replies, strict=True):
+                following = self._step(index, playing[index], observation, reply, tally)
+                if following is None:
+                    del playing[index]
+                else:
+                    now[index] = following
+
+    def close(self) -> None:
+        """Closes the environments."""
+        for env in self.envs:
+            env.close()
+
+    def _step(
+        self, index: int, episode: Episode, observation: Observation, reply: Reply, tally: Tally
+    ) -> Observation | None:
+        """Plays a reply; gives what is seen then, or `None` at the end of the episode."""
+        env = self.envs[index]
+        if self.correct:
+            episode.corrections.append(correction(observation, *env.get_wrapper_attr("expert")()))
+        action = legal_action(reply, observation, self._rng)
+        with tally.in_environment():
+            picture, reward, terminated, truncated, info = env.step(env_action(observation, action))
+        episode.observations.append(observation)
+        episode.replies.append(reply)
+        episode.rewards.append(float(reward) - self.illegal_penalty * (reply.action is None))
+        episode.total += float(reward)
+        if terminated or truncated:
+            tally.episode(info, episode.total, len(episode.rewards))
+            return None
+        return observe(self.task, picture, info, observation.remember(action, self.memory))
