@@ -49,8 +49,8 @@ def exact(
         and 10 makes up for the numbers that were refused, else 0.
 
     Raises:
-        IntractableError: By the published rules, if more than five cards are unused and the formula
-            is short enough to go on.
+        IntractableError: By the published rules, if more than four cards are unused and the search
+            takes too many operations (`published_solver.MAX_OPERATIONS`).
         ValueError: If an argument is out of range or the formula uses a card that is not there.
     """
     gamma = check_gamma(gamma)

@@ -23,11 +23,12 @@ What is left out is never needed in a shortest formula:
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import IntEnum
 from fractions import Fraction
-from functools import lru_cache
-from itertools import accumulate, permutations
+from functools import lru_cache, partial
+from itertools import accumulate, islice, permutations
 from math import nan
 from typing import NamedTuple
 
@@ -38,10 +39,15 @@ from gym_cards.solver import share_of_deals, splits, unused_numbers
 Value = int | float
 Cards = tuple[int, ...]  # numbers in ascending order
 
-MAX_UNUSED_CARDS = 5
-"""With more cards still unused there are too many values to list."""
+MAX_OPERATIONS = 4_000_000
+"""Where a search needs more operations than this on values, it is given up with an error.
 
-_MAX_LISTED_CARDS = 4  # what five cards can make is looked through, but not kept
+It suffices for four unused cards with up to twenty open brackets, and for five where little is
+pending. With five or six it is exceeded where the target can be reached by a long formula only or
+not at all, unless the cards are few different ones.
+"""
+
+_MAX_FULLY_LISTED = 3  # of more cards only the values of short texts are listed
 _NEVER = 10**9  # more tokens than any formula has
 
 
@@ -96,6 +102,22 @@ class _Frame(NamedTuple):
         return None if term is None else self.sum(term)
 
 
+class _Meter:
+    """Counts operations, so that no search goes on for minutes."""
+
+    def __init__(self) -> None:
+        self._left = MAX_OPERATIONS
+
+    def count(self, operations: int) -> None:
+        self._left -= operations
+        if self._left < 0:
+            raise IntractableError(
+                f"the published rules allow too many formulas here: more than {MAX_OPERATIONS:,} "
+                "operations would be needed; ask again with fewer cards unused, or play by "
+                "rules='exact'"
+            )
+
+
 class _Table:
     """The values that were reached, with the fewest tokens for each."""
 
@@ -116,11 +138,12 @@ class _Table:
 
 
 class _Goal:
-    """Takes the values reached with all cards used, and keeps the fewest tokens that win."""
+    """The fewest tokens found to win; at first one more than there may be."""
 
     def __init__(self, target: int, budget: int) -> None:
         self.target = target
         self.fewest = budget + 1
+        self.meter = _Meter()
 
 
 class _GoalTable(_Table):
@@ -153,29 +176,43 @@ class _Stage:
 
     def __init__(self, goal: _Goal, frames: Sequence[_Frame], form: _Form) -> None:
         self.form = form
+        self._goal = goal
+        self._open = len(frames) - 1
         self._tables: dict[Cards, _Table] = {(): _GoalTable(goal, frames, form)}
 
     def table(self, unused: Cards) -> _Table:
         return self._tables.setdefault(unused, _Table())
+
+    def most(self, unused: Cards) -> int:
+        """The most tokens with which a value may still lead to a win that is shorter than known.
+
+        Open brackets are to be closed, and unused cards take an operator and a token each.
+        """
+        return self._goal.fewest - 1 - self._open - (len(unused) + 1 if unused else 0)
 
     def pass_on(self, to: _Stage, function: Callable[[Value], Value | None], tokens: int) -> None:
         """Add all that has unused cards to the next stage, by a function that takes tokens."""
         for unused, table in self._tables.items():
             goes_to = to.table(unused)
             for value, cost in table.items():
-                result = function(value)
-                if result is not None:
-                    goes_to.add(result, cost + tokens)
+                if cost + tokens <= to.most(unused):
+                    result = function(value)
+                    if result is not None:
+                        goes_to.add(result, cost + tokens)
 
     def extend(self, to: _Stage, symbols: Sequence[str], form: _Form, grammar: _Grammar) -> None:
         """Add every value followed by an operator and an operand of the form."""
         for size in range(max(map(len, self._tables)), 0, -1):
             for unused in [cards for cards in self._tables if len(cards) == size]:
-                lefts = list(self._tables[unused].items())
+                lefts = sorted(self._tables[unused].items(), key=_by_tokens)
                 for taken, left in splits(unused):
                     table = to.table(left)
-                    rights = _values(taken, form, grammar)
-                    for value, tokens in _combine(lefts, symbols, rights, grammar):
+                    limit = partial(to.most, left)
+                    room = limit() - 1 - (lefts[0][1] if lefts else _NEVER)
+                    rights = _values(taken, form, grammar, room)
+                    for value, tokens in _combine(
+                        lefts, symbols, rights, grammar, limit, self._goal.meter
+                    ):
                         table.add(value, tokens)
 
 
@@ -204,7 +241,7 @@ def fewest_tokens(
         only if no formula of at most `max_tokens` tokens that starts with the prefix wins.
 
     Raises:
-        IntractableError: If more than `MAX_UNUSED_CARDS` cards are unused.
+        IntractableError: If the search takes more than `MAX_OPERATIONS` operations.
         ValueError: If the prefix uses a number that no card has left.
     """
     budget = max_tokens - len(prefix)
@@ -225,7 +262,7 @@ def winnable_share(
     """The exact share of deals that can be won by the published rules, ranks uniform in 1 to 13.
 
     Args:
-        n_cards: The number of cards dealt, 1 to 5. Four take about half a minute, five hours.
+        n_cards: The number of cards dealt, 1 to 5. Four take about a minute.
         faces_as_10: Whether jack, queen and king count 10 instead of 11, 12 and 13.
         target: The value to reach.
         max_tokens: The most tokens that a formula may have.
@@ -241,8 +278,18 @@ def winnable_share(
 def _fewest(
     prefix: tuple[str | int, ...], unused: Cards, target: int, budget: int, grammar: _Grammar
 ) -> int | None:
+    # Short wins are looked for first: most hands have one, and long formulas are many.
+    for most in sorted({min(len(unused) + more, budget) for more in (4, 8, budget)}):
+        goal = _Goal(target, most)
+        _search(goal, prefix, unused, grammar)
+        if goal.fewest <= most:
+            return goal.fewest
+    return None
+
+
+def _search(goal: _Goal, prefix: tuple[str | int, ...], unused: Cards, grammar: _Grammar) -> None:
+    """Look for a shorter end of the formula that wins than is known."""
     symbols = published_symbols(prefix)
-    goal = _Goal(target, budget)
     last = symbols[-1] if symbols and prefix[-1] != " " else ""
     if last.isdigit():  # the number may go on
         frames, operand = _read(symbols[:-1])
@@ -262,7 +309,6 @@ def _fewest(
             _finish(goal, frames, [(operand, 0, unused)], grammar)
         elif frames:
             _begin(goal, frames, unused, 0, grammar)
-    return goal.fewest if goal.fewest <= budget else None
 
 
 def _read(symbols: Sequence[str]) -> tuple[tuple[_Frame, ...], Value | None]:
@@ -325,8 +371,16 @@ def _begin(
         form, stage = _Form.SUM, _Stage(goal, frames, _Form.SUM)
     for taken, left in splits(unused):
         table = stage.table(left)
-        for value, cost in _values(taken, form, grammar):
-            table.add(value, tokens + cost)
+        if left or len(taken) <= _MAX_FULLY_LISTED:
+            for value, cost in _values(taken, form, grammar, stage.most(left) - tokens):
+                table.add(value, tokens + cost)
+        else:
+            for tightest, value, cost in _pieces(
+                taken, grammar, lambda: stage.most(()) - tokens, goal.meter
+            ):
+                table.add(value, tokens + cost + _converted(tightest, form, grammar))
+                signed = cost + _negative(tightest, grammar)
+                table.add(-value, tokens + signed + _converted(_Form.FACTOR, form, grammar))
     _go_on(goal, frames, stage, grammar)
 
 
@@ -382,21 +436,34 @@ def _numbers(cards: Cards, start: str = "") -> list[int]:
 def _combine(
     lefts: Sequence[tuple[Value, int]],
     symbols: Sequence[str],
-    rights: Iterable[tuple[Value, int]],
+    rights: Sequence[tuple[Value, int]],
     grammar: _Grammar,
+    limit: Callable[[], int],
+    meter: _Meter,
 ) -> Iterator[tuple[Value, int]]:
-    """The values of left, operator and right, each with its tokens."""
+    """The values of left, operator and right, each with its tokens, not more than the limit.
+
+    Both sides are in ascending order of their tokens. The limit may fall meanwhile.
+    """
     available = [symbol for symbol in symbols if symbol[0] in grammar.operators]
     for right, right_tokens in rights:
         for symbol in available:
-            more = right_tokens + len(symbol)
-            for left, tokens in lefts:
+            room = limit() - right_tokens - len(symbol)
+            fitting = bisect_right(lefts, room, key=_by_tokens)
+            meter.count(fitting)
+            for left, tokens in islice(lefts, fitting):
                 value = published_operation(symbol, left, right)
                 if value is not None:
-                    yield value, tokens + more
+                    yield value, tokens + len(symbol) + right_tokens
 
 
-def _pieces(cards: Cards, grammar: _Grammar) -> Iterator[Piece]:
+def _by_tokens(entry: tuple[Value, int]) -> int:
+    return entry[1]
+
+
+def _pieces(
+    cards: Cards, grammar: _Grammar, limit: Callable[[], int], meter: _Meter
+) -> Iterator[Piece]:
     """Every way to write something with exactly these cards, from the best of its parts."""
     for number in _numbers(cards):
         yield _Form.PRIMARY, number, len(cards)
@@ -407,10 +474,10 @@ def _pieces(cards: Cards, grammar: _Grammar) -> Iterator[Piece]:
                 (_Form.TERM, _Form.TERM, ("*", "/", "//"), _Form.FACTOR),
                 (_Form.SUM, _Form.SUM, ("+", "-"), _Form.TERM),
             ):
-                lefts = list(_values(part, left, grammar))
-                for value, tokens in _combine(
-                    lefts, symbols, _values(rest, right, grammar), grammar
-                ):
+                # Any card takes a token at the least, and so does the operator.
+                lefts = _values(part, left, grammar, limit() - 1 - len(rest))
+                rights = _values(rest, right, grammar, limit() - 1 - len(part))
+                for value, tokens in _combine(lefts, symbols, rights, grammar, limit, meter):
                     yield form, value, tokens
 
 
@@ -426,30 +493,32 @@ def _converted(tightest: _Form, form: _Form, grammar: _Grammar) -> int:
     return 0 if tightest <= form else 2 if grammar.parentheses else _NEVER
 
 
-def _values(cards: Cards, form: _Form, grammar: _Grammar) -> Iterator[tuple[Value, int]]:
-    """What exactly these cards can make of a form; with many cards some values come repeatedly."""
-    if len(cards) > MAX_UNUSED_CARDS:
-        raise IntractableError(
-            f"with {len(cards)} cards unused the published rules allow too many values to list: "
-            f"expected at most {MAX_UNUSED_CARDS}; ask again later in the formula, or play by "
-            "rules='exact'"
-        )
-    if len(cards) > _MAX_LISTED_CARDS:
-        for tightest, value, tokens in _pieces(cards, grammar):
-            yield value, tokens + _converted(tightest, form, grammar)
-            signed = tokens + _negative(tightest, grammar)
-            yield -value, signed + _converted(_Form.FACTOR, form, grammar)
-    else:
-        known = _few_listed if len(cards) < _MAX_LISTED_CARDS else _most_listed
-        for value, costs in known(cards, grammar):
-            if costs[form] < _NEVER:
-                yield value, costs[form]
+def _values(cards: Cards, form: _Form, grammar: _Grammar, most: int) -> Sequence[tuple[Value, int]]:
+    """What exactly these cards can make of a form in at most so many tokens, shortest first."""
+    if most < len(cards):
+        return ()
+    if len(cards) <= _MAX_FULLY_LISTED:
+        return _all_values(cards, form, grammar)
+    return _short_values(cards, form, grammar, most)
 
 
-def _listed(cards: Cards, grammar: _Grammar) -> tuple[tuple[Value, Costs], ...]:
-    """All values of these cards, with the fewest tokens that write each in each form."""
+def _sorted_values(
+    cards: Cards, form: _Form, grammar: _Grammar, most: int = _NEVER
+) -> Sequence[tuple[Value, int]]:
+    listed = _listed(cards, grammar, most)
+    return sorted(
+        ((value, costs[form]) for value, costs in listed if costs[form] <= most), key=_by_tokens
+    )
+
+
+@lru_cache(maxsize=8)
+def _listed(cards: Cards, grammar: _Grammar, most: int) -> tuple[tuple[Value, Costs], ...]:
+    """The values of these cards, with the fewest tokens that write each in each form.
+
+    It is complete for texts of at most so many tokens.
+    """
     tables = [_Table() for _ in _FORMS]
-    for form, value, tokens in _pieces(cards, grammar):
+    for form, value, tokens in _pieces(cards, grammar, lambda: most, _Meter()):
         tables[form].add(value, tokens)
     for form in (_Form.PRIMARY, _Form.POWER, _Form.TERM, _Form.SUM):
         extra = _negative(form, grammar)
@@ -470,6 +539,6 @@ def _listed(cards: Cards, grammar: _Grammar) -> tuple[tuple[Value, Costs], ...]:
     return tuple(listed)
 
 
-# A list of four cards' values takes about two megabytes, one of three less than a tenth.
-_few_listed = lru_cache(maxsize=1024)(_listed)
-_most_listed = lru_cache(maxsize=8)(_listed)
+# A list of four cards' values takes up to two megabytes, one of three less than a tenth.
+_all_values = lru_cache(maxsize=2048)(_sorted_values)
+_short_values = lru_cache(maxsize=64)(_sorted_values)
