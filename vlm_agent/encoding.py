@@ -30,6 +30,9 @@ class Encoder:
         end_tokens: Ids that close a reply; the tokenizer's own comes first.
         unwritable_tokens: Ids that a reply must not hold: special tokens, and those that stand for
             no text. A sampled image token, for one, would break the next forward pass.
+
+    Raises:
+        ValueError: If no token closes a reply.
     """
 
     def __init__(self, model: Any, processor: Any) -> None:
@@ -214,7 +217,13 @@ def _end_tokens(model: Any, tokenizer: Any) -> list[int]:
     """The ids that close a reply; the tokenizer's own comes first."""
     ids = model.generation_config.eos_token_id
     ids = ids if isinstance(ids, list) else [ids]
-    return list(dict.fromkeys(i for i in (tokenizer.eos_token_id, *ids) if i is not None))
+    ids = list(dict.fromkeys(i for i in (tokenizer.eos_token_id, *ids) if i is not None))
+    if not ids:
+        raise ValueError(
+            f"neither the {type(tokenizer).__name__} nor the generation config of a "
+            f"{type(model).__name__} names a token that closes a reply: set tokenizer.eos_token"
+        )
+    return ids
 
 
 def _unwritable_tokens(model: Any, tokenizer: Any, end_tokens: Sequence[int]) -> list[int]:

@@ -40,6 +40,7 @@ def load_model(name: str, options: LoadOptions) -> LoadedModel:
     Raises:
         FileNotFoundError: If a directory is named that holds no model.
         ImportError: If a package is missing that the model or the options need.
+        ValueError: If the model brings code of its own, and it is not to be trusted.
     """
     directory = Path(name)
     adapter = lora.is_adapter(directory)
@@ -95,8 +96,22 @@ def _read_weights(name: str, options: LoadOptions) -> Any:
     if options.load_in_4bit:
         arguments["quantization_config"] = _four_bits(options)
         arguments["device_map"] = {"": device}
-    model: Any = AutoModelForImageTextToText.from_pretrained(name, **arguments)
-    return model if options.load_in_4bit else model.to(device)
+    try:
+        model: Any = AutoModelForImageTextToText.from_pretrained(name, **arguments)
+    except ValueError as error:
+        if "trust_remote_code" not in str(error):
+            raise
+        raise ValueError(
+            f"{name} brings Python code of its own, which was not run: add --trust-remote-code if "
+            "you trust its authors"
+        ) from error
+    if not options.load_in_4bit:
+        return model.to(device)
+    for module in model.modules():
+        # On some CPUs bitsandbytes would pack weights for acting, which cannot be undone to train.
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+    return model
 
 
 def _four_bits(options: LoadOptions) -> Any:

@@ -111,3 +111,28 @@ def test_a_saved_adapter_is_the_same_policy_merged_or_not(saved, observations, t
 def test_options_that_cannot_be_trained_with(options, message):
     with pytest.raises(ValueError, match=message):
         ModelOptions(**options)
+
+
+@pytest.mark.parametrize("lora", [False, True])
+def test_gradient_checkpointing_is_exact_though_a_layer_would_drop_values(
+    saved, observations, lora
+):
+    gradients = []
+    for checkpointing in (False, True):
+        options = ModelOptions(lora=lora, lora_rank=2, gradient_checkpointing=checkpointing)
+        policy = VLMPolicy.load(saved, options=options)
+        disturb(policy)
+        calls = []
+        for layer in policy.network.get_decoder().layers:
+            layer.dropout = layer.self_attn.attention_dropout = 0.5  # as some layers have
+            layer.mlp.register_forward_pre_hook(lambda *_, calls=calls: calls.append(None))
+        replies = [reply.tokens for reply in VLMPolicy.load(saved).act(observations)]
+        policy.score(observations, replies).log_probs.sum().backward()
+        assert len(calls) == len(policy.network.get_decoder().layers) * (1 + checkpointing)
+        assert layer.dropout == 0.5
+        assert not layer.training
+        named = policy.named_parameters()
+        gradients.append({name: p.grad for name, p in named if p.grad is not None})
+    assert gradients[0].keys() == gradients[1].keys()
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], gradient, msg=name)
