@@ -102,7 +102,6 @@ class App:
         events = [pygame.event.wait(wait)] if wait else []
         for event in [*events, *pygame.event.get()]:
             self._handle(event)
-            self._stale = self._stale or event.type != pygame.NOEVENT
         if self._flash_ends is not None and time.monotonic() >= self._flash_ends:
             self._touch.pressed = self._flash_ends = None
             self._stale = True
@@ -149,7 +148,9 @@ class App:
             pygame.display.set_icon(pygame.image.load(str(icon)))
         self.resize(round(SIZE[0] * share), round(SIZE[1] * share))
         pygame.display.set_caption(f"{self.session.game.title} – gym-cards")
-        pygame.key.set_repeat(400, 40)
+        if self.line is not None:
+            # A letter that is held is typed on, while a move that is held is played once.
+            pygame.key.set_repeat(400, 40)
 
     def _fit(self) -> None:
         """Draws at the size that the window has now."""
@@ -185,11 +186,13 @@ class App:
         pygame = self._pygame
         if event.type == pygame.QUIT:
             self.close()
-        elif not self.open:
+        if not self.open or event.type == pygame.NOEVENT:
             return
-        elif event.type == pygame.MOUSEMOTION:
+        if event.type == pygame.MOUSEMOTION:
             self._hover(event.pos)
-        elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
+            return
+        self._stale = True
+        if event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
             self._press(event.pos)
         elif event.type == pygame.MOUSEBUTTONUP and event.button == 1:
             self._release(event.pos)
@@ -215,7 +218,10 @@ class App:
 
     def _hover(self, pos: tuple[int, int]) -> None:
         button = self._at(pos)
-        self._touch.hover = button.id if button else None
+        before, self._touch.hover = self._touch.hover, button.id if button else None
+        if before == self._touch.hover:
+            return
+        self._stale = True
         pygame = self._pygame
         hand = button is not None and button.enabled
         cursor = pygame.SYSTEM_CURSOR_HAND if hand else pygame.SYSTEM_CURSOR_ARROW
@@ -333,7 +339,7 @@ class App:
 
     def _play(self, choice: Choice) -> None:
         if not choice.legal:
-            self._notice = f"No unused card counts {choice.name}: it would be refused."
+            self._notice = f"The rules would refuse “{choice.name}” now."
             return
         self.session.play(choice)
         self._begin_move()
