@@ -79,7 +79,7 @@ def read_recordings(path: str | Path) -> list[Recording]:
 
 
 def replay(
-    recording: Recording, env: gym.Env[Any, Any], *, cot: bool = True
+    recording: Recording, env: gym.Env[Any, Any], *, cot: bool = True, memory: int = 0
 ) -> Iterator[Demonstration]:
     """Plays an episode again, and yields each moment with the reply that leads to its action.
 
@@ -87,14 +87,14 @@ def replay(
         recording: The episode.
         env: An environment made with its id and keyword arguments.
         cot: Whether replies read out the state and reason; the reason is the environment's.
+        memory: How many steps of the episode observations remember.
 
     Raises:
         RecordingError: If the environment shows or offers something else than was recorded.
     """
     task = task_of(env)
-    picture, info = env.reset(seed=recording.seed)
+    now = observe(task, *env.reset(seed=recording.seed))
     for number, step in enumerate(recording.steps, 1):
-        now = observe(task, picture, info)
         action = _same_action(now, step, f"{recording.place}, step {number}")
         reason = explain(env, now, action)
         yield Demonstration(now, build_reply(now, action, reason, cot=cot))
@@ -104,6 +104,7 @@ def replay(
                 f"{recording.place}: the episode ends after step {number} of "
                 f"{len(recording.steps)}; record it anew with this version of the environment"
             )
+        now = observe(task, picture, info, now.remember(action, memory))
 
 
 class RecordedDemonstrator:
@@ -116,6 +117,7 @@ class RecordedDemonstrator:
         successes_only: Whether to leave out episodes that were lost or broken off.
         cot: Whether replies read out the state and reason.
         seed: Of the order.
+        memory: How many steps of the episode observations remember.
 
     Raises:
         OSError: If there is no such file.
@@ -131,9 +133,11 @@ class RecordedDemonstrator:
         successes_only: bool = False,
         cot: bool = True,
         seed: int = 0,
+        memory: int = 0,
     ) -> None:
         self.batch_size = batch_size
         self.cot = cot
+        self.memory = memory
         recordings = read_recordings(path)
         for recording in recordings:
             if env_id(recording.env) != env_id(env):
@@ -181,7 +185,8 @@ class RecordedDemonstrator:
         while True:
             for index in self._rng.permutation(len(self._recordings)):
                 recording = self._recordings[index]
-                yield from replay(recording, self._env_of(recording), cot=self.cot)
+                env = self._env_of(recording)
+                yield from replay(recording, env, cot=self.cot, memory=self.memory)
 
     def _env_of(self, recording: Recording) -> gym.Env[Any, Any]:
         key = json.dumps(recording.kwargs, sort_keys=True)

@@ -1,10 +1,10 @@
-"""Supervised fine-tuning: a model learns to write the replies of an expert."""
+"""Supervised fine-tuning: a model learns to write the replies of an expert or a person."""
 
 from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -17,13 +17,14 @@ from vlm_agent.model_options import ModelOptions
 from vlm_agent.options import JsonObject, check_least, check_not_negative, check_positive
 from vlm_agent.policy import Settings, VLMPolicy
 from vlm_agent.prompts import build_prompt
+from vlm_agent.recordings import RecordedDemonstrator
 from vlm_agent.runs import Run, peak_memory
 from vlm_agent.tiny import build_tiny
 
 
 @dataclass
 class SFTConfig(ModelOptions):
-    """Fine-tunes a model on the replies of an environment's expert, and saves it as a policy.
+    """Fine-tunes a model on the replies of an expert or a person, and saves it as a policy.
 
     Args:
         env: Environment id, such as gym_cards/NumberLine-v0.
@@ -35,6 +36,8 @@ class SFTConfig(ModelOptions):
         cot: Read out the state and reason before the action.
         memory: Steps of the episode, pictures and actions, that the prompt recalls.
         random_share: Share of the demonstrator's moves that are random, 0 to 1.
+        demonstrations: File of episodes that a person played, instead of the expert's.
+        successes_only: Leave out episodes of that file that were lost or broken off.
         samples: Demonstrations to learn from.
         batch_size: Demonstrations an optimiser step.
         micro_batch_size: Demonstrations a forward pass; lower it to save memory.
@@ -53,6 +56,8 @@ class SFTConfig(ModelOptions):
     cot: bool = True
     memory: int = 0
     random_share: float = 0.0
+    demonstrations: str | None = None
+    successes_only: bool = False
     samples: int = 4096
     batch_size: int = 16
     micro_batch_size: int = 16
@@ -67,6 +72,15 @@ class SFTConfig(ModelOptions):
         check_least(self, 1, "samples", "batch_size", "micro_batch_size")
         check_positive(self, "max_grad_norm", "learning_rate")
         check_not_negative(self, "memory")
+        if self.demonstrations is None and self.successes_only:
+            raise ValueError(
+                "successes_only chooses among the episodes of --demonstrations: name it"
+            )
+        if self.demonstrations is not None and (self.random_share or self.env_kwargs):
+            raise ValueError(
+                "recorded episodes hold their own moves and variants: leave out random_share and "
+                "env_kwargs, or demonstrations"
+            )
         changed = self.lora or self.load_in_4bit or self.gradient_checkpointing
         if self.model == "tiny" and (changed or self.dtype != "auto"):
             raise ValueError(
@@ -76,22 +90,15 @@ class SFTConfig(ModelOptions):
 
 
 def train_sft(config: SFTConfig) -> VLMPolicy:
-    """Trains a model on an expert's replies and saves it as a policy in `config.out`.
+    """Trains a model on an expert's or a person's replies, and saves it in `config.out`.
 
     An interrupt (Ctrl-C) or an error saves what was learned so far before it is raised again.
 
     Raises:
         FileExistsError: If `config.out` holds anything already.
+        RecordingError: If the recorded episodes cannot be played again.
     """
-    demonstrator = Demonstrator(
-        config.env,
-        num_envs=config.batch_size,
-        random_share=config.random_share,
-        cot=config.cot,
-        seed=config.seed,
-        env_kwargs=config.env_kwargs,
-        memory=config.memory,
-    )
+    demonstrator = _demonstrator(config)
     try:
         policy = _start(config, demonstrator)
         run = Run(config.out, config, overwrite=config.overwrite)
@@ -102,7 +109,29 @@ def train_sft(config: SFTConfig) -> VLMPolicy:
     return policy
 
 
-def _start(config: SFTConfig, demonstrator: Demonstrator) -> VLMPolicy:
+def _demonstrator(config: SFTConfig) -> Demonstrator | RecordedDemonstrator:
+    if config.demonstrations is not None:
+        return RecordedDemonstrator(
+            config.demonstrations,
+            config.env,
+            batch_size=config.batch_size,
+            successes_only=config.successes_only,
+            cot=config.cot,
+            seed=config.seed,
+            memory=config.memory,
+        )
+    return Demonstrator(
+        config.env,
+        num_envs=config.batch_size,
+        random_share=config.random_share,
+        cot=config.cot,
+        seed=config.seed,
+        env_kwargs=config.env_kwargs,
+        memory=config.memory,
+    )
+
+
+def _start(config: SFTConfig, demonstrator: Iterable[list[Demonstration]]) -> VLMPolicy:
     settings = Settings(
         cot=config.cot,
         temperature=config.temperature,
@@ -119,7 +148,9 @@ def _start(config: SFTConfig, demonstrator: Demonstrator) -> VLMPolicy:
     return VLMPolicy(*build_tiny(texts, seed=config.seed), settings)
 
 
-def _train(config: SFTConfig, policy: VLMPolicy, demonstrator: Demonstrator, run: Run) -> None:
+def _train(
+    config: SFTConfig, policy: VLMPolicy, demonstrator: Iterable[list[Demonstration]], run: Run
+) -> None:
     learning_rate = config.learning_rate
     if learning_rate is None:
         learning_rate = 2e-3 if config.model == "tiny" else 2e-5

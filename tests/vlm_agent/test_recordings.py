@@ -10,8 +10,11 @@ import pytest
 
 from gym_cards.play.recording import Recorder
 from gym_cards.play.session import Game, Session
+from vlm_agent.cli import main
 from vlm_agent.parsing import parse
 from vlm_agent.recordings import RecordedDemonstrator, RecordingError, read_recordings, replay
+from vlm_agent.runs import read_metrics
+from vlm_agent.sft import SFTConfig
 from vlm_agent.task import env_action, make_env
 
 ENVS = ["NumberLine", "EZPoints", "Points24", "Blackjack", "recordings/Doors-v0"]
@@ -105,6 +108,15 @@ def test_a_replay_shows_what_the_player_saw_and_did(name, write):
         action = parse(item.reply, item.observation.actions).action
         assert env_action(item.observation, action) == step["action"]
         assert reply["thoughts"]
+
+
+def test_observations_remember_earlier_steps_of_the_episode(write):
+    (recording,) = read_recordings(write(episode("Points24", seed=3)))
+    items = list(replay(recording, make_env(recording.env), memory=2))
+    assert [len(item.observation.history) for item in items[:4]] == [0, 1, 2, 2]
+    first, second = items[2].observation.history
+    assert np.array_equal(first.image, items[0].observation.image)
+    assert [first.action, second.action] == [step["name"] for step in recording.steps[:2]]
 
 
 def test_without_chain_of_thought(write):
@@ -212,3 +224,22 @@ def test_a_file_without_a_fitting_episode_is_an_error(write, tmp_path):
         RecordedDemonstrator(write(), "gym_cards/EZPoints-v0")
     with pytest.raises(FileNotFoundError):
         RecordedDemonstrator(tmp_path / "missing.jsonl", "gym_cards/EZPoints-v0")
+
+
+def test_a_model_learns_from_a_file(write, tmp_path):
+    path = write(*(episode("NumberLine", seed) for seed in range(8)))
+    out = tmp_path / "run"
+    words = ["sft", "--env", "gym_cards/NumberLine-v0", "--demonstrations", str(path)]
+    words += ["--successes-only", "--samples", "240", "--out", str(out)]
+    assert main(words) == 0
+    losses = [line["train/loss"] for line in read_metrics(out)]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_options_that_recordings_rule_out_are_errors(tmp_path):
+    base = {"env": "gym_cards/NumberLine-v0", "out": str(tmp_path / "run")}
+    for wrong in ({"random_share": 0.5}, {"env_kwargs": {"max_position": 9}}):
+        with pytest.raises(ValueError, match="hold their own moves and variants"):
+            SFTConfig(**base, demonstrations="episodes.jsonl", **wrong)
+    with pytest.raises(ValueError, match="successes_only chooses among"):
+        SFTConfig(**base, successes_only=True)
