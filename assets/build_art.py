@@ -28,6 +28,8 @@ TEXT = {
     "sans-72": ("DejaVuSans.ttf", 72),
     "sans-20": ("DejaVuSans.ttf", 20),
     "sans-16": ("DejaVuSans.ttf", 16),
+    # Names and numbers in household pictures, which come in many sizes.
+    **{f"bold-{size}": ("DejaVuSans-Bold.ttf", size) for size in (*range(7, 16), 18, 20, 22, 24)},
 }
 
 

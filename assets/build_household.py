@@ -1,0 +1,91 @@
+"""Draws the icons and the furniture of the household that gym_cards ships as package data.
+
+Run `python assets/build_household.py`; it rewrites gym_cards/alfworld/art. Everything is drawn by
+the modules of assets/household, from polygons and curves.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from household import (  # noqa: F401 (each module enters its drawings)
+    icons_bath,
+    icons_desk,
+    icons_food,
+    icons_furniture,
+    icons_kitchen,
+    icons_living,
+    marks,
+    places_closets,
+    places_rooms,
+    places_tables,
+)
+from household.canvas import ICONS, OPENABLE, PLACE_HEIGHT, PLACES, Canvas
+from PIL import Image
+
+ART = Path(__file__).resolve().parent.parent / "gym_cards" / "alfworld" / "art"
+
+COLUMNS = 12
+# Furniture is drawn for a wide and for a narrow place.
+WIDTHS = (300, 150)
+PLACE_PIXELS = 2.0
+PLACE_PEN = 1.8
+PLACE_SCALE = 3
+
+
+def write_icons() -> dict[str, object]:
+    """Writes all icons into one sheet, in the order of their names, and returns its key."""
+    names = sorted(ICONS)
+    side = Canvas().size[0]
+    rows = -(-len(names) // COLUMNS)
+    sheet = Image.new("RGBA", (COLUMNS * side, rows * side))
+    for place, name in enumerate(names):
+        canvas = Canvas()
+        ICONS[name](canvas)
+        sheet.paste(canvas.reduced(), (place % COLUMNS * side, place // COLUMNS * side))
+    sheet.save(ART / "icons.png", optimize=True)
+    return {"side": side, "columns": COLUMNS, "names": names}
+
+
+def few_colours(picture: Image.Image) -> Image.Image:
+    """A picture of at most 256 colours and opacities."""
+    return picture.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+
+
+def write_places() -> dict[str, dict[str, list[list[float | bool]]]]:
+    """Writes each place, closed and open, wide and narrow, and returns where things lie there."""
+    bays: dict[str, dict[str, list[list[float | bool]]]] = {}
+    for name, draw in sorted(PLACES.items()):
+        for is_open in (False, True) if name in OPENABLE else (False,):
+            key = f"{name}-open" if is_open else name
+            bays[key] = {}
+            for width in WIDTHS:
+                canvas = Canvas(width, PLACE_HEIGHT, PLACE_PIXELS, PLACE_PEN, PLACE_SCALE)
+                bays[key][str(width)] = [list(bay) for bay in draw(canvas, width, is_open)]
+                few_colours(canvas.reduced()).save(ART / f"place-{key}-{width}.png", optimize=True)
+    return bays
+
+
+def write_rooms() -> list[str]:
+    """Writes the walls and floors that furniture stands before, and returns the rooms' names."""
+    for room in places_rooms.ROOMS:
+        for width in WIDTHS:
+            canvas = Canvas(width, PLACE_HEIGHT, PLACE_PIXELS, PLACE_PEN, PLACE_SCALE)
+            places_rooms.draw_room(canvas, width, room)
+            few_colours(canvas.reduced()).save(ART / f"room-{room}-{width}.png", optimize=True)
+    return list(places_rooms.ROOMS)
+
+
+def main() -> None:
+    """Rebuilds everything."""
+    ART.mkdir(exist_ok=True)
+    for old in ART.glob("*.png"):
+        old.unlink()
+    key = {"icons": write_icons(), "places": write_places(), "rooms": write_rooms()}
+    text = json.dumps(key, separators=(",", ":"), sort_keys=True)
+    (ART / "art.json").write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""Draws the sheets in docs/images/alfworld that show every icon, place and state by its name.
+
+Run `python assets/draw_contact_sheets.py`. The sheets are put together from what the package
+ships, by the package's own code, so that they show what a player sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from gym_cards.alfworld import view_art
+from gym_cards.alfworld.scene import Thing
+from gym_cards.alfworld.view_art import Colour, Frame
+from gym_cards.rendering import draw_text, text_width
+
+IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images" / "alfworld"
+GROUND: Colour = (236, 230, 218)
+FONT = "bold-9"
+LINE = 14
+
+# Draws one entry of a sheet into its cell.
+Entry = tuple[str, Callable[[Frame], None]]
+
+
+def write_sheet(name: str, entries: Sequence[Entry], columns: int, width: int, height: int) -> None:
+    """Writes a sheet of cells of this size, each with its name below."""
+    rows = -(-len(entries) // columns)
+    sheet = np.full((rows * (height + LINE), columns * width, 3), GROUND, np.uint8)
+    for index, (label, draw) in enumerate(entries):
+        top, left = index // columns * (height + LINE), index % columns * width
+        draw(sheet[top : top + height, left : left + width])
+        x = left + (width - text_width(label, FONT)) // 2
+        draw_text(sheet, label, x, top + height, FONT, view_art.DARK)
+    picture = Image.fromarray(sheet).quantize(256, dither=Image.Dither.NONE)
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    picture.save(IMAGES / f"{name}.png", optimize=True)
+
+
+def icon_entry(kind: str) -> Entry:
+    """An icon at the sizes that it has among few, some and many others."""
+
+    def draw(cell: Frame) -> None:
+        x = 4
+        for side in (56, 36, 24):
+            view_art.paste(cell, view_art.icon(kind, side), x, 60 - side)
+            x += side + 2
+
+    return kind, draw
+
+
+def state_entry(label: str, seen: Thing) -> Entry:
+    """An object in one state."""
+
+    def draw(cell: Frame) -> None:
+        view_art.paste(cell, view_art.thing(seen, 56), 24, 4)
+
+    return label, draw
+
+
+def place_entry(kind: str, is_open: bool, room: view_art.Room) -> Entry:
+    """A place, wide."""
+
+    def draw(cell: Frame) -> None:
+        height, width, _ = cell.shape
+        cell[3:, 3:-3] = view_art.place(kind, is_open, room, width - 6, height - 3)
+
+    return f"{kind}, open" if is_open else kind, draw
+
+
+def main() -> None:
+    """Writes all sheets."""
+    places = view_art.place_types()
+    things = view_art.icon_types() - {"DeskLampOn", "FloorLampOn"}
+    write_sheet("objects", [icon_entry(kind) for kind in sorted(things)], 7, 128, 64)
+    rooms: dict[str, view_art.Room] = {
+        **dict.fromkeys(("Bed", "Dresser", "Desk", "Safe", "LaundryHamper"), "bedroom"),
+        **dict.fromkeys(("Sofa", "ArmChair", "Ottoman", "TVStand", "CoffeeTable"), "living"),
+        **dict.fromkeys(("Bathtub", "BathtubBasin", "Toilet", "ToiletPaperHanger"), "bathroom"),
+        **dict.fromkeys(("TowelHolder", "HandTowelHolder", "Sink", "Cart"), "bathroom"),
+    }
+    entries = [
+        place_entry(kind, is_open, rooms.get(kind, "kitchen"))
+        for kind in sorted(places)
+        for is_open in ((False, True) if view_art.opens(kind) else (False,))
+    ]
+    write_sheet("places", entries, 5, 186, 114)
+    states = [
+        state_entry("plain", Thing("mug 1", "Mug")),
+        state_entry("hot", Thing("mug 1", "Mug", hot=True)),
+        state_entry("cool", Thing("mug 1", "Mug", cool=True)),
+        state_entry("clean", Thing("mug 1", "Mug", clean=True)),
+        state_entry("hot and clean", Thing("potato 2", "Potato", hot=True, clean=True)),
+        state_entry("whole", Thing("apple 1", "Apple")),
+        state_entry("sliced", Thing("apple 1", "Apple", sliced=True)),
+        state_entry("off", Thing("desklamp 1", "DeskLamp")),
+        state_entry("on", Thing("desklamp 1", "DeskLamp", on=True)),
+        state_entry("off", Thing("floorlamp 1", "FloorLamp")),
+        state_entry("on", Thing("floorlamp 1", "FloorLamp", on=True)),
+        state_entry(
+            "holds another", Thing("plate 1", "Plate", contents=(Thing("egg 3", "Egg", cool=True),))
+        ),
+    ]
+    write_sheet("states", states, 6, 104, 64)
+
+
+if __name__ == "__main__":
+    main()

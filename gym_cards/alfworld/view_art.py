@@ -1,0 +1,308 @@
+"""The household's art: icons, furniture and labels at any size.
+
+Everything was drawn beforehand (assets/build_household.py) and ships as PNG sheets. Here it is
+scaled by averaging areas in whole numbers: float64 holds every sum exactly, in any order, so that
+the same picture has the same bytes on every machine.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from importlib import resources
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from gym_cards.alfworld.scene import Thing
+from gym_cards.rendering import draw_text, text_width
+
+Frame = NDArray[np.uint8]
+Colour = tuple[int, int, int]
+Room = Literal["kitchen", "living", "bedroom", "bathroom"]
+
+# Of what is not the world: labels, badges, the map's surround and the hand's.
+DARK: Colour = (38, 42, 60)
+LIGHT: Colour = (252, 250, 244)
+
+# Furniture is drawn in these units; wide and narrow places differ in width alone.
+PLACE_HEIGHT = 184
+PLACE_WIDTHS = (300, 150)
+
+_FONT_SIZES = (7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 20, 22, 24)
+# Marks of a state, in the order in which they are laid over an icon.
+_MARKS = ("hot", "cool", "clean")
+_NAME = re.compile(r"(.+) (\d+)", re.ASCII)
+
+
+class Sprite(NamedTuple):
+    """A picture to be put on another one.
+
+    Attributes:
+        ink: Colour times opacity, shape (height, width, 3), dtype uint16.
+        clear: 255 minus the opacity, shape (height, width, 1), dtype uint16.
+    """
+
+    ink: NDArray[np.uint16]
+    clear: NDArray[np.uint16]
+
+
+class Bay(NamedTuple):
+    """Where things lie in a place, in its units; `deep` bays hold rows behind each other."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    deep: bool
+
+
+def icon_types() -> frozenset[str]:
+    """Every type that there is an icon for."""
+    return frozenset(name for name in _index()["icons"]["names"] if name[0] != "#")
+
+
+def place_types() -> frozenset[str]:
+    """Every type that is drawn as furniture."""
+    return frozenset(name for name in _index()["places"] if not name.endswith("-open"))
+
+
+def opens(kind: str) -> bool:
+    """Whether a type of furniture is drawn open as well as closed."""
+    return f"{kind}-open" in _index()["places"]
+
+
+@functools.lru_cache(maxsize=64)
+def place(kind: str, is_open: bool, room: Room, width: int, height: int) -> Frame:
+    """Furniture before the wall of a room, read-only, shape (height, width, 3).
+
+    Raises:
+        ValueError: If the type is not drawn as furniture.
+    """
+    drawn = _place_width(width, height)
+    frame = room_picture(room, width, height).copy()
+    with_alpha = _read(f"place-{_place_key(kind, is_open)}-{drawn}.png", "RGBA")
+    paste(frame, _scaled(with_alpha, width, height), 0, 0)
+    frame.flags.writeable = False
+    return frame
+
+
+def place_bays(kind: str, is_open: bool, width: int, height: int) -> list[Bay]:
+    """Where things lie in a place of this size, in its units of `PLACE_HEIGHT` and width."""
+    key = _place_key(kind, is_open)
+    return [Bay(*bay) for bay in _index()["places"][key][str(_place_width(width, height))]]
+
+
+def place_units(width: int, height: int) -> tuple[int, int]:
+    """How many units a place of this size is wide and high."""
+    return _place_width(width, height), PLACE_HEIGHT
+
+
+@functools.lru_cache(maxsize=16)
+def room_picture(room: Room, width: int, height: int) -> Frame:
+    """A room's wall and floor, read-only, shape (height, width, 3)."""
+    frame = np.zeros((height, width, 3), np.uint8)
+    drawn = _read(f"room-{room}-{_place_width(width, height)}.png", "RGBA")
+    paste(frame, _scaled(drawn, width, height), 0, 0)
+    frame.flags.writeable = False
+    return frame
+
+
+@functools.lru_cache(maxsize=512)
+def icon(name: str, side: int) -> Sprite:
+    """An icon, or a mark whose name begins with "#", as a square of this side.
+
+    Raises:
+        ValueError: If there is no such icon.
+    """
+    return _scaled(_master(name), side, side)
+
+
+@functools.lru_cache(maxsize=768)
+def thing(seen: Thing, side: int) -> Sprite:
+    """An object with its state, its number and what lies in it, as a square of this side.
+
+    Raises:
+        ValueError: If the object's type is unknown, or its name has no number.
+    """
+    kind = seen.type
+    cut = seen.sliced and not kind.endswith("Sliced")
+    if cut and f"{kind}Sliced" in icon_types():
+        kind, cut = f"{kind}Sliced", False
+    lit = seen.on and f"{kind}On" in icon_types()
+    marks = [f"#{mark}" for mark in _MARKS if getattr(seen, mark)]
+    layers = ["#on"] if seen.on and not lit else []
+    layers += [f"{kind}On" if lit else kind, *(["#sliced"] if cut else []), *marks]
+    picture = icon(layers[0], side)
+    for layer in layers[1:]:
+        picture = over(picture, icon(layer, side), 0, 0)
+    inner = max(8, min(side // 2, side // max(1, len(seen.contents))))
+    for index, held in enumerate(seen.contents[: side // inner]):
+        picture = over(picture, thing(held, inner), index * inner, 0)
+    mark = badge(number(seen.name), side)
+    height, width = mark.clear.shape[:2]
+    return over(picture, mark, side - width, side - height)
+
+
+def number(name: str) -> str:
+    """The number in a name such as "mug 2".
+
+    Raises:
+        ValueError: If the name has none.
+    """
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise ValueError(
+            f"{name!r} has no number: expected a name as commands call it, such as 'mug 2'"
+        )
+    return match[2]
+
+
+def badge(text: str, side: int) -> Sprite:
+    """A number, light on dark, as large as suits an icon of this side, and no wider than it."""
+    return pill(text, _font_size(side * 23 // 100), side)
+
+
+@functools.lru_cache(maxsize=512)
+def pill(text: str, size: int, room: int) -> Sprite:
+    """A text in letters of this size, light on a dark ground, no wider than `room` pixels.
+
+    It takes smaller letters where the text is too wide, and narrower ones where it still is.
+    """
+    fitting = [s for s in _FONT_SIZES if s <= max(size, _FONT_SIZES[0])]
+    sizes = [s for s in fitting if text_width(text, f"bold-{s}") + s // 2 <= room]
+    size = (sizes or fitting[:1])[-1]
+    font = f"bold-{size}"
+    frame = np.zeros((2 * size, text_width(text, font) + 2 * size, 3), np.uint8)
+    draw_text(frame, text, size, 0, font, (255, 255, 255))
+    ink = frame[..., 0].astype(np.uint16)
+    rows, columns = ink.nonzero()
+    # All digits and letters share a line, so that pills of one size are of one height.
+    line = np.zeros_like(frame)
+    draw_text(line, "0", 0, 0, font, (255, 255, 255))
+    digits = line[..., 0].any(axis=1).nonzero()[0]
+    top = min(int(digits[0]), int(rows.min()))
+    bottom = max(int(digits[-1]), int(rows.max())) + 1
+    pad = max(1, size // 7)
+    height, width = bottom - top + 2 * pad, int(np.ptp(columns)) + 1 + 2 * pad + size // 5
+    letters = np.zeros((height, width), np.uint16)
+    left = pad + size // 10
+    cut = ink[top:bottom, columns.min() : columns.max() + 1]
+    letters[pad : pad + cut.shape[0], left : left + cut.shape[1]] = cut
+    colours = np.array(DARK, np.uint16) * (255 - letters[..., None]) + letters[
+        ..., None
+    ] * np.array(LIGHT, np.uint16)
+    opacity = np.full((height, width, 1), 255, np.uint16)
+    reach = max(1, size // 6)
+    for step in range(reach):
+        for y in (step, height - 1 - step):
+            opacity[y, : reach - step] = opacity[y, width - reach + step :] = 0
+    sprite = Sprite(colours // 255 * opacity, 255 - opacity)
+    return sprite if width <= room else _narrowed(sprite, room)
+
+
+def over(below: Sprite, above: Sprite, x: int, y: int) -> Sprite:
+    """A sprite with another one put on it."""
+    height, width = above.clear.shape[:2]
+    ink, clear = below.ink.astype(np.uint32), below.clear.astype(np.uint32)
+    part = np.s_[y : y + height, x : x + width]
+    ink[part] = above.ink + (ink[part] * above.clear + 127) // 255
+    clear[part] = (clear[part] * above.clear + 127) // 255
+    # Rounding must not let ink exceed what the opacity allows.
+    return Sprite(np.minimum(ink, 255 * (255 - clear)).astype(np.uint16), clear.astype(np.uint16))
+
+
+def paste(frame: Frame, sprite: Sprite, x: int, y: int) -> None:
+    """Puts a sprite on a frame, in place; it must lie within."""
+    height, width = sprite.clear.shape[:2]
+    below = frame[y : y + height, x : x + width]
+    # At most 255 * 255 + 127, which uint16 holds.
+    below[...] = (sprite.ink + below * sprite.clear + np.uint16(127)) // 255
+
+
+def _font_size(wanted: float) -> int:
+    return max((size for size in _FONT_SIZES if size <= wanted), default=_FONT_SIZES[0])
+
+
+def label_size(size: int) -> int:
+    """The size of the letters of a place's name in a picture of this size."""
+    return _font_size(size * 13 // 300)
+
+
+def _place_key(kind: str, is_open: bool) -> str:
+    places = _index()["places"]
+    if kind not in places:
+        raise ValueError(
+            f"there is no furniture of type {kind!r}: expected {sorted(place_types())}"
+        )
+    return f"{kind}-open" if is_open and opens(kind) else kind
+
+
+def _place_width(width: int, height: int) -> int:
+    """The drawing whose shape is nearer to this one."""
+    wide, narrow = PLACE_WIDTHS
+    return wide if width * PLACE_HEIGHT * 2 >= height * (wide + narrow) else narrow
+
+
+def _master(name: str) -> Frame:
+    """An icon as it was drawn, shape (side, side, 4)."""
+    key = _index()["icons"]
+    if name not in key["names"]:
+        raise ValueError(f"there is no icon of type {name!r}: expected {sorted(icon_types())}")
+    row, column = divmod(key["names"].index(name), key["columns"])
+    side = key["side"]
+    sheet = _icon_sheet()
+    return sheet[row * side : (row + 1) * side, column * side : (column + 1) * side]
+
+
+def _scaled(picture: Frame, width: int, height: int) -> Sprite:
+    """A picture of shape (rows, columns, 4) at another size."""
+    rows, columns, _ = picture.shape
+    down, across = _weights(rows, height), _weights(columns, width).T
+    wide = picture.astype(np.float64)
+    area = rows * columns
+    opacity = down @ wide[..., 3] @ across
+    ink = np.stack([down @ (wide[..., i] * wide[..., 3]) @ across for i in range(3)], axis=-1)
+    clear = 255 - (opacity.astype(np.int64) + area // 2) // area
+    most = 255 * (255 - clear)[..., None]
+    mean = np.minimum((ink.astype(np.int64) + area // 2) // area, most)
+    return Sprite(mean.astype(np.uint16), clear[..., None].astype(np.uint16))
+
+
+def _narrowed(sprite: Sprite, width: int) -> Sprite:
+    """A sprite pressed together to a smaller width."""
+    columns = sprite.clear.shape[1]
+    across = _weights(columns, width)
+    ink = np.einsum("ij,rjc->ric", across, sprite.ink.astype(np.float64)) // columns
+    clear = np.einsum("ij,rjc->ric", across, sprite.clear.astype(np.float64)) // columns
+    return Sprite(ink.astype(np.uint16), clear.astype(np.uint16))
+
+
+@functools.lru_cache(maxsize=128)
+def _weights(source: int, target: int) -> NDArray[np.float64]:
+    """How much each source pixel takes part in each target pixel; every row adds up to `source`."""
+    low = np.arange(target)[:, None] * source
+    start = np.arange(source)[None, :] * target
+    shared = np.minimum(low + source, start + target) - np.maximum(low, start)
+    return np.maximum(shared, 0).astype(np.float64)
+
+
+@functools.cache
+def _icon_sheet() -> Frame:
+    return _read("icons.png", "RGBA")
+
+
+def _read(name: str, mode: str) -> Frame:
+    path = resources.files("gym_cards") / "alfworld" / "art" / name
+    with path.open("rb") as file, Image.open(file) as picture:
+        return np.array(picture.convert(mode))
+
+
+@functools.cache
+def _index() -> dict[str, Any]:
+    path = resources.files("gym_cards") / "alfworld" / "art" / "art.json"
+    index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return index
