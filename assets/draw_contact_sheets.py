@@ -35,9 +35,8 @@ def write_sheet(name: str, entries: Sequence[Entry], columns: int, width: int, h
         draw(sheet[top : top + height, left : left + width])
         x = left + (width - text_width(label, FONT)) // 2
         draw_text(sheet, label, x, top + height, FONT, view_art.DARK)
-    picture = Image.fromarray(sheet).quantize(256, dither=Image.Dither.NONE)
     IMAGES.mkdir(parents=True, exist_ok=True)
-    picture.save(IMAGES / f"{name}.png", optimize=True)
+    Image.fromarray(sheet).save(IMAGES / f"{name}.png", optimize=True)
 
 
 def icon_entry(kind: str) -> Entry:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from build_art import Colour, Point, circle
+from card_art.canvas import Colour, Point, circle
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from build_art import circle, outline
+from card_art.canvas import Colour, circle, outline
 
 from household import canvas as k
-from household.canvas import Canvas, Colour, icon
+from household.canvas import Canvas, icon
 
 
 def legs(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from build_art import circle, mirrored, outline
+from card_art.canvas import Colour, circle, mirrored, outline
 
 from household import canvas as k
 from household.canvas import Canvas, icon
@@ -15,7 +15,7 @@ def tilted(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     return k.turned(points, TILT)
 
 
-def grip(c: Canvas, colour: k.Colour, top: float, width: float = 6) -> None:
+def grip(c: Canvas, colour: Colour, top: float, width: float = 6) -> None:
     """A tilted handle from `top` to the lower end."""
     c.fill(tilted(k.box(50 - width, top, 50 + width, 104, width)), colour)
 
@@ -228,7 +228,7 @@ def kettle(c: Canvas) -> None:
 
 
 def shaker(
-    c: Canvas, body: k.Colour, grains: k.Colour, letter: list[list[tuple[float, float]]]
+    c: Canvas, body: Colour, grains: Colour, letter: list[list[tuple[float, float]]]
 ) -> None:
     """A shaker with a steel cap, its filling to be seen, and its letter."""
     c.ground(50, 94, 24)

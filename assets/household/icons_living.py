@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from build_art import circle, outline
+from card_art.canvas import circle, outline
 
 from household import canvas as k
 from household.canvas import Canvas, icon

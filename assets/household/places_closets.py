@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from build_art import circle
+from card_art.canvas import Colour, circle
 
 from household import canvas as k
-from household.canvas import Bay, Canvas, Colour, place
+from household.canvas import Bay, Canvas, place
 
 
 def hollow(c: Canvas, x0: float, y0: float, x1: float, y1: float, colour: Colour) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from build_art import circle, outline
+from card_art.canvas import Colour, circle, outline
 
 from household import canvas as k
-from household.canvas import Bay, Canvas, Colour, place
+from household.canvas import Bay, Canvas, place
 
 # A room's wall, the skirting, its floor, and the lines on both.
 ROOMS: dict[str, tuple[Colour, Colour, Colour]] = {
@@ -34,8 +34,9 @@ def draw_room(c: Canvas, w: float, room: str) -> None:
     for y in (137, 150, 167):
         c.line([(0, y), (w, y)], k.darker(floor, 0.14), 1)
     for i in range(-6, 7):
-        x = w / 2 + i * w / 9
-        c.line([(w / 2 + (x - w / 2) * 0.72, FLOOR_LINE), (x, 186)], k.darker(floor, 0.1), 1)
+        c.line(
+            [(w / 2 + i * w * 0.08, FLOOR_LINE), (w / 2 + i * w / 9, 186)], k.darker(floor, 0.1), 1
+        )
 
 
 @place("Bed")

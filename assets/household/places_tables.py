@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from build_art import Point, circle
+from card_art.canvas import Colour, Point, circle
 
 from household import canvas as k
-from household.canvas import Bay, Canvas, Colour, place
+from household.canvas import Bay, Canvas, place
 
 # Where the front edge of a top lies, and the far edge.
 FRONT = 146.0
@@ -72,24 +72,25 @@ def counter_top(c: Canvas, w: float, is_open: bool) -> list[Bay]:
             c.line([(x, y), (x, y + 13)], (188, 204, 206), 1.2)
     c.fill([(-4, BACK), (w + 4, BACK), (w + 4, FRONT), (-4, FRONT)], (150, 162, 176), depth=0.6)
     for i in range(int(w * 0.5)):
-        x, y = (i * 61.8) % w, 74 + (i * 37.7) % 68
-        c.flat(circle(x, y, 1.1, 0.7), (188, 198, 208) if i % 2 else (122, 134, 150))
+        speck = circle((i * 61.8) % w, 74 + (i * 37.7) % 68, 1.1, 0.7)
+        c.flat(speck, (188, 198, 208) if i % 2 else (122, 134, 150))
     c.rect(-4, FRONT, w + 4, FRONT + 9, (118, 130, 146), pen=1.8)
     c.rect(-4, 155, w + 4, 190, (240, 236, 226), pen=1.4, depth=0.4)
     n = max(2, round(w / 75))
     for i in range(n):
-        x = i * w / n
-        c.rect(x + 5, 160, x + w / n - 5, 190, k.WHITE, 2, pen=1.6)
-        c.rect(x + w / n / 2 - 10, 164, x + w / n / 2 + 10, 168, k.STEEL, 2, pen=1)
+        left, right = i * w / n, (i + 1) * w / n
+        middle = (left + right) / 2
+        c.rect(left + 5, 160, right - 5, 190, k.WHITE, 2, pen=1.6)
+        c.rect(middle - 10, 164, middle + 10, 168, k.STEEL, 2, pen=1)
     return [Bay(6, 24, w - 6, FRONT - 3)]
 
 
 @place("DiningTable")
 def dining_table(c: Canvas, w: float, is_open: bool) -> list[Bay]:
     """A large wooden table with four legs and a white runner."""
-    for x in (24, w - 36):
+    for x in (24.0, w - 36):
         c.rect(x, 120, x + 10, 166, k.darker(k.WALNUT, 0.3), 1)
-    for x in (10, w - 24):
+    for x in (10.0, w - 24):
         c.rect(x, 150, x + 14, 190, k.WALNUT, 1)
     board(c, w, (206, 146, 92))
     grain(c, w, (206, 146, 92), [84, 98, 114, 132])
@@ -232,6 +233,8 @@ def tray(name: str) -> k.Place:
         k.ICONS[name](vessel)
         left, top = round(14 * c.pixels * c.scale), round((132 - side) * c.pixels * c.scale)
         c.image.alpha_composite(vessel.image, (left, top))
+        if name == "Box" and not is_open:
+            return []
         mat: list[Point] = k.box(side + 22, 78, w - 16, 142, 8)
         c.fill(mat, (240, 226, 200), pen=1.6, depth=0.4)
         return [Bay(side + 26, 40, w - 20, 138)]

@@ -1,8 +1,8 @@
 """The household's art: icons, furniture and labels at any size.
 
 Everything was drawn beforehand (assets/build_household.py) and ships as PNG sheets. Here it is
-scaled by averaging areas in whole numbers: float64 holds every sum exactly, in any order, so that
-the same picture has the same bytes on every machine.
+scaled by averaging areas in whole numbers, so that the same picture has the same bytes on every
+machine.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def opens(kind: str) -> bool:
     return f"{kind}-open" in _index()["places"]
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=128)
 def place(kind: str, is_open: bool, room: Room, width: int, height: int) -> Frame:
     """Furniture before the wall of a room, read-only, shape (height, width, 3).
 
@@ -85,7 +85,7 @@ def place(kind: str, is_open: bool, room: Room, width: int, height: int) -> Fram
     drawn = _place_width(width, height)
     frame = room_picture(room, width, height).copy()
     with_alpha = _read(f"place-{_place_key(kind, is_open)}-{drawn}.png", "RGBA")
-    paste(frame, _scaled(with_alpha, width, height), 0, 0)
+    paste(frame, scaled(with_alpha, width, height), 0, 0)
     frame.flags.writeable = False
     return frame
 
@@ -106,22 +106,22 @@ def room_picture(room: Room, width: int, height: int) -> Frame:
     """A room's wall and floor, read-only, shape (height, width, 3)."""
     frame = np.zeros((height, width, 3), np.uint8)
     drawn = _read(f"room-{room}-{_place_width(width, height)}.png", "RGBA")
-    paste(frame, _scaled(drawn, width, height), 0, 0)
+    paste(frame, scaled(drawn, width, height), 0, 0)
     frame.flags.writeable = False
     return frame
 
 
-@functools.lru_cache(maxsize=512)
+@functools.lru_cache(maxsize=1024)
 def icon(name: str, side: int) -> Sprite:
     """An icon, or a mark whose name begins with "#", as a square of this side.
 
     Raises:
         ValueError: If there is no such icon.
     """
-    return _scaled(_master(name), side, side)
+    return scaled(_master(name), side, side)
 
 
-@functools.lru_cache(maxsize=768)
+@functools.lru_cache(maxsize=1024)
 def thing(seen: Thing, side: int) -> Sprite:
     """An object with its state, its number and what lies in it, as a square of this side.
 
@@ -162,8 +162,10 @@ def number(name: str) -> str:
 
 
 def badge(text: str, side: int) -> Sprite:
-    """A number, light on dark, as large as suits an icon of this side, and no wider than it."""
-    return pill(text, _font_size(side * 23 // 100), side)
+    """A number, light on dark, as large as suits an icon of this side, and no larger than it."""
+    mark = pill(text, _font_size(side * 23 // 100), side)
+    height, width = mark.clear.shape[:2]
+    return mark if height <= side else pressed(mark, width, side)
 
 
 @functools.lru_cache(maxsize=512)
@@ -183,9 +185,9 @@ def pill(text: str, size: int, room: int) -> Sprite:
     # All digits and letters share a line, so that pills of one size are of one height.
     line = np.zeros_like(frame)
     draw_text(line, "0", 0, 0, font, (255, 255, 255))
-    digits = line[..., 0].any(axis=1).nonzero()[0]
-    top = min(int(digits[0]), int(rows.min()))
-    bottom = max(int(digits[-1]), int(rows.max())) + 1
+    digits = line[..., 0].nonzero()[0]
+    top = min(int(digits.min()), int(rows.min()))
+    bottom = max(int(digits.max()), int(rows.max())) + 1
     pad = max(1, size // 7)
     height, width = bottom - top + 2 * pad, int(np.ptp(columns)) + 1 + 2 * pad + size // 5
     letters = np.zeros((height, width), np.uint16)
@@ -201,7 +203,7 @@ def pill(text: str, size: int, room: int) -> Sprite:
         for y in (step, height - 1 - step):
             opacity[y, : reach - step] = opacity[y, width - reach + step :] = 0
     sprite = Sprite(colours // 255 * opacity, 255 - opacity)
-    return sprite if width <= room else _narrowed(sprite, room)
+    return sprite if width <= room else pressed(sprite, room, height)
 
 
 def over(below: Sprite, above: Sprite, x: int, y: int) -> Sprite:
@@ -258,36 +260,46 @@ def _master(name: str) -> Frame:
     return sheet[row * side : (row + 1) * side, column * side : (column + 1) * side]
 
 
-def _scaled(picture: Frame, width: int, height: int) -> Sprite:
-    """A picture of shape (rows, columns, 4) at another size."""
-    rows, columns, _ = picture.shape
-    down, across = _weights(rows, height), _weights(columns, width).T
-    wide = picture.astype(np.float64)
-    area = rows * columns
-    opacity = down @ wide[..., 3] @ across
-    ink = np.stack([down @ (wide[..., i] * wide[..., 3]) @ across for i in range(3)], axis=-1)
-    clear = 255 - (opacity.astype(np.int64) + area // 2) // area
-    most = 255 * (255 - clear)[..., None]
-    mean = np.minimum((ink.astype(np.int64) + area // 2) // area, most)
-    return Sprite(mean.astype(np.uint16), clear[..., None].astype(np.uint16))
+def scaled(picture: Frame, width: int, height: int) -> Sprite:
+    """A picture of shape (rows, columns, 4) at another size, by averaging areas."""
+    wide = picture.astype(np.int64)
+    wide[..., :3] *= wide[..., 3:]
+    area = picture.shape[0] * picture.shape[1]
+    mean = (_resized(wide, width, height) + area // 2) // area
+    # Rounding must not let ink exceed what the opacity allows.
+    ink = np.minimum(mean[..., :3], 255 * mean[..., 3:])
+    return Sprite(ink.astype(np.uint16), (255 - mean[..., 3:]).astype(np.uint16))
 
 
-def _narrowed(sprite: Sprite, width: int) -> Sprite:
-    """A sprite pressed together to a smaller width."""
-    columns = sprite.clear.shape[1]
-    across = _weights(columns, width)
-    ink = np.einsum("ij,rjc->ric", across, sprite.ink.astype(np.float64)) // columns
-    clear = np.einsum("ij,rjc->ric", across, sprite.clear.astype(np.float64)) // columns
+def pressed(sprite: Sprite, width: int, height: int) -> Sprite:
+    """A sprite at another size."""
+    rows, columns = sprite.clear.shape[:2]
+    ink, clear = (
+        _resized(part.astype(np.int64), width, height) // (rows * columns) for part in sprite
+    )
     return Sprite(ink.astype(np.uint16), clear.astype(np.uint16))
 
 
-@functools.lru_cache(maxsize=128)
-def _weights(source: int, target: int) -> NDArray[np.float64]:
-    """How much each source pixel takes part in each target pixel; every row adds up to `source`."""
-    low = np.arange(target)[:, None] * source
-    start = np.arange(source)[None, :] * target
-    shared = np.minimum(low + source, start + target) - np.maximum(low, start)
-    return np.maximum(shared, 0).astype(np.float64)
+def _resized(values: NDArray[np.int64], width: int, height: int) -> NDArray[np.int64]:
+    """Means of areas, times as many as there were pixels, shape (height, width, channels)."""
+    tall = _resized_rows(values, height)
+    return _resized_rows(tall.swapaxes(0, 1), width).swapaxes(0, 1)
+
+
+def _resized_rows(values: NDArray[np.int64], target: int) -> NDArray[np.int64]:
+    """Sums of the parts of rows that lie in each of `target` equal stretches, times `target`."""
+    source = values.shape[0]
+    if source % target == 0:
+        stretches = values.reshape(target, source // target, *values.shape[1:])
+        whole_rows: NDArray[np.int64] = stretches.sum(axis=1) * target
+        return whole_rows
+    sums = np.zeros((source + 1, *values.shape[1:]), np.int64)
+    np.cumsum(values, axis=0, out=sums[1:])
+    whole, part = np.divmod(np.arange(target + 1) * source, target)
+    # Beyond the last row there is nothing, of which no part is taken.
+    begun = values[np.minimum(whole, source - 1)]
+    upto: NDArray[np.int64] = sums[whole] * target + begun * part[:, None, None]
+    return upto[1:] - upto[:-1]
 
 
 @functools.cache

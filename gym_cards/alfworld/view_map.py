@@ -24,6 +24,8 @@ _CELL = 25
 _MARGIN = 30
 # Sides of the icons in tags, in units of a picture that is 300 wide, from the best down.
 _ICONS = (30, 28, 26, 24, 22, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5)
+# The smallest, in pixels.
+_SMALLEST = 4
 
 
 class Mark(NamedTuple):
@@ -175,38 +177,49 @@ def _draw_floor(
 def _placed(
     known: tuple[Spotted, ...], scale: _Scale, width: int, height: int, size: int
 ) -> tuple[Mark, ...]:
-    """Tags as near to their receptacles as they can be without covering each other."""
-    for units in _ICONS:
-        marks = _packed(known, scale, width, height, max(4, size * units // 300))
-        if marks is not None:
-            return marks
-    raise ValueError(
-        f"{len(known)} receptacles have no room on a map of {width} × {height} pixels: draw it "
-        "larger"
-    )
+    """Tags as near to their receptacles as they can be without covering each other.
+
+    Where even the smallest have no room, they cover each other.
+    """
+    sides = [max(_SMALLEST, size * units // 300) for units in _ICONS]
+    # Something of the floor is to be seen between them.
+    loose = [side for side in sides if len(known) * side * side * 4 <= width * height]
+    for side in loose:
+        packed = _packed(known, scale, width, height, side)
+        if packed is not None:
+            return packed
+    marks = []
+    for one in known:
+        card = _card(one.type, one.name, _SMALLEST)
+        x, y = _corner(one, scale, card)
+        x, y = _within(x, width - card.shape[1]), _within(y, height - card.shape[0])
+        marks.append(Mark(one.name, x, y, _tag(one.type, one.name, _SMALLEST), card))
+    return tuple(marks)
 
 
 def _packed(
     known: tuple[Spotted, ...], scale: _Scale, width: int, height: int, side: int
 ) -> tuple[Mark, ...] | None:
     """Tags with icons of this side, or None where they have no room."""
-    tags = [(_tag(one.type, one.name, side), _card(one.type, one.name, side)) for one in known]
-    area = sum(card.shape[0] * card.shape[1] for _, card in tags)
-    if area * 5 > width * height * 2:
-        return None
     taken = np.zeros((height, width), bool)
     marks = []
-    for one, (tag, tag_here) in zip(known, tags, strict=True):
-        rows, columns, _ = tag_here.shape
-        x = scale.column(_centimetres(one.position[0])) - columns // 2
-        y = scale.row(_centimetres(one.position[2])) - rows // 2
-        spot = _nearest_free(taken, x, y, columns, rows)
+    for one in known:
+        card = _card(one.type, one.name, side)
+        rows, columns, _ = card.shape
+        spot = _nearest_free(taken, *_corner(one, scale, card), columns, rows)
         if spot is None:
             return None
         x, y = spot
         taken[y : y + rows, x : x + columns] = True
-        marks.append(Mark(one.name, x, y, tag, tag_here))
+        marks.append(Mark(one.name, x, y, _tag(one.type, one.name, side), card))
     return tuple(marks)
+
+
+def _corner(one: Spotted, scale: _Scale, card: Frame) -> tuple[int, int]:
+    """The upper left corner of a card in the middle of which a receptacle stands."""
+    rows, columns, _ = card.shape
+    x, y = scale.column(_centimetres(one.position[0])), scale.row(_centimetres(one.position[2]))
+    return x - columns // 2, y - rows // 2
 
 
 def _nearest_free(
@@ -234,14 +247,14 @@ def _tag(kind: str, name: str, side: int) -> Sprite:
     """A receptacle's icon with its number at the lower right."""
     number = view_art.pill(view_art.number(name), side * 2 // 5, 10 * side)
     rows, columns = number.clear.shape[:2]
+    if rows > side:
+        number = view_art.pressed(number, columns * side // rows, side)
+        rows, columns = number.clear.shape[:2]
     # The number covers the icon's corner alone.
-    height = max(side, rows)
     width = side + columns - min(side, columns) // 3
-    blank = Sprite(
-        np.zeros((height, width, 3), np.uint16), np.full((height, width, 1), 255, np.uint16)
-    )
-    tag = view_art.over(blank, view_art.icon(kind, side), 0, height - side)
-    return view_art.over(tag, number, width - columns, height - rows)
+    blank = Sprite(np.zeros((side, width, 3), np.uint16), np.full((side, width, 1), 255, np.uint16))
+    tag = view_art.over(blank, view_art.icon(kind, side), 0, 0)
+    return view_art.over(tag, number, width - columns, side - rows)
 
 
 def _card(kind: str, name: str, side: int) -> Frame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -9,11 +10,12 @@ from gym_cards.alfworld import view_art
 from gym_cards.alfworld.scene import Receptacle, Thing
 from gym_cards.alfworld.view_art import Bay, Frame, Room
 
-# In units of a picture that is 300 wide.
+# The largest icons, and those below which things on a board stand one above the other, in units of
+# a picture that is 300 wide.
 _LARGEST = 56
-_SMALLEST = 6
-# Below this, things on a board stand one above the other.
 _STACKED = 18
+# The smallest icons, in pixels.
+_SMALLEST = 4
 _ROOM_BAY = Bay(8, 24, 292, 178, True)
 
 
@@ -42,7 +44,8 @@ def draw_places(frame: Frame, here: tuple[Receptacle, ...], room: Room, size: in
         many = min(columns, len(here) - row * columns)
         left, right = width * column // many, width * (column + 1) // many
         top, bottom = height * row // rows, height * (row + 1) // rows
-        _draw_place(frame[top:bottom, left:right], receptacle, room, size)
+        one = frame[top:bottom, left:right]
+        one[...] = _place(receptacle, room, right - left, bottom - top, size)
         if column:
             frame[top:bottom, left] = view_art.DARK
         if row:
@@ -101,7 +104,9 @@ def arrange(
     rooms = [_to_pixels(bay, pixels, units) for bay in bays]
     gap = max(1, size // 100)
     stacked = size * _STACKED // 300
-    for side in range(size * _LARGEST // 300, max(_SMALLEST, size * _SMALLEST // 300) - 1, -1):
+    # Few different sides, so that few sprites are to be kept.
+    largest, step = size * _LARGEST // 300, max(1, size // 150)
+    for side in (*range(largest, _SMALLEST, -step), _SMALLEST):
         columns = [(right - left + gap) // (side + gap) for left, _, right, _, _ in rooms]
         rows = [
             min(1, (bottom - top) // side)
@@ -174,18 +179,20 @@ def _rows(area: _Area, n: int, most: int, side: int, gap: int) -> list[Spot]:
     return spots
 
 
-def _draw_place(frame: Frame, receptacle: Receptacle, room: Room, size: int) -> None:
-    height, width, _ = frame.shape
+@functools.lru_cache(maxsize=48)
+def _place(receptacle: Receptacle, room: Room, width: int, height: int, size: int) -> Frame:
+    """One place with its name and what is to be seen in it, read-only."""
     kind, is_open = receptacle.type, receptacle.open or not receptacle.openable
-    frame[...] = view_art.place(kind, is_open, room, width, height)
+    frame = view_art.place(kind, is_open, room, width, height).copy()
     things: tuple[Thing, ...] = receptacle.contents or ()
     bays = view_art.place_bays(kind, is_open, width, height)
     units = view_art.place_units(width, height)
-    for seen, spot in zip(
-        things, arrange(bays, len(things), (width, height), units, size), strict=True
-    ):
+    spots = arrange(bays, len(things), (width, height), units, size)
+    for seen, spot in zip(things, spots, strict=True):
         view_art.paste(frame, view_art.thing(seen, spot.side), spot.x, spot.y)
     _draw_label(frame, receptacle.name, size)
+    frame.flags.writeable = False
+    return frame
 
 
 def _draw_label(frame: Frame, text: str, size: int) -> None:
