@@ -1,6 +1,7 @@
 """What ships is what the scripts in assets make of the sources there."""
 
 import importlib
+import json
 import sys
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 ART = ROOT / "gym_cards" / "art"
+HOUSEHOLD = ROOT / "gym_cards" / "alfworld" / "art"
+MODULES = ("build_art", "build_fonts", "build_household", "card_art", "household")
 
 
 @pytest.fixture
@@ -19,7 +22,7 @@ def script(monkeypatch):
     before = set(sys.modules)
     yield importlib.import_module
     for name in set(sys.modules) - before:
-        if name.split(".")[0] in ("build_art", "build_fonts", "card_art"):
+        if name.split(".")[0] in MODULES:
             del sys.modules[name]
 
 
@@ -58,3 +61,30 @@ def test_the_windows_letters_are_those_of_the_script(script, tmp_path):
         characters = set(map(ord, build.CHARACTERS))
         assert set(shipped.getBestCmap()) == set(made.getBestCmap()) == characters
         assert shipped["hmtx"].metrics == made["hmtx"].metrics
+
+
+def test_the_households_icons_and_places_are_those_that_the_script_draws(script):
+    build = script("build_household")
+    canvas = script("household.canvas")
+    index = json.loads((HOUSEHOLD / "art.json").read_text(encoding="utf-8"))
+    names, columns, side = (index["icons"][key] for key in ("names", "columns", "side"))
+    assert names == sorted(canvas.ICONS)
+    sheet = pixels(HOUSEHOLD / "icons.png")
+    for name in ("Apple", "Kettle", "WineBottle", "#cool"):
+        drawn = canvas.Canvas()
+        canvas.ICONS[name](drawn)
+        row, column = divmod(names.index(name), columns)
+        shipped = sheet[row * side : (row + 1) * side, column * side : (column + 1) * side]
+        # Another Pillow may round a curve's edge otherwise; nothing else may differ.
+        assert (np.abs(np.asarray(drawn.reduced()).astype(int) - shipped) > 16).mean() < 0.01
+    assert set(index["places"]) == {
+        *canvas.PLACES,
+        *(f"{name}-open" for name in canvas.OPENABLE),
+    }
+    files = {"icons.png"} | {
+        f"{kind}-{name}-{width}.png"
+        for kind, drawings in (("place", index["places"]), ("room", index["rooms"]))
+        for name in drawings
+        for width in build.WIDTHS
+    }
+    assert {path.name for path in HOUSEHOLD.glob("*.png")} == files
