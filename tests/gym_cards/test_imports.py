@@ -42,6 +42,7 @@ MAY_IMPORT = {
     },
     "rendering": {"numpy", "PIL", "gym_cards.cards"},
     "window": {"numpy", "gymnasium"},
+    "wrappers": {"numpy", "gymnasium", "gym_cards.formula", "gym_cards.solver"},
     "game": {"numpy", "gymnasium", "gym_cards.cards", "gym_cards.window"},
     "number_line": GAME,
     "points": GAME,

@@ -1,0 +1,230 @@
+"""Wrappers for the games: the state as text, and graded rewards for formulas."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping
+from typing import Any, SupportsFloat
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from gymnasium.utils import RecordConstructorArgs
+
+from gym_cards.formula import evaluate_exact, evaluate_published
+from gym_cards.solver import unused_numbers
+
+CHARSET = "\n " + string.digits + string.ascii_letters + string.punctuation
+"""What the states of the games are written in: the printable ASCII characters and line breaks."""
+
+
+class TextObservation(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
+    """Gives the state as text, instead of the picture or beside it.
+
+    The text is `info["state"]`, a line for each field:
+
+        cards: 9 A K 10
+        current formula: 9*
+
+    It works with every environment whose infos have the `state` of the package's protocol. All
+    else is passed through, the protocol's attributes too (`get_wrapper_attr("action_names")`). A
+    vector environment takes it as a wrapper of the single ones:
+    `gym.make_vec(id, 4, vectorization_mode="sync", wrappers=[TextObservation])`. In "async" mode
+    texts, other than tokens, also need `vector_kwargs={"shared_memory": False}`: Gymnasium reads
+    texts out of shared memory only once.
+
+    ## Observation Space
+    - text: `Text(min_length=0, max_length=max_length, charset=charset)`;
+    - with `tokens=True`, for agents that take no text:
+      `MultiDiscrete([len(charset) + 1] * max_length)`, the characters' numbers in `vocabulary`,
+      filled up with 0. `decode` turns them back into the text;
+    - with `keep_image=True`: `Dict(image=…, text=…)`, where `image` is what the environment itself
+      observes and `text` one of the above.
+
+    Args:
+        env: The environment.
+        keep_image: Whether to keep the environment's own observation beside the text.
+        tokens: Whether the text is a fixed number of integers instead of a string.
+        max_length: The most characters that a text may have, at least 1. States of the registered
+            games are shorter than the default.
+        charset: The characters that a text may have, each once.
+
+    Raises:
+        ValueError: If an argument is out of range; by `reset` and `step` if an info has no `state`,
+            or a state is longer or of other characters than allowed.
+    """
+
+    def __init__(
+        self,
+        env: gym.Env[Any, Any],
+        *,
+        keep_image: bool = False,
+        tokens: bool = False,
+        max_length: int = 160,
+        charset: str = CHARSET,
+    ) -> None:
+        RecordConstructorArgs.__init__(
+            self, keep_image=keep_image, tokens=tokens, max_length=max_length, charset=charset
+        )
+        super().__init__(env)
+        if max_length < 1:
+            raise ValueError(f"max_length={max_length}: expected at least 1; try 160")
+        if not charset or len(set(charset)) != len(charset):
+            raise ValueError(f"charset={charset!r}: expected some characters, each of them once")
+        self.keep_image = keep_image
+        self.tokens = tokens
+        self.max_length = max_length
+        self.vocabulary: tuple[str, ...] = ("", *charset)
+        """The character of each token; the first, of no character, fills up."""
+        self._numbers = {character: i for i, character in enumerate(self.vocabulary)}
+        text: spaces.Space[Any] = (
+            spaces.MultiDiscrete([len(self.vocabulary)] * max_length)
+            if tokens
+            else spaces.Text(max_length, min_length=0, charset=charset)
+        )
+        self.observation_space = (
+            spaces.Dict({"image": env.observation_space, "text": text}) if keep_image else text
+        )
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Starts an episode, and gives its state as text."""
+        observation, info = self.env.reset(seed=seed, options=options)
+        return self._described(observation, info), info
+
+    def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
+        """Plays an action, and gives the state after it as text."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        return self._described(observation, info), reward, terminated, truncated, info
+
+    def decode(self, tokens: np.typing.ArrayLike) -> str:
+        """The text that the tokens stand for.
+
+        Args:
+            tokens: Integers of `vocabulary`, of any length.
+        """
+        return "".join(self.vocabulary[int(token)] for token in np.asarray(tokens))
+
+    def _described(self, observation: Any, info: Mapping[str, Any]) -> Any:
+        if "state" not in info:
+            raise ValueError(
+                f"the infos of {self.env} have the keys {', '.join(sorted(info)) or 'none'}: "
+                "expected 'state', a dictionary of texts; wrap an environment that offers it"
+            )
+        text = "\n".join(f"{field}: {value}" for field, value in info["state"].items())
+        foreign = sorted(set(text) - self._numbers.keys())
+        if len(text) > self.max_length or foreign:
+            raise ValueError(
+                f"the state {text!r} has {len(text)} characters"
+                + (f", among them {''.join(foreign)!r}" if foreign else "")
+                + f": expected at most {self.max_length} out of the charset; pass a larger "
+                "max_length or charset"
+            )
+        described: Any = text
+        if self.tokens:
+            described = np.zeros(self.max_length, np.int64)
+            described[: len(text)] = [self._numbers[character] for character in text]
+        return {"image": observation, "text": described} if self.keep_image else described
+
+
+class GradedReward(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
+    """Rewards formulas in grades instead of as right or wrong.
+
+    For the points games, whose own rewards are 10, -1 and 0. Every step is graded by what it does:
+
+    | Grade            | When                                                           | Default |
+    | ---------------- | -------------------------------------------------------------- | ------- |
+    | "correct"        | "=" with a formula that wins by the game's rules               | 5       |
+    | "wrong value"    | "=" with a formula that uses every card and has another value  | -1      |
+    | "malformed"      | "=" with any other formula: no value, or a card is not used    | -3      |
+    | "refused number" | a number that no unused card has                               | -2      |
+    | "too long"       | the step that meets a formula of more tokens than allowed      | -1      |
+    | ""               | any other step                                                 | 0       |
+
+    A formula has a value if the game's rules give it one: with `rules="published"` that is
+    Python's arithmetic with its quirks, with `rules="exact"` the arithmetic that people know.
+
+    Only the reward changes. `info["is_success"]` keeps its published meaning, that the game's own
+    rewards sum to more than 0, and `exact()` speaks of those too; so success can be compared with
+    and without the wrapper. `info["grade"]` is the step's grade, "" after `reset`.
+
+    The default values are those for legal, illegal and foreign numbers in "SFT Memorizes, RL
+    Generalizes" (Chu et al. 2025, arXiv 2501.17161, appendix A), where a whole formula is one
+    action; here each refused number is a step of its own, so that it is rewarded as it happens.
+
+    Args:
+        env: A points game, such as `gym_cards/Points24-v0`.
+        correct: The reward of the grade of this name; likewise the other arguments.
+        wrong_value: For a formula of another value.
+        malformed: For a formula without value or with a card unused.
+        refused_number: For a number that is refused.
+        too_long: For a formula that has become too long.
+
+    Raises:
+        ValueError: If the environment is no points game.
+    """
+
+    def __init__(
+        self,
+        env: gym.Env[Any, Any],
+        *,
+        correct: float = 5.0,
+        wrong_value: float = -1.0,
+        malformed: float = -3.0,
+        refused_number: float = -2.0,
+        too_long: float = -1.0,
+    ) -> None:
+        RecordConstructorArgs.__init__(
+            self,
+            correct=correct,
+            wrong_value=wrong_value,
+            malformed=malformed,
+            refused_number=refused_number,
+            too_long=too_long,
+        )
+        super().__init__(env)
+        if not (env.has_wrapper_attr("target_points") and env.has_wrapper_attr("rules")):
+            raise ValueError(
+                f"{env} has no formulas to grade: expected a points game, such as "
+                "gym_cards/Points24-v0 or gym_cards/EZPoints-v0"
+            )
+        self.rewards = {
+            "correct": float(correct),
+            "wrong value": float(wrong_value),
+            "malformed": float(malformed),
+            "refused number": float(refused_number),
+            "too long": float(too_long),
+            "": 0.0,
+        }
+        """The reward of each grade."""
+        self._length = 0
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Starts an episode."""
+        observation, info = self.env.reset(seed=seed, options=options)
+        self._length = len(info["Formula"])
+        return observation, {**info, "grade": ""}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Plays an action, and grades it."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        formula = info["Formula"]
+        if terminated:
+            grade = "correct" if float(reward) > 0 else self._failure(formula, info["Numbers"])
+        elif len(formula) == self._length:
+            grade = "too long"
+        else:
+            grade = "refused number" if formula[-1] == " " else ""
+        self._length = len(formula)
+        info = {**info, "grade": grade}
+        return observation, self.rewards[grade], terminated, truncated, info
+
+    def _failure(self, formula: list[str | int], numbers: list[int]) -> str:
+        """Why a closed formula does not win."""
+        exact = self.get_wrapper_attr("rules") == "exact"
+        value = evaluate_exact(formula) if exact else evaluate_published(formula)
+        used_all = not unused_numbers(formula, numbers)
+        return "wrong value" if used_all and value is not None else "malformed"
