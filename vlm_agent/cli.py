@@ -7,19 +7,27 @@ import sys
 from collections.abc import Sequence
 
 _INSTALL = 'pip install "gym-cards[agent]"'
-_USAGE = """usage: vlm-agent {sft,ppo,eval,show,demo} [options]
+_USAGE = """usage: vlm-agent {sft,ppo,merge,eval,show,demo} [options]
 
 Trains and measures vision-language agents.
 
   sft    fine-tune a model on the replies of an environment's expert
   ppo    train a policy by its environment's reward
+  merge  add a low-rank adapter to the weights of its model
   eval   measure policies in environments
   show   print what a model is given, and what an expert would reply
   demo   all of it on NumberLine, in a few minutes on a laptop
 
 `vlm-agent COMMAND --help` lists the options of each.
 """
-_COMMANDS = {"sft": "sft", "ppo": "ppo", "eval": "eval_", "show": "show", "demo": "demo"}
+_COMMANDS = {
+    "sft": "sft",
+    "ppo": "ppo",
+    "merge": "merge",
+    "eval": "eval_",
+    "show": "show",
+    "demo": "demo",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -16,13 +16,14 @@ from tqdm import tqdm
 
 from vlm_agent.demonstrations import expert_move
 from vlm_agent.evaluate import Evaluation, PolicyLike, Step, evaluate
+from vlm_agent.model_options import LoadOptions
 from vlm_agent.options import JsonObject, check_least
 from vlm_agent.prompts import build_prompt, build_reply
 from vlm_agent.task import Observation, episode_seeds, make_env, observe, task_of
 
 Config = TypeVar("Config")
 
-# ----- sft, ppo, demo -----------------------------------------------------------------------------
+# ----- sft, ppo, merge, demo ----------------------------------------------------------------------
 
 
 def sft(words: Sequence[str]) -> None:
@@ -46,6 +47,17 @@ def ppo(words: Sequence[str]) -> None:
     print(f"saved in {config.out}")
 
 
+def merge(words: Sequence[str]) -> None:
+    """Merges an adapter into its model."""
+    from vlm_agent.merge import MergeConfig
+    from vlm_agent.merge import merge as merge_policy
+
+    config = _parse(MergeConfig, "merge", words)
+    _prepare_torch()
+    merge_policy(config)
+    print(f"saved in {config.out}")
+
+
 def demo(words: Sequence[str]) -> None:
     """Runs the demo."""
     from vlm_agent.demo import DemoConfig, run_demo
@@ -61,7 +73,7 @@ def demo(words: Sequence[str]) -> None:
 
 
 @dataclass
-class EvalConfig:
+class EvalConfig(LoadOptions):
     """Measures policies in environments: a table, and a JSON record of each.
 
     Args:
@@ -104,7 +116,7 @@ def eval_(words: Sequence[str]) -> None:
         # were checked, so that a wrong one costs no records.
         with open(config.json or os.devnull, "w", encoding="utf-8") as records:
             for name in config.policy:
-                policy = _load_player(name, config.temperature)
+                policy = _load_player(name, config)
                 for env in config.env:
                     with tqdm(total=config.episodes, desc=f"{name} {env}") as progress:
                         evaluation = evaluate(
@@ -143,13 +155,13 @@ def _check_player(name: str) -> None:
         )
 
 
-def _load_player(name: str, temperature: float | None) -> PolicyLike:
+def _load_player(name: str, config: EvalConfig) -> PolicyLike:
     if name in ("random", "expert"):
         return name
     from vlm_agent.policy import VLMPolicy
 
     _prepare_torch()
-    return VLMPolicy.load(name, temperature=temperature)
+    return VLMPolicy.load(name, options=config, temperature=config.temperature)
 
 
 def print_table(evaluations: Sequence[Evaluation]) -> None:

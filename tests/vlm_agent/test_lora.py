@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from vlm_agent.cli import main
 from vlm_agent.model_options import PARTS, ModelOptions
 from vlm_agent.policy import VLMPolicy
 
@@ -136,3 +137,23 @@ def test_gradient_checkpointing_is_exact_though_a_layer_would_drop_values(
     assert gradients[0].keys() == gradients[1].keys()
     for name, gradient in gradients[0].items():
         torch.testing.assert_close(gradients[1][name], gradient, msg=name)
+
+
+def test_merging_on_the_command_line(saved, observations, tmp_path, capsys):
+    policy = VLMPolicy.load(saved, options=ModelOptions(lora=True, lora_rank=2))
+    disturb(policy)
+    policy.save(tmp_path / "adapter")
+    words = ["merge", "--out", str(tmp_path / "merged"), "--model"]
+    assert main([*words, str(tmp_path / "adapter")]) == 0
+    merged = VLMPolicy.load(tmp_path / "merged")
+    assert not merged.has_adapter
+    replies = [reply.tokens for reply in policy.act(observations)]
+    expected = scores(policy, observations, replies)
+    found = scores(merged, observations, replies)
+    torch.testing.assert_close(found.log_probs, expected.log_probs, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(found.values, expected.values, atol=1e-3, rtol=1e-3)
+    assert main([*words, str(tmp_path / "adapter")]) == 1
+    assert "is not empty" in capsys.readouterr().err
+    assert main(["merge", "--out", str(tmp_path / "other"), "--model", str(saved)]) == 1
+    assert "no adapter to merge" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
