@@ -1,6 +1,7 @@
 import importlib.util
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoProcessor
 
 from tests.vlm_agent.architectures import ARCHITECTURES
+from vlm_agent.cli import main
 from vlm_agent.model_options import LoadOptions, ModelOptions
 from vlm_agent.models import load_model
 from vlm_agent.policy import Settings, VLMPolicy
@@ -254,3 +256,29 @@ def test_settings_are_saved_with_a_policy(make_policy, tmp_path):
         temperature=1.0, max_new_tokens=24, top_k=7, top_p=0.9
     )
     assert VLMPolicy.load(tmp_path, top_k=0, top_p=1.0).settings.top_k == 0
+
+
+# ----- the page about models ----------------------------------------------------------------------
+
+PAGE = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+
+
+def test_the_page_names_every_tested_architecture():
+    table = PAGE.split("| architecture |")[1].split("\n\n")[0]
+    named = {"LLaVA with SigLIP": "LLaVA-1.5, with a CLIP or a SigLIP tower"}
+    assert not {name for name in ARCHITECTURES if named.get(name, name) not in table}
+
+
+def test_the_commands_and_the_code_of_the_page(saved, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    VLMPolicy.load(saved).save("runs/sft")
+    block = PAGE.split("```\nvlm-agent ppo")[1].split("```")[0].replace("\\\n", " ")
+    train, merge = ("ppo" + block).replace("ORGANISATION/MODEL", str(saved)).split("vlm-agent ")
+    small = "--total-steps 4 --num-envs 2 --rollout-steps 2 --minibatch-size 2 --micro-batch-size 2"
+    assert main([*train.split(), *small.split()]) == 0
+    assert main(merge.split()) == 0
+    adapted, merged = VLMPolicy.load("runs/ppo"), VLMPolicy.load("runs/merged")
+    assert adapted.has_adapter
+    assert not merged.has_adapter
+    code = PAGE.split("```python\n")[1].split("```")[0]
+    exec(compile(code, "docs/models.md", "exec"), {})
