@@ -50,7 +50,6 @@ MAY_IMPORT = {
     **{f"pictures/{path.stem}": PICTURES for path in (ROOT / "gym_cards/pictures").glob("*.py")},
     "window": {"numpy", "gymnasium"},
     "wrappers": {"numpy", "gymnasium", "gym_cards.formula", "gym_cards.solver"},
-    "game": {"numpy", "gymnasium", "gym_cards.cards", "gym_cards.window"},
     "game": {
         "numpy",
         "gymnasium",
