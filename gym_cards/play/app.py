@@ -84,7 +84,7 @@ class App:
     @property
     def picture_place(self) -> Rect:
         """Where the game's picture stands."""
-        height, width = self.session.large_picture.shape[:2]
+        height, width = self.session.picture.shape[:2]
         return picture_place(self._layout.picture, width, height)
 
     def run(self) -> None:
@@ -328,6 +328,10 @@ class App:
         if button.id == "rules":
             self._rules = not self._rules
         elif button.id == "new":
+            if self.session.is_textual:
+                # A house takes a moment to set up.
+                self._notice = "Setting up the next game…"
+                self.draw()
             self.session.new()
             self._begin_move()
         elif button.id == "hint":

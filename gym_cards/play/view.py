@@ -131,7 +131,7 @@ def _draw_picture(painter: Painter, scene: Scene) -> None:
     if session.finished:
         edge = theme.BRASS if session.won else theme.BAD
     painter.box(area, theme.PANEL, edge=edge, pen=3 if session.finished else 1, shadow=10)
-    picture = session.large_picture
+    picture = session.picture
     height, width = picture.shape[:2]
     painter.picture(picture, picture_place(area, width, height), 8)
 
@@ -254,7 +254,7 @@ def _draw_buttons(painter: Painter, scene: Scene) -> None:
     listed = command_area(scene.layout.moves.inset(14))
     for button in scene.buttons:
         if button.listed:
-            with painter.clipped(listed):
+            with painter.clipped(listed.inset(-6, 0)):
                 draw_button(painter, button, scene.touch)
         else:
             draw_button(painter, button, scene.touch)

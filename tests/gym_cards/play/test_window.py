@@ -66,7 +66,7 @@ def shown_picture(app):
 
 
 def assert_picture_shows(app):
-    picture = Image.fromarray(app.session.large_picture)
+    picture = Image.fromarray(app.session.picture)
     expected = np.asarray(picture.resize((150, 150), Image.Resampling.BOX), int)
     inside = np.s_[3:-3, 3:-3]  # corners are rounded
     assert np.abs(shown_picture(app) - expected)[inside].mean() < 4
