@@ -168,6 +168,8 @@ class App:
             area = layout.moves
             rect = area.inset(28, 20)._replace(y=area.bottom - 20 - 52, height=52)
             moves = [new_button(session, rect, "brass")]
+        elif self.line is not None and self._rules:
+            moves = []
         elif self.line is not None:
             area = command_area(layout.moves.inset(14))
             found = self.line.matches([choice.name for choice in session.choices])
@@ -286,6 +288,7 @@ class App:
     def _edit(self, line: CommandLine, event: Any, command: bool) -> None:
         """A key while a command is typed."""
         pygame = self._pygame
+        self._rules = False
         names = [choice.name for choice in self.session.choices]
         if event.key in (pygame.K_RETURN, pygame.K_KP_ENTER):
             name = line.command(names)

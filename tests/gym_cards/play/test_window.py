@@ -192,6 +192,15 @@ def test_rules_can_be_read_at_any_time(open_window):
     assert names(app) == ["-"]
 
 
+def test_rules_take_the_place_of_commands(open_window):
+    app, player = open_window("Corridor", seed=1)
+    player.control("r")
+    assert not any(button.listed for button in app.buttons)
+    player.type("g")
+    assert app.line.text == "g"
+    assert any(button.listed for button in app.buttons)
+
+
 def test_commands_are_typed_completed_and_clicked(open_window):
     app, player = open_window("Corridor", seed=1)
     player.type("g\t1")
