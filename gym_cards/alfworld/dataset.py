@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,6 +23,8 @@ from gym_cards.alfworld.packages import DEFAULT_DATA
 LAYOUT = "json_2.1.1"
 GAME = "game.tw-pddl"
 TRAJECTORY = "traj_data.json"
+KEPT = 512
+"""How many of the games played last stay on disk, of about 0.1 MB each."""
 GENERATED = "generated"
 """What `data` may be to ask for generated games, whatever ALFWORLD_DATA says."""
 
@@ -43,11 +47,46 @@ def write_game(game: Game, folder: Path) -> Path:
     place = folder / game.name
     place.mkdir(parents=True, exist_ok=True)
     files = files_of(game)
-    (place / TRAJECTORY).write_text(json.dumps(files.trajectory, indent=4), "utf-8")
-    (place / "initial_state.pddl").write_text(problem(game), "utf-8")
-    path = place / GAME
-    path.write_text(json.dumps(files.game), "utf-8")
+    _write(place / TRAJECTORY, json.dumps(files.trajectory, indent=4))
+    _write(place / "initial_state.pddl", problem(game))
+    _write(place / GAME, json.dumps(files.game))
+    return place / GAME
+
+
+def _write(path: Path, text: str) -> None:
+    """Writes a file as a whole, so that no other process reads half of it."""
+    half = path.with_name(f".{path.name}.{os.getpid()}")
+    half.write_text(text, "utf-8")
+    half.replace(path)
+
+
+def keep_game(game: Game) -> Path:
+    """Writes a game where the last ones are kept for a while, and returns its path.
+
+    The folder is the user's own, in the system's place for temporary files, and the same for all
+    processes: what is written follows from the path alone. The oldest of too many go.
+
+    Raises:
+        PermissionError: If the folder is somebody else's.
+    """
+    folder = Path(tempfile.gettempdir()) / f"gym_cards_alfworld_{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise PermissionError(f"{folder} belongs to another user: set TMPDIR to a folder of yours")
+    path = folder / LAYOUT / game.split / game.name / GAME
+    if not path.is_file():
+        write_game(game, folder / LAYOUT / game.split)
+        trials = sorted(folder.glob(f"{LAYOUT}/*/*/*"), key=_age, reverse=True)
+        for trial in trials[KEPT:]:
+            shutil.rmtree(trial, ignore_errors=True)
     return path
+
+
+def _age(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:  # another process was faster
+        return 0.0
 
 
 def read_game(path: Path) -> GameFiles:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import ModuleType
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -133,6 +133,13 @@ def floor_plan(number: int) -> FloorPlan:
         tuple(sorted(furniture, key=lambda piece: piece.identity)),
         tuple(sorted(kinds)),
     )
+
+
+def floor_of(trajectory: Mapping[str, Any]) -> tuple[tuple[float, float], ...]:
+    """The floor of the scene that a game's `traj_data.json` tells; empty where none is known."""
+    number = trajectory.get("scene", {}).get("scene_num")
+    known = any(number in scenes(split) for split in SPLITS)
+    return floor_plan(number).floor if known else ()
 
 
 def _unplaced(

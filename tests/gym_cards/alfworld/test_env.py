@@ -1,0 +1,397 @@
+"""ALFWorld as a Gymnasium environment: what it promises to agents, and what it leaves alone."""
+
+import inspect
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import warnings
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.utils.env_checker import check_env, data_equivalence
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
+
+import gym_cards  # noqa: F401
+from gym_cards.alfworld import dataset, games
+from gym_cards.alfworld.env import MAX_COMMAND, ALFWorldEnv
+from gym_cards.alfworld.games import TASK_TYPES
+from gym_cards.alfworld.generate import main as write_games
+from gym_cards.alfworld.view import draw
+from gym_cards.alfworld.wrappers import DiscreteCommands
+
+ID = "gym_cards/ALFWorld-v0"
+HEADINGS = [
+    *("Description", "Action Space", "Observation Space", "Starting State", "Rewards"),
+    *("Episode End", "Information", "Arguments", "Version History", "References"),
+]
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+@pytest.fixture
+def env():
+    with gym.make(ID, size=150) as env:
+        yield env
+
+
+def episodes(env, seed, steps=40):
+    """Everything that random play hands out."""
+    rng = random.Random(seed)
+    seen = [env.reset(seed=seed)]
+    for _ in range(steps):
+        seen.append(env.step(rng.choice(seen[-1][-1]["admissible_commands"])))
+        if seen[-1][2] or seen[-1][3]:
+            seen.append(env.reset())
+    return seen
+
+
+def test_gymnasium_finds_no_fault():
+    env = gym.make(ID, render_mode="rgb_array", size=150)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_env(env.unwrapped)
+    env.close()
+
+
+def test_the_same_seed_gives_the_same_episodes(env):
+    first = episodes(env, 5)
+    assert data_equivalence(tuple(first), tuple(episodes(env, 5)), exact=True)
+    with gym.make(EnvSpec.from_json(env.spec.to_json())) as again:
+        assert again.spec == env.spec
+        assert data_equivalence(tuple(first), tuple(episodes(again, 5)), exact=True)
+    games_played = {env.reset()[1]["game"] for _ in range(5)}
+    assert len(games_played) == 5
+
+
+def test_the_hash_seed_has_no_say():
+    code = (
+        "import gymnasium, json, random\n"
+        f"env = gymnasium.make('gym_cards:{ID}', size=150, view='map')\n"
+        "rng, infos = random.Random(0), [env.reset(seed=4)[1]]\n"
+        "for _ in range(20):\n"
+        "    infos.append(env.step(rng.choice(infos[-1]['admissible_commands']))[-1])\n"
+        "print(json.dumps(infos))\n"
+    )
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in "12"
+    }
+    assert len(outputs) == 1
+
+
+def test_the_protocol(env):
+    assert isinstance(env.get_wrapper_attr("task_description"), str)
+    assert env.get_wrapper_attr("action_names") is None
+    assert env.spec.max_episode_steps == 50
+    goal = None
+    for transition in episodes(env, 1, 60):
+        picture, info = transition[0], transition[-1]
+        assert picture.shape == (150, 150, 3)
+        assert picture.dtype == np.uint8
+        assert list(info["state"]) == ["location", "visible objects", "inventory"]
+        assert all(type(value) is str for value in info["state"].values())
+        assert all(env.action_space.contains(one) for one in info["admissible_commands"])
+        assert info["is_success"] is info["won"]
+        assert info["task_type"] in TASK_TYPES
+        listed = {**info, "admissible_commands": list(info["admissible_commands"])}
+        assert json.loads(json.dumps(info)) == listed
+        if len(transition) == 2:
+            goal = info["task"]
+            assert f"Your task is to: {goal}." in info["observation_text"]
+        assert info["task"] == goal
+
+
+def test_rewards_are_those_published(env):
+    """50 for the goal, the share of conditions, and -1 for what cannot be done."""
+    options = {"task_type": "pick_heat_then_place_in_recep", "game_seed": 2}
+    with gym.make(ID, size=150, reward="sparse") as sparse:
+        _, info = env.reset(options=options)
+        sparse.reset(options=options)
+        rates, ended = [], False
+        for command in ["fly", "look", "  look "]:
+            _, reward, *_ = env.step(command)
+            assert reward == (-1.0 if command == "fly" else 0.0)
+            assert sparse.step(command)[1] == 0.0
+        while not ended:
+            command, _ = env.unwrapped.expert()
+            _, reward, ended, truncated, info = env.step(command)
+            rate = info["goal_condition_success_rate"]
+            assert reward == pytest.approx(50 * ended + rate)
+            assert sparse.step(command)[1] == float(ended)
+            rates.append(rate)
+    assert not truncated
+    assert info["won"]
+    assert sorted(set(rates)) == pytest.approx([0, 1 / 3, 1])
+    with pytest.raises(gym.error.ResetNeeded, match=r"call reset\(\)"):
+        env.unwrapped.step("look")
+
+
+@pytest.mark.parametrize("task_type", TASK_TYPES)
+def test_conditions_are_full_exactly_when_won(env, task_type):
+    most = 0.0
+    for seed in range(2):
+        _, info = env.reset(options={"task_type": task_type, "game_seed": 50 + seed})
+        rng = random.Random(seed)
+        for _ in range(25):
+            assert (info["goal_condition_success_rate"] == 1) == info["won"]
+            if info["won"]:
+                break
+            command = rng.choice(info["admissible_commands"])
+            if rng.random() < 0.7:
+                command, _ = env.unwrapped.expert()
+            *_, info = env.step(command)
+            most = max(most, info["goal_condition_success_rate"])
+    assert most == 1
+
+
+def test_an_episode_is_cut_off_after_50_steps(env):
+    env.reset(seed=0)
+    for step in range(50):
+        *_, terminated, truncated, _ = env.step("help")
+        assert not terminated
+        assert truncated == (step == 49)
+
+
+def test_the_picture_is_drawn_from_what_is_seen(env):
+    rng = random.Random(3)
+    _, info = env.reset(seed=3)
+    views = {name: gym.make(ID, size=150, view=name) for name in ("first_person", "map")}
+    for name, other in views.items():
+        picture, _ = other.reset(seed=3)
+        assert np.array_equal(picture, draw(other.unwrapped._scene, view=name, size=150))
+        other.close()
+    for _ in range(30):
+        picture, *_, info = env.step(rng.choice(info["admissible_commands"]))
+        assert np.array_equal(picture, draw(env.unwrapped._scene, view="both", size=150))
+        for piece in env.unwrapped._scene.here:
+            assert piece.name in info["state"]["location"]
+            for thing in piece.contents or ():
+                assert thing.name in info["state"]["visible objects"]
+
+
+def test_what_was_handed_out_does_not_change(env):
+    picture, info = env.reset(seed=1)
+    kept = picture.copy(), json.dumps(info)
+    picture[...] = 0
+    info["state"].clear()
+    fresh = env.step("help")
+    assert env.unwrapped._info()["state"]
+    assert fresh[0] is not picture
+    again, info = env.reset(seed=1)
+    assert np.array_equal(again, kept[0])
+    assert json.dumps(info) == kept[1]
+
+
+@pytest.mark.parametrize("vectorised", [SyncVectorEnv, AsyncVectorEnv])
+def test_vector_environments(env, vectorised):
+    with warnings.catch_warnings():
+        # Forking a process that other tests gave threads to warns from Python 3.12 on.
+        warnings.filterwarnings("ignore", "This process.*is multi-threaded", DeprecationWarning)
+        envs = vectorised(
+            [lambda: gym.make(f"gym_cards:{ID}", size=150, max_episode_steps=4)] * 2,
+            autoreset_mode=AutoresetMode.SAME_STEP,
+        )
+    try:
+        _, infos = envs.reset(seed=[10, 11])
+        _, alone = env.reset(seed=11)
+        for step in range(6):
+            assert infos["admissible_commands"][1] == alone["admissible_commands"]
+            assert infos["state"]["location"][1] == alone["state"]["location"]
+            assert envs.call("expert")[1] == env.unwrapped.expert()
+            assert envs.call("demonstrate")[1] == env.unwrapped.demonstrate()
+            commands = tuple(command for command, _ in envs.call("expert"))
+            _, _, _, truncated, infos = envs.step(commands)
+            *_, alone = env.step(commands[1])
+            assert truncated[1] == (step == 3)
+            if step == 3:
+                assert infos["final_info"]["task"][1] == alone["task"]
+                _, alone = env.reset()
+    finally:
+        envs.close()
+
+
+def test_a_data_set_is_played(tmp_path, monkeypatch):
+    write_games(["--out", str(tmp_path), "--games", "2", "--splits", "valid_seen"])
+    kinds = ["look_at_obj_in_light", "pick_and_place_simple"]
+    paths = dataset.find_games(tmp_path, "valid_seen", tuple(kinds))
+    assert len(paths) == 4
+    with gym.make(ID, data=str(tmp_path), split="valid_seen", task_types=kinds, size=150) as env:
+        played = {env.reset(seed=seed)[1]["game"] for seed in range(30)}
+        assert played == {str(path) for path in paths}
+        _, info = env.reset(options={"game": str(paths[0])})
+        walkthrough = dataset.read_game(paths[0]).game["walkthrough"]
+        for command in walkthrough:
+            *_, info = env.step(command)
+        assert info["won"]
+        # The same game from its name alone shows the same pictures.
+        name = {"task_type": info["task_type"], "game_seed": int(paths[0].parent.name[6:])}
+        assert np.array_equal(
+            env.reset(options=name)[0], env.reset(options={"game": str(paths[0])})[0]
+        )
+    monkeypatch.setenv("ALFWORLD_DATA", str(tmp_path))
+    with gym.make(ID, split="valid_seen", size=150) as env:
+        assert env.reset(seed=0)[1]["game"].startswith(str(tmp_path))
+    with gym.make(ID, split="valid_seen", data="generated", size=150) as env:
+        assert not env.reset(seed=0)[1]["game"].startswith(str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="holds no solvable game"):
+        gym.make(ID, split="train")
+
+
+def test_the_games_path_is_one_that_alfworld_plays(env):
+    _, info = env.reset(options={"task_type": TASK_TYPES[1], "game_seed": 1})
+    files = dataset.read_game(dataset.Path(info["game"]))
+    assert files == dataset.files_of(games.generate("train", TASK_TYPES[1], 1))
+
+
+def test_only_the_last_games_stay_on_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(dataset.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(dataset, "KEPT", 3)
+    kept = [dataset.keep_game(games.generate("train", TASK_TYPES[1], seed)) for seed in range(5)]
+    for age, path in enumerate(reversed(kept[:3])):
+        if path.exists():
+            os.utime(path.parent, (1000 - age, 1000 - age))
+    assert kept[-1].is_file()
+    assert sum(path.is_file() for path in kept) == 3
+    assert (tmp_path / f"gym_cards_alfworld_{os.getuid()}").stat().st_mode & 0o077 == 0
+    monkeypatch.setattr(dataset.os, "getuid", lambda: 12345)
+    (tmp_path / "gym_cards_alfworld_12345").mkdir()
+    with pytest.raises(PermissionError, match="set TMPDIR"):
+        dataset.keep_game(games.generate("train", TASK_TYPES[1], 0))
+
+
+def test_discrete_commands(env):
+    with DiscreteCommands(gym.make(ID, size=150)) as numbered:
+        assert numbered.action_space == gym.spaces.Discrete(128)
+        _, info = numbered.reset(seed=0)
+        env.reset(seed=0)
+        numbered.action_space.seed(0)
+        for _ in range(20):
+            mask = info["action_mask"]
+            assert mask.dtype == np.int8
+            assert mask.sum() == len(info["admissible_commands"])
+            action = numbered.action_space.sample(mask)
+            named = env.step(info["admissible_commands"][action])
+            done = numbered.step(action)
+            info = done[-1]
+            assert np.array_equal(named[0], done[0])
+            assert named[1:4] == done[1:4]
+            assert named[4] == {key: info[key] for key in named[4]}
+        before = info["state"]
+        _, reward, *_, info = numbered.step(len(info["admissible_commands"]))
+        assert reward < 0
+        assert info["state"] == before
+        assert info["observation_text"] == "Nothing happens."
+        for action in (-1, 128, "look", 0.5):
+            with pytest.raises(ValueError, match="is not an action: expected a whole number"):
+                numbered.step(action)
+    small = DiscreteCommands(gym.make(ID, size=150), count=3)
+    with pytest.raises(ValueError, match="make DiscreteCommands with a larger count"):
+        small.reset(seed=0)
+    assert gym.make(small.spec).action_space == small.action_space
+
+
+def test_render_modes():
+    with gym.make(ID, render_mode="rgb_array", size=150) as env:
+        picture, _ = env.reset(seed=0)
+        assert np.array_equal(env.render(), picture)
+    with gym.make(ID, render_mode="human", size=150) as env:
+        env.unwrapped.metadata = {**env.unwrapped.metadata, "render_fps": 1000}
+        env.reset(seed=0)
+        assert env.render() is None
+        env.step("look")
+    with gym.make(ID, size=150) as env:
+        env.reset(seed=0)
+        with pytest.warns(UserWarning, match="without a render mode"):
+            assert env.unwrapped.render() is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"task_types": ["sleep"]}, "expected a list of some of pick_and"),
+        ({"task_types": "look_at_obj_in_light"}, "expected a list"),
+        ({"task_types": []}, "expected a list"),
+        ({"split": "test"}, "split='test': expected one of 'train', 'valid_seen'"),
+        ({"view": "top"}, "view='top': expected one of 'first_person', 'map'"),
+        ({"reward": "dense"}, "reward='dense': expected one of 'published'"),
+        ({"size": 20}, "size=20: expected a whole number of at least 150"),
+        ({"render_mode": "ansi"}, "render_mode='ansi': expected one of None, 'human'"),
+        ({"data": "/nowhere"}, "the argument data names /nowhere: expected a folder"),
+    ],
+    ids=str,
+)
+def test_bad_arguments_are_an_error(arguments, message):
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        ALFWorldEnv(**arguments)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"game": "/nowhere"},
+        {"task_type": "sleep", "game_seed": 1},
+        {"task_type": TASK_TYPES[0], "game_seed": -1},
+        {"task_type": TASK_TYPES[0]},
+    ],
+    ids=str,
+)
+def test_bad_options_are_an_error(env, options):
+    with pytest.raises(ValueError, match=r"options.*expected"):
+        env.reset(options=options)
+
+
+def test_bad_actions_and_what_needs_a_reset(env):
+    plain = env.unwrapped
+    for call in (plain.expert, plain.demonstrate, lambda: plain.step("look")):
+        with pytest.raises(gym.error.ResetNeeded, match=r"call reset\(\)"):
+            call()
+    env.reset(seed=0)
+    for action in (0, None, b"look"):
+        with pytest.raises(ValueError, match="is not an action: expected a text"):
+            plain.step(action)
+
+
+def test_without_alfworld_the_package_works_and_the_id_names_the_install_line():
+    code = (
+        "import sys\n"
+        "class Missing:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in ('alfworld', 'textworld', 'fast_downward'):\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Missing())\n"
+        "import gymnasium, gym_cards\n"
+        "gymnasium.make('gym_cards/NumberLine-v0').reset()\n"
+        "try:\n"
+        f"    gymnasium.make('{ID}')\n"
+        "except gymnasium.error.DependencyNotInstalled as error:\n"
+        "    print(error)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert 'run `pip install "gym-cards[alfworld]"`' in result.stdout
+
+
+def test_the_docstring_is_a_complete_page(env):
+    parts = re.split(r"^## (.+)\n", inspect.getdoc(ALFWorldEnv), flags=re.MULTILINE)
+    assert parts[1::2] == HEADINGS
+    page = dict(zip(parts[1::2], parts[2::2], strict=True))
+    for name, parameter in inspect.signature(ALFWorldEnv).parameters.items():
+        default = parameter.default
+        text = json.dumps(default) if isinstance(default, str) else repr(default)
+        text = "all six" if name == "task_types" else text
+        assert re.search(rf"^- `{name}` \(default `?{text}`?\): ", page["Arguments"], re.MULTILINE)
+    _, info = env.reset(seed=0)
+    assert all(f"`{key}`" in page["Information"] for key in info)
+    assert all(f'"{key}"' in page["Information"] for key in info["state"])
+    assert f"Text({MAX_COMMAND})" in page["Action Space"]
