@@ -43,21 +43,18 @@ def towel(c: Canvas) -> None:
 
 @icon("HandTowel")
 def hand_towel(c: Canvas) -> None:
-    """One small green towel, folded once, with white stripes and a fringe."""
-    c.ground(50, 84, 44)
+    """A small green towel over a thin wooden bar, with white stripes and a fringe."""
     green = (104, 188, 128)
-    for y in (63, 68, 73, 78):
-        c.line([(84, y), (96, y + 2)], k.darker(green, 0.4), 2.6)
-    c.rect(8, 54, 88, 83, k.darker(green, 0.14), 11)
-    c.fill(
-        outline((20, 36), ((88, 36),), ((88, 64),), ((20, 64),), ((4, 64), (4, 36), (20, 36))),
-        green,
-    )
-    for y in (40, 45, 50, 55, 60):
-        c.line([(86, y), (97, y + 1)], k.darker(green, 0.4), 2.6)
-    for x in (62, 72):
-        c.rect(x, 37.2, x + 5, 62.8, k.WHITE, pen=0)
-    c.line([(14, 72), (84, 72)], k.darker(green, 0.45), 1.6)
+    for x in range(25, 78, 5):
+        c.line([(x, 84), (x, 94)], k.darker(green, 0.4), 2.8)
+    c.rect(6, 8, 94, 17, k.WOOD, 4)
+    towel = outline((26, 7), ((74, 7),), ((78, 7), (79, 12), (79, 20)), ((79, 86),))
+    c.fill([*towel, (21, 86), *outline((21, 20), ((21, 12), (22, 7), (26, 7)))], green)
+    for y in (62, 72):
+        c.rect(22, y, 78, y + 5, k.WHITE, pen=0)
+    c.line(outline((40, 20), ((38, 34), (41, 46), (39, 58))), (70, 146, 94), 1.8)
+    c.line(outline((60, 20), ((62, 34), (59, 46), (61, 58))), (70, 146, 94), 1.8)
+    c.line([(25, 13), (75, 13)], k.lighter(green, 0.6), 2.4)
 
 
 @icon("SoapBar")

@@ -53,15 +53,17 @@ def sofa(c: Canvas) -> None:
 
 @icon("Ottoman")
 def ottoman(c: Canvas) -> None:
-    """A cube-shaped quilted pouf."""
-    cloth = (220, 168, 84)
-    c.ground(50, 90, 42)
-    legs(c, (16, 77), 80, 91, k.WALNUT)
-    c.rect(10, 42, 90, 84, cloth, 5)
-    c.rect(7, 24, 93, 50, k.lighter(cloth, 0.25), 12)
-    for x in (26, 50, 74):
-        c.flat(circle(x, 36, 2.6), k.darker(cloth, 0.5))
-        c.line([(x, 52), (x, 82)], k.darker(cloth, 0.3), 1.8)
+    """A round tufted pouf."""
+    cloth = (170, 104, 158)
+    c.ground(50, 91, 40)
+    legs(c, (22, 71), 80, 92, k.WALNUT)
+    side = outline((8, 42), ((8, 76),), ((14, 90), (86, 90), (92, 76)), ((92, 42),))
+    c.fill(side, cloth)
+    for x in (24, 41, 59, 76):
+        c.line([(x, 56), (x, 84)], k.darker(cloth, 0.35), 2)
+    c.oval(50, 42, 43, 20, k.lighter(cloth, 0.25))
+    for x, y in ((50, 42), (28, 40), (72, 40), (40, 32), (60, 32), (40, 52), (60, 52)):
+        c.flat(circle(x, y, 2.6, 1.8), k.darker(cloth, 0.5))
 
 
 @icon("Bed")

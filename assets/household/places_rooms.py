@@ -92,16 +92,16 @@ def sofa(c: Canvas, w: float, is_open: bool) -> list[Bay]:
 @place("Ottoman")
 def ottoman(c: Canvas, w: float, is_open: bool) -> list[Bay]:
     """A quilted pouf."""
-    cloth = (220, 168, 84)
+    cloth = (170, 104, 158)
     m = max(6, (w - 230) / 2)
     for x in (m + 14, w - m - 26):
         c.rect(x, 170, x + 12, 186, k.WALNUT, 1)
     c.rect(m + 4, 128, w - m - 4, 174, cloth, 5)
-    c.fill(k.box(m, 70, w - m, 140, 26), k.lighter(cloth, 0.28), depth=0.8)
+    c.fill(k.box(m, 60, w - m, 140, 26), k.lighter(cloth, 0.28), depth=0.8)
     for i in range(1, 5):
         x = m + (w - 2 * m) * i / 5
         c.line([(x, 142), (x, 172)], k.darker(cloth, 0.3), 1.8)
-        for y in (88, 116):
+        for y in (82, 112):
             c.flat(circle(x, y, 2.2, 1.6), k.darker(cloth, 0.45))
     return [Bay(m + 14, 32, w - m - 14, 132)]
 
@@ -238,7 +238,7 @@ def hand_towel_holder(c: Canvas, w: float, is_open: bool) -> list[Bay]:
     c.line([(x + 3, y + 5) for x, y in [*ring, ring[0]]], k.darker(k.STEEL, 0.2), 7, 0.25)
     c.line([*ring, ring[0]], k.darker(k.CHROME, 0.62), 13)
     c.line([*ring, ring[0]], k.lighter(k.CHROME, 0.3), 8.6)
-    return [Bay(m - half * 0.72, 54, m + half * 0.72, 136)]
+    return [Bay(m - half * 0.72, 66, m + half * 0.72, 150, False)]
 
 
 @place("TowelHolder")
@@ -248,7 +248,7 @@ def towel_holder(c: Canvas, w: float, is_open: bool) -> list[Bay]:
     for x in (6, w - 30):
         c.rect(x, 28, x + 24, 62, k.CHROME, 7)
     c.rect(16, 40, w - 16, 50, k.lighter(k.CHROME, 0.35), 5)
-    return [Bay(34, 48, w - 34, 124)]
+    return [Bay(34, 44, w - 34, 102, False)]
 
 
 @place("ToiletPaperHanger")
@@ -264,7 +264,7 @@ def toilet_paper_hanger(c: Canvas, w: float, is_open: bool) -> list[Bay]:
     for x in (m - half, m + half - 12):
         c.rect(x, 52, x + 12, 86, k.STEEL, 4)
     c.rect(m - half + 4, 74, m + half - 4, 83, k.lighter(k.CHROME, 0.3), 4)
-    return [Bay(m - half + 14, 62, m + half - 14, 128)]
+    return [Bay(m - half + 14, 62, m + half - 14, 128, False)]
 
 
 @place("PaintingHanger")

@@ -9,7 +9,7 @@ from household.canvas import Bay, Canvas, place
 
 # Where the front edge of a top lies, and the far edge.
 FRONT = 146.0
-BACK = 70.0
+BACK = 57.0
 
 
 def board(
@@ -63,16 +63,16 @@ def drawers(
 @place("CounterTop")
 def counter_top(c: Canvas, w: float, is_open: bool) -> list[Bay]:
     """A stone counter over white cupboards, tiles on the wall behind it."""
-    c.rect(0, 22, w, 72, (214, 226, 226), pen=0, depth=0.3)
-    for row in range(4):
-        y = 22 + row * 13
+    c.rect(0, 18, w, BACK + 2, (214, 226, 226), pen=0, depth=0.3)
+    for row in range(3):
+        y = 18 + row * 13
         c.line([(0, y), (w, y)], (188, 204, 206), 1.2)
         for column in range(-1, int(w / 26) + 1):
             x = column * 26 + 13 * (row % 2) + 6
             c.line([(x, y), (x, y + 13)], (188, 204, 206), 1.2)
     c.fill([(-4, BACK), (w + 4, BACK), (w + 4, FRONT), (-4, FRONT)], (150, 162, 176), depth=0.6)
     for i in range(int(w * 0.5)):
-        speck = circle((i * 61.8) % w, 74 + (i * 37.7) % 68, 1.1, 0.7)
+        speck = circle((i * 61.8) % w, BACK + 4 + (i * 37.7) % (FRONT - BACK - 8), 1.1, 0.7)
         c.flat(speck, (188, 198, 208) if i % 2 else (122, 134, 150))
     c.rect(-4, FRONT, w + 4, FRONT + 9, (118, 130, 146), pen=1.8)
     c.rect(-4, 155, w + 4, 190, (240, 236, 226), pen=1.4, depth=0.4)
@@ -93,7 +93,7 @@ def dining_table(c: Canvas, w: float, is_open: bool) -> list[Bay]:
     for x in (10.0, w - 24):
         c.rect(x, 150, x + 14, 190, k.WALNUT, 1)
     board(c, w, (206, 146, 92))
-    grain(c, w, (206, 146, 92), [84, 98, 114, 132])
+    grain(c, w, (206, 146, 92), [70, 86, 106, 128])
     a, b = w * 0.36, w * 0.64
     c.fill(
         [(a + 6, BACK), (b - 6, BACK), (b, FRONT), (a, FRONT)], (244, 238, 224), pen=1.4, depth=0.5
@@ -138,7 +138,7 @@ def desk(c: Canvas, w: float, is_open: bool) -> list[Bay]:
     drawers(c, w * 0.58, w - 8, 156, 1, 1, 26, k.WOOD)
     board(c, w, (176, 116, 72), inset=14)
     a, b = w * 0.26, w * 0.74
-    c.fill([(a + 8, 84), (b - 8, 84), (b, 140), (a, 140)], (74, 122, 96), pen=1.4, depth=0.5)
+    c.fill([(a + 8, 74), (b - 8, 74), (b, 140), (a, 140)], (74, 122, 96), pen=1.4, depth=0.5)
     return [Bay(12, 26, w - 12, FRONT - 4)]
 
 
@@ -147,7 +147,7 @@ def dresser(c: Canvas, w: float, is_open: bool) -> list[Bay]:
     """A chest with two columns of drawers."""
     c.rect(8, 120, w - 8, 190, (150, 96, 60), 2)
     drawers(c, 10, w - 10, 124, 3, 2, 22, (178, 120, 76))
-    c.fill([(22, 66), (w - 22, 66), (w - 4, 112), (4, 112)], (196, 138, 88), depth=0.7)
+    c.fill([(24, 52), (w - 24, 52), (w - 4, 112), (4, 112)], (196, 138, 88), depth=0.7)
     c.rect(4, 112, w - 4, 121, (168, 112, 68), 1.5)
     return [Bay(10, 24, w - 10, 108)]
 
@@ -162,9 +162,9 @@ def tv_stand(c: Canvas, w: float, is_open: bool) -> list[Bay]:
     c.flat(circle(b - 13, 173, 1.8), (110, 230, 140))
     for x0, x1 in ((11, a - 5), (b + 5, w - 11)):
         c.rect(x0, 145, x1, 184, (104, 90, 96), 2, pen=1.6)
-    c.fill([(24, 82), (w - 24, 82), (w - 3, 132), (3, 132)], (112, 98, 104), depth=0.7)
+    c.fill([(26, 62), (w - 26, 62), (w - 3, 132), (3, 132)], (112, 98, 104), depth=0.7)
     c.rect(3, 132, w - 3, 141, (88, 76, 82), 1.5)
-    c.oval(w / 2, 88, 7, 2.6, (46, 40, 48), pen=1)
+    c.oval(w / 2, 68, 7, 2.6, (46, 40, 48), pen=1)
     return [Bay(10, 26, w - 10, 128)]
 
 

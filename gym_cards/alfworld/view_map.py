@@ -22,14 +22,17 @@ _LINE: Colour = (150, 138, 132)
 _CELL = 25
 # Centimetres from the outermost things to the room's wall.
 _MARGIN = 30
-# Sides of the icons in tags, in units of a picture that is 300 wide, from the best down.
-_ICONS = (30, 28, 26, 24, 22, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5)
-# The smallest, in pixels.
+# Sides of the icons in tags, in units of a picture that is 300 wide, from the best down. Where
+# those with numbers would be too small to tell, there are none, and icons are larger.
+_NUMBERED = (30, 28, 26, 24, 22, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11)
+_BARE = (18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5)
+# The smallest, in pixels, with a number and without.
+_SMALLEST_NUMBERED = 11
 _SMALLEST = 4
 
 
 class Mark(NamedTuple):
-    """What the map shows of a receptacle: a tag with its icon and number.
+    """What the map shows of a receptacle: a tag with its icon and, if there is room, its number.
 
     Attributes:
         name: Of the receptacle.
@@ -92,7 +95,9 @@ def draw_map(
     """
     height, width, _ = frame.shape
     known = tuple(Spotted(one.name, one.type, one.position) for one in receptacles)
-    ground, scale, marks = room_map(known, floor | {(agent.x, agent.z)}, width, height, size)
+    spot = (agent.x, agent.z)
+    walkable = floor if spot in floor else floor | {spot}
+    ground, scale, marks = room_map(known, walkable, width, height, size)
     frame[...] = ground
     here = {one.name for one in receptacles if one.stand == agent}
     for mark in marks:
@@ -122,7 +127,10 @@ def room_map(
     for mark, one in zip(marks, known, strict=True):
         rows, columns, _ = mark.tag_here.shape
         x, y = scale.column(_centimetres(one.position[0])), scale.row(_centimetres(one.position[2]))
-        _line(frame, (x, y), (mark.x + columns // 2, mark.y + rows // 2))
+        to = mark.x + columns // 2, mark.y + rows // 2
+        # A tag that stands on its receptacle's place needs no line to it.
+        if max(abs(x - to[0]), abs(y - to[1])) > rows:
+            _line(frame, (x, y), to)
     for mark in marks:
         view_art.paste(frame, mark.tag, mark.x, mark.y)
     frame.flags.writeable = False
@@ -138,7 +146,7 @@ def _within(value: int, most: int) -> int:
 
 
 def _arrow_side(width: int, height: int) -> int:
-    return max(9, min(width, height) * 11 // 100)
+    return max(9, min(width, height) * 12 // 100)
 
 
 def _scale(
@@ -181,38 +189,46 @@ def _placed(
 
     Where even the smallest have no room, they cover each other.
     """
-    sides = [max(_SMALLEST, size * units // 300) for units in _ICONS]
-    # Something of the floor is to be seen between them.
-    loose = [side for side in sides if len(known) * side * side * 4 <= width * height]
-    for side in loose:
-        packed = _packed(known, scale, width, height, side)
-        if packed is not None:
-            return packed
+    ways = [(units, True) for units in _NUMBERED] + [(units, False) for units in _BARE]
+    for units, numbered in ways:
+        side = max(_SMALLEST_NUMBERED if numbered else _SMALLEST, size * units // 300)
+        # Something of the floor is to be seen between them.
+        if len(known) * side * side * 4 <= width * height:
+            marks = _packed(known, scale, (width, height), side, numbered, max(1, size // 150))
+            if marks is not None:
+                return tuple(marks)
     marks = []
     for one in known:
-        card = _card(one.type, one.name, _SMALLEST)
+        tag, card = _tag(one, _SMALLEST, False)
         x, y = _corner(one, scale, card)
-        x, y = _within(x, width - card.shape[1]), _within(y, height - card.shape[0])
-        marks.append(Mark(one.name, x, y, _tag(one.type, one.name, _SMALLEST), card))
+        x, y = _within(x, width - _SMALLEST), _within(y, height - _SMALLEST)
+        marks.append(Mark(one.name, x, y, tag, card))
     return tuple(marks)
 
 
 def _packed(
-    known: tuple[Spotted, ...], scale: _Scale, width: int, height: int, side: int
-) -> tuple[Mark, ...] | None:
-    """Tags with icons of this side, or None where they have no room."""
-    taken = np.zeros((height, width), bool)
+    known: tuple[Spotted, ...],
+    scale: _Scale,
+    pixels: tuple[int, int],
+    side: int,
+    numbered: bool,
+    step: int,
+) -> list[Mark] | None:
+    """Tags with icons of this side, `step` pixels apart, or None where they have no room."""
+    width, height = pixels
+    taken = np.zeros((height // step, width // step), bool)
     marks = []
     for one in known:
-        card = _card(one.type, one.name, side)
-        rows, columns, _ = card.shape
-        spot = _nearest_free(taken, *_corner(one, scale, card), columns, rows)
+        tag, card = _tag(one, side, numbered)
+        rows, columns = (-(-pixels // step) for pixels in card.shape[:2])
+        x, y = _corner(one, scale, card)
+        spot = _nearest_free(taken, x // step, y // step, columns, rows)
         if spot is None:
             return None
         x, y = spot
         taken[y : y + rows, x : x + columns] = True
-        marks.append(Mark(one.name, x, y, _tag(one.type, one.name, side), card))
-    return tuple(marks)
+        marks.append(Mark(one.name, x * step, y * step, tag, card))
+    return marks
 
 
 def _corner(one: Spotted, scale: _Scale, card: Frame) -> tuple[int, int]:
@@ -243,29 +259,24 @@ def _nearest_free(
     return int(free_columns[best]), int(free_rows[best])
 
 
-def _tag(kind: str, name: str, side: int) -> Sprite:
-    """A receptacle's icon with its number at the lower right."""
-    number = view_art.pill(view_art.number(name), side * 2 // 5, 10 * side)
-    rows, columns = number.clear.shape[:2]
-    if rows > side:
-        number = view_art.pressed(number, columns * side // rows, side)
+def _tag(one: Spotted, side: int, numbered: bool) -> tuple[Sprite, Frame]:
+    """A receptacle's icon, with its number at the lower right, and the same on a bright card."""
+    tag = view_art.icon(one.type, side)
+    if numbered:
+        number = view_art.pill(view_art.number(one.name), side * 2 // 5, 10 * side)
         rows, columns = number.clear.shape[:2]
-    # The number covers the icon's corner alone.
-    width = side + columns - min(side, columns) // 3
-    blank = Sprite(np.zeros((side, width, 3), np.uint16), np.full((side, width, 1), 255, np.uint16))
-    tag = view_art.over(blank, view_art.icon(kind, side), 0, 0)
-    return view_art.over(tag, number, width - columns, side - rows)
-
-
-def _card(kind: str, name: str, side: int) -> Frame:
-    """The same on a card that stands out."""
-    tag = _tag(kind, name, side)
+        # The number covers the icon's corner alone.
+        width = side + columns - min(side, columns) // 3
+        bare = Sprite(
+            np.zeros((side, width, 3), np.uint16), np.full((side, width, 1), 255, np.uint16)
+        )
+        tag = view_art.over(view_art.over(bare, tag, 0, 0), number, width - columns, side - rows)
     height, width = tag.clear.shape[:2]
     card = np.full((height, width, 3), _INK, np.uint8)
     card[1:-1, 1:-1] = _CARD
     view_art.paste(card, tag, 0, 0)
     card.flags.writeable = False
-    return card
+    return tag, card
 
 
 def _line(frame: Frame, start: tuple[int, int], end: tuple[int, int]) -> None:
