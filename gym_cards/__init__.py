@@ -3,16 +3,38 @@
 from gymnasium.envs.registration import register
 
 # Entry points are text, so that a game's own imports wait until it is made.
-for _name, _entry_point, _kwargs in (
-    ("NumberLine", "number_line:NumberLineEnv", {}),
-    ("EZPoints", "points:EZPointsEnv", {}),
-    ("Points24", "points:Points24Env", {}),
-    ("Points24Exact", "points:Points24Env", {"rules": "exact"}),
-    ("Blackjack", "blackjack:BlackjackEnv", {}),
-):
+_GAMES = {
+    "NumberLine": "number_line",
+    "EZPoints": "points",
+    "Points24": "points",
+    "Blackjack": "blackjack",
+}
+
+# Each game as published, and the variants that make standard test sets.
+_IDS: tuple[tuple[str, str, dict[str, object]], ...] = (
+    ("NumberLine", "NumberLine", {}),
+    ("NumberLineLong", "NumberLine", {"max_position": 20}),
+    ("NumberLineDrawn", "NumberLine", {"display": "line"}),
+    ("EZPoints", "EZPoints", {}),
+    ("EZPointsTrain", "EZPoints", {"split": "train"}),
+    ("EZPointsTest", "EZPoints", {"split": "test"}),
+    ("Points24", "Points24", {}),
+    ("Points24Exact", "Points24", {"rules": "exact"}),
+    ("Points24Train", "Points24", {"hands": "solvable", "split": "train"}),
+    ("Points24Test", "Points24", {"hands": "solvable", "split": "test"}),
+    ("Points24Faces", "Points24", {"treat_face_cards_as_10": False}),
+    ("Points24Black", "Points24", {"suits": "black"}),
+    ("Points24Red", "Points24", {"suits": "red"}),
+    ("Points24FourColours", "Points24", {"four_colours": True}),
+    ("Blackjack", "Blackjack", {}),
+    ("BlackjackDeck", "Blackjack", {"decks": 1}),
+)
+
+for _name, _game, _kwargs in _IDS:
     register(
         id=f"gym_cards/{_name}-v0",
-        entry_point=f"gym_cards.{_entry_point}",
+        entry_point=f"gym_cards.{_GAMES[_game]}:{_game}Env",
+        vector_entry_point=f"gym_cards.vector:{_game}VectorEnv",
         max_episode_steps=300,
         kwargs=_kwargs,
     )

@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Unpack
 
 import numpy as np
 from gymnasium import spaces
 
-from gym_cards import blackjack_odds, rendering
-from gym_cards.cards import SUITS, Card
-from gym_cards.game import Frame, Game, check_cards, check_flag, check_options, picture_space
+from gym_cards import blackjack_exact, blackjack_odds, blackjack_shoe
+from gym_cards.cards import DECK, SUITS, Card, Suits, deal, dyed
+from gym_cards.exact import Exact
+from gym_cards.game import (
+    Frame,
+    Game,
+    check_cards,
+    check_choice,
+    check_flag,
+    check_integer,
+    check_options,
+    picture_space,
+)
+from gym_cards.pictures.blackjack import BlackjackPicture
+from gym_cards.pictures.look import CardLookOptions, Look
 
 ACTION_NAMES = ("stand", "hit")
+MAX_DECKS = 8
 Hand = Sequence[Card]
 Observation = Frame | tuple[int, int, int]
 
 
-def draw(np_random: np.random.Generator) -> Card:
-    """One card from an infinite deck of values; those worth ten are a J, Q or K at random."""
-    # Of 13 equally likely values four are ten, shared evenly by three figures: 39 parts in all.
-    suit, part = divmod(int(np_random.integers(4 * 39)), 39)
-    rank = part // 3 + 1 if part < 27 else 11 + (part - 27) // 4
-    return Card(SUITS[suit], rank)
+# Of 13 equally likely values four are ten, shared evenly by three figures: 39 parts a suit. Those
+# worth ten are a J, Q or K and never a 10.
+INFINITE_DECK = tuple(
+    Card(suit, part // 3 + 1 if part < 27 else 11 + (part - 27) // 4)
+    for suit in SUITS
+    for part in range(39)
+)
 
 
 def value(card: Card) -> int:
@@ -30,14 +45,18 @@ def value(card: Card) -> int:
     return min(card.rank, 10)
 
 
-def has_usable_ace(hand: Hand) -> bool:
-    """Whether an ace of the hand counts as 11."""
-    return any(card.rank == 1 for card in hand) and sum(map(value, hand)) + 10 <= 21
+def count(hand: Hand) -> tuple[int, bool]:
+    """The best total of a hand, and whether an ace counts as 11, which it does up to 21."""
+    points, ace = 0, False
+    for _, rank in hand:
+        points += rank if rank < 10 else 10
+        ace = ace or rank == 1
+    return (points + 10, True) if ace and points <= 11 else (points, False)
 
 
 def total(hand: Hand) -> int:
-    """The best total of a hand: an ace counts as 11 unless that goes over 21."""
-    return sum(map(value, hand)) + (10 if has_usable_ace(hand) else 0)
+    """The best total of a hand."""
+    return count(hand)[0]
 
 
 def is_natural(hand: Hand) -> bool:
@@ -45,11 +64,11 @@ def is_natural(hand: Hand) -> bool:
     return len(hand) == 2 and total(hand) == 21
 
 
-def play_dealer(hand: Hand, np_random: np.random.Generator) -> list[Card]:
+def play_dealer(hand: Hand, draw_card: Callable[[], Card]) -> list[Card]:
     """The dealer's hand after drawing: he stands on every 17, with a usable ace too."""
     hand = list(hand)
     while total(hand) < 17:
-        hand.append(draw(np_random))
+        hand.append(draw_card())
     return hand
 
 
@@ -64,6 +83,18 @@ def settle(player: Hand, dealer: Hand, *, natural: bool = False, sab: bool = Fal
     return 1.0 if won else 0.0 if mine == theirs else -1.0
 
 
+# What infos tell of each card.
+_TOLD = {card: (value(card), card.label, card.suit) for card in DECK}
+
+
+def _shoe(decks: int | None) -> str:
+    """What the task description says about a finite shoe."""
+    if decks is None:
+        return ""
+    packs = "one deck" if decks == 1 else f"{decks} decks"
+    return f" The cards are drawn from {packs} of 52, shuffled before every game."
+
+
 class BlackjackEnv(Game[Any]):
     """Beat the dealer by coming closer to 21 without going over it.
 
@@ -74,7 +105,8 @@ class BlackjackEnv(Game[Any]):
 
     Cards count their number, J, Q and K count 10, and an ace counts 11 unless that takes the hand
     over 21, else 1. They come from an infinite deck, so that nothing can be learned by counting
-    them. The cards worth 10, four of 13, are shown as a J, Q or K at random and never as a 10.
+    them. The cards worth 10, four of 13, are shown as a J, Q or K at random and never as a 10, a
+    quirk of the published game. With `decks` they come from so many full decks, 10s included.
 
     ## Action Space
     `Discrete(2)`:
@@ -94,7 +126,8 @@ class BlackjackEnv(Game[Any]):
 
     ## Starting State
     Two cards for the dealer and two for the player, drawn independently; every value from 1 to 9
-    has probability 1/13, ten has 4/13; suits are uniform.
+    has probability 1/13, ten has 4/13; suits are uniform. With `decks` they are drawn without
+    replacement from a shoe that is full and shuffled at every reset.
 
     `reset(options={"player": ["HA", "S9"], "dealer": ["CK", "D5"]})` sets the hands: a suit letter
     out of C, D, H, S and a rank out of A, 2 to 9, T, J, Q, K. The player has two or more cards
@@ -123,10 +156,21 @@ class BlackjackEnv(Game[Any]):
     - `sab` (default `False`): a natural wins against any other 21, as in Sutton and Barto;
       `natural` is then ignored;
     - `is_pixel` (default `True`): observe a picture, else three numbers;
-    - `render_mode` (default `None`): `"rgb_array"` or `"human"`.
+    - `decks` (default `None`): draw from a shoe of 1 to 8 decks instead of cards without end;
+    - `suits` (default `"any"`): `"red"` or `"black"` for cards of those suits alone; the same seed
+      deals the same ranks;
+    - `render_mode` (default `None`): `"rgb_array"` or `"human"`;
+    - `size` (300), `background` (`None`), `font_scale` (1), `four_colours` (`False`),
+      `position_jitter` (0) and `rotation_jitter` (0): what the picture looks like, as in
+      `gym_cards.pictures.look.Look`.
 
     The published environment takes `natural` and `sab` too, but they have no effect there; here
     they work as in Gymnasium's Blackjack-v1.
+
+    ## Variants
+    | Id                           | Arguments | What is new                                  |
+    | ---------------------------- | --------- | -------------------------------------------- |
+    | `gym_cards/BlackjackDeck-v0` | `decks=1` | the cards in sight are missing from the deck |
 
     ## Version History
     - v0: the published rules.
@@ -142,18 +186,29 @@ class BlackjackEnv(Game[Any]):
         natural: bool = False,
         sab: bool = False,
         is_pixel: bool = True,
+        decks: int | None = None,
+        suits: Suits = "any",
         render_mode: str | None = None,
+        **look: Unpack[CardLookOptions],
     ) -> None:
-        super().__init__(render_mode)
+        super().__init__(render_mode, Look.of(look, cards=True))
         self.natural = check_flag("natural", natural)
         self.sab = check_flag("sab", sab)
         self.is_pixel = check_flag("is_pixel", is_pixel)
+        check_choice("suits", suits, ("any", "red", "black"))
+        self.suits: Suits = suits
+        self.decks = None if decks is None else check_integer("decks", decks, least=1)
+        if self.decks is not None and self.decks > MAX_DECKS:
+            raise ValueError(
+                f"decks={decks}: expected at most {MAX_DECKS}, or None for cards without end"
+            )
         self.action_space = spaces.Discrete(len(ACTION_NAMES))
         self.observation_space = (
-            picture_space()
+            picture_space(self.look)
             if self.is_pixel
             else spaces.Tuple((spaces.Discrete(32), spaces.Discrete(11), spaces.Discrete(2)))
         )
+        self.picture: BlackjackPicture = BlackjackPicture(self.look)
         self.action_names = ACTION_NAMES
         bonus = ""
         if self.sab:
@@ -172,7 +227,7 @@ class BlackjackEnv(Game[Any]):
             'that takes the hand over 21, else 1. Each turn you choose "hit" to take another card '
             'or "stand" to stop; with more than 21 you lose at once. When you stand, the dealer '
             "draws cards until he has 17 or more, and the better total of at most 21 wins; equal "
-            f"totals are a draw.{bonus} Your goal is to beat the dealer."
+            f"totals are a draw.{bonus}{_shoe(self.decks)} Your goal is to beat the dealer."
         )
 
     def expert(self, objective: blackjack_odds.Objective = "reward") -> tuple[int, str]:
@@ -183,14 +238,23 @@ class BlackjackEnv(Game[Any]):
                 a draw is as bad as a loss.
         """
         self._require_start()
-        points = total(self._player)
         action = ACTION_NAMES.index("stand")
         # With more than 21 all is over, but a vector environment asks its running games and its
         # finished ones together.
-        if points <= 21:
+        if self._total <= 21 and self.decks is not None:
+            shoe = blackjack_shoe.shoe_values(
+                [value(card) for card in self._player],
+                value(self._dealer[0]),
+                self.decks,
+                natural=self.natural,
+                sab=self.sab,
+            )
+            stand, hit = shoe.wins if objective == "wins" else shoe.rewards
+            action = int(hit > stand)
+        elif self._total <= 21:
             action = blackjack_odds.optimal_action(
-                points,
-                has_usable_ace(self._player),
+                self._total,
+                self._usable_ace,
                 value(self._dealer[0]),
                 objective,
                 natural=self.natural,
@@ -199,21 +263,58 @@ class BlackjackEnv(Game[Any]):
             )
         return action, self.explain(action)
 
+    def exact(self, gamma: float = 1.0) -> Exact:
+        """What standing and hitting are worth, and the best chance to win."""
+        self._require_playing("exact()")
+        return blackjack_exact.exact(
+            [value(card) for card in self._player],
+            value(self._dealer[0]),
+            decks=self.decks,
+            natural=self.natural,
+            sab=self.sab,
+            gamma=gamma,
+        )
+
     def explain(self, action: np.int64 | int) -> str:
         """What decides: the total, whether an ace can still give way, and the open card."""
         self._require_start()
-        kind = "soft" if has_usable_ace(self._player) else "hard"
-        name = ACTION_NAMES[self._index(action)]
-        return f"{kind} {total(self._player)} against {self._dealer[0].label}, so I {name}"
+        kind = "soft" if self._usable_ace else "hard"
+        name = ACTION_NAMES[self.index_of(action)]
+        return f"{kind} {self._total} against {self._dealer[0].label}, so I {name}"
 
     def _start(self, options: Mapping[str, Any]) -> None:
         if options:
             player, dealer = self._parse(options)
+            self._hold(player, dealer)
+            return
+        self._shoe = self._full_shoe()
+        if self.decks is None:
+            cards = dyed(deal(self.np_random, 4, INFINITE_DECK), self.suits)
         else:
-            dealer = (draw(self.np_random), draw(self.np_random))
-            player = (draw(self.np_random), draw(self.np_random))
-        self._player: list[Card] = list(player)
-        self._dealer: list[Card] = list(dealer)
+            cards = tuple(self._draw_card() for _ in range(4))
+        self._dealer, self._player = list(cards[:2]), list(cards[2:])
+        self._total, self._usable_ace = count(self._player)
+
+    def _hold(self, player: Hand, dealer: Hand) -> None:
+        """Sets the hands, and takes them out of the shoe."""
+        self._player, self._dealer = list(player), list(dealer)
+        self._total, self._usable_ace = count(self._player)
+        self._shoe = self._full_shoe()
+        if self.decks is not None:
+            for card in (*player, *dealer):
+                self._shoe.remove(card)
+
+    def _full_shoe(self) -> list[Card]:
+        return [] if self.decks is None else list(dyed(DECK, self.suits)) * self.decks
+
+    def _draw_card(self) -> Card:
+        if self.decks is None:
+            index = int(self.np_random.integers(len(INFINITE_DECK)))
+            return dyed((INFINITE_DECK[index],), self.suits)[0]
+        card = self._shoe[int(self.np_random.integers(len(self._shoe)))]
+        # The first of equal cards goes, as in `_hold`, so that a restored shoe has the same order.
+        self._shoe.remove(card)
+        return card
 
     def _parse(self, options: Mapping[str, Any]) -> tuple[Hand, Hand]:
         check_options(options, ("player", "dealer"))
@@ -229,36 +330,65 @@ class BlackjackEnv(Game[Any]):
                 f"options['dealer']={options['dealer']!r}: expected two cards, the first face up, "
                 f"got {len(dealer)}; he draws further ones himself"
             )
+        short = Counter((*player, *dealer)) - Counter(self._full_shoe())
+        if self.decks is not None and short:
+            raise ValueError(
+                f"options={dict(options)!r}: expected cards that decks={self.decks} with "
+                f"suits={self.suits!r} holds, and {min(short).code} is not there so often; choose "
+                "other cards"
+            )
         return player, dealer
 
     def _play(self, action: int) -> tuple[float, bool, bool]:
         if ACTION_NAMES[action] == "hit":
-            self._player.append(draw(self.np_random))
-            bust = total(self._player) > 21
+            card = self._draw_card()
+            self._player.append(card)
+            self._total, self._usable_ace = count(self._player)
+            if self.is_pixel:
+                self.picture.hit(card)
+            bust = self._total > 21
             return (-1.0 if bust else 0.0), bust, False
-        self._dealer = play_dealer(self._dealer, self.np_random)
+        self._dealer = play_dealer(self._dealer, self._draw_card)
         reward = settle(self._player, self._dealer, natural=self.natural, sab=self.sab)
         return reward, True, False
 
+    def _draw(self) -> None:
+        if self.is_pixel:
+            self.picture.deal(self._player, self._dealer[0], self._jitter)
+
     def _frame(self) -> Frame:
-        return rendering.blackjack(self._player, self._dealer[0])
+        if not self.is_pixel:
+            # Where no picture is observed none is kept up to date.
+            self.picture.deal(self._player, self._dealer[0], self._jitter)
+        return super()._frame()
+
+    def _save(self) -> dict[str, Any]:
+        return {
+            "player": [card.code for card in self._player],
+            "dealer": [card.code for card in self._dealer],
+        }
+
+    def _load(self, saved: Mapping[str, Any]) -> None:
+        self._hold(
+            [Card.parse(code) for code in saved["player"]],
+            [Card.parse(code) for code in saved["dealer"]],
+        )
 
     def _observation(self) -> Observation:
         if self.is_pixel:
             return self._frame()
-        usable_ace = int(has_usable_ace(self._player))
-        return total(self._player), value(self._dealer[0]), usable_ace
+        return self._total, value(self._dealer[0]), int(self._usable_ace)
 
     def _state(self) -> dict[str, str]:
         return {
-            "player cards": " ".join(card.label for card in self._player),
+            "player cards": " ".join([card.label for card in self._player]),
             "dealer card": self._dealer[0].label,
-            "player total": str(total(self._player)),
+            "player total": str(self._total),
         }
 
     def _published_info(self) -> dict[str, Any]:
         dealer = self._dealer[:1] if self._playing else self._dealer
         return {
-            "Dealer Card": [(value(card), card.label, card.suit) for card in dealer],
-            "Player Card": [(value(card), card.label, card.suit) for card in self._player],
+            "Dealer Card": [_TOLD[card] for card in dealer],
+            "Player Card": [_TOLD[card] for card in self._player],
         }

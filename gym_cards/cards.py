@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -50,7 +51,40 @@ class Card(NamedTuple):
 
 DECK = tuple(Card(suit, rank) for suit in SUITS for rank in RANKS)
 
+Suits = Literal["any", "red", "black"]
 
-def deal(np_random: np.random.Generator) -> Card:
-    """One card from an infinite deck, every suit and rank equally likely."""
-    return DECK[int(np_random.integers(len(DECK)))]
+# What a card of each suit is dealt as, so that the same seed deals the same ranks in any suits.
+_DYED: dict[str, dict[str, str]] = {
+    "red": {"C": "D", "D": "D", "H": "H", "S": "H"},
+    "black": {"C": "C", "D": "C", "H": "S", "S": "S"},
+}
+
+
+def dyed(cards: Iterable[Card], suits: Suits) -> tuple[Card, ...]:
+    """Cards of all suits as cards of the given ones: with "red", clubs are diamonds, spades hearts.
+
+    Raises:
+        ValueError: If there is no such choice of suits.
+    """
+    if suits == "any":
+        return tuple(cards)
+    try:
+        suit_of = _DYED[suits]
+    except (KeyError, TypeError):
+        raise ValueError(
+            f"suits={suits!r}: expected 'any', 'red' or 'black'; pass one of them"
+        ) from None
+    return tuple(Card(suit_of[card.suit], card.rank) for card in cards)
+
+
+def deal(
+    np_random: np.random.Generator, count: int, deck: Sequence[Card] = DECK
+) -> tuple[Card, ...]:
+    """Cards from an infinite deck, each equally likely to be any of those that `deck` lists."""
+    # One number in place of `count`, since every call of the generator takes its time.
+    number = int(np_random.integers(len(deck) ** count))
+    cards = []
+    for _ in range(count):
+        number, index = divmod(number, len(deck))
+        cards.append(deck[index])
+    return tuple(cards)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
@@ -13,18 +14,20 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from gym_cards.cards import Card
+from gym_cards.exact import Exact
+from gym_cards.pictures.base import Picture
+from gym_cards.pictures.look import Look
 from gym_cards.window import Window
 
 Frame = NDArray[np.uint8]
 ObsType = TypeVar("ObsType")
 
-FRAME_SHAPE = (300, 300, 3)
 RENDER_MODES = ("human", "rgb_array")
 
 
-def picture_space() -> spaces.Space[Frame]:
+def picture_space(look: Look) -> spaces.Space[Frame]:
     """The space of the pictures."""
-    return spaces.Box(0, 255, FRAME_SHAPE, np.uint8)
+    return spaces.Box(0, 255, (look.size, look.size, 3), np.uint8)
 
 
 def check_integer(name: str, value: object, least: int | None = None) -> int:
@@ -53,6 +56,17 @@ def check_flag(name: str, value: object) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise ValueError(f"{name}={value!r}: expected True or False; pass one of them")
     return bool(value)
+
+
+def check_choice(name: str, value: object, choices: Sequence[str | None]) -> None:
+    """Makes sure that a keyword argument is one of a few.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if value not in choices:
+        expected = ", ".join(map(repr, choices[:-1])) + f" or {choices[-1]!r}"
+        raise ValueError(f"{name}={value!r}: expected {expected}; pass one of them")
 
 
 def check_options(options: object, names: Collection[str]) -> None:
@@ -85,9 +99,9 @@ def check_cards(name: str, codes: object) -> tuple[Card, ...]:
 class Game(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
     """An environment around the rules of one game, which a subclass holds.
 
-    The subclass sets `action_space`, `observation_space`, `task_description` and `action_names`
-    in its constructor and defines the abstract methods. Everything that `reset` and `step` hand out
-    is made anew, so that later steps do not change it.
+    The subclass sets `action_space`, `observation_space`, `task_description`, `action_names` and
+    `picture` in its constructor and defines the abstract methods. Everything that `reset` and
+    `step` hand out is made anew, so that later steps do not change it.
     """
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": list(RENDER_MODES), "render_fps": 4}  # type: ignore[misc]
@@ -98,14 +112,18 @@ class Game(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
     """The text of each action."""
     given: tuple[str, ...] = ()
     """The fields of the state that a prompt may tell."""
+    picture: Picture
+    """The picture of the state, kept up to date by every move."""
 
-    def __init__(self, render_mode: str | None = None) -> None:
+    def __init__(self, render_mode: str | None, look: Look) -> None:
         if render_mode is not None and render_mode not in RENDER_MODES:
             raise ValueError(
                 f"render_mode={render_mode!r}: expected None or one of {', '.join(RENDER_MODES)}; "
                 "leave it out to run without rendering"
             )
         self.render_mode = render_mode
+        self.look = look
+        self._jitter: int | None = None
         self._return = 0.0
         self._started = False
         self._playing = False
@@ -115,28 +133,45 @@ class Game(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[ObsType, dict[str, Any]]:
         """Starts an episode, from a random state or from the one that the options describe."""
-        super().reset(seed=seed)
-        self._start(options or {})
-        self._return = 0.0
-        self._started = self._playing = True
+        self.begin(seed, options)
         if self.render_mode == "human":
             self.render()
-        return self._observation(), self._info()
+        return self._observation(), self.info()
 
     def step(self, action: np.int64 | int) -> tuple[ObsType, float, bool, bool, dict[str, Any]]:
         """Plays one action."""
-        index = self._index(action)
-        if not self._playing:
-            raise gym.error.ResetNeeded(
-                "step() was called without a running episode: call reset() before the first step "
-                "and after every end of an episode"
-            )
+        reward, terminated, truncated = self.advance(action)
+        if self.render_mode == "human":
+            self.render()
+        return self._observation(), reward, terminated, truncated, self.info()
+
+    def begin(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
+        """Does what `reset` does, but hands nothing out."""
+        super().reset(seed=seed)
+        self._start(options or {})
+        if self.look.jitters:
+            self._jitter = int(self.np_random.integers(2**31))
+        self._return = 0.0
+        self._started = self._playing = True
+        self._draw()
+
+    def advance(self, action: np.int64 | int) -> tuple[float, bool, bool]:
+        """Does what `step` does, but hands out only the reward, the end and the cut."""
+        index = self.index_of(action)
+        self._require_playing("step()")
         reward, terminated, truncated = self._play(index)
         self._return += reward
         self._playing = not (terminated or truncated)
-        if self.render_mode == "human":
-            self.render()
-        return self._observation(), reward, terminated, truncated, self._info()
+        return reward, terminated, truncated
+
+    def info(self) -> dict[str, Any]:
+        """What `reset` and `step` tell about the state, made anew."""
+        info = self._published_info()
+        info["state"] = self._state()
+        info["given"] = self.given
+        info["is_success"] = self._return > 0
+        info["action_mask"] = self._action_mask()
+        return info
 
     def render(self) -> Frame | None:
         """The picture in the mode "rgb_array"; in the mode "human" it is shown in a window."""
@@ -161,9 +196,61 @@ class Game(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
             self._window.close()
             self._window = None
 
+    def snapshot(self) -> dict[str, Any]:
+        """Everything that decides how the game goes on, the random numbers to come included.
+
+        Returns:
+            Plain values, which `json.dumps` takes. The count of a `TimeLimit` around the game is
+            not among them, for it is the wrapper's.
+        """
+        self._require_start()
+        return {
+            "game": type(self).__name__,
+            "state": self._save(),
+            "return": self._return,
+            "playing": self._playing,
+            "jitter": self._jitter,
+            "random": self.np_random.bit_generator.state,
+        }
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Goes back to the state of a snapshot, of this game or of one with equal arguments.
+
+        Raises:
+            ValueError: If it is no snapshot of this game.
+        """
+        keys = {"game", "state", "return", "playing", "jitter", "random"}
+        if not isinstance(snapshot, Mapping) or set(snapshot) != keys:
+            raise ValueError(
+                f"{snapshot!r:.200} is no snapshot: expected what `snapshot` of a game returned"
+            )
+        if snapshot["game"] != type(self).__name__:
+            raise ValueError(
+                f"the snapshot is of {snapshot['game']!r}: expected one of {type(self).__name__}"
+            )
+        self._load(snapshot["state"])
+        self._return = float(snapshot["return"])
+        self._playing = bool(snapshot["playing"])
+        self._jitter = snapshot["jitter"]
+        self.np_random.bit_generator.state = snapshot["random"]
+        self._started = True
+        self._draw()
+
     @abstractmethod
     def expert(self) -> tuple[int, str]:
         """What an optimal player does now, and a sentence saying why."""
+
+    @abstractmethod
+    def exact(self, gamma: float = 1.0) -> Exact:
+        """What every action is worth under optimal play, and the best chance of success.
+
+        Args:
+            gamma: The discount, 0 to 1.
+
+        Raises:
+            ResetNeeded: If no episode is running.
+            ValueError: If `gamma` is out of range.
+        """
 
     @abstractmethod
     def explain(self, action: np.int64 | int) -> str:
@@ -178,11 +265,23 @@ class Game(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
 
     @abstractmethod
     def _play(self, action: int) -> tuple[float, bool, bool]:
-        """Applies the action and returns the reward, whether it ended and whether it is cut off."""
+        """Applies the action, draws what it changes, and returns reward, end and cut."""
 
     @abstractmethod
+    def _draw(self) -> None:
+        """Draws the whole state."""
+
+    @abstractmethod
+    def _save(self) -> dict[str, Any]:
+        """The state as plain values."""
+
+    @abstractmethod
+    def _load(self, saved: Mapping[str, Any]) -> None:
+        """Sets the state to one that was saved."""
+
     def _frame(self) -> Frame:
-        """The picture of the state."""
+        """A copy of the picture."""
+        return self.picture.frame.copy()
 
     def _observation(self) -> ObsType:
         """What the player sees, which is the picture if the game does not say otherwise."""
@@ -198,23 +297,22 @@ class Game(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
 
     def _action_mask(self) -> NDArray[np.int8]:
         """1 for every action that the rules do not refuse now."""
-        return np.ones(len(self.action_names), np.int8)
-
-    def _info(self) -> dict[str, Any]:
-        return {
-            **self._published_info(),
-            "state": self._state(),
-            "given": self.given,
-            "is_success": self._return > 0,
-            "action_mask": self._action_mask(),
-        }
+        return _nothing_refused(len(self.action_names)).copy()
 
     def _require_start(self) -> None:
         """Makes sure that there is a state to speak of."""
         if not self._started:
             raise gym.error.ResetNeeded("the game has no state yet: call reset() first")
 
-    def _index(self, action: object) -> int:
+    def _require_playing(self, call: str) -> None:
+        """Makes sure that an episode is running."""
+        if not self._playing:
+            raise gym.error.ResetNeeded(
+                f"{call} was called without a running episode: call reset() before the first step "
+                "and after every end of an episode"
+            )
+
+    def index_of(self, action: object) -> int:
         """The action as a plain index."""
         try:
             index = operator.index(action)  # type: ignore[arg-type]
@@ -228,3 +326,8 @@ class Game(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
     def __getstate__(self) -> dict[str, Any]:
         # A window belongs to its process; a copy of the game opens its own.
         return {**self.__dict__, "_window": None}
+
+
+@functools.cache
+def _nothing_refused(actions: int) -> NDArray[np.int8]:
+    return np.ones(actions, np.int8)

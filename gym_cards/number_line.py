@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from gymnasium import spaces
 
-from gym_cards import rendering
-from gym_cards.game import Frame, Game, check_integer, check_options, picture_space
+from gym_cards import number_line_exact
+from gym_cards.exact import Exact
+from gym_cards.game import (
+    Frame,
+    Game,
+    check_choice,
+    check_integer,
+    check_options,
+    picture_space,
+)
+from gym_cards.pictures.drawn_line import MAX_POSITION
+from gym_cards.pictures.look import Look, LookOptions
+from gym_cards.pictures.number_line import Display, NumberLinePicture
 
 ACTION_NAMES = ("-", "+")
 
@@ -54,7 +65,9 @@ class NumberLineEnv(Game[Frame]):
     | 1      | "+"  | the current number goes up by 1, not above `max_position`   |
 
     ## Observation Space
-    `Box(0, 255, (300, 300, 3), uint8)`: black text on white, "Target: n" above "Current: n".
+    `Box(0, 255, (300, 300, 3), uint8)`: black text on white, "Target: n" above "Current: n". With
+    `display="line"` a line from 0 to `max_position` with a tick for every number, a red flag on the
+    target and a blue arrow below the current number.
 
     ## Starting State
     Target and current number are drawn from 0 to `max_position`, uniformly and independently.
@@ -83,7 +96,16 @@ class NumberLineEnv(Game[Frame]):
 
     ## Arguments
     - `max_position` (default 5): the largest number, at least 2;
-    - `render_mode` (default `None`): `"rgb_array"` or `"human"`.
+    - `display` (default `"text"`): `"text"`, or `"line"` for a drawn line, up to number 60;
+    - `render_mode` (default `None`): `"rgb_array"` or `"human"`;
+    - `size` (300), `background` (`None`) and `font_scale` (1): what the picture looks like, as in
+      `gym_cards.pictures.look.Look`.
+
+    ## Variants
+    | Id                             | Arguments         | What is new                       |
+    | ------------------------------ | ----------------- | --------------------------------- |
+    | `gym_cards/NumberLineLong-v0`  | `max_position=20` | numbers that are not in 0 to 5    |
+    | `gym_cards/NumberLineDrawn-v0` | `display="line"`  | positions to see, none to read    |
 
     ## Version History
     - v0: the published rules.
@@ -93,19 +115,41 @@ class NumberLineEnv(Game[Frame]):
     Reinforcement Learning", 2024, arXiv 2405.10292, which introduced the game.
     """
 
-    def __init__(self, max_position: int = 5, render_mode: str | None = None) -> None:
-        super().__init__(render_mode)
+    def __init__(
+        self,
+        max_position: int = 5,
+        display: Display = "text",
+        render_mode: str | None = None,
+        **look: Unpack[LookOptions],
+    ) -> None:
+        super().__init__(render_mode, Look.of(look, cards=False))
         self.max_position = check_integer("max_position", max_position, least=2)
         self.max_steps = 2 * self.max_position
+        check_choice("display", display, ("text", "line"))
+        if display == "line" and self.max_position > MAX_POSITION:
+            raise ValueError(
+                f"max_position={max_position}: expected at most {MAX_POSITION} with "
+                "display='line', where every number has a mark of its own; use display='text'"
+            )
+        self.display = display
         self.action_space = spaces.Discrete(len(ACTION_NAMES))
-        self.observation_space = picture_space()
+        self.observation_space = picture_space(self.look)
+        self.picture: NumberLinePicture = NumberLinePicture(
+            self.look, self.display, self.max_position
+        )
         self.action_names = ACTION_NAMES
+        shown = (
+            "a target number and a current number, both between 0 and"
+            if display == "text"
+            else "a line on which a flag marks the target number and an arrow the current number; "
+            "it goes from 0 to"
+        )
         self.task_description = (
-            "You are playing a game called number line. You see a target number and a current "
-            f"number, both between 0 and {self.max_position}. Each turn you add 1 to the current "
-            'number by choosing "+" or subtract 1 from it by choosing "-"; it never leaves the '
-            "range. Your goal is to make the current number equal to the target number, without "
-            f"any step that does not come closer to it, within {self.max_steps} turns."
+            f"You are playing a game called number line. You see {shown} {self.max_position}. "
+            'Each turn you add 1 to the current number by choosing "+" or subtract 1 from it by '
+            'choosing "-"; it never leaves the range. Your goal is to make the current number '
+            "equal to the target number, without any step that does not come closer to it, within "
+            f"{self.max_steps} turns."
         )
 
     def expert(self) -> tuple[int, str]:
@@ -114,10 +158,22 @@ class NumberLineEnv(Game[Frame]):
         action = int(self._current < self._target)
         return action, self.explain(action)
 
+    def exact(self, gamma: float = 1.0) -> Exact:
+        """What both steps are worth, and whether the episode can still succeed."""
+        self._require_playing("exact()")
+        return number_line_exact.exact(
+            self._target,
+            self._current,
+            max_position=self.max_position,
+            steps_left=self.max_steps - self._steps,
+            return_so_far=self._return,
+            gamma=gamma,
+        )
+
     def explain(self, action: np.int64 | int) -> str:
         """Both numbers, and the step."""
         self._require_start()
-        step = "add 1" if self._index(action) == 1 else "subtract 1"
+        step = "add 1" if self.index_of(action) == 1 else "subtract 1"
         return f"current {self._current}, target {self._target}, so I {step}"
 
     def _start(self, options: Mapping[str, Any]) -> None:
@@ -141,12 +197,20 @@ class NumberLineEnv(Game[Frame]):
     def _play(self, action: int) -> tuple[float, bool, bool]:
         before, self._current = self._current, move(self._current, action, self.max_position)
         self._steps += 1
+        self._draw()
         terminated = self._current == self._target
         truncated = not terminated and self._steps >= self.max_steps
         return reward(self._target, before, self._current), terminated, truncated
 
-    def _frame(self) -> Frame:
-        return rendering.number_line(self._target, self._current)
+    def _draw(self) -> None:
+        self.picture.show(self._target, self._current)
+
+    def _save(self) -> dict[str, Any]:
+        return {"target": self._target, "current": self._current, "steps": self._steps}
+
+    def _load(self, saved: Mapping[str, Any]) -> None:
+        self._target, self._current = saved["target"], saved["current"]
+        self._steps = saved["steps"]
 
     def _state(self) -> dict[str, str]:
         return {"current number": str(self._current), "target number": str(self._target)}

@@ -2,96 +2,76 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations_with_replacement
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from gym_cards import rendering, solver
-from gym_cards.cards import RANKS, SUITS, Card, deal
-from gym_cards.formula import evaluate_exact, evaluate_published
+from gym_cards import points_exact, solver
+from gym_cards.cards import RANKS, Card, Suits, deal, dyed
+from gym_cards.exact import Exact
 from gym_cards.game import (
     Frame,
     Game,
     check_cards,
+    check_choice,
     check_flag,
     check_integer,
     check_options,
     picture_space,
 )
+from gym_cards.pictures.look import CardLookOptions, Look
+from gym_cards.pictures.points import PointsPicture
+from gym_cards.points_rules import (
+    REFUSED,
+    Rules,
+    Token,
+    deals_of_twelve,
+    is_correct,
+    numbers_left,
+    value,
+)
+from gym_cards.splits import Split, split_of
 
-Rules = Literal["published", "exact"]
-Token = int | str
+Hands = Literal["any", "solvable", "unsolvable"]
+Order = Literal["dealt", "ascending", "descending"]
 
-REFUSED = " "
-"""What the rules append to a formula in place of a number that they refuse."""
-
-_COUNTS = {2: "two", 4: "four"}
-
-
-def value(card: Card, *, faces_as_10: bool) -> int:
-    """The number that a card stands for."""
-    return min(card.rank, 10) if faces_as_10 else card.rank
-
-
-def numbers_left(numbers: Sequence[int], formula: Sequence[Token]) -> list[int]:
-    """The cards' numbers that the formula has not used."""
-    left = list(numbers)
-    for token in formula:
-        if isinstance(token, int):
-            left.remove(token)
-    return left
+_COUNTS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
 
 
-def is_correct(formula: Sequence[Token], numbers: Sequence[int], target: int, rules: Rules) -> bool:
-    """Whether the formula uses every number and equals the target."""
-    if rules == "exact":
-        return evaluate_exact(formula, numbers) == target
-    return not numbers_left(numbers, formula) and evaluate_published(formula) == target
+def check_card_count(num_cards: object) -> int:
+    """The number of cards of a points game.
 
-
-def deal_twelve(np_random: np.random.Generator) -> tuple[Card, Card]:
-    """Two cards that make 12 by + or *, as the published EZPoints deals them."""
-    first = Card(_suit(np_random), int(np_random.integers(2, 14)))
-    number = value(first, faces_as_10=True)
-    by_product = number in (2, 3, 4, 6) and np_random.random() < 0.5
-    partner = 12 // number if by_product else 12 - number
-    # The partner is dealt by its number, so that a partner worth 10 is never a J, Q or K.
-    second = Card(_suit(np_random), partner)
-    return (second, first) if np_random.random() < 0.5 else (first, second)
-
-
-def pairs_reaching(target: int) -> tuple[tuple[int, int], ...]:
-    """All ordered pairs of ranks that make the target by + or *, with J, Q and K worth 10."""
-    return tuple(
-        (left, right)
-        for left in RANKS
-        for right in RANKS
-        if target in (min(left, 10) + min(right, 10), min(left, 10) * min(right, 10))
-    )
-
-
-def _suit(np_random: np.random.Generator) -> str:
-    return SUITS[int(np_random.integers(len(SUITS)))]
+    Raises:
+        ValueError: If it is not a whole number from 2 to 6.
+    """
+    count = check_integer("num_cards", num_cards, least=2)
+    if count not in _COUNTS:
+        raise ValueError(f"num_cards={count}: expected 2 to {max(_COUNTS)}; choose fewer")
+    return count
 
 
 class PointsEnv(Game[Frame]):
-    """What EZPoints and Points24 share; each adds its cards, its operators and its limit.
+    """What EZPoints and Points24 share; each adds its operators, its limit and its looks.
 
     Args:
         name: What the task description calls the game.
-        cards: How many cards are dealt.
+        num_cards: How many cards are dealt, 2 to 6.
         operators: The texts of the actions that are not numbers, "=" last.
         max_length: A longer formula ends the episode.
         faces_as_10: Whether J, Q and K stand for 10, else for 11, 12 and 13.
         target_points: The value to reach.
         rules: What counts as a correct formula.
+        hands: Which hands are dealt, by whether the target can be reached.
+        split: Which part of the hands is dealt, as `gym_cards.splits` divides them.
+        suits: Which suits the cards have.
+        order: How they are laid out.
         inline: Whether the picture has the formula beside its label instead of below it.
         render_mode: As in Gymnasium.
+        look: What the picture looks like.
     """
 
     given = ("current formula",)
@@ -100,39 +80,54 @@ class PointsEnv(Game[Frame]):
         self,
         *,
         name: str,
-        cards: int,
+        num_cards: int,
         operators: tuple[str, ...],
         max_length: int,
         faces_as_10: bool,
         target_points: int,
         rules: Rules,
+        hands: Hands,
+        split: Split | None,
+        suits: Suits,
+        order: Order,
         inline: bool,
         render_mode: str | None,
+        look: CardLookOptions,
     ) -> None:
-        super().__init__(render_mode)
+        super().__init__(render_mode, Look.of(look, cards=True))
+        check_choice("hands", hands, ("any", "solvable", "unsolvable"))
+        check_choice("split", split, (None, "train", "test"))
+        check_choice("suits", suits, ("any", "red", "black"))
+        check_choice("order", order, ("dealt", "ascending", "descending"))
         self.target_points = target_points
+        self.num_cards = num_cards
         self.rules: Rules = rules
-        self._size = cards
+        self.hands: Hands = hands
+        self.split: Split | None = split
+        self.suits: Suits = suits
+        self.order: Order = order
         self._max_length = max_length
         self._faces_as_10 = faces_as_10
-        self._inline = inline
         self._operators = operators
         self._numbers_dealt = range(1, 11 if faces_as_10 else 14)
         self._tokens: tuple[Token, ...] = (*self._numbers_dealt, *operators)
         self.action_names = tuple(map(str, self._tokens))
+        self._operators_mask = np.array([isinstance(t, str) for t in self._tokens], np.int8)
         self.action_space = spaces.Discrete(len(self._tokens))
-        self.observation_space = picture_space()
+        self.observation_space = picture_space(self.look)
+        self.picture: PointsPicture = PointsPicture(num_cards, inline=inline, look=self.look)
         faces = "J, Q and K count 10" if faces_as_10 else "J, Q and K count 11, 12 and 13"
-        signs = [f'"{sign}"' for sign in operators if sign != "="]
+        signs = ", ".join(f'"{sign}"' for sign in operators)
         self.task_description = (
-            f"You are playing a game called {name}. You see {_COUNTS[cards]} cards and the formula "
-            f"so far. {faces}, an ace counts 1, and every other card counts its number. Each turn "
-            f"you append one number or one of {', '.join(signs)} to the formula. A number that no "
-            "unused card shows is refused: it costs a point, and a blank is appended in its place. "
-            'When the formula is complete, choose "=", which ends the game; a formula of more than '
+            f"You are playing a game called {name}. You see {_COUNTS[num_cards]} cards and the "
+            f"formula so far. An ace counts 1 and {faces}. Each turn you append one entry to the "
+            f"formula: a number or one of {signs}. A number that no unused card shows is refused: "
+            "it costs a point, and a blank is appended in its place. When the formula is complete, "
+            'choose "=", which ends the game; a formula of more than '
             f"{max_length} entries, blanks included, is lost. Your goal is a formula that uses the "
             f"number of every card exactly once and equals {target_points}."
         )
+        self._require_hands()
 
     def expert(self) -> tuple[int, str]:
         """The next token of the best formula, and why; without hope it ends the episode."""
@@ -141,13 +136,26 @@ class PointsEnv(Game[Frame]):
         action = self.action_names.index(str(rest[0]))
         return action, self._reason(rest)
 
+    def exact(self, gamma: float = 1.0) -> Exact:
+        """What every action is worth, and whether the episode can still succeed."""
+        self._require_playing("exact()")
+        return points_exact.exact(
+            self._formula,
+            self._numbers,
+            self.target_points,
+            actions=self._tokens,
+            max_length=self._max_length,
+            rules=self.rules,
+            gamma=gamma,
+        )
+
     def explain(self, action: np.int64 | int) -> str:
         """The sorted numbers, and a plan for the rest of the formula that begins with the action.
 
         Where the action leaves no way to the target, the plan is to end the episode after it.
         """
         self._require_start()
-        token = self._tokens[self._index(action)]
+        token = self._tokens[self.index_of(action)]
         if token == "=":
             return self._reason([token])
         return self._reason([token, *self._plan([*self._formula, self._accepted(token)])])
@@ -171,29 +179,90 @@ class PointsEnv(Game[Frame]):
 
     def _accepted(self, token: Token) -> Token:
         """What the rules append for a token: itself, or a blank for a number that is not left."""
-        if isinstance(token, str) or token in numbers_left(self._numbers, self._formula):
-            return token
-        return REFUSED
+        return token if isinstance(token, str) or token in self._left else REFUSED
 
     def _values(self, cards: Sequence[Card]) -> list[int]:
         """The numbers that cards stand for."""
         return [value(card, faces_as_10=self._faces_as_10) for card in cards]
 
-    @abstractmethod
-    def _deal(self) -> tuple[Card, ...]:
-        """Draws the cards."""
+    def _is_dealt(self, cards: Sequence[Card]) -> bool:
+        """Whether a hand is one of those that are dealt."""
+        if self.split is not None and split_of(cards) != self.split:
+            return False
+        return self.hands == "any" or self._is_solvable(cards) == (self.hands == "solvable")
+
+    def _is_solvable(self, cards: Sequence[Card]) -> bool:
+        """Whether the exact rules have a solution."""
+        return solver.is_solvable(
+            self._values(cards),
+            self.target_points,
+            "".join(sign for sign in self._operators if sign in "+-*/"),
+            parentheses="(" in self._operators,
+        )
+
+    def _deal(self, np_random: np.random.Generator) -> tuple[Card, ...]:
+        """Draws until a hand is among those that are dealt."""
+        while True:
+            cards = deal(np_random, self.num_cards)
+            if self._is_dealt(cards):
+                return cards
+
+    def _require_hands(self) -> None:
+        """Makes sure that there is something to deal.
+
+        Raises:
+            ValueError: If there is not, or next to nothing.
+        """
+        if self.hands == "any" and self.split is None:
+            return
+        candidates: Iterator[tuple[Card, ...]]
+        if self.num_cards <= 4:
+            ranks = combinations_with_replacement(RANKS, self.num_cards)
+            candidates = (tuple(Card("C", rank) for rank in hand) for hand in ranks)
+        else:
+            # Too many to look at each, so deals are tried, with a generator of their own. They are
+            # enough to find what is not too rare to be dealt.
+            tries = 1_000 if self.num_cards == 5 else 20
+            np_random = np.random.default_rng(0)
+            candidates = (deal(np_random, self.num_cards) for _ in range(tries))
+        if not any(map(self._is_dealt, candidates)):
+            raise ValueError(
+                f"target_points={self.target_points}, hands={self.hands!r}, split={self.split!r}: "
+                f"expected arguments for which there are hands of {self.num_cards} cards to deal, "
+                "and there are none, or too few; choose another target, such as 24, or other hands"
+            )
 
     def _start(self, options: Mapping[str, Any]) -> None:
-        self._cards = self._parse(options) if options else self._deal()
-        self._numbers = self._values(self._cards)
-        self._formula: list[Token] = []
+        if options:
+            self._hold(self._parse(options))
+            return
+        cards = dyed(self._deal(self.np_random), self.suits)
+        if self.order != "dealt":
+            cards = tuple(
+                sorted(cards, key=lambda card: card.rank, reverse=self.order == "descending")
+            )
+        self._hold(cards)
+
+    def _hold(self, cards: tuple[Card, ...], formula: Sequence[Token] = ()) -> None:
+        """Sets the state."""
+        self._cards = cards
+        self._numbers = self._values(cards)
+        self._formula = list(formula)
+        # What follows from the above, kept up to date since infos tell it after every step.
+        self._codes = [card.code for card in cards]
+        self._labels = " ".join(card.label for card in cards)
+        self._left = numbers_left(self._numbers, self._formula)
+        self._text = "".join(map(str, self._formula))
+        self._mask = self._operators_mask.copy()
+        for number in self._left:
+            self._mask[number - 1] = 1
 
     def _parse(self, options: Mapping[str, Any]) -> tuple[Card, ...]:
         check_options(options, ("cards",))
         cards = check_cards("cards", options["cards"])
-        if len(cards) != self._size:
+        if len(cards) != self.num_cards:
             raise ValueError(
-                f"options['cards']={options['cards']!r}: expected {self._size} cards, got "
+                f"options['cards']={options['cards']!r}: expected {self.num_cards} cards, got "
                 f"{len(cards)}; pass as many as the game deals"
             )
         return cards
@@ -208,27 +277,37 @@ class PointsEnv(Game[Frame]):
             return (10.0 if won else -1.0), True, False
         accepted = self._accepted(token)
         self._formula.append(accepted)
+        text = self.action_names[action] if accepted == token else REFUSED
+        self._text += text
+        self.picture.append(text)
+        if isinstance(accepted, int):
+            self._left.remove(accepted)
+            self._mask[action] = accepted in self._left
         return (-1.0 if accepted == REFUSED else 0.0), False, False
 
-    def _frame(self) -> Frame:
-        return rendering.points(self._cards, [str(t) for t in self._formula], inline=self._inline)
+    def _draw(self) -> None:
+        self.picture.deal(self._cards, self._jitter)
+        for token in self._formula:
+            self.picture.append(str(token))
+
+    def _save(self) -> dict[str, Any]:
+        return {"cards": list(self._codes), "formula": list(self._formula)}
+
+    def _load(self, saved: Mapping[str, Any]) -> None:
+        self._hold(tuple(map(Card.parse, saved["cards"])), saved["formula"])
 
     def _state(self) -> dict[str, str]:
-        return {
-            "cards": " ".join(card.label for card in self._cards),
-            "current formula": "".join(map(str, self._formula)),
-        }
+        return {"cards": self._labels, "current formula": self._text}
 
     def _published_info(self) -> dict[str, Any]:
         return {
-            "Cards": [card.code for card in self._cards],
-            "Numbers": list(self._numbers),
-            "Formula": list(self._formula),
+            "Cards": self._codes.copy(),
+            "Numbers": self._numbers.copy(),
+            "Formula": self._formula.copy(),
         }
 
     def _action_mask(self) -> NDArray[np.int8]:
-        left = numbers_left(self._numbers, self._formula)
-        return np.array([isinstance(t, str) or t in left for t in self._tokens], np.int8)
+        return self._mask.copy()
 
 
 class EZPointsEnv(PointsEnv):
@@ -237,22 +316,23 @@ class EZPointsEnv(PointsEnv):
     ## Description
     A picture shows two cards and a formula, which is empty at first. Each action appends a number
     or an operator to it, until "=" closes it. It should use the number of each card once and
-    equal the target. An ace counts 1; J, Q and K count 10. Every deal can be won.
+    equal the target. An ace counts 1; J, Q and K count 10 or, with `treat_face_cards_as_10=False`,
+    11, 12 and 13. Every deal can be won.
 
     ## Action Space
-    `Discrete(13)`:
+    `Discrete(13)`, or `Discrete(16)` with `treat_face_cards_as_10=False`:
 
-    | Action | Name        | Effect              |
-    | ------ | ----------- | ------------------- |
-    | 0 to 9 | "1" to "10" | append the number   |
-    | 10, 11 | "+", "*"    | append the operator |
-    | 12     | "="         | end the episode     |
+    | Action           | Name               | Effect              |
+    | ---------------- | ------------------ | ------------------- |
+    | 0 to 9 (12)      | "1" to "10" ("13") | append the number   |
+    | 10, 11 (13, 14)  | "+", "*"           | append the operator |
+    | 12 (15)          | "="                | end the episode     |
 
     A number is refused where no unused card has it: a blank is appended in its place. Operators
     are never refused.
 
     ## Observation Space
-    `Box(0, 255, (300, 300, 3), uint8)`: a green table with both cards, and "Formula: …" below.
+    `Box(0, 255, (300, 300, 3), uint8)`: a green table with the cards, and "Formula: …" below.
 
     ## Starting State
     The first card's rank is uniform in 2 to K. Where its value is 2, 3, 4 or 6, the second card's
@@ -260,7 +340,9 @@ class EZPointsEnv(PointsEnv):
     the two are swapped with probability 1/2. It is a quirk of the published game that the
     second card is never a J, Q or K.
 
-    For another target the two ranks are uniform over all ordered pairs that reach it by + or *.
+    With other arguments that change the hands, cards are drawn independently, every rank and suit
+    equally likely, until `hands` and `split` allow them: the ranks are then uniform over all
+    ordered hands that they allow. What counts as solvable there are formulas of + and *.
 
     `reset(options={"cards": ["HA", "CT"]})` sets the cards: a suit letter out of C, D, H, S and a
     rank out of A, 2 to 9, T, J, Q, K. Cards that cannot reach the target are taken as well.
@@ -268,7 +350,7 @@ class EZPointsEnv(PointsEnv):
     ## Rewards
     - 10 for "=" with a correct formula, -1 for "=" with any other;
     - -1 for a number that is refused;
-    - -1 for the action that meets a formula of more than 5 tokens;
+    - -1 for the action that meets a formula of more than 5 tokens, or `2 * num_cards + 1`;
     - 0 otherwise.
 
     Quirks of the published rules: formulas follow Python's arithmetic on the tokens' joined text,
@@ -277,8 +359,9 @@ class EZPointsEnv(PointsEnv):
 
     ## Episode End
     - Termination: "=".
-    - Truncation: an action meets a formula of more than 5 tokens, blanks included; it has no
-      effect but the reward of -1. (The registered time limit of 300 steps is never reached.)
+    - Truncation: an action meets a formula of more than 5 tokens (`2 * num_cards + 1`), blanks
+      included; it has no effect but the reward of -1. (The registered
+      time limit of 300 steps is never reached.)
 
     ## Information
     - `Cards`: the codes of the cards, such as `["HA", "CT"]`;
@@ -289,9 +372,25 @@ class EZPointsEnv(PointsEnv):
     - `action_mask`: 0 for the numbers that would be refused, else 1.
 
     ## Arguments
-    - `target_points` (default 12): the value to reach; a value that no two cards reach is an
-      error;
-    - `render_mode` (default `None`): `"rgb_array"` or `"human"`.
+    - `target_points` (default 12): the value to reach; a value that no hand reaches is an error;
+    - `treat_face_cards_as_10` (default `True`): whether J, Q and K count 10;
+    - `num_cards` (default 2): how many cards are dealt, 2 to 6;
+    - `hands` (default `"solvable"`): `"solvable"`, `"unsolvable"` or `"any"`;
+    - `split` (default `None`): `"train"` or `"test"` for one part of the hands, as
+      `gym_cards.splits` divides them;
+    - `suits` (default `"any"`): `"red"` or `"black"` for cards of those suits alone; the same seed
+      deals the same ranks;
+    - `order` (default `"dealt"`): `"ascending"` or `"descending"` to lay the cards out by rank;
+    - `render_mode` (default `None`): `"rgb_array"` or `"human"`;
+    - `size` (300), `background` (`None`), `font_scale` (1), `four_colours` (`False`),
+      `position_jitter` (0) and `rotation_jitter` (0): what the picture looks like, as in
+      `gym_cards.pictures.look.Look`.
+
+    ## Variants
+    | Id                           | Arguments       | What is new                          |
+    | ---------------------------- | --------------- | ------------------------------------ |
+    | `gym_cards/EZPointsTrain-v0` | `split="train"` | hands to learn from                  |
+    | `gym_cards/EZPointsTest-v0`  | `split="test"`  | hands that are in no train episode   |
 
     ## Version History
     - v0: the published rules.
@@ -301,31 +400,45 @@ class EZPointsEnv(PointsEnv):
     Reinforcement Learning", 2024, arXiv 2405.10292, which introduced the game.
     """
 
-    def __init__(self, target_points: int = 12, render_mode: str | None = None) -> None:
-        target_points = check_integer("target_points", target_points)
-        self._pairs = pairs_reaching(target_points)
-        if not self._pairs:
-            raise ValueError(
-                f"target_points={target_points}: expected a value that two cards of 1 to 10 reach "
-                "by + or *; choose another, such as 12"
-            )
+    def __init__(
+        self,
+        target_points: int = 12,
+        treat_face_cards_as_10: bool = True,
+        num_cards: int = 2,
+        hands: Hands = "solvable",
+        split: Split | None = None,
+        suits: Suits = "any",
+        order: Order = "dealt",
+        render_mode: str | None = None,
+        **look: Unpack[CardLookOptions],
+    ) -> None:
+        num_cards = check_card_count(num_cards)
         super().__init__(
             name="EZPoints",
-            cards=2,
+            num_cards=num_cards,
             operators=("+", "*", "="),
-            max_length=5,
-            faces_as_10=True,
-            target_points=target_points,
+            max_length=2 * num_cards + 1,
+            faces_as_10=check_flag("treat_face_cards_as_10", treat_face_cards_as_10),
+            target_points=check_integer("target_points", target_points),
             rules="published",
+            hands=hands,
+            split=split,
+            suits=suits,
+            order=order,
             inline=True,
             render_mode=render_mode,
+            look=look,
         )
 
-    def _deal(self) -> tuple[Card, ...]:
-        if self.target_points == 12:
-            return deal_twelve(self.np_random)
-        ranks = self._pairs[int(self.np_random.integers(len(self._pairs)))]
-        return tuple(Card(_suit(self.np_random), rank) for rank in ranks)
+    def _deal(self, np_random: np.random.Generator) -> tuple[Card, ...]:
+        standard = (self.target_points, self.num_cards, self.hands) == (12, 2, "solvable")
+        if not (standard and self._faces_as_10):
+            return super()._deal(np_random)
+        deals = deals_of_twelve()
+        while True:
+            cards = deals[int(np_random.integers(len(deals)))]
+            if self.split is None or split_of(cards) == self.split:
+                return cards
 
 
 class Points24Env(PointsEnv):
@@ -355,8 +468,9 @@ class Points24Env(PointsEnv):
     `Box(0, 255, (300, 300, 3), uint8)`: a green table with the cards, and the formula below.
 
     ## Starting State
-    Four cards, drawn independently, every rank and suit equally likely. With `solvable_only` the
-    deal is repeated until the exact rules have a solution, so that it is uniform among those.
+    Four cards, drawn independently, every rank and suit equally likely. With `hands` or `split` the
+    deal is repeated until it is of the kind wanted, so that it is uniform among those. Solvable is
+    what has a solution by the exact rules.
 
     `reset(options={"cards": ["H4", "CT", "S6", "DK"]})` sets the cards, solvable or not: a suit
     letter out of C, D, H, S and a rank out of A, 2 to 9, T, J, Q, K.
@@ -364,7 +478,7 @@ class Points24Env(PointsEnv):
     ## Rewards
     - 10 for "=" with a correct formula, -1 for "=" with any other;
     - -1 for a number that is refused;
-    - -1 for the action that meets a formula of more than 20 tokens;
+    - -1 for the action that meets a formula of more than 20 tokens, or `5 * num_cards`;
     - 0 otherwise.
 
     With `rules="published"` a formula is correct if it has used every card and equals the target
@@ -378,8 +492,9 @@ class Points24Env(PointsEnv):
 
     ## Episode End
     - Termination: "=".
-    - Truncation: an action meets a formula of more than 20 tokens, blanks included; it has no
-      effect but the reward of -1. (The registered time limit of 300 steps is never reached.)
+    - Truncation: an action meets a formula of more than 20 tokens (`5 * num_cards`), blanks
+      included; it has no effect but the reward of -1. (The registered
+      time limit of 300 steps is never reached.)
 
     ## Information
     - `Cards`: the codes of the cards, such as `["H4", "CT", "S6", "DK"]`;
@@ -393,11 +508,30 @@ class Points24Env(PointsEnv):
     - `treat_face_cards_as_10` (default `True`): whether J, Q and K count 10;
     - `target_points` (default 24): the value to reach;
     - `rules` (default `"published"`): `"published"` or `"exact"`;
-    - `solvable_only` (default `False`): whether to deal only hands with a solution by the exact
-      rules; a target that no hand reaches is an error;
-    - `render_mode` (default `None`): `"rgb_array"` or `"human"`.
+    - `solvable_only` (default `False`): the same as `hands="solvable"`;
+    - `num_cards` (default 4): how many cards are dealt, 2 to 6;
+    - `hands` (default `"any"`): `"any"`, `"solvable"` or `"unsolvable"`; arguments for which no
+      hand can be dealt are an error. With six cards it takes a moment to know a hand;
+    - `split` (default `None`): `"train"` or `"test"` for one part of the hands, as
+      `gym_cards.splits` divides them;
+    - `suits` (default `"any"`): `"red"` or `"black"` for cards of those suits alone; the same seed
+      deals the same ranks;
+    - `order` (default `"dealt"`): `"ascending"` or `"descending"` to lay the cards out by rank;
+    - `render_mode` (default `None`): `"rgb_array"` or `"human"`;
+    - `size` (300), `background` (`None`), `font_scale` (1), `four_colours` (`False`),
+      `position_jitter` (0) and `rotation_jitter` (0): what the picture looks like, as in
+      `gym_cards.pictures.look.Look`.
 
-    `gym_cards/Points24Exact-v0` is this game with `rules="exact"`.
+    ## Variants
+    | Id                                 | Arguments                         | What is new       |
+    | ---------------------------------- | --------------------------------- | ----------------- |
+    | `gym_cards/Points24Exact-v0`       | `rules="exact"`                   | no quirks         |
+    | `gym_cards/Points24Train-v0`       | `hands="solvable", split="train"` | hands to learn by |
+    | `gym_cards/Points24Test-v0`        | `hands="solvable", split="test"`  | unseen hands      |
+    | `gym_cards/Points24Faces-v0`       | `treat_face_cards_as_10=False`    | another rule      |
+    | `gym_cards/Points24Black-v0`       | `suits="black"`                   | suits to learn by |
+    | `gym_cards/Points24Red-v0`         | `suits="red"`                     | unseen suits      |
+    | `gym_cards/Points24FourColours-v0` | `four_colours=True`               | unseen colours    |
 
     ## Version History
     - v0: the published rules.
@@ -413,39 +547,35 @@ class Points24Env(PointsEnv):
         target_points: int = 24,
         rules: Rules = "published",
         solvable_only: bool = False,
+        num_cards: int = 4,
+        hands: Hands = "any",
+        split: Split | None = None,
+        suits: Suits = "any",
+        order: Order = "dealt",
         render_mode: str | None = None,
+        **look: Unpack[CardLookOptions],
     ) -> None:
-        if rules not in ("published", "exact"):
-            raise ValueError(
-                f"rules={rules!r}: expected 'published' or 'exact'; pass one of the two"
-            )
-        self.treat_face_cards_as_10 = check_flag("treat_face_cards_as_10", treat_face_cards_as_10)
+        check_choice("rules", rules, ("published", "exact"))
         self.solvable_only = check_flag("solvable_only", solvable_only)
+        if self.solvable_only and hands == "unsolvable":
+            raise ValueError(
+                "solvable_only=True and hands='unsolvable' exclude every hand: leave one out"
+            )
+        num_cards = check_card_count(num_cards)
+        self.treat_face_cards_as_10 = check_flag("treat_face_cards_as_10", treat_face_cards_as_10)
         super().__init__(
             name="Points24",
-            cards=4,
+            num_cards=num_cards,
             operators=("+", "-", "*", "/", "(", ")", "="),
-            max_length=20,
+            max_length=5 * num_cards,
             faces_as_10=self.treat_face_cards_as_10,
             target_points=check_integer("target_points", target_points),
             rules=rules,
+            hands="solvable" if self.solvable_only else hands,
+            split=split,
+            suits=suits,
+            order=order,
             inline=False,
             render_mode=render_mode,
+            look=look,
         )
-
-        if self.solvable_only and not any(
-            solver.is_solvable(hand, self.target_points)
-            for hand in combinations_with_replacement(self._numbers_dealt, self._size)
-        ):
-            raise ValueError(
-                f"target_points={target_points}: expected a value that some hand reaches, for "
-                "solvable_only=True deals no other; choose another, such as 24"
-            )
-
-    def _deal(self) -> tuple[Card, ...]:
-        while True:
-            cards = tuple(deal(self.np_random) for _ in range(self._size))
-            if not self.solvable_only or solver.is_solvable(
-                self._values(cards), self.target_points
-            ):
-                return cards

@@ -84,7 +84,7 @@ class App:
     @property
     def picture_place(self) -> Rect:
         """Where the game's picture stands."""
-        height, width = self.session.large_picture.shape[:2]
+        height, width = self.session.picture.shape[:2]
         return picture_place(self._layout.picture, width, height)
 
     def run(self) -> None:
@@ -168,6 +168,8 @@ class App:
             area = layout.moves
             rect = area.inset(28, 20)._replace(y=area.bottom - 20 - 52, height=52)
             moves = [new_button(session, rect, "brass")]
+        elif self.line is not None and self._rules:
+            moves = []
         elif self.line is not None:
             area = command_area(layout.moves.inset(14))
             found = self.line.matches([choice.name for choice in session.choices])
@@ -286,6 +288,7 @@ class App:
     def _edit(self, line: CommandLine, event: Any, command: bool) -> None:
         """A key while a command is typed."""
         pygame = self._pygame
+        self._rules = False
         names = [choice.name for choice in self.session.choices]
         if event.key in (pygame.K_RETURN, pygame.K_KP_ENTER):
             name = line.command(names)
@@ -328,6 +331,10 @@ class App:
         if button.id == "rules":
             self._rules = not self._rules
         elif button.id == "new":
+            if self.session.is_textual:
+                # A house takes a moment to set up.
+                self._notice = "Setting up the next game…"
+                self.draw()
             self.session.new()
             self._begin_move()
         elif button.id == "hint":

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gym_cards.exact import IntractableError
-from gym_cards.play.large import Enlarged
 from gym_cards.play.recording import Recorder
+
+LARGE = 1000
+"""Width and height of the pictures of the games of gym_cards, enough for most windows."""
 
 
 class Choice(NamedTuple):
@@ -131,15 +133,7 @@ class Session:
         self.won = False
         self.truncated = False
         self._recorder = recorder
-        try:
-            self._env = gym.make(
-                game.env_id, render_mode="rgb_array", disable_env_checker=True, **game.kwargs
-            )
-        except TypeError as error:
-            raise ValueError(
-                f"{game.env_id} cannot be made with {dict(game.kwargs)}: {error}; its docstring "
-                "lists its arguments"
-            ) from error
+        self._env = _make(game)
         missing = [
             name
             for name in ("task_description", "action_names")
@@ -153,7 +147,6 @@ class Session:
         self.rules: str = self._env.get_wrapper_attr("task_description")
         self.has_hints: bool = self._env.has_wrapper_attr("expert")
         self.seed = game.seed
-        self._enlarged = Enlarged(game.env_id, game.kwargs, textual=self.is_textual)
         self._start(game.seed)
 
     @property
@@ -168,13 +161,8 @@ class Session:
 
     @property
     def picture(self) -> NDArray[np.uint8]:
-        """What the game shows, uint8 of shape (height, width, 3)."""
+        """What the game shows, uint8 of shape (height, width, 3); large where it can be."""
         return self._picture
-
-    @property
-    def large_picture(self) -> NDArray[np.uint8]:
-        """The same with more pixels, where the game can draw it so; else the picture itself."""
-        return self._picture if self._large is None else self._large
 
     @property
     def state(self) -> dict[str, str]:
@@ -188,8 +176,13 @@ class Session:
 
     @property
     def text(self) -> str | None:
-        """What the game says, in games that speak."""
-        return self._info.get("observation_text")
+        """What the game says, in games that speak; not its greeting, and not the goal again."""
+        text = self._info.get("observation_text")
+        if text is None:
+            return None
+        return " ".join(
+            line for line in text.splitlines() if not line.startswith(("-=", "Your task is"))
+        ).strip()
 
     @property
     def total(self) -> float:
@@ -198,9 +191,10 @@ class Session:
 
     @property
     def choices(self) -> list[Choice]:
-        """All moves, legal or not; the commands that are admissible, in a textual game."""
+        """All moves, legal or not; in a textual game the admissible commands, 2 before 10."""
         if self.is_textual:
-            return [Choice(name, name, True) for name in self._info["admissible_commands"]]
+            commands = sorted(self._info["admissible_commands"], key=_by_number)
+            return [Choice(name, name, True) for name in commands]
         names = self._env.get_wrapper_attr("action_names")
         mask = self._info.get("action_mask", np.ones(len(names), np.int8))
         return [
@@ -230,8 +224,7 @@ class Session:
             raise ValueError(f"{choice} cannot be played now: choose another, or start anew")
         state = self.state
         _, reward, terminated, truncated, self._info = self._env.step(choice.action)
-        self._enlarged.step(choice.action, self.state)
-        self._draw()
+        self._picture = self._render()
         self.hint = None
         self.moves.append(Move(choice.name, float(reward), self.text or ""))
         self._steps.append(
@@ -257,13 +250,11 @@ class Session:
         A second call does nothing.
         """
         self._keep_unfinished()
-        self._enlarged.close()
         self._env.close()
 
     def _start(self, seed: int) -> None:
         _, self._info = self._env.reset(seed=seed)
-        self._enlarged.reset(seed, self.state)
-        self._draw()
+        self._picture = self._render()
         self.moves = []
         self._steps: list[dict[str, Any]] = []
         self.hint = None
@@ -278,9 +269,8 @@ class Session:
             action = self._env.get_wrapper_attr("action_names")[int(action)]
         return Hint(action, reason)
 
-    def _draw(self) -> None:
-        self._picture = np.asarray(self._env.render(), np.uint8)
-        self._large = self._enlarged.picture
+    def _render(self) -> NDArray[np.uint8]:
+        return np.asarray(self._env.render(), np.uint8)
 
     def _chance(self) -> float | None:
         if not self._env.has_wrapper_attr("exact"):
@@ -308,3 +298,33 @@ class Session:
                     "success": bool(self._info["is_success"]),
                 }
             )
+
+
+def _make(game: Game) -> gym.Env[Any, Any]:
+    """Makes the environment, with large pictures if it is one of ours that can draw them.
+
+    The size of the picture changes nothing else, so it is no part of what is recorded.
+    """
+    sizes: list[dict[str, Any]] = [{}]
+    if game.env_id.startswith("gym_cards/") and "size" not in game.kwargs:
+        sizes.insert(0, {"size": LARGE})
+    for size in sizes:
+        try:
+            return gym.make(
+                game.env_id,
+                render_mode="rgb_array",
+                disable_env_checker=True,
+                **size,
+                **game.kwargs,
+            )
+        except TypeError as error:
+            refused = error
+    raise ValueError(
+        f"{game.env_id} cannot be made with {dict(game.kwargs)}: {refused}; its docstring lists "
+        "its arguments"
+    ) from refused
+
+
+def _by_number(command: str) -> list[tuple[int, str]]:
+    """What sorts commands by their words, and by their numbers as numbers."""
+    return [(int(word), "") if word.isdigit() else (-1, word) for word in command.split()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -41,7 +42,7 @@ class Scene(NamedTuple):
         touch: Which of them the player touches.
         line: The typed command, in a textual game.
         scroll: How far its list is scrolled.
-        rules: Whether the rules are shown.
+        rules: Whether the rules are shown; in a textual game they take the commands' place.
         notice: What to tell the player in the line of keys; empty for nothing.
     """
 
@@ -70,6 +71,18 @@ def _percent(chance: float) -> str:
     return shown.replace(".0%", "%")
 
 
+def condensed(text: str) -> str:
+    """A text with its long enumerations told shorter: "cabinet 1 to 28"."""
+
+    def shorter(match: re.Match[str]) -> str:
+        numbers = sorted(map(int, re.findall(r"\d+", match[0])))
+        low, high = numbers[0], numbers[-1]
+        whole = numbers == list(range(low, high + 1)) and len(numbers) > 2
+        return f"{match[1]} {low} to {high}" if whole else match[0]
+
+    return re.sub(r"\ban? (\w+) \d+(?:, (?:and )?an? \1 \d+)+", shorter, text)
+
+
 def reward_colour(value: float) -> Colour:
     """Green above 0, red below, else grey."""
     return theme.GOOD if value > 0 else theme.BAD if value < 0 else theme.MUTED
@@ -89,7 +102,9 @@ def draw(painter: Painter, scene: Scene) -> None:
         _draw_result(painter, session, layout.moves)
     else:
         _panel(painter, layout.moves)
-        if scene.line is not None:
+        if scene.line is not None and scene.rules:
+            _draw_rules(painter, session, layout.moves)
+        elif scene.line is not None:
             _draw_command_line(painter, scene, scene.line)
     _draw_log(painter, scene)
     _draw_help(painter, scene)
@@ -131,7 +146,7 @@ def _draw_picture(painter: Painter, scene: Scene) -> None:
     if session.finished:
         edge = theme.BRASS if session.won else theme.BAD
     painter.box(area, theme.PANEL, edge=edge, pen=3 if session.finished else 1, shadow=10)
-    picture = session.large_picture
+    picture = session.picture
     height, width = picture.shape[:2]
     painter.picture(picture, picture_place(area, width, height), 8)
 
@@ -157,7 +172,7 @@ def _draw_speech(painter: Painter, session: Session, area: Rect) -> None:
         painter.text("Goal", inside.x, y, 13, theme.BRASS, bold=True)
         y = _write_lines(painter, session.goal, inside._replace(y=y + 12), (18, 16), bold=True) + 18
     rest = Rect(inside.x, y - 8, inside.width, inside.bottom - y + 8)
-    _write_lines(painter, session.text or "", rest, (16, 15, 14, 13, 12, 11))
+    _write_lines(painter, condensed(session.text or ""), rest, (16, 15, 14, 13, 12, 11))
 
 
 def _write_lines(
@@ -254,7 +269,7 @@ def _draw_buttons(painter: Painter, scene: Scene) -> None:
     listed = command_area(scene.layout.moves.inset(14))
     for button in scene.buttons:
         if button.listed:
-            with painter.clipped(listed):
+            with painter.clipped(listed.inset(-6, 0)):
                 draw_button(painter, button, scene.touch)
         else:
             draw_button(painter, button, scene.touch)
@@ -264,8 +279,10 @@ def _draw_log(painter: Painter, scene: Scene) -> None:
     session, area = scene.session, scene.layout.log
     _panel(painter, area)
     inside = area.inset(20, 14)
-    if scene.rules or not (session.moves or session.hint):
-        _write_lines(painter, session.rules, inside, (16, 15, 14, 13, 12, 11, 10))
+    if session.is_textual and not (session.moves or session.hint):
+        painter.text("Ctrl R shows the rules.", inside.x, inside.y + 12, 15, theme.MUTED)
+    elif not session.is_textual and (scene.rules or not (session.moves or session.hint)):
+        _draw_rules(painter, session, area)
         return
     if session.hint is not None:
         inside = _draw_hint(painter, session, inside)
@@ -273,6 +290,10 @@ def _draw_log(painter: Painter, scene: Scene) -> None:
         _draw_answers(painter, session.moves, inside)
     else:
         _draw_chips(painter, session.moves, inside)
+
+
+def _draw_rules(painter: Painter, session: Session, area: Rect) -> None:
+    _write_lines(painter, session.rules, area.inset(20, 14), (17, 16, 15, 14, 13, 12, 11, 10))
 
 
 def _draw_hint(painter: Painter, session: Session, area: Rect) -> Rect:

@@ -8,21 +8,29 @@ import pytest
 import gym_cards  # noqa: F401
 from gym_cards import blackjack_odds
 from gym_cards.blackjack import (
-    draw,
-    has_usable_ace,
+    INFINITE_DECK,
+    count,
     is_natural,
     play_dealer,
     settle,
     total,
     value,
 )
-from gym_cards.cards import SUITS, Card
+from gym_cards.cards import SUITS, Card, deal
 
 STAND, HIT = 0, 1
 
 
 def hand(*codes):
     return [Card.parse(code) for code in codes]
+
+
+def draw(rng):
+    return deal(rng, 1, INFINITE_DECK)[0]
+
+
+def play(dealer, rng):
+    return play_dealer(dealer, lambda: draw(rng))
 
 
 def make(**kwargs):
@@ -50,7 +58,7 @@ def stand(player, dealer, **kwargs):
 )
 def test_totals(codes, points, usable):
     assert total(hand(*codes)) == points
-    assert has_usable_ace(hand(*codes)) is usable
+    assert count(hand(*codes)) == (points, usable)
 
 
 def test_naturals_go_by_value():
@@ -78,7 +86,7 @@ def test_the_dealers_draws_have_the_exact_distribution(rank):
     deals = 20_000
     counts = Counter()
     for _ in range(deals):
-        dealer = play_dealer([Card("C", rank), draw(rng)], rng)
+        dealer = play([Card("C", rank), draw(rng)], rng)
         assert total(dealer) >= 17
         assert total(dealer[:-1]) < 17 or len(dealer) == 2
         counts[total(dealer) if total(dealer) <= 21 else 0] += 1
@@ -94,7 +102,7 @@ def test_the_dealers_draws_have_the_exact_distribution(rank):
     [(("CK", "D7"), True), (("CA", "D6"), True), (("CK", "D6"), False), (("CA", "D5"), False)],
 )
 def test_the_dealer_stands_on_every_17(codes, stands):
-    dealer = play_dealer(hand(*codes), np.random.default_rng(0))
+    dealer = play(hand(*codes), np.random.default_rng(0))
     assert (len(dealer) == 2) is stands
 
 
@@ -142,7 +150,7 @@ def test_agrees_with_gymnasiums_blackjack(natural, sab):
         if rng.random() < 0.5:
             player = [Card("H", 1), Card("S", 12)]
         # The dealer does not draw, so that no randomness is left.
-        dealer = play_dealer([draw(rng), draw(rng)], rng)
+        dealer = play([draw(rng), draw(rng)], rng)
         theirs.reset(seed=0)
         theirs.player = [value(card) for card in player]
         theirs.dealer = [value(card) for card in dealer]

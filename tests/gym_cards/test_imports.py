@@ -9,20 +9,24 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 STANDARD = frozenset(sys.stdlib_module_names)
-DRAWING = {"gym_cards.rendering", "gym_cards.window"}
-GAME = {"numpy", "gymnasium", "gym_cards.game", *DRAWING} | {
+GAME = {"numpy", "gymnasium", "gym_cards.pictures"} | {
     f"gym_cards.{name}"
     for name in (
+        "game",
         "cards",
         "formula",
         "solver",
+        "splits",
         "exact",
         "number_line_exact",
         "points_exact",
+        "points_rules",
         "blackjack_odds",
+        "blackjack_shoe",
         "blackjack_exact",
     )
 }
+PICTURES = {"numpy", "PIL", "gym_cards.cards", "gym_cards.pictures"}
 # What a module of gym_cards may import when it is imported itself, besides the standard library.
 MAY_IMPORT = {
     "__init__": {"gymnasium"},
@@ -40,13 +44,25 @@ MAY_IMPORT = {
         "gym_cards.blackjack_odds",
         "gym_cards.blackjack_shoe",
     },
-    "rendering": {"numpy", "PIL", "gym_cards.cards"},
+    "splits": {"gym_cards.cards"},
+    "points_rules": {"gym_cards.cards", "gym_cards.formula"},
+    "rendering": PICTURES,
+    **{f"pictures/{path.stem}": PICTURES for path in (ROOT / "gym_cards/pictures").glob("*.py")},
     "window": {"numpy", "gymnasium"},
     "wrappers": {"numpy", "gymnasium", "gym_cards.formula", "gym_cards.solver"},
-    "game": {"numpy", "gymnasium", "gym_cards.cards", "gym_cards.window"},
+    "game": {
+        "numpy",
+        "gymnasium",
+        "gym_cards.cards",
+        "gym_cards.exact",
+        "gym_cards.pictures",
+        "gym_cards.window",
+    },
     "number_line": GAME,
     "points": GAME,
     "blackjack": GAME,
+    "vector": {"numpy", "gymnasium", "gym_cards.game"}
+    | {f"gym_cards.{game}" for game in ("number_line", "points", "blackjack")},
 }
 HEAVY = {"pygame", "torch", "alfworld", "transformers", "peft", "stable_baselines3"}
 
@@ -93,6 +109,13 @@ def is_part_of(name, allowed):
     return any(name == module or name.startswith(f"{module}.") for module in allowed)
 
 
+def test_every_module_has_its_rule():
+    package = ROOT / "gym_cards"
+    modules = {str(path.relative_to(package).with_suffix("")) for path in sources("gym_cards")}
+    apart = {name for name in modules if name.startswith(("play/", "alfworld/"))}
+    assert modules - apart == set(MAY_IMPORT)
+
+
 @pytest.mark.parametrize("name", MAY_IMPORT)
 def test_modules_of_gym_cards_import_what_they_may(name):
     path = ROOT / "gym_cards" / f"{name}.py"
@@ -126,6 +149,16 @@ def modules_after(code):
 def test_importing_gym_cards_is_light():
     modules = modules_after("import gym_cards")
     assert not modules & (HEAVY | {"PIL", "vlm_agent"})
+
+
+def test_stepping_many_needs_no_optional_package():
+    code = (
+        "import gymnasium\n"
+        "envs = gymnasium.make_vec('gym_cards:gym_cards/Points24-v0', num_envs=2)\n"
+        "envs.reset(seed=0)\n"
+        "envs.step([0, 0])\n"
+    )
+    assert not modules_after(code) & (HEAVY | {"vlm_agent", "scipy", "matplotlib"})
 
 
 @pytest.mark.parametrize("game", ["NumberLine", "EZPoints", "Points24", "Blackjack"])

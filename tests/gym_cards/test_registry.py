@@ -1,4 +1,4 @@
-"""What holds for every card game of the package, tried on every registered id."""
+"""What holds for every environment of the package, tried on every registered id."""
 
 import copy
 import inspect
@@ -10,73 +10,32 @@ import warnings
 import gymnasium as gym
 import numpy as np
 import pytest
+from card_games import EVERY, IDS, game_of, lasting_action, picture_of, same
 from gymnasium.envs.registration import EnvSpec
-from gymnasium.utils.env_checker import check_env, data_equivalence
+from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
-import gym_cards  # noqa: F401
-from gym_cards import rendering
-from gym_cards.cards import Card
+from gym_cards.pictures.look import CardLookOptions, Look, LookOptions
 
-# The household, whose actions are texts, has tests of its own.
-IDS = sorted(
-    env_id
-    for env_id in gym.registry
-    if env_id.startswith("gym_cards/") and env_id != "gym_cards/ALFWorld-v0"
-)
-VARIANTS = [
-    ("gym_cards/NumberLine-v0", {"max_position": 12}),
-    ("gym_cards/EZPoints-v0", {"target_points": 20}),
-    ("gym_cards/Points24-v0", {"treat_face_cards_as_10": False}),
-    ("gym_cards/Points24-v0", {"solvable_only": True, "target_points": 20}),
-    ("gym_cards/Points24Exact-v0", {"solvable_only": True}),
-    ("gym_cards/Points24Exact-v0", {"treat_face_cards_as_10": False}),
-    ("gym_cards/Blackjack-v0", {"is_pixel": False}),
-    ("gym_cards/Blackjack-v0", {"natural": True}),
-    ("gym_cards/Blackjack-v0", {"sab": True}),
-]
-EVERY = [(env_id, {}) for env_id in IDS] + VARIANTS
 PUBLISHED_KEYS = {
     "NumberLine": {"Target", "Current"},
     "EZPoints": {"Cards", "Numbers", "Formula"},
     "Points24": {"Cards", "Numbers", "Formula"},
-    "Points24Exact": {"Cards", "Numbers", "Formula"},
     "Blackjack": {"Dealer Card", "Player Card"},
 }
 STATE_KEYS = {
     "NumberLine": ["current number", "target number"],
     "EZPoints": ["cards", "current formula"],
     "Points24": ["cards", "current formula"],
-    "Points24Exact": ["cards", "current formula"],
     "Blackjack": ["player cards", "dealer card", "player total"],
-}
-
-PICTURES = {
-    "NumberLine": lambda info: rendering.number_line(info["Target"], info["Current"]),
-    "EZPoints": lambda info: points_picture(info, inline=True),
-    "Points24": lambda info: points_picture(info, inline=False),
-    "Points24Exact": lambda info: points_picture(info, inline=False),
-    "Blackjack": lambda info: rendering.blackjack(
-        [Card.parse(suit + face) for _, face, suit in info["Player Card"]],
-        *[Card.parse(suit + face) for _, face, suit in info["Dealer Card"][:1]],
-    ),
 }
 HEADINGS = [
     *("Description", "Action Space", "Observation Space", "Starting State", "Rewards"),
-    *("Episode End", "Information", "Arguments", "Version History", "References"),
+    *("Episode End", "Information", "Arguments", "Variants", "Version History", "References"),
 ]
 
 every = pytest.mark.parametrize(("env_id", "kwargs"), EVERY, ids=str)
 pytestmark = pytest.mark.filterwarnings("error")
-
-
-def points_picture(info, *, inline):
-    cards = [Card.parse(code) for code in info["Cards"]]
-    return rendering.points(cards, [str(token) for token in info["Formula"]], inline=inline)
-
-
-def name_of(env_id):
-    return env_id.removeprefix("gym_cards/").removesuffix("-v0")
 
 
 def episodes(env, seed, steps=60):
@@ -91,8 +50,16 @@ def episodes(env, seed, steps=60):
     return seen
 
 
+def start_of(env, seed=None):
+    """What the published environment's info tells of a new state, suits included."""
+    _, info = env.reset(seed=seed)
+    return str([info[key] for key in sorted(PUBLISHED_KEYS[type(env.unwrapped).__name__[:-3]])])
+
+
 def test_the_five_games_are_registered():
-    assert {name_of(env_id) for env_id in IDS} >= set(STATE_KEYS)
+    assert {game_of(env_id) for env_id in IDS} == set(STATE_KEYS)
+    names = ("NumberLine", "EZPoints", "Points24", "Points24Exact", "Blackjack")
+    assert {f"gym_cards/{name}-v0" for name in names} <= set(IDS)
 
 
 @every
@@ -124,11 +91,11 @@ def test_the_time_limit_is_300(env_id):
 def test_the_same_seed_gives_the_same_episodes(env_id, kwargs):
     first = episodes(gym.make(env_id, **kwargs), seed=5)
     second = episodes(gym.make(env_id, **kwargs), seed=5)
-    assert data_equivalence(tuple(first), tuple(second), exact=True)
+    assert same(tuple(first), tuple(second))
     # Reseeding a used environment forgets everything that it did before.
     used = gym.make(env_id, **kwargs)
     episodes(used, seed=99)
-    assert data_equivalence(tuple(episodes(used, seed=5)), tuple(first), exact=True)
+    assert same(tuple(episodes(used, seed=5)), tuple(first))
 
 
 @every
@@ -140,37 +107,43 @@ def test_the_global_generators_have_no_say(env_id, kwargs):
     np.random.seed(1)
     before = (random.getstate(), np.random.get_state()[1].tolist())
     second = episodes(gym.make(env_id, **kwargs), seed=5)
-    assert data_equivalence(tuple(first), tuple(second), exact=True)
+    assert same(tuple(first), tuple(second))
     assert before == (random.getstate(), np.random.get_state()[1].tolist())
 
 
 @every
 def test_different_seeds_give_different_episodes(env_id, kwargs):
     env = gym.make(env_id, **kwargs)
-    starts = {json.dumps(env.reset(seed=seed)[1]["state"]) for seed in range(30)}
-    assert len(starts) > 10
+    assert len({start_of(env, seed) for seed in range(30)}) > 10
 
 
 @every
 def test_without_a_seed_every_episode_is_another_one(env_id, kwargs):
     env = gym.make(env_id, **kwargs)
     env.reset(seed=0)
-    assert len({json.dumps(env.reset()[1]["state"]) for _ in range(30)}) > 10
+    assert len({start_of(env) for _ in range(30)}) > 10
     fresh = [gym.make(env_id, **kwargs) for _ in range(30)]
-    assert len({json.dumps(env.reset()[1]["state"]) for env in fresh}) > 10
+    assert len({start_of(env) for env in fresh}) > 10
 
 
 @every
 def test_the_picture_shows_the_whole_state(env_id, kwargs):
+    """What is drawn move by move is what is drawn from nothing."""
     env = gym.make(env_id, render_mode="rgb_array", **kwargs)
-    rng = np.random.default_rng(7)
-    _, info = env.reset(seed=7)
-    for _ in range(60):
-        assert np.array_equal(env.render(), PICTURES[name_of(env_id)](info))
-        _, _, terminated, truncated, info = env.step(int(rng.integers(env.action_space.n)))
-        if terminated or truncated:
-            assert np.array_equal(env.render(), PICTURES[name_of(env_id)](info))
-            _, info = env.reset()
+    names = env.get_wrapper_attr("action_names")
+    for lasting in (False, True):
+        rng = np.random.default_rng(7)
+        _, info = env.reset(seed=7)
+        for _ in range(40):
+            assert np.array_equal(env.render(), picture_of(env, info))
+            if lasting:
+                action = lasting_action(names, rng, info["action_mask"])
+            else:
+                action = int(rng.integers(len(names)))
+            _, _, terminated, truncated, info = env.step(action)
+            if terminated or truncated:
+                assert np.array_equal(env.render(), picture_of(env, info))
+                _, info = env.reset()
 
 
 @every
@@ -178,9 +151,7 @@ def test_the_spec_survives_json(env_id, kwargs):
     env = gym.make(env_id, **kwargs)
     again = gym.make(EnvSpec.from_json(env.spec.to_json()))
     assert again.spec == env.spec
-    assert data_equivalence(
-        tuple(episodes(env, seed=2)), tuple(episodes(again, seed=2)), exact=True
-    )
+    assert same(tuple(episodes(env, seed=2)), tuple(episodes(again, seed=2)))
 
 
 @every
@@ -194,9 +165,9 @@ def test_a_copy_goes_on_in_the_same_state(env_id, kwargs, duplicate):
     while not any(ended):
         action = env.action_space.sample()
         one, two = env.step(action), again.step(action)
-        assert data_equivalence(one, two, exact=True)
+        assert same(one, two)
         ended = one[2:4]
-    assert data_equivalence(env.reset(), again.reset(), exact=True)
+    assert same(env.reset(), again.reset())
 
 
 @every
@@ -210,7 +181,7 @@ def test_what_was_handed_out_does_not_change(env_id, kwargs):
         if terminated or truncated:
             env.reset()
         env.step(env.action_space.sample())
-        assert data_equivalence((obs, info), kept, exact=True)
+        assert same((obs, info), kept)
         env.reset()
 
 
@@ -235,7 +206,7 @@ def test_spoiling_what_was_handed_out_does_no_harm(env_id, kwargs):
     while not ended:
         action = clean.action_space.sample()
         one, two = clean.step(action), spoiled.step(action)
-        assert data_equivalence(one, two, exact=True)
+        assert same(one, two)
         ended = one[2] or one[3]
         spoil(two[0])
         spoil(two[4])
@@ -256,7 +227,7 @@ def test_the_protocol(env_id, kwargs):
     _, info = env.reset(seed=0)
     total = 0.0
     for _ in range(100):
-        assert list(info["state"]) == STATE_KEYS[name_of(env_id)]
+        assert list(info["state"]) == STATE_KEYS[game_of(env_id)]
         assert all(type(value) is str for value in info["state"].values())
         assert type(info["given"]) is tuple
         assert set(info["given"]) <= set(info["state"])
@@ -265,8 +236,8 @@ def test_the_protocol(env_id, kwargs):
         assert info["action_mask"].dtype == np.int8
         assert info["action_mask"].shape == (env.action_space.n,)
         assert set(info["action_mask"]) <= {0, 1}
-        assert PUBLISHED_KEYS[name_of(env_id)] <= set(info)
-        plain = {key: info[key] for key in PUBLISHED_KEYS[name_of(env_id)]}
+        assert PUBLISHED_KEYS[game_of(env_id)] <= set(info)
+        plain = {key: info[key] for key in PUBLISHED_KEYS[game_of(env_id)]}
         assert_plain(plain)
         action = int(rng.integers(env.action_space.n))
         refused = not info["action_mask"][action]
@@ -324,7 +295,8 @@ def test_render_modes(env_id, kwargs):
     with gym.make(env_id, render_mode="rgb_array", **kwargs) as env:
         obs, _ = env.reset(seed=0)
         frame = env.render()
-        assert frame.shape == (300, 300, 3)
+        size = kwargs.get("size", 300)
+        assert frame.shape == (size, size, 3)
         assert frame.dtype == np.uint8
         if kwargs.get("is_pixel", True):
             assert np.array_equal(frame, obs)
@@ -349,9 +321,23 @@ def test_the_docstring_is_a_complete_page(env_id):
     page = dict(zip(parts[1::2], parts[2::2], strict=True))
     assert all(text.strip() for text in page.values())
     for name, parameter in inspect.signature(type(env)).parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            continue
         default = parameter.default
         text = json.dumps(default) if isinstance(default, str) else repr(default)
         assert re.search(rf"^- `{name}` \(default `?{text}`?\): ", page["Arguments"], re.MULTILINE)
+    options = LookOptions if game_of(env_id) == "NumberLine" else CardLookOptions
+    for name in options.__annotations__:
+        default = getattr(Look(), name)
+        text = f"{default:g}" if isinstance(default, float) else repr(default)
+        assert re.search(rf"`{name}` \(`?{text}`?\)", page["Arguments"])
+    if env_id.removesuffix("-v0") != f"gym_cards/{game_of(env_id)}":
+        (row,) = re.findall(rf"^\| `{env_id}` +\| (.+?) +\|", page["Variants"], re.MULTILINE)
+        told = dict(re.findall(r"(\w+)=([^,`]+)", row))
+        assert told == {
+            name: json.dumps(value) if isinstance(value, str) else repr(value)
+            for name, value in gym.spec(env_id).kwargs.items()
+        }
     _, info = env.reset(seed=0)
     for key in info:
         assert f"`{key}`" in page["Information"]

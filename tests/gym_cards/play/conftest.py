@@ -42,7 +42,7 @@ class Corridor(gym.Env):
         return {
             "state": {"room": str(self.room)},
             "is_success": self.room == self.lamp,
-            "admissible_commands": [f"go to room {room}" for room in rooms],
+            "admissible_commands": sorted(f"go to room {room}" for room in rooms),
             "task": "find the lamp",
             "observation_text": f"You are in room {self.room}.",
         }

@@ -122,52 +122,42 @@ class Mute(gym.Env):
         return {"state": {"place": str(self.place)}, "is_success": False}
 
 
-class Sharp(Mute):
-    """Can be drawn in any size."""
+class Board(Mute):
+    """Its size is no matter of the eye."""
 
-    def __init__(self, render_mode=None, size=8):
+    def __init__(self, render_mode=None, size=4):
         super().__init__(render_mode)
         self.size = size
 
-    def render(self):
-        return np.full((self.size, self.size, 3), 9 + self.place, np.uint8)
+
+def test_only_games_of_the_package_are_drawn_large(register, monkeypatch):
+    assert Session(register(Board)).picture.shape == (8, 8, 3)
+    made = []
+    real = gym.make
+
+    def make(env_id, **kwargs):
+        made.append(kwargs.pop("size", None))
+        return real(env_id, **kwargs)
+
+    monkeypatch.setattr(gym, "make", make)
+    session = Session(Game("gym_cards/NumberLine-v0"))
+    Session(Game("gym_cards/NumberLine-v0", {"size": 150}))
+    assert made == [1000, 150]
+    assert session.game.kwargs == {}
 
 
-class Fickle(Sharp):
-    """Goes elsewhere when it is drawn larger."""
-
-    def step(self, action):
-        self.place += self.size
-        return super().step(action)
+def test_commands_are_sorted_by_their_numbers(make_session):
+    names = legal(make_session("Corridor"))
+    assert names == [f"go to room {room}" for room in range(1, 31)]
 
 
-def test_a_game_that_can_is_drawn_larger_for_the_eye(register, play):
-    session = Session(register(Sharp))
-    for name in ("left", "right", "right"):
-        play(session, name)
-        assert session.picture.shape == (8, 8, 3)
-        assert session.large_picture.shape == (1200, 1200, 3)
-        assert (session.large_picture == session.picture[0, 0]).all()
-    session.new()
-    assert (session.large_picture == session.picture[0, 0]).all()
+def test_greetings_and_the_goal_are_not_told_twice(register):
+    class Polite(Mute):
+        def _info(self):
+            text = "-= Welcome! =-\n\nYou are in a room.\n\nYour task is to: go."
+            return {**super()._info(), "observation_text": text}
 
-
-def test_a_size_that_was_asked_for_is_kept(register):
-    game = register(Sharp)
-    session = Session(Game(game.env_id, {"size": 20}))
-    assert session.large_picture.shape == session.picture.shape == (20, 20, 3)
-
-
-def test_a_larger_drawing_that_goes_its_own_way_is_given_up(register, play):
-    session = Session(register(Fickle))
-    assert session.large_picture.shape == (1200, 1200, 3)
-    play(session, "left")
-    assert session.large_picture is session.picture
-
-
-def test_a_game_that_has_one_size_is_shown_in_it(make_session):
-    session = make_session("Corridor")
-    assert session.large_picture is session.picture
+    assert Session(register(Polite)).text == "You are in a room."
 
 
 class Known(Mute):

@@ -66,7 +66,7 @@ def shown_picture(app):
 
 
 def assert_picture_shows(app):
-    picture = Image.fromarray(app.session.large_picture)
+    picture = Image.fromarray(app.session.picture)
     expected = np.asarray(picture.resize((150, 150), Image.Resampling.BOX), int)
     inside = np.s_[3:-3, 3:-3]  # corners are rounded
     assert np.abs(shown_picture(app) - expected)[inside].mean() < 4
@@ -190,6 +190,15 @@ def test_rules_can_be_read_at_any_time(open_window):
     player.click("rules")
     assert np.array_equal(log(), moves)
     assert names(app) == ["-"]
+
+
+def test_rules_take_the_place_of_commands(open_window):
+    app, player = open_window("Corridor", seed=1)
+    player.control("r")
+    assert not any(button.listed for button in app.buttons)
+    player.type("g")
+    assert app.line.text == "g"
+    assert any(button.listed for button in app.buttons)
 
 
 def test_commands_are_typed_completed_and_clicked(open_window):

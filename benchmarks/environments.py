@@ -1,0 +1,241 @@
+"""How fast the card environments are, beside the rate at which their frames can be copied.
+
+    python benchmarks/environments.py
+    python benchmarks/environments.py --json environments.json
+
+Machines differ, so what counts are ratios within one run: steps/s of each environment with random
+actions, resets included, divided by the frames/s at which the same process copies a frame (a batch
+of frames for the vector environments). The repeats of all measurements are interleaved, and medians
+are reported. The plain way decodes the card faces' files, resizes them and draws a fresh frame at
+every step. Memory is measured in fresh processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+import gym_cards  # noqa: F401
+
+GAMES = ("NumberLine", "EZPoints", "Points24", "Blackjack")
+NUM_ENVS = 64
+GROWTH = (1, 4, 16, 64, 256, 1024)
+FONT = Path(__file__).resolve().parents[1] / "assets" / "fonts" / "DejaVuSans.ttf"
+
+
+def rate(work: Callable[[int], int], count: int) -> float:
+    """Units of work a second; the work does at least `count` and says how many."""
+    start = time.perf_counter()
+    done = work(count)
+    return done / (time.perf_counter() - start)
+
+
+def copying(frames: int) -> Callable[[int], int]:
+    """Copies of one frame, or of a batch of frames."""
+    shape = (300, 300, 3) if frames == 1 else (frames, 300, 300, 3)
+    frame = np.zeros(shape, np.uint8)
+
+    def work(count: int) -> int:
+        for _ in range(-(-count // frames)):
+            frame.copy()
+        return -(-count // frames) * frames
+
+    return work
+
+
+def single(name: str) -> Callable[[int], int]:
+    """Random steps of one environment, with resets in between."""
+    env = gym.make(f"gym_cards/{name}-v0", disable_env_checker=True)
+    env.reset(seed=0)
+    actions = np.random.default_rng(0).integers(env.action_space.n, size=200_000).tolist()  # type: ignore[attr-defined]
+
+    def work(count: int) -> int:
+        env.reset()
+        for action in actions[:count]:
+            _, _, terminated, truncated, _ = env.step(action)
+            if terminated or truncated:
+                env.reset()
+        return count
+
+    return work
+
+
+def vector(make: Callable[[], Any], num_envs: int) -> Callable[[int], int]:
+    """Random steps of many environments; a step that resets one counts as its step."""
+    envs = make()
+    envs.reset(seed=0)
+    rng = np.random.default_rng(0)
+    actions = rng.integers(envs.single_action_space.n, size=(1024, num_envs))
+
+    def work(count: int) -> int:
+        steps = -(-count // num_envs)
+        for step in range(steps):
+            envs.step(actions[step % len(actions)])
+        return steps * num_envs
+
+    return work
+
+
+def batched(name: str, num_envs: int = NUM_ENVS, **kwargs: Any) -> Callable[[int], int]:
+    """Random steps of the batched environment."""
+    return vector(
+        lambda: gym.make_vec(f"gym_cards/{name}-v0", num_envs=num_envs, **kwargs), num_envs
+    )
+
+
+def synchronous(name: str) -> Callable[[int], int]:
+    """Random steps of Gymnasium's vector environment around single ones."""
+    return vector(
+        lambda: gym.make_vec(f"gym_cards/{name}-v0", num_envs=NUM_ENVS, vectorization_mode="sync"),
+        NUM_ENVS,
+    )
+
+
+def plain(name: str) -> Callable[[int], int]:
+    """The environment's rules, with every frame drawn from files and fonts."""
+    env: Any = gym.make(f"gym_cards/{name}-v0", disable_env_checker=True).unwrapped
+    faces = resources.files("gym_cards") / "art" / "faces-270.png"
+
+    def draw(info: dict[str, Any]) -> np.ndarray[Any, Any]:
+        picture = Image.new("RGB", (300, 300), (53, 101, 77))
+        pen = ImageDraw.Draw(picture)
+        font = ImageFont.truetype(str(FONT), 20)
+        count = 0 if name == "NumberLine" else len(info["state"].get("cards", "a b c").split())
+        for place in range(count):
+            with faces.open("rb") as file:
+                face = Image.open(file).convert("RGBA").crop((0, 0, 270, 378))
+            face = face.resize((60, 84), Image.Resampling.LANCZOS)
+            picture.paste(face, (5 + 70 * place, 100), face)
+        for row, text in enumerate(info["state"].values()):
+            pen.text((10, 10 + 30 * row), text, fill=(255, 255, 255), font=font)
+        return np.array(picture)
+
+    def work(count: int) -> int:
+        rng = np.random.default_rng(0)
+        env.begin(seed=0)
+        for _ in range(count):
+            _, terminated, truncated = env.advance(int(rng.integers(env.action_space.n)))
+            draw(env.info())
+            if terminated or truncated:
+                env.begin()
+                draw(env.info())
+        return count
+
+    return work
+
+
+def peak_memory(code: str) -> float:
+    """Peak resident memory of a fresh process that runs some code, in MB."""
+    script = f"import resource\n{code}\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    return int(result.stdout.split()[-1]) * unit / 1e6
+
+
+def measure(names: tuple[str, ...], repeats: int, budget: float) -> dict[str, dict[str, float]]:
+    """Medians of all rates for each game, measured in turns."""
+    table: dict[str, dict[str, float]] = {}
+    for name in names:
+        works = {
+            "frame_copies": copying(1),
+            "single": single(name),
+            "plain": plain(name),
+            "batch_copies": copying(NUM_ENVS),
+            "vector": batched(name),
+            "vector_nocopy": batched(name, copy=False),
+            "sync": synchronous(name),
+        }
+        counts = {}
+        for key, work in works.items():
+            work(4 * NUM_ENVS)  # art is decoded and caches are filled
+            counts[key] = max(NUM_ENVS, int(budget * rate(work, 4 * NUM_ENVS)))
+        seen: dict[str, list[float]] = {key: [] for key in works}
+        for repeat in range(repeats):
+            for key, work in works.items():
+                seen[key].append(rate(work, counts[key]))
+            print(f"\r{name}: repeat {repeat + 1} of {repeats}", end="", file=sys.stderr)
+        print(file=sys.stderr)
+        table[name] = {key: statistics.median(rates) for key, rates in seen.items()}
+    return table
+
+
+def growth(name: str, budget: float) -> list[tuple[int, float, float]]:
+    """Number of environments, steps/s and batch copies/s, as the number grows."""
+    rows = []
+    for num_envs in GROWTH:
+        work, copies = batched(name, num_envs), copying(num_envs)
+        work(num_envs)
+        count = max(num_envs, int(budget * rate(work, 2 * num_envs)))
+        pairs = [(rate(work, count), rate(copies, count)) for _ in range(3)]
+        steps, copied = (statistics.median(column) for column in zip(*pairs, strict=True))
+        rows.append((num_envs, steps, copied))
+    return rows
+
+
+def main() -> None:
+    """Measures, prints and writes."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--json", type=Path, help="write the ratios to this file")
+    parser.add_argument("--repeats", type=int, default=7, help="interleaved repeats (default 7)")
+    parser.add_argument(
+        "--seconds", type=float, default=0.2, help="of each measurement of a repeat (default 0.2)"
+    )
+    parser.add_argument("--games", nargs="+", choices=GAMES, default=GAMES)
+    arguments = parser.parse_args()
+    table = measure(tuple(arguments.games), arguments.repeats, arguments.seconds)
+
+    print(
+        "| | steps/s | of frame copies | times the plain way | 64: steps/s | of batch copies "
+        "| without copy | of batch copies | times SyncVectorEnv |"
+    )
+    print("| --- " * 9 + "|")
+    ratios = {}
+    for name, row in table.items():
+        ratios[f"gym_cards/{name}-v0"] = {
+            "single_ratio": row["single"] / row["frame_copies"],
+            "vector_ratio": row["vector"] / row["batch_copies"],
+            "vector_nocopy_ratio": row["vector_nocopy"] / row["batch_copies"],
+            "plain_speedup": row["single"] / row["plain"],
+            "sync_speedup": row["vector"] / row["sync"],
+        }
+        one = ratios[f"gym_cards/{name}-v0"]
+        print(
+            f"| {name} | {row['single']:,.0f} | {one['single_ratio']:.0%} "
+            f"| {one['plain_speedup']:.0f} | {row['vector']:,.0f} | {one['vector_ratio']:.0%} "
+            f"| {row['vector_nocopy']:,.0f} | {one['vector_nocopy_ratio']:.0%} "
+            f"| {one['sync_speedup']:.1f} |"
+        )
+    print("\nPeak memory of a process, in MB:")
+    base = "import gymnasium, numpy, PIL.Image"
+    print(f"- {base}: {peak_memory(base):.0f}")
+    for num_envs in (1, NUM_ENVS, 1024):
+        code = (
+            "import gymnasium, gym_cards\n"
+            f"e = gymnasium.make_vec('gym_cards/Points24-v0', num_envs={num_envs}, copy=False)\n"
+            "e.reset(seed=0)\n"
+            "for _ in range(20): e.step(e.action_space.sample())"
+        )
+        print(f"- {num_envs} games of Points24, without copy: {peak_memory(code):.0f}")
+    print("\nPoints24 as the number of environments grows:")
+    for num_envs, steps, copied in growth("Points24", arguments.seconds):
+        print(f"- {num_envs}: {steps:,.0f} steps/s, {steps / copied:.0%} of batch copies")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(ratios, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""Cards out of their places: moved and turned at random, but never hiding one another's index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from gym_cards.pictures import sprites
+from gym_cards.pictures.look import Look
+from gym_cards.pictures.sprites import card_height
+
+
+class Place(NamedTuple):
+    """Where a card lies.
+
+    Attributes:
+        x: Left edge of the box that holds it, in pixels.
+        y: Top edge of the box.
+        angle: By how many degrees it is turned, counterclockwise, around its middle.
+    """
+
+    x: int
+    y: int
+    angle: float = 0.0
+
+
+def scattered(
+    look: Look,
+    seed: int | None,
+    corners: Sequence[tuple[int, int]],
+    width: int,
+    box: tuple[int, int, int, int],
+    *,
+    first: int = 0,
+) -> list[Place]:
+    """Moves and turns cards, each by random numbers of its own.
+
+    All move within the same bounds, those of the two that lie closest.
+
+    Args:
+        look: How far, at most.
+        seed: What the random numbers are drawn from; `None` leaves every card in its place.
+        corners: The top left corners of the cards, before they are moved.
+        width: Of the cards, in pixels.
+        box: Left, top, right and bottom of the part of the picture that they stay in.
+        first: The first card's number: the same card lies the same way in any hand.
+    """
+    if seed is None or not look.jitters:
+        return [Place(x, y) for x, y in corners]
+    height = card_height(width)
+    reach = look.position_jitter * look.size / 300
+    tallest, widest = sprites.card(None, width, angle=look.rotation_jitter).ink.shape[:2]
+    # An index takes a third of a card's width and two fifths of its height.
+    across_x, turn_x = _room(corners, 0, width / 3, widest - width)
+    across_y, turn_y = _room(corners, 1, height * 0.4, tallest - height)
+    left, top, right, bottom = box
+    # A turned card is taller, and has to stay inside as well.
+    turn_in = (bottom - top - height) / (tallest - height) if tallest > height else 1.0
+    turns = look.rotation_jitter * max(0.0, min(turn_x, turn_y, turn_in))
+    places = []
+    for index, (x, y) in enumerate(corners):
+        across, down, turn = np.random.default_rng([seed, first + index]).uniform(-1, 1, 3)
+        angle = round(float(turn) * turns, 1)
+        tall, wide = sprites.card(None, width, angle=angle).ink.shape[:2]
+        moved_x = x + across * min(reach, across_x) + (width - wide) / 2
+        moved_y = y + down * min(reach, across_y) + (height - tall) / 2
+        places.append(
+            Place(
+                int(_inside(moved_x, left, right - wide)),
+                int(_inside(moved_y, top, bottom - tall)),
+                angle,
+            )
+        )
+    return places
+
+
+def _inside(value: float, low: float, high: float) -> float:
+    return min(max(value, low), max(low, high))
+
+
+def _room(
+    corners: Sequence[tuple[int, int]], axis: int, index: float, turned: float
+) -> tuple[float, float]:
+    """How far cards may move along an axis, and what share of the turn they may make.
+
+    Two neighbours may move towards each other, and a turned card covers more, while its own index
+    comes nearer to its neighbour; the index has to stay clear all the same.
+
+    Args:
+        corners: Of all cards.
+        axis: 0 for x, 1 for y.
+        index: How much of a card has to be seen.
+        turned: How much larger a card is that makes the whole turn.
+    """
+    places = sorted({corner[axis] for corner in corners})
+    if len(places) < 2:
+        return float("inf"), 1.0
+    spare = max(0.0, min(after - before for before, after in pairwise(places)) - index)
+    share = min(1.0, spare / turned) if turned > 0 else 1.0
+    return (spare - share * turned) / 2, share

@@ -1,0 +1,262 @@
+"""Text in pictures: words on a plain ground, drawn once and kept, and their way into lines."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from gym_cards.pictures.look import Colour
+from gym_cards.pictures.sprites import Frame, Glyph, Sprite, font_glyphs, paste
+
+
+class Word(NamedTuple):
+    """A word's inked part on its ground, and how far right of the pen and below the top it lies."""
+
+    picture: Frame
+    right: int
+    down: int
+
+
+class Ink(NamedTuple):
+    """A font, the colour of its letters and that of the plain ground below them."""
+
+    font: str
+    colour: Colour
+    ground: Colour
+
+
+def draw_text(frame: Frame, text: str, x: int, y: int, font: str, colour: Colour) -> None:
+    """Writes one line of text into a frame, in place; what lies outside is cut off.
+
+    Args:
+        frame: Shape (height, width, 3), dtype uint8.
+        text: Printable ASCII characters.
+        x: Where the pen begins.
+        y: The top of the line, at the font's ascender.
+        font: "bold" or "sans" and a size in pixels, such as "bold-36": DejaVu Sans.
+        colour: Of the letters.
+
+    Raises:
+        ValueError: If a character is not printable ASCII, or there is no such font.
+    """
+    for glyph in _glyphs(text, font):
+        colours = np.full((*glyph.coverage.shape, 3), colour, np.uint8)
+        paste(frame, Sprite.of(colours, glyph.coverage), x + glyph.bearing, y)
+        x += glyph.advance
+
+
+@functools.lru_cache(maxsize=4096)
+def text_width(text: str, font: str) -> int:
+    """How far `draw_text` moves the pen, in whole pixels; there is no kerning.
+
+    Raises:
+        ValueError: If a character is not printable ASCII, or there is no such font.
+    """
+    return sum(glyph.advance for glyph in _glyphs(text, font))
+
+
+@functools.lru_cache(maxsize=1024)
+def word(text: str, ink: Ink) -> Word:
+    """A word on plain ground.
+
+    Raises:
+        ValueError: If a character is not printable ASCII, or there is no such font.
+    """
+    # A glyph reaches beyond the pen's way by far less than the height of a line.
+    reach = font_glyphs(ink.font)[" "].coverage.shape[0]
+    width = text_width(text, ink.font) + 2 * reach
+    picture = np.full((reach, width, 3), ink.ground, np.uint8)
+    draw_text(picture, text, reach, 0, ink.font, ink.colour)
+    rows, columns = (picture != ink.ground).any(axis=2).nonzero()
+    if not rows.size:
+        return Word(picture[:0, :0], 0, 0)
+    left, top = int(columns.min()), int(rows.min())
+    seen = picture[top : rows.max() + 1, left : columns.max() + 1]
+    return Word(seen.copy(), left - reach, top)
+
+
+def put_word(frame: Frame, text: str, x: int, y: int, ink: Ink) -> None:
+    """Writes a word as `draw_text` does, into a part of a frame that shows the ground alone."""
+    _put(frame, word(text, ink), x, y)
+
+
+def _put(frame: Frame, drawn: Word, x: int, y: int) -> None:
+    picture, right, down = drawn
+    height, width, _ = picture.shape
+    frame[y + down : y + down + height, x + right : x + right + width] = picture
+
+
+class Way(NamedTuple):
+    """One way of writing a text.
+
+    Attributes:
+        font: As `draw_text` takes it.
+        top: Of the first line.
+        pitch: How far apart the lines are.
+        room: How many lines there may be.
+    """
+
+    font: str
+    top: int
+    pitch: int
+    room: int
+
+
+def wrapped(words: Sequence[str], width: int, font: str) -> tuple[list[list[tuple[str, int]]], int]:
+    """Words joined with spaces into as few lines of this width as hold them.
+
+    Returns:
+        Each line's words, each with the place where it starts, and the width of the widest line.
+    """
+    space = text_width(" ", font)
+    lines: list[list[tuple[str, int]]] = []
+    end = widest = 0
+    for text in words:
+        start = end + space
+        end = start + text_width(text, font)
+        if lines and end <= width:
+            lines[-1].append((text, start))
+        else:
+            end -= start
+            lines.append([(text, 0)])
+        widest = max(widest, end)
+    return lines, widest
+
+
+class Paragraph:
+    """Words written into a part of a frame that shows its ground alone; more may be added.
+
+    They stand in the first of the ways that has room for all of them, so that what is added later
+    is written as if it had been there at once.
+
+    Args:
+        x: Left edge of the lines.
+        width: Of the lines.
+        bottom: Where the part of the frame ends that is the paragraph's alone; it begins where the
+            highest of its ways does.
+        ways: How the words may be written, the best first.
+        colour: Of the letters.
+        ground: Below them.
+    """
+
+    def __init__(
+        self,
+        x: int,
+        width: int,
+        bottom: int,
+        ways: Sequence[Way],
+        colour: Colour,
+        ground: Colour,
+    ) -> None:
+        self.x = x
+        self.width = width
+        self.bottom = bottom
+        self.ways = tuple(ways)
+        self.top = min(way.top for way in ways)
+        self._colour = colour
+        self._ground = ground
+        # Words that were written before, in each way's font: how wide they are, and their pictures.
+        self._known: list[dict[str, tuple[int, Word]]] = [{} for _ in ways]
+        self._start: tuple[str, ...] = ()
+        self._start_end = 0
+        self._words: list[str] = []
+        self._row = self._end = 0
+        self._take(0)
+
+    def begin(self, frame: Frame, text: str) -> None:
+        """Writes a word that stays: `clear` goes back to it."""
+        self.add(frame, text)
+        self._start, self._start_end = (text,), self._end
+
+    def clear(self, frame: Frame) -> None:
+        """Takes back what was added."""
+        if self._way == 0 and self._row == 0:
+            # Ink may reach beyond the pen's way, by far less than the height of a line.
+            left = self.x + (self._start_end if self._start else -self.x)
+            right = self.x + self._end + self._height
+            written = frame[self._first : self._first + self._height, left:right]
+            written[...] = self._empty[: written.shape[0], : written.shape[1]]
+            self._end = self._start_end
+            self._words = list(self._start)
+            return
+        frame[self.top : self.bottom] = self._ground
+        self._words = []
+        self._row = self._end = 0
+        self._take(0)
+        for text in self._start:
+            self.add(frame, text)
+
+    def add(self, frame: Frame, text: str) -> None:
+        """Adds one word.
+
+        Raises:
+            ValueError: If not even the last way has room for it.
+        """
+        known = self._known[self._way]
+        if text not in known:
+            known[text] = (text_width(text, self._ink.font), word(text, self._ink))
+        length, drawn = known[text]
+        row, start = self._row, 0
+        if self._words:
+            start = self._end + self._space
+            if start + length > self.width:
+                row, start = row + 1, 0
+        self._words.append(text)
+        if row >= self._room or start + length > self.width:
+            self._rewrite(frame)
+            return
+        self._row, self._end = row, start + length
+        _put(frame, drawn, self.x + start, self._first + row * self._pitch)
+
+    def _rewrite(self, frame: Frame) -> None:
+        """Writes all words anew, in a way that has room for them."""
+        words = self._words
+        for index in range(self._way + 1, len(self.ways)):
+            way = self.ways[index]
+            lines, widest = wrapped(words, self.width, way.font)
+            if len(lines) <= way.room and widest <= self.width:
+                break
+        else:
+            way = self.ways[-1]
+            lines, widest = wrapped(words, self.width, way.font)
+            raise ValueError(
+                f"{' '.join(words)!r} is too long for the picture: expected text that fits "
+                f"{way.room} lines of {self.width} px, got {len(lines)}, of which the longest has "
+                f"{widest} px"
+            )
+        frame[self.top : self.bottom] = self._ground
+        self._take(index)
+        for line_number, line in enumerate(lines):
+            for text, start in line:
+                y = self._first + line_number * self._pitch
+                put_word(frame, text, self.x + start, y, self._ink)
+        self._row = len(lines) - 1
+        self._end = lines[-1][-1][1] + text_width(words[-1], way.font)
+
+    def _take(self, index: int) -> None:
+        way = self.ways[index]
+        self._way = index
+        self._ink = Ink(way.font, self._colour, self._ground)
+        self._space = text_width(" ", way.font)
+        self._first, self._pitch, self._room = way.top, way.pitch, way.room
+        self._height = font_glyphs(way.font)[" "].coverage.shape[0]
+        self._empty = _ground(self._ground, self._height, self.x + self.width + self._height)
+
+
+@functools.lru_cache(maxsize=64)
+def _ground(colour: Colour, height: int, width: int) -> Frame:
+    return np.full((height, width, 3), colour, np.uint8)
+
+
+def _glyphs(text: str, font: str) -> list[Glyph]:
+    glyphs = font_glyphs(font)
+    try:
+        return [glyphs[character] for character in text]
+    except KeyError as error:
+        raise ValueError(
+            f"{text!r} cannot be drawn: there is no glyph for {error.args[0]!r}, expected "
+            "printable ASCII characters"
+        ) from None

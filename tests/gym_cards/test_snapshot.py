@@ -1,0 +1,146 @@
+"""A snapshot holds all that decides how a game goes on, and goes through JSON."""
+
+import copy
+import json
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from card_games import EVERY, lasting_action, make, picture_of, same
+from gymnasium.error import ResetNeeded
+
+every = pytest.mark.parametrize(("env_id", "kwargs"), EVERY, ids=str)
+
+
+def future(env, steps=12):
+    """What random play hands out from now on, and over the episodes to come."""
+    rng = np.random.default_rng(9)
+    seen = []
+    for _ in range(steps):
+        mask = env.info()["action_mask"]
+        if env.snapshot()["playing"]:
+            seen.append(env.step(lasting_action(env.action_names, rng, mask)))
+        else:
+            seen.append(env.reset())
+        seen.append(env.np_random.bit_generator.state)
+    return tuple(seen)
+
+
+def wander(env, seed, moves):
+    """Brings a game into the middle of an episode, or to its end."""
+    rng = np.random.default_rng(seed)
+    _, info = env.reset(seed=seed)
+    for _ in range(moves):
+        if not env.snapshot()["playing"]:
+            break
+        info = env.step(lasting_action(env.action_names, rng, info["action_mask"]))[4]
+
+
+@every
+def test_a_restored_game_has_the_same_future(env_id, kwargs):
+    env, other = make(env_id, **kwargs), make(env_id, **kwargs)
+    wander(other, 50, 3)
+    for seed, moves in ((0, 0), (1, 1), (2, 4), (3, 60)):
+        wander(env, seed, moves)
+        saved = json.dumps(env.snapshot())
+        assert other.restore(json.loads(saved)) is None
+        assert json.dumps(other.snapshot()) == saved
+        assert same(other._observation(), env._observation())
+        assert same(other.info(), env.info())
+        assert np.array_equal(other._frame(), picture_of(other, other.info()))
+        first = future(env)
+        assert same(future(other), first)
+        # And back again, in a game that has gone on.
+        env.restore(json.loads(saved))
+        assert same(future(env), first)
+
+
+@every
+def test_a_snapshot_stays_as_it_is(env_id, kwargs):
+    env = make(env_id, **kwargs)
+    wander(env, 4, 2)
+    snapshot = env.snapshot()
+    kept = copy.deepcopy(snapshot)
+    future(env)
+    assert snapshot == kept
+    env.restore(snapshot)
+    future(env)
+    assert snapshot == kept
+
+
+def test_a_game_that_never_began_can_be_restored():
+    env = make("Points24", position_jitter=20)
+    wander(env, 1, 3)
+    fresh = make("Points24", position_jitter=20)
+    fresh.restore(env.snapshot())
+    assert same(future(fresh), future(env))
+
+
+def test_an_ended_game_stays_ended():
+    env, other = make("Blackjack"), make("Blackjack")
+    env.reset(seed=0)
+    env.step(0)
+    other.restore(env.snapshot())
+    assert other.info()["Dealer Card"] == env.info()["Dealer Card"]
+    with pytest.raises(ResetNeeded):
+        other.step(0)
+
+
+def test_branches_from_one_state():
+    """Every action tried from the same state, as a search does."""
+    env = make("NumberLine")
+    env.reset(options={"target": 3, "current": 2})
+    root = env.snapshot()
+    rewards = []
+    for action in (0, 1, 0):
+        env.restore(root)
+        rewards.append(env.step(action)[1])
+    assert rewards == [-1.0, 1.0, -1.0]
+
+
+@pytest.mark.parametrize("suits", ["any", "red", "black"])
+@pytest.mark.parametrize("decks", [1, 2])
+def test_the_shoe_goes_on_alike(decks, suits):
+    """Which cards are left, and in which order they lie, is part of the state."""
+    env, other = (make("Blackjack", decks=decks, suits=suits, is_pixel=False) for _ in range(2))
+    for seed in range(6):
+        env.reset(seed=seed)
+        env.step(1)
+        other.restore(json.loads(json.dumps(env.snapshot())))
+        cards = [[game._draw_card() for _ in range(40)] for game in (env, other)]
+        assert cards[0] == cards[1]
+
+
+def test_the_wrappers_count_is_not_part_of_it():
+    env = gym.make("gym_cards/NumberLine-v0", max_episode_steps=2, disable_env_checker=True)
+    env.reset(options={"target": 5, "current": 0})
+    saved = env.unwrapped.snapshot()
+    assert not env.step(1)[3]
+    env.unwrapped.restore(saved)
+    assert env.step(1)[3]
+
+
+@every
+def test_a_game_without_a_state_has_no_snapshot(env_id, kwargs):
+    with pytest.raises(ResetNeeded, match=r"call reset\(\) first"):
+        make(env_id, **kwargs).snapshot()
+
+
+@pytest.mark.parametrize("given", [None, "state", [], {}, {"game": "BlackjackEnv"}], ids=str)
+def test_what_is_no_snapshot(given):
+    env = make("Blackjack")
+    env.reset(seed=0)
+    before = env.snapshot()
+    with pytest.raises(ValueError, match="is no snapshot: expected what `snapshot`"):
+        env.restore(given)
+    assert env.snapshot() == before
+
+
+def test_the_snapshot_of_another_game():
+    env, other = make("EZPoints"), make("Points24")
+    env.reset(seed=0)
+    other.reset(seed=0)
+    before = other.snapshot()
+    with pytest.raises(ValueError, match="is of 'EZPointsEnv': expected one of Points24Env"):
+        other.restore(env.snapshot())
+    assert other.snapshot() == before
