@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from transformers import AutoProcessor
+from transformers import AutoProcessor, ProcessorMixin
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 
 _VIDEO = "video_processor"
@@ -36,6 +36,19 @@ def load_processor(name: str, config: Any, *, trust_remote_code: bool = False) -
         raise _explained(error, name) from error
 
 
+def image_only(kind: Any) -> Any:
+    """A processor class without its part for videos, under the same name.
+
+    Args:
+        kind: A subclass of `transformers.ProcessorMixin` with a part for videos.
+    """
+    return type(
+        kind.__name__,
+        (kind, _ImagesOnly),  # so that what the class hands on to ProcessorMixin comes by here
+        {"__module__": kind.__module__, "__doc__": kind.__doc__},
+    )
+
+
 class _NoVideos:
     """Stands where the part for videos would: some chat templates ask it for its settings."""
 
@@ -43,33 +56,29 @@ class _NoVideos:
     fps = None
 
 
-def image_only(kind: Any) -> Any:
-    """A processor class without its part for videos, under the same name.
+_Mixin: Any = ProcessorMixin  # whose methods have no types
 
-    Args:
-        kind: A subclass of `transformers.ProcessorMixin` whose last part is for videos.
-    """
 
-    def without_video(cls: Any) -> list[str]:
-        return [part for part in kind.get_attributes() if part != _VIDEO]
+class _ImagesOnly(_Mixin):  # type: ignore[misc]
+    """Takes the part for videos out of the processor class that it stands behind."""
 
-    def read_parts(cls: Any, *args: Any, **kwargs: Any) -> list[Any]:
-        # The class below is given a place for the part that its constructor may insist on.
-        parts = super(subclass, cls)._get_arguments_from_pretrained(*args, **kwargs)
-        return [*parts, None]
+    video_processor = _NoVideos()
 
-    subclass: Any = type(
-        kind.__name__,
-        (kind,),
-        {
-            "get_attributes": classmethod(without_video),
-            "_get_arguments_from_pretrained": classmethod(read_parts),
-            _VIDEO: _NoVideos(),
-            "__module__": kind.__module__,
-            "__doc__": kind.__doc__,
-        },
-    )
-    return subclass
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        parts = dict(zip(super().get_attributes(), args, strict=False)) | kwargs
+        parts.pop(_VIDEO, None)
+        super().__init__(**parts)
+
+    @classmethod
+    def get_attributes(cls) -> list[str]:
+        return [part for part in super().get_attributes() if part != _VIDEO]
+
+    @classmethod
+    def _get_arguments_from_pretrained(cls, *args: Any, **kwargs: Any) -> list[Any]:
+        parts = super()._get_arguments_from_pretrained(*args, **kwargs)
+        # The class that this stands behind takes its parts by place.
+        parts.insert(super().get_attributes().index(_VIDEO), None)
+        return list(parts)
 
 
 def _explained(error: Exception, name: str) -> Exception:

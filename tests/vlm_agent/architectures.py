@@ -287,6 +287,32 @@ def qwen3_vl():
     )
 
 
+def qwen3_5():
+    """Its language model is a hybrid: layers of linear attention, which keep a state."""
+    return qwen(
+        hf.Qwen3_5ForConditionalGeneration,
+        hf.Qwen3_5Config,
+        hf.Qwen3VLProcessor,
+        8,
+        {
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "out_hidden_size": 32,
+            "num_position_embeddings": 16,
+        },
+        {
+            "head_dim": 16,
+            "layer_types": ["linear_attention", "full_attention"],
+            "linear_key_head_dim": 16,
+            "linear_value_head_dim": 16,
+            "linear_num_key_heads": 2,
+            "linear_num_value_heads": 2,
+            "rope_parameters": {**ROPE, "partial_rotary_factor": 1.0},
+        },
+        tokens=hf.Qwen3_5Tokenizer,
+    )
+
+
 def internvl():
     tokenizer = byte_level(
         hf.Qwen2Tokenizer,
@@ -410,6 +436,60 @@ def gemma3():
     return model, processor
 
 
+def gemma4():
+    tokenizer = sentence_piece(
+        hf.GemmaTokenizer,
+        "<eos>",
+        "<|turn>",
+        "<turn|>",
+        image_token="<|image|>",
+        boi_token="<|image>",
+        eoi_token="<image|>",
+        audio_token="<|audio|>",
+        boa_token="<|audio>",
+        eoa_token="<audio|>",
+    )
+    processor = image_only(hf.Gemma4Processor)(
+        hf.Gemma4AudioFeatureExtractor(),
+        hf.Gemma4ImageProcessorPil(patch_size=2, max_soft_tokens=70, pooling_kernel_size=2),
+        tokenizer,
+        None,
+        chat_template=chat(
+            "<|image|>", before="{{ bos_token }}<|turn>user\\n", after="<turn|>\\n<|turn>model\\n"
+        ),
+    )
+    text = text_config(
+        hf.Gemma4TextConfig,
+        tokenizer,
+        head_dim=16,
+        global_head_dim=16,
+        sliding_window=64,
+        layer_types=["sliding_attention", "full_attention"],
+        hidden_size_per_layer_input=0,
+        use_bidirectional_attention="vision",
+    )
+    config = hf.Gemma4Config(
+        vision_config={
+            **VISION,
+            "num_key_value_heads": 2,
+            "head_dim": 16,
+            "patch_size": 2,
+            "pooling_kernel_size": 2,
+            "position_embedding_size": 256,
+        },
+        text_config=text,
+        audio_config=None,
+        boi_token_id=token(tokenizer, "<|image>"),
+        eoi_token_id=token(tokenizer, "<image|>"),
+        image_token_id=token(tokenizer, "<|image|>"),
+        video_token_id=token(tokenizer, "<|video|>"),
+        audio_token_id=token(tokenizer, "<|audio|>"),
+        boa_token_id=token(tokenizer, "<|audio>"),
+        eoa_token_index=token(tokenizer, "<audio|>"),
+    )
+    return build(hf.Gemma4ForConditionalGeneration, config, processor)
+
+
 def paligemma():
     tokenizer = sentence_piece(hf.GemmaTokenizer, "<eos>", image_token="<image>")
     images = hf.SiglipImageProcessorPil(size=SQUARE)
@@ -508,11 +588,13 @@ ARCHITECTURES = {
     "Qwen2-VL": qwen2_vl,
     "Qwen2.5-VL": qwen2_5_vl,
     "Qwen3-VL": qwen3_vl,
+    "Qwen3.5": qwen3_5,
     "InternVL": internvl,
     "Idefics2": idefics2,
     "Idefics3": idefics3,
     "SmolVLM": lambda: idefics3(smol=True),
     "Gemma 3": gemma3,
+    "Gemma 4": gemma4,
     "PaliGemma": paligemma,
     "Mllama": mllama,
     "Aya Vision": aya_vision,

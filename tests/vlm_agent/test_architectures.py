@@ -155,7 +155,7 @@ def part_of(name):
     """The part of a model that a weight belongs to."""
     if "value_head" in name:
         return "value head"
-    if any(word in name for word in ("merger", "projector", "connector")):
+    if any(word in name for word in ("merger", "projector", "connector", "embed_vision")):
         return "projector"
     return "vision" if any(word in name for word in ("vision", "visual")) else "language"
 
