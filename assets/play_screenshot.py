@@ -6,7 +6,6 @@ Run `python assets/play_screenshot.py`; it rewrites docs/images/play.png and nee
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -16,20 +15,22 @@ from gym_cards.play.session import Game, Session
 from gym_cards.window import load_pygame
 
 IMAGE = Path(__file__).resolve().parents[1] / "docs" / "images" / "play.png"
-BEFORE = ("10", "+", "4", "+", "10", "*", "1", "=")
-MOVES = ("(", "10", "-", "8", ")", "*")
+SEED = 11
+MOVES = 6
 
 
 def main() -> None:
     """Plays a deal and half of the next one, asks for a hint, and saves what the window shows."""
     os.environ["SDL_VIDEODRIVER"] = "dummy"
     pygame = load_pygame("the picture is taken")
-    session = Session(Game("gym_cards/Points24-v0", {}, seed=27))
+    session = Session(Game("gym_cards/Points24-v0", {}, seed=SEED))
     app = App(session)
     app.resize(*SIZE)
-    _play(session, BEFORE)
+    while not session.finished:
+        _follow_hint(session)
     session.new()
-    _play(session, MOVES)
+    for _ in range(MOVES):
+        _follow_hint(session)
     session.ask()
     app.draw()
     surface = pygame.display.get_surface()
@@ -40,9 +41,10 @@ def main() -> None:
     app.close()
 
 
-def _play(session: Session, names: Sequence[str]) -> None:
-    for name in names:
-        session.play(next(choice for choice in session.choices if choice.name == name))
+def _follow_hint(session: Session) -> None:
+    session.ask()
+    hint = session.hint
+    session.play(next(c for c in session.choices if hint is not None and c.name == hint.name))
 
 
 if __name__ == "__main__":

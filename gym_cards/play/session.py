@@ -45,7 +45,7 @@ class Hint(NamedTuple):
     Attributes:
         name: The move.
         reason: A sentence.
-        chance: The highest probability of success that is left, where the game knows it exactly.
+        chance: The highest probability of success that is left, in games of chance that know it.
     """
 
     name: str
@@ -273,7 +273,9 @@ class Session:
         return np.asarray(self._env.render(), np.uint8)
 
     def _chance(self) -> float | None:
-        if not self._env.has_wrapper_attr("exact"):
+        # Without a dealer nothing is left to chance: the expert's plan says all, and the exact
+        # knowledge of a formula may take long.
+        if self.dealer is None or not self._env.has_wrapper_attr("exact"):
             return None
         try:
             return float(self._env.get_wrapper_attr("exact")().success_probability)

@@ -3,18 +3,22 @@ import numpy as np
 import pytest
 
 from gym_cards.exact import Exact, IntractableError
-from gym_cards.play.session import Game, Session
+from gym_cards.play.session import LARGE, Game, Session
 
 
 def legal(session):
     return [choice.name for choice in session.choices if choice.legal]
 
 
+def cards(session):
+    return session.state["cards"].split()
+
+
 def test_a_session_plays_the_environment_of_its_seed(make_session, play):
     session = make_session("Points24", seed=3)
-    env = gym.make("gym_cards/Points24-v0")
+    env = gym.make("gym_cards/Points24-v0", size=LARGE)
     picture, info = env.reset(seed=3)
-    for name in [*info["state"]["cards"].replace("K", "10").split()[:2], "+"]:
+    for name in [str(info["Numbers"][0]), "+", str(info["Numbers"][1])]:
         assert np.array_equal(session.picture, picture)
         assert session.state == info["state"]
         play(session, name)
@@ -26,13 +30,15 @@ def test_a_session_plays_the_environment_of_its_seed(make_session, play):
 
 def test_refused_numbers_are_no_legal_choices(make_session, play):
     session = make_session("Points24", seed=3)
-    assert session.state["cards"] == "4 5 10 K"
-    assert legal(session) == ["4", "5", "10", "+", "-", "*", "/", "(", ")", "="]
-    play(session, "4")
-    assert legal(session) == ["5", "10", "+", "-", "*", "/", "(", ")", "="]
+    signs = ["+", "-", "*", "/", "(", ")", "="]
+    numbers = sorted(min("A234567891JQK".index(card[0]) + 1, 10) for card in cards(session))
+    assert legal(session) == [*map(str, sorted(set(numbers))), *signs]
+    play(session, str(numbers[0]))
+    assert legal(session) == [*map(str, sorted(set(numbers[1:]))), *signs]
+    refused = next(choice for choice in session.choices if not choice.legal)
     with pytest.raises(ValueError, match="cannot be played now"):
-        play(session, "4")
-    assert [move.name for move in session.moves] == ["4"]
+        session.play(refused)
+    assert [move.name for move in session.moves] == [str(numbers[0])]
 
 
 def test_the_score_counts_episodes_that_ended(make_session, play):
@@ -142,7 +148,7 @@ def test_only_games_of_the_package_are_drawn_large(register, monkeypatch):
     monkeypatch.setattr(gym, "make", make)
     session = Session(Game("gym_cards/NumberLine-v0"))
     Session(Game("gym_cards/NumberLine-v0", {"size": 150}))
-    assert made == [1000, 150]
+    assert made == [LARGE, 150]
     assert session.game.kwargs == {}
 
 
@@ -161,7 +167,10 @@ def test_greetings_and_the_goal_are_not_told_twice(register):
 
 
 class Known(Mute):
-    """Knows the chance of success; not everywhere."""
+    """Has a dealer, and knows the chance of success; not everywhere."""
+
+    def _info(self):
+        return {**super()._info(), "Dealer Card": [(10, "K", "S")]}
 
     def expert(self):
         return 1, "it is right"
@@ -180,6 +189,12 @@ def test_hints_tell_the_chance_of_success_where_it_is_known(register, play):
         play(session, "left")
     session.ask()
     assert session.hint == ("right", "it is right", None)
+
+
+def test_games_without_chance_tell_none(make_session):
+    session = make_session("Points24")
+    session.ask()
+    assert session.hint.chance is None
 
 
 def test_mistakes_are_clear_errors():

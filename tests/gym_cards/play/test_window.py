@@ -107,9 +107,10 @@ def test_an_experts_episode_shows_every_picture(name, open_window):
 
 
 def test_keys_play_a_formula(open_window):
-    app, player = open_window("Points24", seed=3)
-    player.type("k*0/5+4")
-    assert app.session.state["current formula"] == "10*10/5+4"
+    app, player = open_window("Points24", seed=3, solvable_only=True)
+    formula = app.session.opening.reason.partition("rest ")[2]
+    player.type(formula.replace("10", "0").rstrip("="))
+    assert app.session.state["current formula"] + "=" == formula
     player.type("\r")
     assert app.session.won
     assert (app.session.score.episodes, app.session.score.total) == (1, 10.0)
@@ -117,15 +118,24 @@ def test_keys_play_a_formula(open_window):
     assert (app.session.seed, names(app)) == (4, [])
 
 
+def numbers(app):
+    """The ids of a number that can be played, and of one that would be refused."""
+    choices = [choice for choice in app.session.choices if choice.name.isdigit()]
+    legal = next(choice for choice in choices if choice.legal)
+    refused = next(choice for choice in choices if not choice.legal and len(choice.name) == 1)
+    return f"move {legal.action}", f"move {refused.action}"
+
+
 def test_a_refused_number_is_grey_and_does_nothing(open_window):
     app, player = open_window("Points24", seed=3)
-    assert not player.button("move 6").enabled
-    assert player.button("move 3").enabled
-    assert player.colour("move 3") == theme.IVORY
-    assert player.colour("move 6") != theme.IVORY
+    legal, refused = numbers(app)
+    assert not player.button(refused).enabled
+    assert player.button(legal).enabled
+    assert player.colour(legal) == theme.IVORY
+    assert player.colour(refused) != theme.IVORY
     before = shown()
-    player.click("move 6")
-    player.type("7")
+    player.click(refused)
+    player.type(player.button(refused).label)
     assert names(app) == []
     assert not np.array_equal(before, shown()), "the player is told why"
 
@@ -139,11 +149,12 @@ def test_a_click_counts_where_the_mouse_is_let_go(open_window):
 
 
 def test_buttons_show_that_they_are_touched(open_window):
-    _, player = open_window("Points24", seed=3)
-    player.hover("move 3")
-    assert player.colour("move 3") == theme.IVORY_HOVER
-    player.send(pygame.event.Event(pygame.MOUSEBUTTONDOWN, button=1, pos=player.place("move 3")))
-    assert player.colour("move 3") == theme.IVORY_PRESSED
+    app, player = open_window("Points24", seed=3)
+    legal, _ = numbers(app)
+    player.hover(legal)
+    assert player.colour(legal) == theme.IVORY_HOVER
+    player.send(pygame.event.Event(pygame.MOUSEBUTTONDOWN, button=1, pos=player.place(legal)))
+    assert player.colour(legal) == theme.IVORY_PRESSED
     before = shown()
     player.key(pygame.K_TAB)
     assert not np.array_equal(before, shown()), "the focus is to be seen"
