@@ -32,9 +32,13 @@ def exact(
     - where it cannot, to append operators until the episode is cut off, so that the inevitable -1
       comes as late as possible. With `gamma=1` that is as good as giving up at once by "=".
 
+    The search for the shortest end is exhaustive. At the empty formula, where it is longest, four
+    cards take some tenths of a second, five about a second and six about ten; five without hope
+    take up to half a minute. Results are kept.
+
     Args:
-        formula: The tokens so far: numbers as integers, operators, brackets, and a blank, " ", for
-            every number that was refused, each of which has cost 1.
+        formula: The tokens so far: numbers as integers or digits, operators, brackets, and a blank,
+            " ", for every number that was refused, each of which has cost 1.
         numbers: The cards' numbers, in any order: 1 to 6 of 1 to 100.
         target: The value to reach.
         actions: What the actions append, in their order: numbers as integers, operators out of

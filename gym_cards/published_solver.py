@@ -13,7 +13,8 @@ fewest tokens that write each; those of a larger set are all combinations of tho
 What a prefix has left open is a stack of brackets with a pending sum, term and chain of signs and
 powers in each. It is closed from the inside out in the same way, listing after each step the values
 that can have been reached for each set of cards still unused. Values that are equal and of equal
-type behave alike from then on, so that the shortest text of each is enough.
+type behave alike from then on (a zero's sign can change nothing but the sign of a zero), so that
+the shortest text of each is enough.
 
 What is left out is never needed in a shortest formula:
 - a blank, that is, a number that is refused: it changes the reading of a text only by separating
@@ -228,8 +229,8 @@ def fewest_tokens(
     """In how few tokens the formula can be finished so that it wins by the published rules.
 
     Args:
-        prefix: The formula so far: card values (as integers), "+", "-", "*", "/", "(", ")" and the
-            blanks of refused numbers.
+        prefix: The formula so far: card values (as integers or digits), "+", "-", "*", "/", "(",
+            ")" and the blanks of refused numbers.
         numbers: All card values of the hand, in any order; the prefix has used some of them.
         target: The value to reach.
         max_tokens: The most tokens that the whole formula may have, without "=".
@@ -242,8 +243,10 @@ def fewest_tokens(
 
     Raises:
         IntractableError: If the search takes more than `MAX_OPERATIONS` operations.
-        ValueError: If the prefix uses a number that no card has left.
+        ValueError: If the prefix uses a number that no card has left, or an operator is unknown.
     """
+    if not set(operators) <= set("+-*/"):
+        raise ValueError(f"operators {operators!r} are unknown: expected some of '+-*/'")
     budget = max_tokens - len(prefix)
     if budget < 0:
         return None
@@ -262,10 +265,14 @@ def winnable_share(
     """The exact share of deals that can be won by the published rules, ranks uniform in 1 to 13.
 
     Args:
-        n_cards: The number of cards dealt, 1 to 5. Four take about a minute.
+        n_cards: The number of cards dealt. Four take about a minute; with more the search may be
+            given up for some hand.
         faces_as_10: Whether jack, queen and king count 10 instead of 11, 12 and 13.
         target: The value to reach.
         max_tokens: The most tokens that a formula may have.
+
+    Raises:
+        IntractableError: If the search for a hand takes more than `MAX_OPERATIONS` operations.
     """
     return share_of_deals(
         lambda cards: fewest_tokens((), cards, target, max_tokens=max_tokens) is not None,
@@ -539,6 +546,6 @@ def _listed(cards: Cards, grammar: _Grammar, most: int) -> tuple[tuple[Value, Co
     return tuple(listed)
 
 
-# A list of four cards' values takes up to two megabytes, one of three less than a tenth.
-_all_values = lru_cache(maxsize=2048)(_sorted_values)
-_short_values = lru_cache(maxsize=64)(_sorted_values)
+# A list of four cards' values takes up to two megabytes, one of three a fiftieth of that.
+_all_values = lru_cache(maxsize=1024)(_sorted_values)
+_short_values = lru_cache(maxsize=32)(_sorted_values)

@@ -182,20 +182,21 @@ def solvable_share(
 
 
 def unused_numbers(formula: Sequence[str | int], numbers: Sequence[int]) -> list[int]:
-    """The cards' numbers that the formula, in which they are integers, has not used.
+    """The cards' numbers that the formula has not used, in the cards' order.
 
     Raises:
         ValueError: If the formula uses a number that no card has left.
     """
     unused = list(numbers)
     for token in formula:
-        if isinstance(token, int):
-            if token not in unused:
+        text = str(token)
+        if text.isdecimal():
+            if int(text) not in unused:
                 raise ValueError(
-                    f"the formula {list(formula)} uses {token} more often than the cards "
+                    f"the formula {list(formula)} uses {text} more often than the cards "
                     f"{list(numbers)} have it; expected a blank, ' ', for a refused number"
                 )
-            unused.remove(token)
+            unused.remove(int(text))
     return unused
 
 

@@ -92,7 +92,7 @@ def test_short_formulas_entirely(numbers, target, max_length, gamma, rules):
     play = tree(numbers, target, POINTS24, max_length, rules, gamma)
     states = list(formulas(numbers, POINTS24, max_length + 1))
     random.seed(0)
-    for formula in random.sample(states, min(len(states), 700)):
+    for formula in random.sample(states, min(len(states), 250)):
         check(formula, numbers, target, POINTS24, max_length, rules, gamma, play)
 
 

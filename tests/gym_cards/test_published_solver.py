@@ -138,7 +138,7 @@ def test_every_recorded_win_can_be_finished():
         ez = "EZ" in episode["env"]
         target = episode["kwargs"].get("target_points", 12 if ez else 24)
         numbers = [token for token in formula if isinstance(token, int)]
-        for cut in range(len(numbers) // 2, len(formula) + 1, 3):
+        for cut in range(len(numbers) // 2, len(formula) + 1, 5):
             rest = fewest_tokens(
                 formula[:cut],
                 numbers,
@@ -183,6 +183,14 @@ def test_the_limit_counts_the_whole_formula_with_its_blanks():
     assert fewest_tokens((" ", " "), (3, 8), 24, max_tokens=4) is None
     assert fewest_tokens((3, "*", 8), (3, 8), 24, max_tokens=3) == 0
     assert fewest_tokens((3, "*", 8), (3, 8), 24, max_tokens=2) is None
+
+
+def test_numbers_may_be_digits_and_wrong_arguments_are_refused():
+    assert fewest_tokens(("3", "*"), (3, 8), 24) == fewest_tokens((3, "*"), (3, 8), 24) == 1
+    with pytest.raises(ValueError, match="uses 7 more often than the cards"):
+        fewest_tokens((7,), (3, 8), 24)
+    with pytest.raises(ValueError, match="operators '%' are unknown"):
+        fewest_tokens((), (3, 8), 24, operators="%")
 
 
 def test_integers_and_floats_that_are_equal_are_told_apart():
