@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
@@ -205,7 +206,7 @@ class Game(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
         """
         self._require_start()
         return {
-            "game": type(self).__name__,
+            "game": self._kind(),
             "state": self._save(),
             "return": self._return,
             "playing": self._playing,
@@ -224,9 +225,10 @@ class Game(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
             raise ValueError(
                 f"{snapshot!r:.200} is no snapshot: expected what `snapshot` of a game returned"
             )
-        if snapshot["game"] != type(self).__name__:
+        if snapshot["game"] != self._kind():
             raise ValueError(
-                f"the snapshot is of {snapshot['game']!r}: expected one of {type(self).__name__}"
+                f"the snapshot is of {snapshot['game']!r}: expected one of {self._kind()!r}, which "
+                "is this game with these arguments"
             )
         self._load(snapshot["state"])
         self._return = float(snapshot["return"])
@@ -278,6 +280,10 @@ class Game(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
     @abstractmethod
     def _load(self, saved: Mapping[str, Any]) -> None:
         """Sets the state to one that was saved."""
+
+    def _kind(self) -> str:
+        """The game, and a checksum of its description, which tells its rules and its numbers."""
+        return f"{type(self).__name__}-{zlib.crc32(self.task_description.encode()):08x}"
 
     def _frame(self) -> Frame:
         """A copy of the picture."""
