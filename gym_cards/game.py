@@ -160,6 +160,13 @@ class Game(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
         """Does what `step` does, but hands out only the reward, the end and the cut."""
         index = self.index_of(action)
         self._require_playing("step()")
+        return self.advance_by(index)
+
+    def advance_by(self, index: int) -> tuple[float, bool, bool]:
+        """Does what `advance` does, with an action that the caller knows to be one, in an episode.
+
+        A vector environment looks at all actions at once.
+        """
         reward, terminated, truncated = self._play(index)
         self._return += reward
         self._playing = not (terminated or truncated)

@@ -169,7 +169,7 @@ class VectorGame(VectorEnv[Any, NDArray[np.int64], Any]):
                 finished[index] = False
                 infos.append(game.info())
                 continue
-            reward, terminated, truncated = game.advance(chosen[index])
+            reward, terminated, truncated = game.advance_by(chosen[index])
             elapsed[index] += 1
             if limit is not None and elapsed[index] >= limit:
                 truncated = True
