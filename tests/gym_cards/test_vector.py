@@ -412,7 +412,7 @@ def test_snapshots_of_something_else():
     line.reset(seed=0)
     for given, told in (
         (three.snapshot(), "the snapshot is of 3 games: expected 2"),
-        (line.snapshot(), "the snapshot is of 'NumberLineEnv': expected one of BlackjackEnv"),
+        (line.snapshot(), "the snapshot is of 'NumberLineEnv-.*expected one of 'BlackjackEnv-"),
         ({}, "is no snapshot"),
         (None, "is no snapshot"),
         (envs.snapshot()["games"][0], "is no snapshot"),
