@@ -14,6 +14,9 @@ from gym_cards.wrappers import CHARSET, GradedReward, TextObservation
 
 GAMES = ("NumberLine", "EZPoints", "Points24", "Points24Exact", "Blackjack")
 IDS = [f"gym_cards/{name}-v0" for name in GAMES]
+CARD_GAMES = sorted(
+    env_id for env_id in gym.registry if env_id.startswith("gym_cards/") and "ALF" not in env_id
+)
 FORMS = [
     {"keep_image": keep_image, "tokens": tokens}
     for keep_image in (False, True)
@@ -33,11 +36,11 @@ def state_text(info):
 
 
 @pytest.mark.parametrize("form", FORMS, ids=str)
-@pytest.mark.parametrize("env_id", IDS)
+@pytest.mark.parametrize("env_id", CARD_GAMES)
 def test_the_text_is_the_state_in_every_step(env_id, form):
     plain, env = gym.make(env_id), TextObservation(gym.make(env_id), **form)
     env.action_space.seed(0)
-    for seed in range(5):
+    for seed in range(2):
         picture, _ = plain.reset(seed=seed)
         observation, info = env.reset(seed=seed)
         over = False
@@ -62,6 +65,12 @@ def test_what_the_text_looks_like():
 
 
 def test_the_longest_states_fit():
+    env = TextObservation(gym.make("gym_cards/Points24-v0", num_cards=6))
+    env.reset(options={"cards": ["HT", "CT", "ST", "DT", "HK", "HQ"]})
+    over = False
+    while not over:
+        text, _, _, over, _ = env.step(9)
+    assert text.startswith("cards: 10 10 10 10 K Q\ncurrent formula: 101010101010 ")
     env = TextObservation(gym.make("gym_cards/Points24-v0", treat_face_cards_as_10=False))
     env.reset(options={"cards": ["HT", "CT", "ST", "DT"]})
     for _ in range(21):
