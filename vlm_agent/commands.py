@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
+import inspect
 import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 import tyro
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from vlm_agent.configuration import packaged_configs, read_options, required_options
 from vlm_agent.demonstrations import expert_move
 from vlm_agent.evaluate import Evaluation, PolicyLike, Step, evaluate
 from vlm_agent.model_options import LoadOptions
@@ -30,7 +33,7 @@ def sft(words: Sequence[str]) -> None:
     """Fine-tunes a model."""
     from vlm_agent.sft import SFTConfig, train_sft
 
-    config = _parse(SFTConfig, "sft", words)
+    config = _parse_with_files(SFTConfig, "sft", words)
     _prepare_torch()
     train_sft(config)
     print(f"saved in {config.out}")
@@ -41,7 +44,7 @@ def ppo(words: Sequence[str]) -> None:
     from vlm_agent.ppo import train_ppo
     from vlm_agent.ppo_config import PPOConfig
 
-    config = _parse(PPOConfig, "ppo", words)
+    config = _parse_with_files(PPOConfig, "ppo", words)
     _prepare_torch()
     train_ppo(config)
     print(f"saved in {config.out}")
@@ -268,6 +271,26 @@ def _save_png(picture: NDArray[np.uint8], path: str) -> None:
 
 def _parse(config: type[Config], command: str, words: Sequence[str]) -> Config:
     return tyro.cli(config, prog=f"vlm-agent {command}", args=list(words))
+
+
+def _parse_with_files(config: type[Config], command: str, words: Sequence[str]) -> Config:
+    """The same, with defaults from the files that `--config` names; later ones go first."""
+    finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    finder.add_argument("--config", action="append", default=[])
+    sources, rest = finder.parse_known_args(list(words))
+    about = (
+        f"{inspect.cleandoc(config.__doc__ or '').split('Args:')[0].strip()}\n\n"
+        "With --config NAME, options that are not given are read from a YAML file, from the "
+        f"directory of a run, or from one of: {', '.join(packaged_configs())}. Where --config is "
+        "given several times, what comes later counts."
+    )
+    prog = f"vlm-agent {command}"
+    if not sources.config:
+        return tyro.cli(config, prog=prog, args=rest, description=about)
+    options: dict[str, Any] = dict.fromkeys(required_options(config), tyro.MISSING)
+    for source in sources.config:
+        options.update(read_options(config, source, command))
+    return tyro.cli(config, prog=prog, args=rest, description=about, default=config(**options))
 
 
 def _prepare_torch() -> None:

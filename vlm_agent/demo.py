@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import torch
 
+from vlm_agent.configuration import load_config
 from vlm_agent.evaluate import Evaluation, Step, evaluate
 from vlm_agent.plots import save_episode, save_success_curve
 from vlm_agent.policy import VLMPolicy
@@ -18,6 +19,7 @@ from vlm_agent.ppo_config import PPOConfig
 from vlm_agent.sft import SFTConfig, train_sft
 
 ENV = "gym_cards/NumberLine-v0"
+CONFIG = "numberline-tiny"
 
 
 @dataclass
@@ -63,48 +65,22 @@ def run_demo(config: DemoConfig) -> DemoResult:
             f"{out} already holds something: choose another --out, or replace a demo that it holds "
             "with --overwrite"
         )
-    train_sft(
-        SFTConfig(
-            env=ENV,
-            out=str(out / "sft"),
-            seed=config.seed,
-            # Every demonstrated move is random, with a reason that fits it: the model learns to
-            # read, to reason in form and to answer, and leaves all deciding to the reward.
-            random_share=1.0,
-            samples=config.sft_samples,
-            max_new_tokens=48,
-            overwrite=config.overwrite,
-        )
+    common = {"seed": config.seed, "overwrite": config.overwrite}
+    sft = load_config(
+        SFTConfig, CONFIG, "sft", out=str(out / "sft"), samples=config.sft_samples, **common
     )
+    train_sft(sft)
     before = _evaluate(config, out / "sft", "before RL")
-    train_ppo(
-        PPOConfig(
-            env=ENV,
-            model=str(out / "sft"),
-            out=str(out / "ppo"),
-            seed=config.seed,
-            total_steps=config.ppo_steps,
-            num_envs=32,
-            rollout_steps=16,
-            epochs=2,
-            # Warm enough that a policy that decides at chance tries both moves, and cool enough
-            # that it reads on without slips, which would only blur what the reward says.
-            temperature=0.5,
-            max_new_tokens=48,
-            illegal_penalty=1.0,
-            learning_rate=1e-4,
-            final_learning_rate=1e-6,
-            value_learning_rate=1e-3,
-            # In so small a model the value's gradient unlearns the reading.
-            stop_value_gradient=True,
-            # Towards the end nearly every episode succeeds, and what is left is mostly noise.
-            normalise_advantages=False,
-            target_kl=0.1,
-            minibatch_size=64,
-            micro_batch_size=64,
-            overwrite=config.overwrite,
-        )
+    ppo = load_config(
+        PPOConfig,
+        CONFIG,
+        "ppo",
+        model=sft.out,
+        out=str(out / "ppo"),
+        total_steps=config.ppo_steps,
+        **common,
     )
+    train_ppo(ppo)
     after = _evaluate(config, out / "ppo", "after RL")
     save_success_curve(out / "ppo", before, after, out / "success.png")
     result = {"before": before.record(), "after": after.record()}
