@@ -215,8 +215,8 @@ def _draw_result(painter: Painter, session: Session, area: Rect) -> None:
     if session.dealer is not None:
         words += f" The dealer had {' '.join(session.dealer)}."
     if session.opening is not None and not session.won:
-        words += f" The expert’s advice at the start: “{session.opening.name}”, since "
-        words += f"{session.opening.reason}."
+        words += f" The expert’s advice at the start: “{session.opening.name}” "
+        words += f"({session.opening.reason})."
     _write_lines(painter, words, inside.below(68)._replace(height=66), (17, 15, 13), theme.TEXT)
 
 
