@@ -11,7 +11,7 @@ from typing import Any
 import gymnasium as gym
 
 import gym_cards  # noqa: F401  registers the games
-from gym_cards.play.app import App
+from gym_cards.play.app import App, open_window
 from gym_cards.play.recording import Recorder
 from gym_cards.play.session import Game, Session
 
@@ -35,13 +35,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         kwargs = dict(parse_argument(word) for word in options.arguments)
         recorder = Recorder(options.record) if options.record else None
         seed = _seed() if options.seed is None else options.seed
-        session = Session(Game(find_id(options.game), kwargs, seed), recorder)
+        game = Game(find_id(options.game), kwargs, seed)
+        # Some games take seconds to be set up.
+        open_window(game.title, options.scale)
+        session = Session(game, recorder)
     except (ValueError, OSError, gym.error.Error) as error:
         return _fail(error)
     try:
-        App(session, options.scale).run()
-    except gym.error.DependencyNotInstalled as error:
-        return _fail(error)
+        App(session).run()
     except KeyboardInterrupt:
         return 130
     finally:

@@ -25,7 +25,7 @@ from gym_cards.play.layout import (
 )
 from gym_cards.play.painter import Painter
 from gym_cards.play.session import Choice, Session
-from gym_cards.play.view import Scene, draw, points
+from gym_cards.play.view import Scene, draw, draw_waiting, points
 from gym_cards.play.widgets import Button, Touch
 from gym_cards.window import load_pygame
 
@@ -35,21 +35,45 @@ _LEAST = (640, 400)
 _FLASH = 0.12
 
 
+def open_window(title: str, scale: float) -> None:
+    """Opens the window, which says that a game is being set up.
+
+    Args:
+        title: The game's.
+        scale: How large the window is: 1 is 1280 × 800, as far as the screen has room.
+
+    Raises:
+        gymnasium.error.DependencyNotInstalled: If pygame is missing.
+    """
+    # Else Windows would show a small window enlarged and blurred.
+    os.environ.setdefault("SDL_WINDOWS_DPI_AWARENESS", "permonitorv2")
+    pygame = load_pygame("a game is played by hand")
+    pygame.display.init()
+    desktop = pygame.display.get_desktop_sizes()[0]
+    # The window's frame and the desktop's bars need room too.
+    share = min(scale, *(0.92 * d / s for d, s in zip(desktop, SIZE, strict=True)))
+    with as_file(files("gym_cards") / "art" / "back-45.png") as icon:
+        pygame.display.set_icon(pygame.image.load(str(icon)))
+    surface = pygame.display.set_mode([round(size * share) for size in SIZE], pygame.RESIZABLE)
+    pygame.display.set_caption(f"{title} – gym-cards")
+    painter = Painter()
+    painter.fit(surface, share)
+    draw_waiting(painter, f"Setting up {title}…")
+    pygame.display.flip()
+
+
 class App:
-    """A window in which a session is played.
+    """A session that is played in the window, which is opened if it is not open yet.
 
     Args:
         session: What is played.
-        scale: How large the window opens: 1 is 1280 × 800, as far as the screen has room. What it
-            shows grows and shrinks with it.
+        scale: How large a new window is. What it shows grows and shrinks with it.
 
     Raises:
         gymnasium.error.DependencyNotInstalled: If pygame is missing.
     """
 
     def __init__(self, session: Session, scale: float = 1.0) -> None:
-        # Else Windows would show a small window enlarged and blurred.
-        os.environ.setdefault("SDL_WINDOWS_DPI_AWARENESS", "permonitorv2")
         self._pygame = load_pygame("a game is played by hand")
         self.session = session
         self.line = CommandLine() if session.is_textual else None
@@ -69,7 +93,11 @@ class App:
             pygame.K_UP: -COLUMNS,
         }
         self._painter = Painter()
-        self._open_window(scale)
+        if not pygame.display.get_init():
+            open_window(session.game.title, scale)
+        if self.line is not None:
+            # A letter that is held is typed on, while a move that is held is played once.
+            pygame.key.set_repeat(400, 40)
 
     @property
     def scale(self) -> float:
@@ -137,20 +165,6 @@ class App:
             self.open = False
             self.session.close()
             self._pygame.display.quit()
-
-    def _open_window(self, scale: float) -> None:
-        pygame = self._pygame
-        pygame.display.init()
-        desktop = pygame.display.get_desktop_sizes()[0]
-        # The window's frame and the desktop's bars need room too.
-        share = min(scale, *(0.92 * d / s for d, s in zip(desktop, SIZE, strict=True)))
-        with as_file(files("gym_cards") / "art" / "back-45.png") as icon:
-            pygame.display.set_icon(pygame.image.load(str(icon)))
-        self.resize(round(SIZE[0] * share), round(SIZE[1] * share))
-        pygame.display.set_caption(f"{self.session.game.title} – gym-cards")
-        if self.line is not None:
-            # A letter that is held is typed on, while a move that is held is played once.
-            pygame.key.set_repeat(400, 40)
 
     def _fit(self) -> None:
         """Draws at the size that the window has now."""

@@ -111,6 +111,13 @@ def draw(painter: Painter, scene: Scene) -> None:
     _draw_buttons(painter, scene)
 
 
+def draw_waiting(painter: Painter, words: str) -> None:
+    """Draws a window in which nothing is to be seen yet."""
+    painter.background()
+    width, height = painter.size
+    painter.text(words, width / 2, height / 2, 24, theme.MUTED, bold=True, align="centre")
+
+
 def _panel(painter: Painter, rect: Rect) -> None:
     painter.box(rect, theme.PANEL, edge=theme.PANEL_EDGE)
 

@@ -10,7 +10,11 @@ def lines(path):
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-@pytest.mark.parametrize("name", ["NumberLine", "EZPoints", "Points24", "Blackjack", "Corridor"])
+@pytest.mark.parametrize(
+    "name",
+    ["NumberLine", "EZPoints", "Points24", "Blackjack", "Corridor"]
+    + [pytest.param("ALFWorld", marks=pytest.mark.slow)],
+)
 def test_a_recorded_episode_can_be_played_again(name, make_session, play, tmp_path):
     path = tmp_path / "episodes.jsonl"
     session = make_session(name, seed=5, recorder=Recorder(path))

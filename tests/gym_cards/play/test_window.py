@@ -74,6 +74,7 @@ def assert_picture_shows(app):
 
 @pytest.fixture
 def open_window(make_session, monkeypatch):
+    pygame.display.quit()
     monkeypatch.setattr(pygame.display, "get_desktop_sizes", lambda: [(4000, 3000)])
     apps = []
 
@@ -92,7 +93,9 @@ def names(app):
     return [move.name for move in app.session.moves]
 
 
-@pytest.mark.parametrize("name", ["NumberLine", "EZPoints", "Points24", "Blackjack", "Corridor"])
+@pytest.mark.parametrize(
+    "name", ["NumberLine", "EZPoints", "Points24", "Blackjack", "Corridor", "ALFWorld"]
+)
 def test_an_experts_episode_shows_every_picture(name, open_window):
     app, player = open_window(name, seed=2)
     assert pygame.display.get_surface().get_size() == (1280, 800)
