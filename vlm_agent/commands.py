@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from vlm_agent.configuration import packaged_configs, read_options, required_options
-from vlm_agent.demonstrations import expert_move
+from vlm_agent.demonstrations import lesson
 from vlm_agent.evaluate import Evaluation, PolicyLike, Step, evaluate
 from vlm_agent.model_options import LoadOptions
 from vlm_agent.options import JsonObject, check_least
@@ -242,7 +242,7 @@ def show(words: Sequence[str]) -> None:
         for name, value in observation.state.items():
             print(f"{name}: {value}" + ("   (told by the prompt)" * (name in observation.given)))
         if env.has_wrapper_attr("expert"):
-            action, reason = expert_move(env, observation)
+            action, reason = lesson(env, observation)
             print("--- an expert's reply ---")
             print(build_reply(observation, action, reason, cot=cot))
     finally:

@@ -92,7 +92,7 @@ class Demonstrator:
             action = int(self._rng.integers(len(observation.actions)))
             reason = explain(env, observation, action)
         else:
-            action, reason = expert_move(env, observation)
+            action, reason = lesson(env, observation)
         picture, _, terminated, truncated, info = env.step(env_action(observation, action))
         history = observation.remember(action, self.memory)
         if terminated or truncated:
@@ -119,6 +119,26 @@ def expert_move(env: gym.Env[Any, Any], observation: Observation) -> tuple[int, 
     """What the environment's expert does now, as an index into `observation.actions`, and why."""
     action, reason = env.get_wrapper_attr("expert")()
     return action_index(observation, action), reason
+
+
+def lesson(env: gym.Env[Any, Any], observation: Observation) -> tuple[int, str]:
+    """What a model should learn to do now, as an index into `observation.actions`, and why."""
+    action, reason = teach(env)
+    return action_index(observation, action), reason
+
+
+def teach(env: gym.Env[Any, Any]) -> tuple[Any, str]:
+    """The environment's own action and reason to learn from.
+
+    Where an expert knows more than pictures show, `demonstrate` is by a player who does not, so
+    that a model is not taught to say what it cannot see.
+
+    Raises:
+        AttributeError: If the environment has no expert.
+    """
+    name = "demonstrate" if env.has_wrapper_attr("demonstrate") else "expert"
+    action, reason = env.get_wrapper_attr(name)()
+    return action, reason
 
 
 def explain(env: gym.Env[Any, Any], observation: Observation, action: int) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm_agent.demonstrations import Demonstration, check_expert
+from vlm_agent.demonstrations import Demonstration, check_expert, teach
 from vlm_agent.evaluate import legal_action
 from vlm_agent.policy import VLMPolicy
 from vlm_agent.rollout import correction, penalty_for
@@ -212,7 +212,7 @@ class GroupCollector:
         """Plays a reply; gives what is seen then, or `None` at the end of the episode."""
         env = self.envs[index]
         if self.correct:
-            episode.corrections.append(correction(observation, *env.get_wrapper_attr("expert")()))
+            episode.corrections.append(correction(observation, *teach(env)))
         action = legal_action(reply, observation, self._rng)
         with tally.in_environment():
             picture, reward, terminated, truncated, info = env.step(env_action(observation, action))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm_agent.demonstrations import Demonstration
+from vlm_agent.demonstrations import Demonstration, teach
 from vlm_agent.evaluate import legal_action
 from vlm_agent.policy import VLMPolicy
 from vlm_agent.prompts import build_reply
@@ -228,7 +228,7 @@ class Collector:
 
     def _corrections(self) -> list[Demonstration]:
         try:
-            moves = self.envs.call("expert")
+            moves = [teach(env) for env in self.envs.envs]
         except AttributeError as error:
             raise ProtocolError(
                 f"{self.envs} has no `expert()` to correct thoughts by: offer one, or train "

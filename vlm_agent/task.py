@@ -6,6 +6,8 @@ The agent asks an environment only for plain values:
 - attribute `action_names: tuple[str, ...] | None`: the text of each discrete action; `None` means
   text actions, chosen from `info["admissible_commands"]`;
 - optional method `expert() -> (action, reason)`: what an optimal player does now, and why;
+- optional method `demonstrate() -> (action, reason)`: the same by a player who knows no more than
+  the pictures showed, where the expert does; demonstrations are then its;
 - optional method `explain(action) -> str`: a sentence that leads to the given action;
 - every `info`: `state: dict[str, str]`, `is_success: bool`, and optionally `given: tuple[str, ...]`
   (the state fields that the prompt tells) and `task: str` (the episode's own goal).

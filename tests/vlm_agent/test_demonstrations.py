@@ -85,3 +85,14 @@ def test_mistakes_are_clear_errors():
 
     with pytest.raises(ProtocolError, match="no `expert\\(\\)`"):
         Demonstrator(lambda: Mute(gym.make("CartPole-v1")))
+
+
+def test_a_player_who_sees_no_more_is_learnt_from_where_there_is_one():
+    class Honest(gym.Wrapper):
+        def demonstrate(self):
+            return 0, "I saw it"
+
+    demonstrator = Demonstrator(lambda: Honest(gym.make("gym_cards:gym_cards/NumberLine-v0")))
+    (first, *_) = next(iter(demonstrator))
+    demonstrator.close()
+    assert json.loads(first.reply)["thoughts"] == "I saw it"
