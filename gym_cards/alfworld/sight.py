@@ -57,7 +57,7 @@ def room_of(engine: Engine, floor: Iterable[tuple[float, float]]) -> Room:
             pose_of(unspell(places[identity])),
             openable=identity in openable,
         )
-        for _, identity, kind in engine.named("receptacletype")
+        for _, identity, kind in sorted(engine.named("receptacletype"))
         if identity in places
     }
     return Room(

@@ -12,8 +12,14 @@ def lines(path):
 
 @pytest.mark.parametrize(
     "name",
-    ["NumberLine", "EZPoints", "Points24", "Blackjack", "Corridor"]
-    + [pytest.param("ALFWorld", marks=pytest.mark.slow)],
+    [
+        "NumberLine",
+        "EZPoints",
+        "Points24",
+        "Blackjack",
+        "Corridor",
+        pytest.param("ALFWorld", marks=pytest.mark.slow),
+    ],
 )
 def test_a_recorded_episode_can_be_played_again(name, make_session, play, tmp_path):
     path = tmp_path / "episodes.jsonl"
