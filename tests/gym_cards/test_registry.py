@@ -377,7 +377,8 @@ def test_what_needs_a_reset_says_so(env_id):
 @pytest.mark.parametrize(
     ("env_id", "kwargs", "vectorised"),
     # Processes are slow to start, and the variants differ inside the sub-environments alone.
-    [(*env, SyncVectorEnv) for env in EVERY] + [(env_id, {}, AsyncVectorEnv) for env_id in IDS],
+    [(*env, SyncVectorEnv) for env in EVERY]
+    + [(f"gym_cards/{game}-v0", {}, AsyncVectorEnv) for game in STATE_KEYS],
     ids=str,
 )
 def test_vector_environments_keep_the_infos(env_id, kwargs, vectorised, autoreset):

@@ -91,7 +91,7 @@ def test_equals_gymnasiums_vector_of_single_environments(env_id, kwargs, mode):
     assert ours.action_space == theirs.action_space
     assert ours.metadata["autoreset_mode"] == theirs.metadata["autoreset_mode"] == mode
     ended = 0
-    for one, other in zip(playing(ours, mode, 11, 40), playing(theirs, mode, 11, 40), strict=True):
+    for one, other in zip(playing(ours, mode, 11, 30), playing(theirs, mode, 11, 30), strict=True):
         assert same(one[:-1], other[:-1])
         assert_same_form(one[-1], other[-1])
         assert ours.observation_space.contains(one[0])
