@@ -57,9 +57,10 @@ def scattered(
     across_x, turn_x = _room(corners, 0, width / 3, widest - width)
     across_y, turn_y = _room(corners, 1, height * 0.4, tallest - height)
     left, top, right, bottom = box
+    turns = look.rotation_jitter * min(turn_x, turn_y)
     # A turned card is taller, and has to stay inside as well.
-    turn_in = (bottom - top - height) / (tallest - height) if tallest > height else 1.0
-    turns = look.rotation_jitter * max(0.0, min(turn_x, turn_y, turn_in))
+    while turns > 0 and sprites.card(None, width, angle=turns).ink.shape[0] > bottom - top:
+        turns = max(0.0, turns - 0.5)
     places = []
     for index, (x, y) in enumerate(corners):
         across, down, turn = np.random.default_rng([seed, first + index]).uniform(-1, 1, 3)
