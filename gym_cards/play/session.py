@@ -191,9 +191,9 @@ class Session:
 
     @property
     def choices(self) -> list[Choice]:
-        """All moves, legal or not; in a textual game the admissible commands, 2 before 10."""
+        """All moves, legal or not; in a textual game the admissible commands."""
         if self.is_textual:
-            commands = sorted(self._info["admissible_commands"], key=_by_number)
+            commands = sorted(self._info["admissible_commands"], key=_by_use)
             return [Choice(name, name, True) for name in commands]
         names = self._env.get_wrapper_attr("action_names")
         mask = self._info.get("action_mask", np.ones(len(names), np.int8))
@@ -327,6 +327,7 @@ def _make(game: Game) -> gym.Env[Any, Any]:
     ) from refused
 
 
-def _by_number(command: str) -> list[tuple[int, str]]:
-    """What sorts commands by their words, and by their numbers as numbers."""
-    return [(int(word), "") if word.isdigit() else (-1, word) for word in command.split()]
+def _by_use(command: str) -> tuple[bool, list[tuple[int, str]]]:
+    """What sorts what can be done here before the ways elsewhere, and 2 before 10."""
+    words = [(int(word), "") if word.isdigit() else (-1, word) for word in command.split()]
+    return command.startswith("go to "), words

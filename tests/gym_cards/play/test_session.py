@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from gym_cards.exact import Exact, IntractableError
-from gym_cards.play.session import LARGE, Game, Session
+from gym_cards.play.session import LARGE, Game, Session, _by_use
 
 
 def legal(session):
@@ -155,6 +155,17 @@ def test_only_games_of_the_package_are_drawn_large(register, monkeypatch):
 def test_commands_are_sorted_by_their_numbers(make_session):
     names = legal(make_session("Corridor"))
     assert names == [f"go to room {room}" for room in range(1, 31)]
+
+
+def test_what_can_be_done_here_comes_first():
+    commands = ["go to bed 1", "look", "go to desk 1", "take mug 10 from bed 1", "take mug 2"]
+    assert sorted(commands, key=_by_use) == [
+        "look",
+        "take mug 2",
+        "take mug 10 from bed 1",
+        "go to bed 1",
+        "go to desk 1",
+    ]
 
 
 def test_greetings_and_the_goal_are_not_told_twice(register):
