@@ -14,13 +14,14 @@ from vlm_agent.parsing import parse
 from vlm_agent.task import Observation, Reply, Task, make_env, observe, task_of
 
 if TYPE_CHECKING:
-    from vlm_agent.policy import Settings, VLMPolicy
+    from vlm_agent.policy import VLMPolicy
     from vlm_agent.ppo import train_ppo
     from vlm_agent.ppo_config import PPOConfig
+    from vlm_agent.settings import Settings
     from vlm_agent.sft import SFTConfig, train_sft
 
 _WITH_TORCH = {
-    "Settings": "policy",
+    "Settings": "settings",
     "VLMPolicy": "policy",
     "PPOConfig": "ppo_config",
     "train_ppo": "ppo",

@@ -92,7 +92,7 @@ class Encoder:
             raise ValueError(
                 f"a batch of prompts with {sorted(counts)} pictures: the model of a "
                 f"{type(self.processor).__name__} needs the same number in each, since it cannot "
-                "tell a picture from padding"
+                "tell a picture from padding; without a memory of earlier steps, each has one"
             )
         prompts = [self.prompt(observation, cot=cot) for observation in observations]
         options: dict[str, Any] = {}

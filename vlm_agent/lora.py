@@ -161,10 +161,6 @@ def has_effect(model: Any) -> bool:
     return any(bool(p.any()) for name, p in model.named_parameters() if ".lora_B." in name)
 
 
-def _is_model(directory: Path) -> bool:
-    return (directory / "config.json").is_file()
-
-
 def merge(model: Any) -> Any:
     """Adds an adapter to the weights that it lies on.
 
@@ -182,3 +178,7 @@ def merge(model: Any) -> Any:
         )
     merged = model.merge_and_unload()
     return merged.requires_grad_(True)
+
+
+def _is_model(directory: Path) -> bool:
+    return (directory / "config.json").is_file()

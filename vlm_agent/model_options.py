@@ -16,7 +16,8 @@ class LoadOptions:
     """How a model's weights are read, to act with.
 
     Args:
-        dtype: Number format that the model computes in; auto is the one its weights are saved in.
+        dtype: Number format that the model computes in; auto is the one its weights are saved in,
+            and bfloat16 with 4 bits.
         load_in_4bit: Quantise the weights to 4 bits as they are read (needs bitsandbytes).
         trust_remote_code: Run the Python code that comes with a model; only for models whose
             authors you trust.

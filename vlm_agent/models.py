@@ -47,7 +47,8 @@ def load_model(name: str, options: LoadOptions) -> LoadedModel:
     check_name(name)
     training = options if isinstance(options, ModelOptions) else None
     base = lora.base_of(directory) if adapter else name
-    model = _read_weights(base, options)
+    # In full, so that a model knows its directory from a hub name even when that is gone.
+    model = _read_weights(str(Path(base).resolve()) if Path(base).is_dir() else base, options)
     compute_dtype = model.get_input_embeddings().weight.dtype
     if training is not None and compute_dtype == torch.float16:
         # A float16 checkpoint under "auto": its gradients would vanish.
@@ -87,14 +88,17 @@ def check_name(name: str) -> None:
 
 
 def _read_weights(name: str, options: LoadOptions) -> Any:
+    dtype = options.dtype
+    if options.load_in_4bit and dtype == "auto":
+        dtype = "bfloat16"
     arguments: dict[str, Any] = {
-        "dtype": options.dtype if options.dtype == "auto" else getattr(torch, options.dtype),
+        "dtype": dtype if dtype == "auto" else getattr(torch, dtype),
         "use_safetensors": True,
         "trust_remote_code": options.trust_remote_code,
     }
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if options.load_in_4bit:
-        arguments["quantization_config"] = _four_bits(options)
+        arguments["quantization_config"] = _four_bits(arguments["dtype"])
         arguments["device_map"] = {"": device}
     try:
         model: Any = AutoModelForImageTextToText.from_pretrained(name, **arguments)
@@ -114,7 +118,7 @@ def _read_weights(name: str, options: LoadOptions) -> Any:
     return model
 
 
-def _four_bits(options: LoadOptions) -> Any:
+def _four_bits(dtype: torch.dtype) -> Any:
     """NormalFloat of 4 bits, its constants quantised too (QLoRA, Dettmers et al. 2023)."""
     from transformers import BitsAndBytesConfig
 
@@ -122,7 +126,6 @@ def _four_bits(options: LoadOptions) -> Any:
         raise ImportError(
             "loading in 4 bits needs bitsandbytes, which is not installed: pip install bitsandbytes"
         )
-    dtype = torch.bfloat16 if options.dtype == "auto" else getattr(torch, options.dtype)
     return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",

@@ -12,7 +12,7 @@ import inspect
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -28,44 +28,9 @@ from vlm_agent.encoding import Encoder
 from vlm_agent.model_options import LoadOptions
 from vlm_agent.models import load_model
 from vlm_agent.parsing import parse
+from vlm_agent.settings import Settings
 from vlm_agent.task import Observation, Reply
 from vlm_agent.value_head import VALUE_HEAD_FILE, ValueHead
-
-_SETTINGS = "policy.json"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a policy writes its replies; saved with it.
-
-    Attributes:
-        cot: Whether it reads out the state and reasons before it acts.
-        temperature: Of sampling and of log-probabilities alike; 0 is greedy, to act only.
-        max_new_tokens: The longest reply, in tokens, the closing one included.
-        top_k: How many of the likeliest tokens may be written; 0 for all.
-        top_p: Of those, the fewest likeliest that together hold this probability may be written.
-        memory: How many steps of the episode, pictures and actions, its prompts recall.
-    """
-
-    cot: bool = True
-    temperature: float = 0.2
-    max_new_tokens: int = 256
-    top_k: int = 0
-    top_p: float = 1.0
-    memory: int = 0
-
-    def __post_init__(self) -> None:
-        """Refuses settings out of range."""
-        if self.temperature < 0:
-            raise ValueError(f"temperature {self.temperature} is negative: expected 0 or above")
-        if self.max_new_tokens < 1:
-            raise ValueError(f"max_new_tokens {self.max_new_tokens}: expected at least 1")
-        if self.top_k < 0:
-            raise ValueError(f"top_k {self.top_k} is negative: expected 0 or above")
-        if not 0 < self.top_p <= 1:
-            raise ValueError(f"top_p {self.top_p}: expected above 0, and at most 1")
-        if self.memory < 0:
-            raise ValueError(f"memory {self.memory} is negative: expected 0 or above")
 
 
 @dataclass(frozen=True)
@@ -157,7 +122,7 @@ class VLMPolicy(nn.Module):
     @property
     def has_adapter(self) -> bool:
         """Whether low-rank adapters are trained instead of all weights."""
-        return hasattr(self.model, "peft_config")
+        return hasattr(self.model, "get_base_model")
 
     @property
     def _weights_dtype(self) -> torch.dtype:
@@ -373,7 +338,7 @@ class VLMPolicy(nn.Module):
             self.model.save_pretrained(directory)
         self.processor.save_pretrained(directory)
         self.value_head.save(directory)
-        (directory / _SETTINGS).write_text(json.dumps(vars(self.settings), indent=2) + "\n")
+        self.settings.save(directory)
 
     @classmethod
     def load(
@@ -422,13 +387,15 @@ class VLMPolicy(nn.Module):
                 "memory": memory,
             }
             given: dict[str, Any] = {k: value for k, value in wanted.items() if value is not None}
-            settings = replace(_load_settings(directory / _SETTINGS), **given)
+            settings = replace(Settings.load(directory), **given)
             loaded = load_model(str(name), options or LoadOptions())
             policy = cls(
                 loaded.model, loaded.processor, settings, compute_dtype=loaded.compute_dtype
             )
             if (directory / VALUE_HEAD_FILE).is_file():
                 policy.value_head.load(directory)
+        except torch.OutOfMemoryError:
+            raise  # a RuntimeError too, but nothing is wrong with the files
         except (SafetensorError, RuntimeError, json.JSONDecodeError) as error:
             raise ValueError(f"{name} is damaged, or of another version: {error}") from error
         return policy
@@ -489,7 +456,7 @@ class VLMPolicy(nn.Module):
         """
         layers = [
             module
-            for module in self.network.modules()
+            for module in (self.network.modules() if torch.is_grad_enabled() else ())
             if getattr(module, "gradient_checkpointing", False) and not module.training
         ]
         dropped = [
@@ -575,13 +542,3 @@ class _Sampler(LogitsProcessor):
             chosen = (scores + policy.banned).argmax(-1, keepdim=True)
             self.log_probs.append(torch.zeros(len(scores), device=scores.device))
         return torch.full_like(scores, -torch.inf).scatter_(1, chosen, 0.0)
-
-
-def _load_settings(path: Path) -> Settings:
-    if not path.is_file():
-        return Settings()
-    saved = json.loads(path.read_text(encoding="utf-8"))
-    unknown = set(saved) - {field.name for field in fields(Settings)}
-    if unknown:
-        raise ValueError(f"{path} has unknown keys {sorted(unknown)}: is it of another version?")
-    return Settings(**saved)

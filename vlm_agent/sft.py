@@ -15,10 +15,11 @@ from transformers import get_cosine_with_min_lr_schedule_with_warmup
 from vlm_agent.demonstrations import Demonstration, Demonstrator
 from vlm_agent.model_options import ModelOptions
 from vlm_agent.options import JsonObject, check_least, check_not_negative, check_positive
-from vlm_agent.policy import Settings, VLMPolicy
+from vlm_agent.policy import VLMPolicy
 from vlm_agent.prompts import build_prompt
 from vlm_agent.recordings import RecordedDemonstrator
 from vlm_agent.runs import Run, peak_memory
+from vlm_agent.settings import Settings
 from vlm_agent.tiny import build_tiny
 
 

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from vlm_agent.demonstrations import Demonstrator
-from vlm_agent.policy import Settings, VLMPolicy
+from vlm_agent.policy import VLMPolicy
 from vlm_agent.prompts import build_prompt
+from vlm_agent.settings import Settings
 from vlm_agent.task import make_env, observe, task_of
 from vlm_agent.tiny import build_tiny
 
@@ -34,9 +35,7 @@ def make_policy(texts):
 
     def make(**settings):
         settings = {"temperature": 1.0, "max_new_tokens": 24, **settings}
-        policy = VLMPolicy(*build_tiny(texts), Settings(**settings))
-        policy.seed(8)  # draws replies of several lengths
-        return policy
+        return VLMPolicy(*build_tiny(texts), Settings(**settings))
 
     return make
 

@@ -13,7 +13,8 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 from tests.vlm_agent.architectures import ARCHITECTURES
 from vlm_agent.model_options import ModelOptions
 from vlm_agent.parsing import parse
-from vlm_agent.policy import Settings, VLMPolicy
+from vlm_agent.policy import VLMPolicy
+from vlm_agent.settings import Settings
 from vlm_agent.task import Observation, Task
 
 torch.set_num_threads(1)

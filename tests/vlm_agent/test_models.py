@@ -12,8 +12,9 @@ from tests.vlm_agent.architectures import ARCHITECTURES
 from vlm_agent.cli import main
 from vlm_agent.model_options import LoadOptions, ModelOptions
 from vlm_agent.models import load_model
-from vlm_agent.policy import Settings, VLMPolicy
+from vlm_agent.policy import VLMPolicy
 from vlm_agent.processors import load_processor
+from vlm_agent.settings import Settings
 from vlm_agent.value_head import VALUE_HEAD_FILE
 
 
@@ -84,9 +85,9 @@ def test_four_bits_hold_an_adapter_that_learns(saved, observations, tmp_path):
         log_probs(policy, observations, replies) - log_probs(exact, observations, replies)
     ).abs()
     assert 1e-4 < error.max() < 5
-    optimizer = torch.optim.Adam([p for p in policy.parameters() if p.requires_grad], lr=1e-2)
+    optimizer = torch.optim.Adam([p for p in policy.parameters() if p.requires_grad], lr=1e-3)
     losses = []
-    for _ in range(3):
+    for _ in range(4):
         loss = -policy.score(observations, tokens).log_probs.sum()
         optimizer.zero_grad()
         loss.backward()
@@ -101,6 +102,12 @@ def test_four_bits_hold_an_adapter_that_learns(saved, observations, tmp_path):
     torch.testing.assert_close(log_probs(again, observations, replies), after)
     with pytest.raises(ValueError, match="4 bits"):
         policy.merge_adapter()
+
+
+def test_four_bits_of_weights_saved_in_float16_are_trained_in_bfloat16(saved):
+    VLMPolicy.load(saved).model.half().save_pretrained(saved)
+    options = ModelOptions(load_in_4bit=True, lora=True, lora_rank=2)
+    assert load_model(str(saved), options).compute_dtype == torch.bfloat16
 
 
 def test_four_bits_without_bitsandbytes(saved, monkeypatch):
@@ -201,8 +208,12 @@ def test_an_adapter_without_its_model_is_a_clear_error(saved, tmp_path):
         VLMPolicy.load(tmp_path / "adapter")
 
 
-def test_a_model_without_a_name_is_saved_under_its_adapter(saved, observations, tmp_path):
-    policy = VLMPolicy.load(saved, options=ModelOptions(lora=True, lora_rank=2))
+def test_a_model_without_a_name_is_saved_under_its_adapter(
+    saved, observations, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    # Named as it would be on a command line, which looks like the name of a model on a hub.
+    policy = VLMPolicy.load(saved.name, options=ModelOptions(lora=True, lora_rank=2))
     shutil.rmtree(saved)  # as when a run replaces the one that it started from
     policy.save(tmp_path / "adapter")
     replies = policy.act(observations)

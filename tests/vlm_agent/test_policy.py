@@ -7,7 +7,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import GenerationConfig
 
 from vlm_agent.parsing import parse
-from vlm_agent.policy import Settings, VLMPolicy
+from vlm_agent.policy import VLMPolicy
+from vlm_agent.settings import Settings
 from vlm_agent.tiny import build_tiny, build_tokenizer
 
 
@@ -16,12 +17,19 @@ def all_scores(policy, observations, replies):
         return policy.score(observations, [reply.tokens for reply in replies])
 
 
+def cut(reply, length):
+    """The beginning of a reply, for replies of different lengths."""
+    return dataclasses.replace(
+        reply, tokens=reply.tokens[:length], log_probs=reply.log_probs[:length]
+    )
+
+
 def test_log_probs_of_sampling_are_those_of_scoring(make_policy, observations):
     policy = make_policy(temperature=0.7)
     with torch.no_grad():  # a fresh value head says 0 of everything
         for parameter in policy.value_head.parameters():
             parameter.normal_(std=0.1)
-    replies = policy.act(observations)
+    replies = [cut(reply, 24 - row) for row, reply in enumerate(policy.act(observations))]
     assert len({round(reply.value, 3) for reply in replies}) > 1
     scores = all_scores(policy, observations, replies)
     assert len({len(reply.tokens) for reply in replies}) > 1

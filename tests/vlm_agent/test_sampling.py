@@ -3,8 +3,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vlm_agent.policy import Settings
 from vlm_agent.sampling import draw, entropies, token_log_probs
+from vlm_agent.settings import Settings
 
 LOGITS = torch.tensor([[2.0, 1.0, 0.0, -1.0, -torch.inf]])
 
