@@ -144,7 +144,6 @@ class PPO:
         self._rng = np.random.default_rng(config.seed)
         self._parameters = [p for p in policy.parameters() if p.requires_grad]
         head = {id(parameter) for parameter in policy.value_head.parameters()}
-        value_rate = config.value_learning_rate
         groups: list[dict[str, Any]] = [
             {
                 "params": [p for p in self._parameters if id(p) not in head],
@@ -152,7 +151,7 @@ class PPO:
             },
             {
                 "params": list(policy.value_head.parameters()),
-                "peak": config.learning_rate if value_rate is None else value_rate,
+                "peak": value_learning_rate(config),
             },
         ]
         self.optimizer = torch.optim.Adam(groups, lr=config.learning_rate)
@@ -393,6 +392,12 @@ def _collector(config: PPOConfig, policy: VLMPolicy) -> Collector | GroupCollect
     return GroupCollector(config.env, config.num_envs, config.group_size, **options)
 
 
+def value_learning_rate(config: PPOConfig) -> float:
+    """The value head's learning rate: by default the model's."""
+    own = config.value_learning_rate
+    return config.learning_rate if own is None else own
+
+
 def _resolved(
     config: PPOConfig, policy: VLMPolicy, collector: Collector | GroupCollector
 ) -> PPOConfig:
@@ -405,6 +410,7 @@ def _resolved(
         top_p=settings.top_p,
         memory=settings.memory,
         illegal_penalty=collector.illegal_penalty,
+        value_learning_rate=value_learning_rate(config),
     )
 
 

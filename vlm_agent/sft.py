@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -99,6 +100,8 @@ def train_sft(config: SFTConfig) -> VLMPolicy:
         FileExistsError: If `config.out` holds anything already.
         RecordingError: If the recorded episodes cannot be played again.
     """
+    if config.learning_rate is None:
+        config = replace(config, learning_rate=2e-3 if config.model == "tiny" else 2e-5)
     demonstrator = _demonstrator(config)
     try:
         policy = _start(config, demonstrator)
@@ -152,12 +155,11 @@ def _start(config: SFTConfig, demonstrator: Iterable[list[Demonstration]]) -> VL
 def _train(
     config: SFTConfig, policy: VLMPolicy, demonstrator: Iterable[list[Demonstration]], run: Run
 ) -> None:
-    learning_rate = config.learning_rate
-    if learning_rate is None:
-        learning_rate = 2e-3 if config.model == "tiny" else 2e-5
     steps = -(-config.samples // config.batch_size)
     parameters = [p for p in policy.model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(
+        parameters, lr=cast(float, config.learning_rate), weight_decay=0.0
+    )
     schedule = get_cosine_with_min_lr_schedule_with_warmup(
         optimizer, num_warmup_steps=min(20, steps // 10), num_training_steps=steps, min_lr_rate=0.01
     )

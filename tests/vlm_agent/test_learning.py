@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from vlm_agent.configuration import load_config, read_options
 from vlm_agent.evaluate import evaluate
 from vlm_agent.policy import VLMPolicy
 from vlm_agent.ppo import train_ppo
@@ -72,17 +73,38 @@ def test_the_state_is_never_seen(reader):
     assert evaluate(WrongLabels(), NUMBER_LINE, episodes=32, num_envs=32, name="x") == plain
 
 
-def test_reward_teaches(tmp_path):
+@pytest.fixture(scope="module")
+def mover(tmp_path_factory):
+    """A tiny policy that moves at random, without reasons."""
+    out = tmp_path_factory.mktemp("runs") / "sft"
+    train_sft(
+        SFTConfig(
+            env=NUMBER_LINE, out=str(out), samples=768, cot=False, random_share=1.0,
+            max_new_tokens=8,
+        )
+    )  # fmt: skip
+    return str(out)
+
+
+@pytest.mark.parametrize(
+    "algorithm",
+    [
+        {},
+        pytest.param(
+            {"objective": "token", "thought_coef": 1.0, "value_warmup": 1, "kl_coef": 0.01},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param({"advantages": "grpo", "objective": "token"}, marks=pytest.mark.slow),
+        pytest.param({"advantages": "gigpo", "objective": "token"}, marks=pytest.mark.slow),
+    ],
+    ids=["step", "vl-dac", "grpo", "gigpo"],
+)
+def test_reward_teaches(tmp_path, mover, algorithm):
     """A policy that moves at random learns by reward alone, in a third party's environment that
     is found through its id and in which "+" is always right."""
-    start = SFTConfig(
-        env=NUMBER_LINE, out=str(tmp_path / "sft"), samples=768, cot=False, random_share=1.0,
-        max_new_tokens=8,
-    )  # fmt: skip
-    train_sft(start)
     settings = PPOConfig(
         env="upward:upward/Upward-v0",
-        model=start.out,
+        model=mover,
         out=str(tmp_path / "ppo"),
         cot=False,
         temperature=0.5,
@@ -98,6 +120,7 @@ def test_reward_teaches(tmp_path):
         final_learning_rate=1e-6,
         normalise_advantages=False,
         illegal_penalty=1.0,
+        **algorithm,
     )
 
     def success(directory):
@@ -105,9 +128,26 @@ def test_reward_teaches(tmp_path):
         policy = VLMPolicy.load(directory, temperature=1.0)
         return evaluate(policy, settings.env, episodes=200, num_envs=32).success_interval
 
-    before = success(start.out)
+    before = success(mover)
     train_ppo(settings)
     after = success(settings.out)
+    assert after[0] > before[1], (before, after)
+
+
+@pytest.mark.slow
+def test_guided_thoughts_teach(tmp_path):
+    """A policy that reads but decides at random learns by reward and from corrected thoughts."""
+    start = load_config(SFTConfig, "numberline-tiny", "sft", out=str(tmp_path / "sft"))
+    train_sft(start)
+    options = read_options(PPOConfig, "numberline-tiny", "ppo")
+    options.update(read_options(PPOConfig, "gtr", "ppo"))
+    options.update(model=start.out, out=str(tmp_path / "ppo"), total_steps=2048)
+    settings = PPOConfig(**options)
+    train_ppo(settings)
+    before, after = (
+        evaluate(VLMPolicy.load(run), NUMBER_LINE, episodes=200, num_envs=32).success_interval
+        for run in (start.out, settings.out)
+    )
     assert after[0] > before[1], (before, after)
 
 

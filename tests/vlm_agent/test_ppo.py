@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from vlm_agent.evaluate import evaluate
 from vlm_agent.groups import Episode, GroupRollout
 from vlm_agent.policy import VLMPolicy
 from vlm_agent.ppo import PPO, Corrections, make_batch, train_ppo
@@ -185,6 +186,7 @@ def test_a_run_saves_everything(make_policy, tmp_path):
     assert list((tmp_path / "out" / "tensorboard").iterdir())
     saved = json.loads((tmp_path / "out" / "run.json").read_text())
     resolved = {"memory": 0, "top_k": 0, "top_p": 1.0, "illegal_penalty": 0.0}
+    resolved["value_learning_rate"] = settings.learning_rate
     assert saved == json.loads(json.dumps({**dataclasses.asdict(settings), **resolved}))
     metrics = read_metrics(tmp_path / "out")
     assert [row["step"] for row in metrics] == [12, 24]
@@ -460,3 +462,16 @@ def test_every_metric_that_is_logged_is_explained(make_policy, tmp_path):
     keys = {key for row in read_metrics(tmp_path / "out") for key in row} - {"step"}
     assert {"train/entropy", "train/reference_kl", "train/imitation_loss"} <= keys
     assert not {key for key in keys if f"`{key}`" not in page}
+
+
+def test_a_policy_is_trained_saved_and_measured_with_its_memory(make_policy, tmp_path):
+    make_policy().save(tmp_path / "start")
+    train_ppo(config(tmp_path, env=NUMBER_LINE, memory=2))
+    assert all(row["train/first_ratio_error"] < 1e-3 for row in read_metrics(tmp_path / "out"))
+    seen = []
+    evaluate(
+        VLMPolicy.load(tmp_path / "out"), NUMBER_LINE, episodes=4, num_envs=2,
+        on_step=lambda step: seen.append((step.index, len(step.observation.history))),
+    )  # fmt: skip
+    assert max(index for index, _ in seen) > 2
+    assert all(remembered == min(index, 2) for index, remembered in seen)

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import pytest
@@ -62,3 +63,18 @@ def test_replies_parse_back(observation):
 def test_the_picture_comes_before_the_text():
     (message,) = build_messages("play")
     assert [part["type"] for part in message["content"]] == ["image", "text"]
+
+
+def test_a_prompt_recalls_what_was_done():
+    env = make_env("gym_cards/NumberLine-v0")
+    now = observe(task_of(env), *env.reset(seed=1))
+    assert "picture" not in build_prompt(now).removeprefix(now.task.description)
+    first = dataclasses.replace(now, history=now.remember(1, 2))
+    assert 'The first picture shows your last step, in which you chose "+".' in build_prompt(first)
+    second = dataclasses.replace(first, history=first.remember(0, 2))
+    assert 'your last 2 steps, oldest first, in which you chose "+", then "-".' in build_prompt(
+        second
+    )
+    assert len(second.remember(0, 2)) == 2, "the oldest goes first"
+    assert second.images[-1] is now.image
+    assert len(second.images) == 3

@@ -1,0 +1,34 @@
+import itertools
+
+import pytest
+import torch
+
+from vlm_agent.demonstrations import Demonstrator
+from vlm_agent.sft import SFTConfig, accumulate
+
+NUMBER_LINE = "gym_cards/NumberLine-v0"
+
+
+def test_accumulated_micro_batches_equal_one_batch(make_policy):
+    """Though replies differ in length, each of their tokens counts the same."""
+    policy = make_policy()
+    demonstrator = Demonstrator("gym_cards/Points24-v0", num_envs=6, memory=1)
+    batch = next(itertools.islice(demonstrator, 3, None))
+    demonstrator.close()
+    found = []
+    for size in (1, 4, 6):
+        policy.zero_grad()
+        loss, tokens = accumulate(policy, batch, size)
+        found.append(
+            (loss, [p.grad.clone() for p in policy.model.parameters() if p.grad is not None])
+        )
+        assert tokens == sum(len(policy.encode_reply(item.reply)) for item in batch)
+    for loss, gradients in found[1:]:
+        assert loss == pytest.approx(found[0][0], rel=1e-5)
+        torch.testing.assert_close(gradients, found[0][1], atol=1e-5, rtol=1e-3)
+
+
+@pytest.mark.parametrize("options", [{"lora": True}, {"dtype": "bfloat16"}])
+def test_the_tiny_model_takes_no_options_that_it_would_not_heed(options):
+    with pytest.raises(ValueError, match="built from nothing"):
+        SFTConfig(env=NUMBER_LINE, out="out", **options)
