@@ -262,7 +262,7 @@ def _master(name: str) -> Frame:
 
 def scaled(picture: Frame, width: int, height: int) -> Sprite:
     """A picture of shape (rows, columns, 4) at another size, by averaging areas."""
-    wide = picture.astype(np.int64)
+    wide = picture.astype(np.uint32)
     wide[..., :3] *= wide[..., 3:]
     area = picture.shape[0] * picture.shape[1]
     mean = (_resized(wide, width, height) + area // 2) // area
@@ -275,24 +275,32 @@ def pressed(sprite: Sprite, width: int, height: int) -> Sprite:
     """A sprite at another size."""
     rows, columns = sprite.clear.shape[:2]
     ink, clear = (
-        _resized(part.astype(np.int64), width, height) // (rows * columns) for part in sprite
+        _resized(part.astype(np.uint32), width, height) // (rows * columns) for part in sprite
     )
     return Sprite(ink.astype(np.uint16), clear.astype(np.uint16))
 
 
-def _resized(values: NDArray[np.int64], width: int, height: int) -> NDArray[np.int64]:
-    """Means of areas, times as many as there were pixels, shape (height, width, channels)."""
+def _resized(values: NDArray[np.uint32], width: int, height: int) -> NDArray[np.int64]:
+    """Means of areas, times as many as there were pixels, shape (height, width, channels).
+
+    Args:
+        values: At most 255 squared, shape (rows, columns, channels).
+        width: Of the result.
+        height: Of the result.
+    """
     tall = _resized_rows(values, height)
     return _resized_rows(tall.swapaxes(0, 1), width).swapaxes(0, 1)
 
 
-def _resized_rows(values: NDArray[np.int64], target: int) -> NDArray[np.int64]:
+def _resized_rows(values: NDArray[np.uint32] | NDArray[np.int64], target: int) -> NDArray[np.int64]:
     """Sums of the parts of rows that lie in each of `target` equal stretches, times `target`."""
     source = values.shape[0]
     if source % target == 0:
-        stretches = values.reshape(target, source // target, *values.shape[1:])
-        whole_rows: NDArray[np.int64] = stretches.sum(axis=1) * target
-        return whole_rows
+        stretch = source // target
+        total = values[::stretch].copy()
+        for row in range(1, stretch):
+            total += values[row::stretch]
+        return total.astype(np.int64) * target
     sums = np.zeros((source + 1, *values.shape[1:]), np.int64)
     np.cumsum(values, axis=0, out=sums[1:])
     whole, part = np.divmod(np.arange(target + 1) * source, target)

@@ -111,7 +111,7 @@ def draw_map(
     view_art.paste(frame, arrow, _within(x, width - side), _within(y, height - side))
 
 
-@functools.lru_cache(maxsize=32)
+@functools.lru_cache(maxsize=64)
 def room_map(
     known: tuple[Spotted, ...],
     floor: frozenset[tuple[float, float]],
@@ -199,7 +199,7 @@ def _placed(
                 return tuple(marks)
     marks = []
     for one in known:
-        tag, card = _tag(one, _SMALLEST, False)
+        tag, card = _tag(one.type, "", _SMALLEST)
         x, y = _corner(one, scale, card)
         x, y = _within(x, width - _SMALLEST), _within(y, height - _SMALLEST)
         marks.append(Mark(one.name, x, y, tag, card))
@@ -219,7 +219,7 @@ def _packed(
     taken = np.zeros((height // step, width // step), bool)
     marks = []
     for one in known:
-        tag, card = _tag(one, side, numbered)
+        tag, card = _tag(one.type, view_art.number(one.name) if numbered else "", side)
         rows, columns = (-(-pixels // step) for pixels in card.shape[:2])
         x, y = _corner(one, scale, card)
         spot = _nearest_free(taken, x // step, y // step, columns, rows)
@@ -259,18 +259,19 @@ def _nearest_free(
     return int(free_columns[best]), int(free_rows[best])
 
 
-def _tag(one: Spotted, side: int, numbered: bool) -> tuple[Sprite, Frame]:
-    """A receptacle's icon, with its number at the lower right, and the same on a bright card."""
-    tag = view_art.icon(one.type, side)
-    if numbered:
-        number = view_art.pill(view_art.number(one.name), side * 2 // 5, 10 * side)
-        rows, columns = number.clear.shape[:2]
+@functools.lru_cache(maxsize=2048)
+def _tag(kind: str, number: str, side: int) -> tuple[Sprite, Frame]:
+    """An icon, with a number at the lower right if there is one, and the same on a bright card."""
+    tag = view_art.icon(kind, side)
+    if number:
+        pill = view_art.pill(number, side * 2 // 5, 10 * side)
+        rows, columns = pill.clear.shape[:2]
         # The number covers the icon's corner alone.
         width = side + columns - min(side, columns) // 3
         bare = Sprite(
             np.zeros((side, width, 3), np.uint16), np.full((side, width, 1), 255, np.uint16)
         )
-        tag = view_art.over(view_art.over(bare, tag, 0, 0), number, width - columns, side - rows)
+        tag = view_art.over(view_art.over(bare, tag, 0, 0), pill, width - columns, side - rows)
     height, width = tag.clear.shape[:2]
     card = np.full((height, width, 3), _INK, np.uint8)
     card[1:-1, 1:-1] = _CARD

@@ -179,7 +179,7 @@ def _rows(area: _Area, n: int, most: int, side: int, gap: int) -> list[Spot]:
     return spots
 
 
-@functools.lru_cache(maxsize=48)
+@functools.lru_cache(maxsize=64)
 def _place(receptacle: Receptacle, room: Room, width: int, height: int, size: int) -> Frame:
     """One place with its name and what is to be seen in it, read-only."""
     kind, is_open = receptacle.type, receptacle.open or not receptacle.openable
