@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 from household import (  # noqa: F401 (each module enters its drawings)
     icons_bath,
     icons_desk,
@@ -32,6 +33,11 @@ WIDTHS = (300, 150)
 PLACE_PIXELS = 2.0
 PLACE_PEN = 1.8
 PLACE_SCALE = 3
+# How many colours a picture has, how often they are moved to the middle of what they stand
+# for, and how many new ones there are each time while there is room.
+COLOURS = 96
+ROUNDS = 24
+MOST_NEW = 24
 
 
 def write_icons() -> dict[str, object]:
@@ -49,8 +55,32 @@ def write_icons() -> dict[str, object]:
 
 
 def few_colours(picture: Image.Image) -> Image.Image:
-    """A picture of at most 256 colours and opacities."""
-    return picture.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    """A picture of few colours and opacities, chosen such that shading stays smooth."""
+    pixels = np.asarray(picture)
+    found, places, counts = np.unique(
+        pixels.reshape(-1, 4), axis=0, return_inverse=True, return_counts=True
+    )
+    colours = found.astype(np.float64)
+    rough = picture.quantize(COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    palette = np.unique(np.asarray(rough.convert("RGBA")).reshape(-1, 4), axis=0).astype(np.float64)
+    for _ in range(ROUNDS):
+        distances = (palette**2).sum(axis=1) - 2 * colours @ palette.T
+        nearest = distances.argmin(axis=1)
+        sums = np.zeros_like(palette)
+        np.add.at(sums, nearest, colours * counts[:, None])
+        weights = np.bincount(nearest, counts, len(palette))
+        used = weights > 0
+        palette[used] = sums[used] / weights[used, None]
+        # What is farthest from its colour, by its share of the picture, gets one of its own.
+        error = ((colours - palette[nearest]) ** 2).sum(axis=1) * counts
+        worst = np.argsort(error)[::-1][: min(MOST_NEW, COLOURS - len(palette))]
+        palette = np.concatenate([palette, colours[worst]])
+    # The last new colours stand for nothing yet.
+    table = np.round(palette[: nearest.max() + 1]).astype(np.uint8)
+    indices = nearest[places.reshape(-1)].reshape(pixels.shape[:2]).astype(np.uint8)
+    indexed = Image.fromarray(indices, "P")
+    indexed.putpalette(table.tobytes(), "RGBA")
+    return indexed
 
 
 def write_places() -> dict[str, dict[str, list[list[float | bool]]]]:

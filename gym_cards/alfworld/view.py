@@ -19,7 +19,7 @@ from gym_cards.alfworld.view_place import draw_places, draw_room
 
 View = Literal["first_person", "map", "both"]
 
-SMALLEST, LARGEST = 150, 1024
+SMALLEST, LARGEST = 150, 2048
 
 _HAND_GROUND: Colour = (74, 84, 110)
 
@@ -39,7 +39,7 @@ def draw(scene: Scene, *, view: View = "both", size: int = 300) -> Frame:
         view: "first_person" shows the place where the agent stands, or the room where that is no
             place, and its hand; "map" shows the room from above; "both" shows the first above the
             map, with the hand beside that.
-        size: Width and height in pixels, from 150 to 1024.
+        size: Width and height in pixels, from 150 to 2048.
 
     Returns:
         An array of shape (size, size, 3) and dtype uint8, which is the caller's own.

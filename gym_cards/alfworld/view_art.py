@@ -32,7 +32,7 @@ LIGHT: Colour = (252, 250, 244)
 PLACE_HEIGHT = 184
 PLACE_WIDTHS = (300, 150)
 
-_FONT_SIZES = (7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 20, 22, 24)
+_FONT_SIZES = (7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 20, 22, 24, 36, 72)
 # Marks of a state, in the order in which they are laid over an icon.
 _MARKS = ("hot", "cool", "clean")
 _NAME = re.compile(r"(.+) (\d+)", re.ASCII)
