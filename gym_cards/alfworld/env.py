@@ -12,7 +12,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from gym_cards.alfworld import experts, view
+from gym_cards.alfworld import experts
 from gym_cards.alfworld.dataset import (
     GameFiles,
     data_folder,
@@ -21,21 +21,23 @@ from gym_cards.alfworld.dataset import (
     keep_game,
     read_game,
 )
-from gym_cards.alfworld.engine import Engine, Moment
-from gym_cards.alfworld.floor_plans import SPLITS, Split, floor_of
+from gym_cards.alfworld.engine import Moment
+from gym_cards.alfworld.floor_plans import SPLITS, Split
 from gym_cards.alfworld.games import TASK_TYPES, TaskType, generate
-from gym_cards.alfworld.goals import Goal, success_rate
-from gym_cards.alfworld.sight import describe, look, room_of
+from gym_cards.alfworld.house import House, TextHouse
+from gym_cards.alfworld.thor import ThorHouse
 from gym_cards.alfworld.view import View
 from gym_cards.game import RENDER_MODES, Frame, check_integer
 from gym_cards.window import Window
 
 Reward = Literal["published", "sparse"]
+Backend = Literal["textworld", "thor"]
 
 MAX_COMMAND = 80
 """No command is longer, in characters."""
 _VIEWS: tuple[View, ...] = get_args(View)
 _REWARDS: tuple[Reward, ...] = get_args(Reward)
+_BACKENDS: tuple[Backend, ...] = get_args(Backend)
 _SEEDS = 2**31
 
 TASK_DESCRIPTION = (
@@ -135,6 +137,10 @@ class ALFWorldEnv(gym.Env[Frame, str]):
     - `view` (default `"both"`): `"first_person"`, `"map"` or `"both"`;
     - `size` (default 300): width and height of the picture, in pixels;
     - `reward` (default `"published"`): `"published"` or `"sparse"`;
+    - `backend` (default `"textworld"`): `"thor"` plays a downloaded data set in Unity, by the
+      package's own `AlfredThorEnv`, and shows its frames. Then `view` has no effect, `state` has
+      the one field "observation", and both experts are that environment's. It has not been run
+      against Unity yet;
     - `render_mode` (default `None`): `"rgb_array"` or `"human"`.
 
     ## Version History
@@ -161,6 +167,7 @@ class ALFWorldEnv(gym.Env[Frame, str]):
         view: View = "both",
         size: int = 300,
         reward: Reward = "published",
+        backend: Backend = "textworld",
         render_mode: str | None = None,
     ) -> None:
         if isinstance(task_types, str) or not task_types or set(task_types) - set(TASK_TYPES):
@@ -170,24 +177,25 @@ class ALFWorldEnv(gym.Env[Frame, str]):
         _check_one_of("split", split, SPLITS)
         _check_one_of("view", view, _VIEWS)
         _check_one_of("reward", reward, _REWARDS)
+        _check_one_of("backend", backend, _BACKENDS)
         _check_one_of("render_mode", render_mode, (None, *RENDER_MODES))
         self.task_types: tuple[TaskType, ...] = tuple(task_types)
         self.split: Split = split
         self.render_mode = render_mode
-        self._view: View = view
-        self._size = check_integer("size", size, 150)
+        size = check_integer("size", size, 150)
         self._reward: Reward = reward
         self._folder = data_folder(data)
+        paths = None
         if self._folder is not None:
-            find_games(self._folder, split, self.task_types)
-        self._engine = Engine()
+            paths = find_games(self._folder, split, self.task_types)
+        self._house: House = ThorHouse(paths, size) if backend == "thor" else TextHouse(view, size)
         self._window: Window | None = None
         self._playing = False
         self._moment: Moment | None = None
         self.action_space = spaces.Text(
             max_length=MAX_COMMAND, charset=string.ascii_letters + string.digits + " "
         )
-        self.observation_space = spaces.Box(0, 255, (self._size, self._size, 3), np.uint8)
+        self.observation_space = spaces.Box(0, 255, (size, size, 3), np.uint8)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -198,14 +206,11 @@ class ALFWorldEnv(gym.Env[Frame, str]):
             ValueError: If the options name no game.
         """
         super().reset(seed=seed)
-        files, floor, self._path = self._pick(options or {})
-        self._moment = self._engine.start(files.game)
-        self._room = room_of(self._engine, floor)
-        self._goal = Goal.read(files.trajectory)
+        files, self._path = self._pick(options or {})
+        self._moment = self._house.start(files, self._path)
         self._task = _task_in(self._moment.feedback)
-        self._memory = experts.Memory()
+        self._task_type = files.trajectory["task_type"]
         self._playing = True
-        self._look()
         if self.render_mode == "human":
             self.render()
         return self._frame(), self._info()
@@ -227,8 +232,7 @@ class ALFWorldEnv(gym.Env[Frame, str]):
                 "and after every end of an episode"
             )
         admissible = action.strip() in self._now.commands
-        self._moment = self._engine.step(action)
-        self._look()
+        self._moment = self._house.step(action)
         self._playing = not self._now.won
         if self.render_mode == "human":
             self.render()
@@ -259,7 +263,7 @@ class ALFWorldEnv(gym.Env[Frame, str]):
         if self._window is not None:
             self._window.close()
             self._window = None
-        self._engine.close()
+        self._house.close()
         self._playing = False
 
     def expert(self, privileged: bool = True) -> tuple[str, str]:
@@ -271,11 +275,8 @@ class ALFWorldEnv(gym.Env[Frame, str]):
                 since the game began, searches likely places first, and its reasons name only what
                 is in sight or remembered.
         """
-        now = self._now
-        memory = self._memory
-        if privileged:
-            memory = experts.all_knowing(self._engine, self._room)
-        return experts.play(self._goal, memory, now.commands)
+        _ = self._now
+        return self._house.expert(privileged)
 
     def demonstrate(self) -> tuple[str, str]:
         """What a player does who sees what the pictures show, so that a model can learn from it."""
@@ -291,10 +292,8 @@ class ALFWorldEnv(gym.Env[Frame, str]):
             raise gym.error.ResetNeeded("the game has no state yet: call reset() first")
         return self._moment
 
-    def _pick(
-        self, options: Mapping[str, Any]
-    ) -> tuple[GameFiles, Sequence[tuple[float, float]], Path]:
-        """The game to play, the floor of its room, and its path."""
+    def _pick(self, options: Mapping[str, Any]) -> tuple[GameFiles, Path]:
+        """The game to play, and its path."""
         if set(options) == {"game"}:
             path = Path(options["game"])
             if not path.is_file():
@@ -307,9 +306,8 @@ class ALFWorldEnv(gym.Env[Frame, str]):
             path = paths[int(self.np_random.integers(len(paths)))]
         else:
             game = generate(self.split, *self._name(options))
-            return files_of(game), game.plan.floor, keep_game(game)
-        files = read_game(path)
-        return files, floor_of(files.trajectory), path
+            return files_of(game), keep_game(game)
+        return read_game(path), path
 
     def _name(self, options: Mapping[str, Any]) -> tuple[TaskType, int]:
         """The task type and the seed of a generated game."""
@@ -325,13 +323,9 @@ class ALFWorldEnv(gym.Env[Frame, str]):
         seed = check_integer("options['game_seed']", options["game_seed"], 0)
         return options["task_type"], seed
 
-    def _look(self) -> None:
-        self._scene = look(self._engine, self._room)
-        self._memory.see(self._scene)
-
     def _frame(self) -> Frame:
         _ = self._now
-        return view.draw(self._scene, view=self._view, size=self._size)
+        return self._house.frame()
 
     def _info(self) -> dict[str, Any]:
         now = self._now
@@ -339,10 +333,10 @@ class ALFWorldEnv(gym.Env[Frame, str]):
             "observation_text": now.feedback,
             "admissible_commands": now.commands,
             "task": self._task,
-            "task_type": self._goal.task_type,
+            "task_type": self._task_type,
             "won": now.won,
-            "goal_condition_success_rate": success_rate(self._engine, self._goal),
-            "state": describe(self._scene),
+            "goal_condition_success_rate": self._house.success_rate(),
+            "state": self._house.state(),
             "is_success": now.won,
             "game": str(self._path),
         }

@@ -124,3 +124,14 @@ def test_a_name_inside_a_longer_one_does_not_count():
 def test_megabytes_are_read_in_one_pass(piece):
     # A parser that is not linear would stay here for hours.
     assert parse(piece * 300_000, ("+", "-")).action is None
+
+
+@pytest.mark.parametrize("shelf", [1, 2, 12])
+@pytest.mark.parametrize(
+    "reply", ["go to shelf {}", "I will go to shelf {}.", "Go to shelf {}, now"]
+)
+def test_the_longest_command_counts_and_no_part_of_a_number(shelf, reply):
+    commands = ["go to shelf 1", "go to shelf 12", "go to shelf 2", "look"]
+    text = json.dumps({"thoughts": "go to shelf 1", "action": reply.format(shelf)})
+    assert parse(text, commands).action == commands.index(f"go to shelf {shelf}")
+    assert parse(text, commands[:1]).action == (0 if shelf == 1 else None)

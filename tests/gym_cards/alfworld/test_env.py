@@ -169,12 +169,12 @@ def test_the_picture_is_drawn_from_what_is_seen(env):
     views = {name: gym.make(ID, size=150, view=name) for name in ("first_person", "map")}
     for name, other in views.items():
         picture, _ = other.reset(seed=3)
-        assert np.array_equal(picture, draw(other.unwrapped._scene, view=name, size=150))
+        assert np.array_equal(picture, draw(other.unwrapped._house.scene, view=name, size=150))
         other.close()
     for _ in range(30):
         picture, *_, info = env.step(rng.choice(info["admissible_commands"]))
-        assert np.array_equal(picture, draw(env.unwrapped._scene, view="both", size=150))
-        for piece in env.unwrapped._scene.here:
+        assert np.array_equal(picture, draw(env.unwrapped._house.scene, view="both", size=150))
+        for piece in env.unwrapped._house.scene.here:
             assert piece.name in info["state"]["location"]
             for thing in piece.contents or ():
                 assert thing.name in info["state"]["visible objects"]

@@ -59,9 +59,11 @@ def test_who_has_to_search_says_only_what_it_saw(env, task_type):
     for seed in range(2):
         info = start(env, task_type, 100 + seed)
         # All furniture is on the map; of things, only those that some picture showed.
-        seen = {piece.name for piece in env._scene.receptacles}
+        seen = {piece.name for piece in env._house.scene.receptacles}
         for _ in range(50):
-            seen |= {thing.name for piece in env._scene.here for thing in piece.contents or ()}
+            seen |= {
+                thing.name for piece in env._house.scene.here for thing in piece.contents or ()
+            }
             command, reason = env.demonstrate()
             assert set(NAME.findall(f"{command} {reason}")) <= seen
             *_, info = env.step(command)
@@ -75,11 +77,11 @@ def test_the_memory_holds_no_more_than_pictures_showed(env):
     rng = random.Random(5)
     shown = {}
     for _ in range(30):
-        for piece in env._scene.here:
+        for piece in env._house.scene.here:
             if piece.contents is not None:
                 shown[piece.name] = piece.contents
-        assert env._memory.contents == shown
-        assert env._memory.held == env._scene.held
+        assert env._house._memory.contents == shown
+        assert env._house._memory.held == env._house.scene.held
         *_, info = env.step(rng.choice(env._now.commands))
         if info["won"]:
             break
