@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from vlm_agent.configuration import load_config
 from vlm_agent.demonstrations import Demonstrator
 from vlm_agent.evaluate import Evaluation, Step, evaluate, play
 from vlm_agent.parsing import parse
@@ -41,6 +42,7 @@ __all__ = [
     "Task",
     "VLMPolicy",
     "evaluate",
+    "load_config",
     "make_env",
     "observe",
     "parse",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm_agent.demonstrations import Demonstration, teach
+from vlm_agent.demonstrations import Demonstration, check_expert, teach
 from vlm_agent.evaluate import legal_action
 from vlm_agent.policy import VLMPolicy
 from vlm_agent.prompts import build_reply
@@ -20,7 +20,6 @@ from vlm_agent.task import (
     Info,
     Moment,
     Observation,
-    ProtocolError,
     Reply,
     Task,
     action_index,
@@ -136,6 +135,8 @@ class Collector:
         correct: bool = False,
     ) -> None:
         self.envs = make_vector_env(env, num_envs, **(env_kwargs or {}))
+        if correct:
+            check_expert(self.envs.envs[0], "train without imitation_coef")
         self.task = Task(self.envs.call("task_description")[0], self.envs.call("action_names")[0])
         self.illegal_penalty = penalty_for(self.task, illegal_penalty)
         self.memory = memory
@@ -143,8 +144,6 @@ class Collector:
         self._rng = np.random.default_rng(seed)
         pictures, infos = self.envs.reset(seed=list(episode_seeds("training", seed, num_envs)))
         self._now = self._observe(pictures, infos, [()] * num_envs)
-        if correct:
-            self._corrections()  # asked once now, so that a missing expert is told of at once
         self._returns = np.zeros(num_envs)
         self._lengths = np.zeros(num_envs, dtype=int)
 
@@ -227,13 +226,7 @@ class Collector:
         ]
 
     def _corrections(self) -> list[Demonstration]:
-        try:
-            moves = [teach(env) for env in self.envs.envs]
-        except AttributeError as error:
-            raise ProtocolError(
-                f"{self.envs} has no `expert()` to correct thoughts by: offer one, or train "
-                "without imitation_coef"
-            ) from error
+        moves = [teach(env) for env in self.envs.envs]
         return [
             correction(observation, action, reason)
             for observation, (action, reason) in zip(self._now, moves, strict=True)

@@ -152,7 +152,7 @@ def test_an_expert_corrects_every_reply():
 
 
 def test_without_an_expert_nothing_is_corrected():
-    with pytest.raises(ProtocolError, match="no `expert\\(\\)` to correct"):
+    with pytest.raises(ProtocolError, match="no `expert\\(\\)`.*imitation_coef"):
         Collector(Counting, 1, correct=True)
 
 
