@@ -14,8 +14,9 @@ from PIL import Image
 
 from gym_cards.alfworld import view_art
 from gym_cards.alfworld.scene import Thing
-from gym_cards.alfworld.view_art import Colour, Frame
-from gym_cards.rendering import draw_text, text_width
+from gym_cards.alfworld.view_art import Colour
+from gym_cards.pictures.lettering import draw_text, text_width
+from gym_cards.pictures.sprites import Frame, paste
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images" / "alfworld"
 GROUND: Colour = (236, 230, 218)
@@ -45,7 +46,7 @@ def icon_entry(kind: str) -> Entry:
     def draw(cell: Frame) -> None:
         x = 4
         for side in (56, 36, 24):
-            view_art.paste(cell, view_art.icon(kind, side), x, 60 - side)
+            paste(cell, view_art.icon(kind, side), x, 60 - side)
             x += side + 2
 
     return kind, draw
@@ -55,7 +56,7 @@ def state_entry(label: str, seen: Thing) -> Entry:
     """An object in one state."""
 
     def draw(cell: Frame) -> None:
-        view_art.paste(cell, view_art.thing(seen, 56), 24, 4)
+        paste(cell, view_art.thing(seen, 56), 24, 4)
 
     return label, draw
 

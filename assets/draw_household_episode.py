@@ -13,8 +13,8 @@ from PIL import Image
 
 import gym_cards
 from gym_cards.alfworld import view_art
-from gym_cards.alfworld.view_art import Frame
-from gym_cards.rendering import draw_text
+from gym_cards.pictures.lettering import draw_text
+from gym_cards.pictures.sprites import Frame
 
 GIF = Path(__file__).resolve().parent.parent / "docs" / "images" / "alfworld" / "episode.gif"
 TASK = "pick_heat_then_place_in_recep"

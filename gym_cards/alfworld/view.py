@@ -13,9 +13,10 @@ import numpy as np
 
 from gym_cards.alfworld import view_art
 from gym_cards.alfworld.scene import Receptacle, Scene, Thing
-from gym_cards.alfworld.view_art import Colour, Frame, Room
+from gym_cards.alfworld.view_art import Colour, Room
 from gym_cards.alfworld.view_map import draw_map
 from gym_cards.alfworld.view_place import draw_places, draw_room
+from gym_cards.pictures.sprites import Frame, paste
 
 View = Literal["first_person", "map", "both"]
 
@@ -91,10 +92,10 @@ def _hand(held: Thing | None, width: int, height: int) -> Frame:
     frame[: max(1, height // 60)] = view_art.DARK
     if width < height * 2:
         frame[:, : max(1, height // 60)] = view_art.DARK
-    view_art.paste(frame, view_art.icon("#hand", side), (width - side) // 2, height - side)
+    paste(frame, view_art.icon("#hand", side), (width - side) // 2, height - side)
     if held is not None:
         thing = min(width, height) * 66 // 100
-        view_art.paste(
+        paste(
             frame, view_art.thing(held, thing), (width - thing) // 2, (height - thing) * 22 // 100
         )
     frame.flags.writeable = False

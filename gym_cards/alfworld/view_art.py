@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gym_cards.alfworld.scene import Thing
-from gym_cards.rendering import draw_text, text_width
+from gym_cards.pictures.lettering import draw_text, text_width
+from gym_cards.pictures.sprites import FONT_SIZES, Frame, Sprite, paste
 
-Frame = NDArray[np.uint8]
 Colour = tuple[int, int, int]
 Room = Literal["kitchen", "living", "bedroom", "bathroom"]
 
@@ -32,22 +32,10 @@ LIGHT: Colour = (252, 250, 244)
 PLACE_HEIGHT = 184
 PLACE_WIDTHS = (300, 150)
 
-_FONT_SIZES = (7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 20, 22, 24, 36, 72)
+_FONT_SIZES = FONT_SIZES["bold"]
 # Marks of a state, in the order in which they are laid over an icon.
 _MARKS = ("hot", "cool", "clean")
 _NAME = re.compile(r"(.+) (\d+)", re.ASCII)
-
-
-class Sprite(NamedTuple):
-    """A picture to be put on another one.
-
-    Attributes:
-        ink: Colour times opacity, shape (height, width, 3), dtype uint16.
-        clear: 255 minus the opacity, shape (height, width, 1), dtype uint16.
-    """
-
-    ink: NDArray[np.uint16]
-    clear: NDArray[np.uint16]
 
 
 class Bay(NamedTuple):
@@ -202,8 +190,15 @@ def pill(text: str, size: int, room: int) -> Sprite:
     for step in range(reach):
         for y in (step, height - 1 - step):
             opacity[y, : reach - step] = opacity[y, width - reach + step :] = 0
-    sprite = Sprite(colours // 255 * opacity, 255 - opacity)
+    sprite = blended(colours // 255 * opacity, 255 - opacity)
     return sprite if width <= room else pressed(sprite, room, height)
+
+
+def blended(ink: NDArray[Any], clear: NDArray[Any]) -> Sprite:
+    """A sprite from colour times opacity, shape (height, width, 3), and 255 minus the opacity."""
+    return Sprite(
+        ink.astype(np.uint16), clear.astype(np.uint16), np.zeros((0, *ink.shape[1:]), np.uint8), 0
+    )
 
 
 def over(below: Sprite, above: Sprite, x: int, y: int) -> Sprite:
@@ -214,15 +209,7 @@ def over(below: Sprite, above: Sprite, x: int, y: int) -> Sprite:
     ink[part] = above.ink + (ink[part] * above.clear + 127) // 255
     clear[part] = (clear[part] * above.clear + 127) // 255
     # Rounding must not let ink exceed what the opacity allows.
-    return Sprite(np.minimum(ink, 255 * (255 - clear)).astype(np.uint16), clear.astype(np.uint16))
-
-
-def paste(frame: Frame, sprite: Sprite, x: int, y: int) -> None:
-    """Puts a sprite on a frame, in place; it must lie within."""
-    height, width = sprite.clear.shape[:2]
-    below = frame[y : y + height, x : x + width]
-    # At most 255 * 255 + 127, which uint16 holds.
-    below[...] = (sprite.ink + below * sprite.clear + np.uint16(127)) // 255
+    return blended(np.minimum(ink, 255 * (255 - clear)), clear)
 
 
 def _font_size(wanted: float) -> int:
@@ -268,16 +255,17 @@ def scaled(picture: Frame, width: int, height: int) -> Sprite:
     mean = (_resized(wide, width, height) + area // 2) // area
     # Rounding must not let ink exceed what the opacity allows.
     ink = np.minimum(mean[..., :3], 255 * mean[..., 3:])
-    return Sprite(ink.astype(np.uint16), (255 - mean[..., 3:]).astype(np.uint16))
+    return blended(ink, 255 - mean[..., 3:])
 
 
 def pressed(sprite: Sprite, width: int, height: int) -> Sprite:
     """A sprite at another size."""
-    rows, columns = sprite.clear.shape[:2]
+    area = sprite.clear.shape[0] * sprite.clear.shape[1]
     ink, clear = (
-        _resized(part.astype(np.uint32), width, height) // (rows * columns) for part in sprite
+        _resized(part.astype(np.uint32), width, height) // area
+        for part in (sprite.ink, sprite.clear)
     )
-    return Sprite(ink.astype(np.uint16), clear.astype(np.uint16))
+    return blended(ink, clear)
 
 
 def _resized(values: NDArray[np.uint32], width: int, height: int) -> NDArray[np.int64]:

@@ -9,7 +9,8 @@ import numpy as np
 
 from gym_cards.alfworld import view_art
 from gym_cards.alfworld.scene import Pose, Receptacle
-from gym_cards.alfworld.view_art import Colour, Frame, Sprite
+from gym_cards.alfworld.view_art import Colour
+from gym_cards.pictures.sprites import Frame, Sprite, paste
 
 _GROUND: Colour = (222, 217, 208)
 _ROOM: Colour = (240, 236, 228)
@@ -108,7 +109,7 @@ def draw_map(
     side = arrow.clear.shape[0]
     x = scale.column(_centimetres(agent.x)) - side // 2
     y = scale.row(_centimetres(agent.z)) - side // 2
-    view_art.paste(frame, arrow, _within(x, width - side), _within(y, height - side))
+    paste(frame, arrow, _within(x, width - side), _within(y, height - side))
 
 
 @functools.lru_cache(maxsize=64)
@@ -132,7 +133,7 @@ def room_map(
         if max(abs(x - to[0]), abs(y - to[1])) > rows:
             _line(frame, (x, y), to)
     for mark in marks:
-        view_art.paste(frame, mark.tag, mark.x, mark.y)
+        paste(frame, mark.tag, mark.x, mark.y)
     frame.flags.writeable = False
     return frame, scale, marks
 
@@ -268,14 +269,12 @@ def _tag(kind: str, number: str, side: int) -> tuple[Sprite, Frame]:
         rows, columns = pill.clear.shape[:2]
         # The number covers the icon's corner alone.
         width = side + columns - min(side, columns) // 3
-        bare = Sprite(
-            np.zeros((side, width, 3), np.uint16), np.full((side, width, 1), 255, np.uint16)
-        )
+        bare = view_art.blended(np.zeros((side, width, 3)), np.full((side, width, 1), 255))
         tag = view_art.over(view_art.over(bare, tag, 0, 0), pill, width - columns, side - rows)
     height, width = tag.clear.shape[:2]
     card = np.full((height, width, 3), _INK, np.uint8)
     card[1:-1, 1:-1] = _CARD
-    view_art.paste(card, tag, 0, 0)
+    paste(card, tag, 0, 0)
     card.flags.writeable = False
     return tag, card
 
@@ -294,4 +293,4 @@ def _line(frame: Frame, start: tuple[int, int], end: tuple[int, int]) -> None:
 def _arrow(rotation: int, side: int) -> Sprite:
     """The agent's arrow: rotation 0 looks up, towards +z, and 1 to the right."""
     up = view_art.icon("#agent", side)
-    return Sprite(np.rot90(up.ink, -rotation).copy(), np.rot90(up.clear, -rotation).copy())
+    return view_art.blended(np.rot90(up.ink, -rotation), np.rot90(up.clear, -rotation))

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from gym_cards.alfworld import view_art
 from gym_cards.alfworld.scene import Receptacle, Thing
-from gym_cards.alfworld.view_art import Bay, Frame, Room
+from gym_cards.alfworld.view_art import Bay, Room
+from gym_cards.pictures.sprites import Frame, paste
 
 # The largest icons, and those below which things on a board stand one above the other, in units of
 # a picture that is 300 wide.
@@ -76,11 +77,11 @@ def draw_room(frame: Frame, receptacles: tuple[Receptacle, ...], room: Room, siz
     types = sorted(numbers, key=lambda kind: (-len(numbers[kind]), kind))
     spots = arrange([_ROOM_BAY], len(types), (width, height), (300, view_art.PLACE_HEIGHT), size)
     for kind, spot in zip(types, spots, strict=True):
-        view_art.paste(frame, view_art.icon(kind, spot.side), spot.x, spot.y)
+        paste(frame, view_art.icon(kind, spot.side), spot.x, spot.y)
         low, high = min(numbers[kind]), max(numbers[kind])
         mark = view_art.badge(str(low) if low == high else f"{low}-{high}", spot.side)
         rows, columns = mark.clear.shape[:2]
-        view_art.paste(frame, mark, spot.x + spot.side - columns, spot.y + spot.side - rows)
+        paste(frame, mark, spot.x + spot.side - columns, spot.y + spot.side - rows)
     _draw_label(frame, "room", size)
 
 
@@ -189,7 +190,7 @@ def _place(receptacle: Receptacle, room: Room, width: int, height: int, size: in
     units = view_art.place_units(width, height)
     spots = arrange(bays, len(things), (width, height), units, size)
     for seen, spot in zip(things, spots, strict=True):
-        view_art.paste(frame, view_art.thing(seen, spot.side), spot.x, spot.y)
+        paste(frame, view_art.thing(seen, spot.side), spot.x, spot.y)
     _draw_label(frame, receptacle.name, size)
     frame.flags.writeable = False
     return frame
@@ -199,4 +200,4 @@ def _draw_label(frame: Frame, text: str, size: int) -> None:
     """Writes a place's name into the upper left corner."""
     margin = max(1, size // 100)
     label = view_art.pill(text, view_art.label_size(size), frame.shape[1] - 2 * margin)
-    view_art.paste(frame, label, margin, margin)
+    paste(frame, label, margin, margin)

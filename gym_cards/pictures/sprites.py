@@ -21,7 +21,10 @@ from gym_cards.cards import RANKS, SUITS, Card
 Frame = NDArray[np.uint8]
 
 CARD_WIDTHS = (45, 54, 67, 70, 90, 135, 270)
-FONT_SIZES = {"bold": (16, 36, 72), "sans": (16, 20, 72)}
+FONT_SIZES: dict[str, tuple[int, ...]] = {
+    "bold": (*range(7, 17), 18, 20, 22, 24, 36, 72),
+    "sans": (16, 20, 72),
+}
 
 _MASTER_FONT_SIZE = 72
 # The suits that a four-colour deck has in colours of their own, in the order of their sheet.

@@ -7,6 +7,7 @@ import pytest
 
 from gym_cards.alfworld import view_art
 from gym_cards.alfworld.scene import Thing
+from gym_cards.pictures.sprites import paste
 
 OBJECT_NAMES = """
 AlarmClock Apple AppleSliced ArmChair BaseballBat BasketBall Bathtub BathtubBasin Bed Blinds Book
@@ -34,7 +35,7 @@ GREY = 200
 def on_grey(sprite):
     """A sprite on a plain ground, as whole numbers."""
     frame = np.full(sprite.ink.shape, GREY, np.uint8)
-    view_art.paste(frame, sprite, 0, 0)
+    paste(frame, sprite, 0, 0)
     return frame.astype(int)
 
 
@@ -99,8 +100,8 @@ def test_scaling_averages_areas():
 def test_sprites_on_sprites_are_those_on_frames():
     below, above = view_art.icon("Apple", 40), view_art.icon("#hot", 40)
     frame = np.full((40, 40, 3), GREY, np.uint8)
-    view_art.paste(frame, below, 0, 0)
-    view_art.paste(frame, above, 0, 0)
+    paste(frame, below, 0, 0)
+    paste(frame, above, 0, 0)
     both = on_grey(view_art.over(below, above, 0, 0))
     assert np.abs(both - frame).max() <= 2
 
