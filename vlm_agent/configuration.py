@@ -9,9 +9,9 @@ A file holds options by their names. Options that stand in a section named for a
     ppo:
       total_steps: 10240
 
-An option `extends: NAME` reads the options of another configuration first. Files that come with the
-package are named by their stem, such as `numberline`; the directory of a run stands for the
-configuration that was saved with it.
+An option `extends: NAME` reads the options of another configuration first; a path is taken from
+where the file lies. Files that come with the package are named by their stem, such as `numberline`;
+the directory of a run stands for the configuration that was saved with it.
 """
 
 from __future__ import annotations
@@ -57,9 +57,18 @@ def load_config(kind: type[Config], source: str | Path, section: str, **changes:
 
 def read_options(kind: type[Any], source: str | Path, section: str) -> dict[str, Any]:
     """The options that a file holds for a trainer; arguments and errors as for `load_config`."""
+    return _read(kind, source, section, Path(), ())
+
+
+def _read(
+    kind: type[Any], source: str | Path, section: str, folder: Path, extended_by: tuple[str, ...]
+) -> dict[str, Any]:
+    """The same of a file that may lie in a folder, and that other files extend."""
     import yaml
 
-    place, text = _find(source)
+    place, text = _find(source, folder)
+    if place in extended_by:
+        raise ValueError(f"{' extends '.join((*extended_by, place))}: a circle")
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -68,7 +77,9 @@ def read_options(kind: type[Any], source: str | Path, section: str) -> dict[str,
         raise ValueError(f"{place}: expected options by their names, such as `seed: 1`")
     options: dict[str, Any] = {}
     if "extends" in content:
-        options.update(read_options(kind, content.pop("extends"), section))
+        base = content.pop("extends")
+        folder = Path(place).parent
+        options.update(_read(kind, base, section, folder, (*extended_by, place)))
     sections = {name: content.pop(name) or {} for name in SECTIONS if name in content}
     if sections and section not in sections and not content:
         raise ValueError(f"{place} has no section {section!r}, only {', '.join(sections)}")
@@ -137,9 +148,9 @@ def required_options(kind: type[Any]) -> list[str]:
     ]
 
 
-def _find(source: str | Path) -> tuple[str, str]:
-    """Where a configuration lies, and its text."""
-    path = Path(source)
+def _find(source: str | Path, folder: Path) -> tuple[str, str]:
+    """Where a configuration lies, and its text; paths are taken from a folder."""
+    path = folder / source
     if path.is_dir():
         path = path / CONFIG_FILE
     if path.is_file():

@@ -76,10 +76,17 @@ def test_later_files_go_before_earlier_ones(tmp_path):
 
 
 def test_files_extend_others_and_have_sections(tmp_path):
-    base = write(tmp_path / "base.yaml", "seed: 1\nsft:\n  samples: 7\nppo:\n  epochs: 3\n")
-    path = write(tmp_path / "a.yaml", f"extends: {base}\nseed: 2\nsft:\n  batch_size: 4\n")
+    write(tmp_path / "base.yaml", "seed: 1\nsft:\n  samples: 7\nppo:\n  epochs: 3\n")
+    path = write(tmp_path / "a.yaml", "extends: base.yaml\nseed: 2\nsft:\n  batch_size: 4\n")
     assert read_options(SFTConfig, path, "sft") == {"seed": 2, "samples": 7, "batch_size": 4}
     assert read_options(PPOConfig, path, "ppo") == {"seed": 2, "epochs": 3}
+
+
+def test_files_do_not_extend_themselves(tmp_path):
+    write(tmp_path / "b.yaml", "extends: a.yaml\n")
+    path = write(tmp_path / "a.yaml", "extends: b.yaml\n")
+    with pytest.raises(ValueError, match="a.yaml extends .*b.yaml extends .*a.yaml: a circle"):
+        read_options(PPOConfig, path, "ppo")
 
 
 def test_the_configuration_of_a_run_runs_again(tmp_path):
