@@ -24,10 +24,10 @@ lint: $(INSTALLED)
 clean:
 	rm -rf .venv build dist *.egg-info
 
+# What alfworld is built on is compiled by scripts that call `python`: it has to be on the path.
 $(INSTALLED): pyproject.toml Makefile
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet "$(TORCH)"
-	# What alfworld is built on is compiled by scripts that call `python`.
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --quiet --editable ".[dev]"
 	touch $@

@@ -38,6 +38,7 @@ from gym_cards.alfworld.games import TASK_TYPES
 
 ID = "gym_cards/ALFWorld-v0"
 STEPS = 30
+PLAYERS = ("random", "unprivileged", "privileged")
 LIMIT = 50
 
 
@@ -178,22 +179,23 @@ def names(count: int, first: int) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def players(count: int, split: str) -> dict[str, dict[str, dict[str, float]]]:
-    """Success and mean length of the games won, of every player in every task type."""
+    """Success and lengths of every player's games in every task type."""
     env = make(split=split, view="map", size=150)
-    table: dict[str, dict[str, dict[str, float]]] = {}
-    for player in ("random", "unprivileged", "privileged"):
-        results: dict[str, list[tuple[bool, int]]] = {task_type: [] for task_type in TASK_TYPES}
-        for task_type, options in tqdm(list(names(count, 10_000)), desc=f"{split} {player}"):
-            results[task_type].append(play(env, player, options))
-        table[player] = {
+    results: dict[tuple[str, str], list[tuple[bool, int]]] = {}
+    for task_type, options in tqdm(list(names(count, 10_000)), desc=split):
+        for player in PLAYERS:
+            results.setdefault((player, task_type), []).append(play(env, player, options))
+    return {
+        player: {
             task_type: {
-                "success": sum(won for won, _ in played) / count,
-                "mean_steps": statistics.fmean([n for won, n in played if won] or [0]),
-                "most_steps": max(n for _, n in played),
+                "success": sum(won for won, _ in results[player, task_type]) / count,
+                "mean_steps": statistics.fmean(n for _, n in results[player, task_type]),
+                "most_steps": max(n for _, n in results[player, task_type]),
             }
-            for task_type, played in results.items()
+            for task_type in TASK_TYPES
         }
-    return table
+        for player in PLAYERS
+    }
 
 
 def check(count: int) -> dict[str, int]:

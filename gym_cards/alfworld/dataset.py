@@ -6,6 +6,7 @@ is the game, and `traj_data.json`, which tells its task.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -74,11 +75,15 @@ def keep_game(game: Game) -> Path:
     if folder.stat().st_uid != os.getuid():
         raise PermissionError(f"{folder} belongs to another user: set TMPDIR to a folder of yours")
     path = folder / LAYOUT / game.split / game.name / GAME
-    if not path.is_file():
+    try:
+        os.utime(path.parent)
+    except FileNotFoundError:
         write_game(game, folder / LAYOUT / game.split)
         trials = sorted(folder.glob(f"{LAYOUT}/*/*/*"), key=_age, reverse=True)
         for trial in trials[KEPT:]:
             shutil.rmtree(trial, ignore_errors=True)
+            with contextlib.suppress(OSError):  # other trials are there
+                trial.parent.rmdir()
     return path
 
 

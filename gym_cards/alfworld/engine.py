@@ -72,15 +72,24 @@ class Engine:
 
     def __init__(self) -> None:
         self._planner: ModuleType = packages.load("fast_downward")
+        self._take_library()
+
+    def close(self) -> None:
+        """Leaves the library to the next engine; a new start takes one again."""
+        self._leave()
+
+    def _take_library(self) -> None:
         try:
             self._library = _idle.pop()
         except IndexError:
             self._library = self._planner.load_lib()
-        self.close = weakref.finalize(self, _idle.append, self._library)
-        """Leaves the library to the next engine; this one is of no further use."""
+        # An engine that is forgotten leaves its library too.
+        self._leave = weakref.finalize(self, _idle.append, self._library)
 
     def start(self, game: Mapping[str, Any]) -> Moment:
         """Starts a game, given as the contents of its `game.tw-pddl`."""
+        if not self._leave.alive:
+            self._take_library()
         self._translation = translate(game["pddl_domain"], game["pddl_problem"])
         text = game["grammar"]
         sentence = _TASK.search(text)

@@ -26,7 +26,7 @@ from gym_cards.alfworld.floor_plans import SPLITS, Split
 from gym_cards.alfworld.games import TASK_TYPES, TaskType, generate
 from gym_cards.alfworld.house import House, TextHouse
 from gym_cards.alfworld.thor import ThorHouse
-from gym_cards.alfworld.view import View
+from gym_cards.alfworld.view import LARGEST, SMALLEST, View
 from gym_cards.game import RENDER_MODES, Frame, check_integer
 from gym_cards.window import Window
 
@@ -135,7 +135,7 @@ class ALFWorldEnv(gym.Env[Frame, str]):
       `None` for the one that the variable ALFWORLD_DATA names, if there is one; `"generated"` for
       generated games in any case;
     - `view` (default `"both"`): `"first_person"`, `"map"` or `"both"`;
-    - `size` (default 300): width and height of the picture, in pixels;
+    - `size` (default 300): width and height of the picture, in pixels, from 150 to 2048;
     - `reward` (default `"published"`): `"published"` or `"sparse"`;
     - `backend` (default `"textworld"`): `"thor"` plays a downloaded data set in Unity, by the
       package's own `AlfredThorEnv`, and shows its frames. Then `view` has no effect, `state` has
@@ -182,7 +182,9 @@ class ALFWorldEnv(gym.Env[Frame, str]):
         self.task_types: tuple[TaskType, ...] = tuple(task_types)
         self.split: Split = split
         self.render_mode = render_mode
-        size = check_integer("size", size, 150)
+        size = check_integer("size", size, SMALLEST)
+        if size > LARGEST:
+            raise ValueError(f"size={size}: expected at most {LARGEST}; pass a smaller one")
         self._reward: Reward = reward
         self._folder = data_folder(data)
         paths = None

@@ -326,6 +326,8 @@ def test_render_modes():
         ({"view": "top"}, "view='top': expected one of 'first_person', 'map'"),
         ({"reward": "dense"}, "reward='dense': expected one of 'published'"),
         ({"size": 20}, "size=20: expected a whole number of at least 150"),
+        ({"size": 4000}, "size=4000: expected at most 2048"),
+        ({"backend": "unity"}, "backend='unity': expected one of 'textworld', 'thor'"),
         ({"render_mode": "ansi"}, "render_mode='ansi': expected one of None, 'human'"),
         ({"data": "/nowhere"}, "the argument data names /nowhere: expected a folder"),
     ],
@@ -349,6 +351,18 @@ def test_bad_arguments_are_an_error(arguments, message):
 def test_bad_options_are_an_error(env, options):
     with pytest.raises(ValueError, match=r"options.*expected"):
         env.reset(options=options)
+
+
+def test_a_closed_environment_can_be_started_again(env):
+    first = env.reset(seed=3)[1]
+    env.unwrapped.close()
+    with pytest.raises(gym.error.ResetNeeded):
+        env.unwrapped.step("look")
+    with gym.make(ID, size=150) as other:
+        other.reset(seed=4)
+        assert env.reset(seed=3)[1] == first
+        one, two = env.unwrapped._house._engine, other.unwrapped._house._engine
+        assert one._library is not two._library
 
 
 def test_bad_actions_and_what_needs_a_reset(env):
