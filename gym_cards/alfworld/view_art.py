@@ -48,6 +48,7 @@ class Bay(NamedTuple):
     deep: bool
 
 
+@functools.cache
 def icon_types() -> frozenset[str]:
     """Every type that there is an icon for."""
     return frozenset(name for name in _index()["icons"]["names"] if name[0] != "#")
@@ -165,33 +166,34 @@ def pill(text: str, size: int, room: int) -> Sprite:
     fitting = [s for s in _FONT_SIZES if s <= max(size, _FONT_SIZES[0])]
     sizes = [s for s in fitting if text_width(text, f"bold-{s}") + s // 2 <= room]
     size = (sizes or fitting[:1])[-1]
-    font = f"bold-{size}"
-    frame = np.zeros((2 * size, text_width(text, font) + 2 * size, 3), np.uint8)
-    draw_text(frame, text, size, 0, font, (255, 255, 255))
-    ink = frame[..., 0].astype(np.uint16)
-    rows, columns = ink.nonzero()
-    # All digits and letters share a line, so that pills of one size are of one height.
-    line = np.zeros_like(frame)
-    draw_text(line, "0", 0, 0, font, (255, 255, 255))
-    digits = line[..., 0].nonzero()[0]
-    top = min(int(digits.min()), int(rows.min()))
-    bottom = max(int(digits.max()), int(rows.max())) + 1
+    letters = _letters(text, f"bold-{size}")
     pad = max(1, size // 7)
-    height, width = bottom - top + 2 * pad, int(np.ptp(columns)) + 1 + 2 * pad + size // 5
-    letters = np.zeros((height, width), np.uint16)
-    left = pad + size // 10
-    cut = ink[top:bottom, columns.min() : columns.max() + 1]
-    letters[pad : pad + cut.shape[0], left : left + cut.shape[1]] = cut
-    colours = np.array(DARK, np.uint16) * (255 - letters[..., None]) + letters[
-        ..., None
-    ] * np.array(LIGHT, np.uint16)
+    side = pad + size // 10
+    letters = np.pad(letters, ((pad, pad), (side, side)))[..., None]
+    colours = np.array(DARK, np.uint16) * (255 - letters) + np.array(LIGHT, np.uint16) * letters
+    height, width, _ = letters.shape
     opacity = np.full((height, width, 1), 255, np.uint16)
+    # The corners are cut off.
     reach = max(1, size // 6)
     for step in range(reach):
         for y in (step, height - 1 - step):
             opacity[y, : reach - step] = opacity[y, width - reach + step :] = 0
     sprite = blended(colours // 255 * opacity, 255 - opacity)
     return sprite if width <= room else pressed(sprite, room, height)
+
+
+def _letters(text: str, font: str) -> NDArray[np.uint16]:
+    """The coverage of a text, cut to its ink, but never lower than digits are."""
+    reach = 2 * int(font.rpartition("-")[2])
+    frame = np.zeros((reach, text_width(text, font) + 2 * reach, 3), np.uint8)
+    draw_text(frame, "0", 0, 0, font, (255, 255, 255))
+    rows = frame[..., 0].any(axis=1)
+    frame[...] = 0
+    draw_text(frame, text, reach, 0, font, (255, 255, 255))
+    ink = frame[..., 0].astype(np.uint16)
+    lines = np.flatnonzero(rows | ink.any(axis=1))
+    columns = np.flatnonzero(ink.any(axis=0))
+    return ink[lines[0] : lines[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def blended(ink: NDArray[Any], clear: NDArray[Any]) -> Sprite:
