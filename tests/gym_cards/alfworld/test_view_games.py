@@ -1,10 +1,13 @@
 """Pictures of whole games: what they show is the state, all of it and no more."""
 
-import gymnasium as gym
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from gym_cards.alfworld.env import TASK_TYPES
+from gym_cards.alfworld.dataset import files_of
+from gym_cards.alfworld.games import TASK_TYPES, generate
+from gym_cards.alfworld.house import TextHouse
 from gym_cards.alfworld.view import draw
 
 
@@ -13,17 +16,14 @@ def moments():
     """The scenes, states and pictures of random play in a game of each task type."""
     rng = np.random.default_rng(5)
     found = {}
-    for index, task_type in enumerate(TASK_TYPES):
-        env = gym.make("gym_cards/ALFWorld-v0", task_types=(task_type,))
-        picture, info = env.reset(seed=index)
-        game = found.setdefault(task_type, [])
-        for _ in range(25):
-            game.append((env.unwrapped._scene, info["state"], picture))
-            command = str(rng.choice(info["admissible_commands"]))
-            picture, _, terminated, truncated, info = env.step(command)
-            if terminated or truncated:
-                break
-        env.close()
+    house = TextHouse("both", 300)
+    for seed, task_type in enumerate(TASK_TYPES):
+        moment = house.start(files_of(generate("train", task_type, seed)), Path())
+        found[task_type] = [(house.scene, house.state(), house.frame())]
+        while len(found[task_type]) < 25 and not moment.won:
+            moment = house.step(str(rng.choice(moment.commands)))
+            found[task_type].append((house.scene, house.state(), house.frame()))
+    house.close()
     return found
 
 
