@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import gymnasium as gym
 import pytest
 
 from gym_cards.play.recording import Recorder
@@ -11,20 +12,53 @@ from gym_cards.play.session import Game, Session
 ROOT = Path(__file__).parents[1]
 
 
+def read(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
 def python_blocks(name):
-    return re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(encoding="utf-8"), re.DOTALL)
+    return re.findall(r"```python\n(.*?)```", read(name), re.DOTALL)
 
 
-def test_the_ten_lines_of_the_readme(capsys):
-    (block,) = python_blocks("README.md")
-    exec(compile(block, "README.md", "exec"), {})
-    assert "{'cards': 'J 7 10 8', 'current formula': ''}" in capsys.readouterr().out
+def run(name):
+    exec(compile("".join(python_blocks(name)), name, "exec"), {"__name__": "page"})
+
+
+# What the comments beside the code say that it prints.
+PRINTED = {
+    "README.md": ["{'cards': 'J 2 8 J', 'current formula': ''}", "\ncards: 4 5 K 6\n"],
+    "docs/index.md": [],
+    "docs/exact.md": [],
+    "docs/new-environment.md": ["1.0\n1.0\n(3, 150, 150, 3)"],
+    "docs/vector.md": [],
+    "docs/wrappers.md": ["cards: 4 5 K 6\ncurrent formula: \n", "-3.0 malformed\n"],
+}
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_the_code_of_a_page_runs(name, capsys):
+    before = set(gym.registry)
+    run(name)
+    for env_id in set(gym.registry) - before:
+        del gym.registry[env_id]
+    printed = capsys.readouterr().out
+    assert not [text for text in PRINTED[name] if text not in printed]
+
+
+def test_the_readme_lists_every_variant():
+    rows = re.findall(r"^\| `(gym_cards/\S+)` \| `(.*?)` \|", read("README.md"), re.MULTILINE)
+    registered = {
+        spec.id: ", ".join(f"{name}={value!r}" for name, value in spec.kwargs.items())
+        for spec in gym.registry.values()
+        if spec.namespace == "gym_cards" and spec.kwargs
+    }
+    assert dict(rows) == registered
 
 
 @pytest.mark.slow
 def test_the_agent_in_python(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    exec(compile("".join(python_blocks("docs/agent.md")), "docs/agent.md", "exec"), {})
+    run("docs/agent.md")
     assert "success_rate" in capsys.readouterr().out
 
 
@@ -32,8 +66,7 @@ def test_recordings_in_python(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     session = Session(Game("gym_cards/Points24-v0", {}, 3), Recorder("points.jsonl"))
     session.play(session.choices[-1])
-    (block,) = python_blocks("docs/play.md")
-    exec(compile(block, "docs/play.md", "exec"), {})
+    run("docs/play.md")
     assert f"{session.state} {{" in capsys.readouterr().out
 
 

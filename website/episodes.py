@@ -1,0 +1,170 @@
+"""An expert's episode as an animated picture."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+import gym_cards
+
+FONTS = Path(gym_cards.__file__).parent / "art"
+SEEDS = range(20)
+LONG_ENOUGH = 4
+SECONDS, LAST_SECONDS = 1.6, 4.0
+CAPTION = 60
+LIMIT = 150_000
+GROUND, BRIGHT, DIM = (0x1D, 0x24, 0x2B), (0xFF, 0xFF, 0xFF), (0xB9, 0xC4, 0xCE)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What the expert saw, and what it did then.
+
+    Attributes:
+        picture: uint8, shape (height, width, 3).
+        action: The text of the action; empty at the end of the episode.
+        reason: The expert's reason for it.
+        reward: What the action brought.
+    """
+
+    picture: NDArray[np.uint8]
+    action: str = ""
+    reason: str = ""
+    reward: float = 0.0
+
+
+@dataclass(frozen=True)
+class Episode:
+    """An episode from its first picture to its last.
+
+    Attributes:
+        seed: What it was reset with.
+        task: The episode's own goal, if it has one.
+        moments: What was seen, the end included.
+        won: Whether it counts as a success.
+    """
+
+    seed: int
+    task: str
+    moments: tuple[Moment, ...]
+    won: bool
+
+    @property
+    def steps(self) -> int:
+        """How many actions there were."""
+        return len(self.moments) - 1
+
+    @property
+    def total(self) -> float:
+        """The sum of all rewards."""
+        return sum(moment.reward for moment in self.moments)
+
+
+def play(env: gym.Env[Any, Any], seed: int) -> Episode:
+    """Has the expert play an episode."""
+    _, info = env.reset(seed=seed)
+    task = str(info.get("task", ""))
+    names = env.get_wrapper_attr("action_names")
+    moments = []
+    ended = False
+    while not ended:
+        picture: Any = env.render()
+        action, reason = env.get_wrapper_attr("expert")()
+        _, reward, terminated, truncated, info = env.step(action)
+        name = action if names is None else names[action]
+        moments.append(Moment(picture, name, reason, float(reward)))
+        ended = terminated or truncated
+    last: Any = env.render()
+    return Episode(seed, task, (*moments, Moment(last)), bool(info["is_success"]))
+
+
+def example(env_id: str) -> Episode:
+    """A won episode that is long enough to tell something.
+
+    It is the first one, by seed, of four steps or more, or else the longest of those that were won.
+    """
+    env = gym.make(env_id, render_mode="rgb_array", disable_env_checker=True)
+    best = play(env, SEEDS[0])
+    for seed in SEEDS[1:]:
+        if best.won and best.steps >= LONG_ENOUGH:
+            break
+        best = max(best, play(env, seed), key=lambda episode: (episode.won, episode.steps))
+    env.close()
+    return best
+
+
+def animation(episode: Episode) -> bytes:
+    """The episode as a GIF: each picture with the action that is chosen on it, and the reason.
+
+    The number on the right is the reward that led to the picture.
+    """
+    *moments, last = episode.moments
+    frames, reward = [], 0.0
+    for moment in moments:
+        frames.append(_captioned(moment.picture, moment.action, moment.reason, reward))
+        reward = moment.reward
+    frames.append(_captioned(last.picture, f"sum of rewards {episode.total:g}", "", reward))
+    seconds = [SECONDS] * len(moments) + [LAST_SECONDS]
+    for colours in (256, 192, 128, 64):
+        gif = to_gif(frames, seconds, colours)
+        if len(gif) < LIMIT:
+            break
+    return gif
+
+
+def to_gif(frames: Sequence[Image.Image], seconds: Sequence[float], colours: int) -> bytes:
+    """Pictures of one size as an endless GIF; with one palette, what stays costs nothing."""
+    width, height = frames[0].size
+    strip = Image.new("RGB", (width, height * len(frames)))
+    for row, frame in enumerate(frames):
+        strip.paste(frame, (0, height * row))
+    # A sample is enough to choose the colours by, and this way of choosing keeps rare ones.
+    sample = strip.resize((width // 2, strip.height // 2), Image.Resampling.NEAREST)
+    palette = sample.quantize(colours, Image.Quantize.MAXCOVERAGE, kmeans=2)
+    flat = strip.quantize(palette=palette, dither=Image.Dither.NONE)
+    parts = [flat.crop((0, height * i, width, height * (i + 1))) for i in range(len(frames))]
+    file = io.BytesIO()
+    parts[0].save(
+        file,
+        "GIF",
+        save_all=True,
+        append_images=parts[1:],
+        duration=[round(1000 * time) for time in seconds],
+        loop=0,
+        optimize=False,
+    )
+    return file.getvalue()
+
+
+def _captioned(picture: NDArray[np.uint8], action: str, reason: str, reward: float) -> Image.Image:
+    """A picture with a strip below it."""
+    height, width = picture.shape[:2]
+    image = Image.new("RGB", (width, height + CAPTION), GROUND)
+    image.paste(Image.fromarray(picture))
+    pen = ImageDraw.Draw(image)
+    bold = ImageFont.truetype(str(FONTS / "Inter-Bold.ttf"), 14)
+    plain = ImageFont.truetype(str(FONTS / "Inter-Medium.ttf"), 12)
+    pen.text((8, height + 17), action, BRIGHT, bold, anchor="ls")
+    if reward:
+        pen.text((width - 8, height + 17), f"{reward:+g}", DIM, bold, anchor="rs")
+    for row, line in enumerate(_wrapped(reason, plain, width - 16)[:2]):
+        pen.text((8, height + 34 + 15 * row), line, DIM, plain, anchor="ls")
+    return image
+
+
+def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
+    """The text in lines that fit."""
+    for characters in range(len(text), 0, -1):
+        lines = textwrap.wrap(text, characters)
+        if all(font.getlength(line) <= width for line in lines):
+            return lines
+    return []
