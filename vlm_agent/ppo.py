@@ -254,6 +254,12 @@ class PPO:
         if not warming:
             loss = loss + self._regularisers(part, scores, losses)
         (share * loss).backward()
+        if config.imitation_coef > 0 and not warming:
+            # A backward pass of its own, so that one forward pass at a time takes memory.
+            losses["imitation_loss"] = thought_loss(
+                self.policy, self._corrections.sample(len(part))
+            )
+            (share * config.imitation_coef * losses["imitation_loss"]).backward()
         with torch.no_grad():
             outside = ((ratio - 1).abs() > config.clip).float()
             # Schulman's estimator with low variance: E[(r - 1) - log r].
@@ -280,10 +286,6 @@ class PPO:
             kl = mean_over_tokens(kl_estimate(scores.log_probs, reference), tokens)
             losses["reference_kl"] = kl.mean()
             total = total + config.kl_coef * losses["reference_kl"]
-        if config.imitation_coef > 0:
-            corrected = self._corrections.sample(len(part))
-            losses["imitation_loss"] = thought_loss(self.policy, corrected)
-            total = total + config.imitation_coef * losses["imitation_loss"]
         return total
 
     def _standardise(self, batch: Batch) -> None:
