@@ -75,18 +75,3 @@ def test_the_commands_of_the_guide_run(folder, capsys):
 def test_the_expert_of_the_guide_wins(folder):
     assert evaluate("expert", "lake/Lake-v0", episodes=4).success_rate == 1.0
     assert evaluate("random", "lake/Lake-v0", episodes=50).success_rate < 0.3
-
-
-@pytest.mark.slow
-def test_the_lake_is_learned_from_pictures(folder):
-    """The tiny model learns where it stands from demonstrations, half of them random."""
-    sft = "sft --config tiny --env lake/Lake-v0 --samples 2048 --random-share 0.5 --out sft"
-    assert main(sft.split()) == 0
-    ppo = "ppo --config tiny --env lake/Lake-v0 --model sft --total-steps 5120 --out ppo"
-    assert main(ppo.split()) == 0
-    rows = read_metrics("ppo")
-    assert rows[-1]["rollout/perception"] > 0.9
-    first, last = (
-        sum(r["rollout/success_rate"] for r in part) / 3 for part in (rows[:3], rows[-3:])
-    )
-    assert last > first
