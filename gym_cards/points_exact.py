@@ -27,6 +27,7 @@ def exact(
     The rewards are those of the games: 10 for "=" with a correct formula and -1 with any other, -1
     for a refused number, and -1 for the action that meets a formula of more than `max_length`
     tokens, which ends the episode too. There are two ways to play on optimally:
+
     - to finish the formula in as few tokens as possible, where it can still win: n tokens make
       that worth `10 * gamma ** n`. Refused numbers are never of use, by either rules;
     - where it cannot, to append operators until the episode is cut off, so that the inevitable -1

@@ -17,6 +17,7 @@ type behave alike from then on (a zero's sign can change nothing but the sign of
 the shortest text of each is enough.
 
 What is left out is never needed in a shortest formula:
+
 - a blank, that is, a number that is refused: it changes the reading of a text only by separating
   what would join, and two numbers, stars or slashes with a gap between them are an error;
 - a leading plus, two signs in a row that cancel, brackets around a number or around brackets.

@@ -44,7 +44,7 @@ def assert_shown(shown, episode):
     for index, frame in enumerate(shown):
         assert frame.shape == (height + episodes.CAPTION, *pictures[0].shape[1:])
         distances = [np.abs(frame[:height] - picture).mean() for picture in pictures]
-        assert distances[index] == min(distances) < 6
+        assert distances[index] == min(distances) < 6, "run python website/readme_pictures.py"
 
 
 @pytest.fixture
@@ -124,7 +124,9 @@ def test_the_readme_moves_as_the_games_do(page):
 
 def test_the_readme_shows_variants_as_they_are():
     with Image.open(README_PICTURES / "variants.png") as image:
-        assert np.array_equal(np.asarray(image), np.asarray(gallery.readme_sheet()))
+        assert np.array_equal(np.asarray(image), np.asarray(gallery.readme_sheet())), (
+            "run python website/readme_pictures.py"
+        )
 
 
 def test_a_reason_is_wrapped_to_fit():

@@ -20,7 +20,7 @@ FONTS = Path(gym_cards.__file__).parent / "art"
 SEEDS = range(20)
 LONG_ENOUGH = 4
 SECONDS, LAST_SECONDS = 1.6, 4.0
-CAPTION = 60
+CAPTION, LINES = 60, 2
 LIMIT = 150_000
 GROUND, BRIGHT, DIM = (0x1D, 0x24, 0x2B), (0xFF, 0xFF, 0xFF), (0xB9, 0xC4, 0xCE)
 
@@ -156,7 +156,10 @@ def _captioned(picture: NDArray[np.uint8], action: str, reason: str, reward: flo
     pen.text((8, height + 17), action, BRIGHT, bold, anchor="ls")
     if reward:
         pen.text((width - 8, height + 17), f"{reward:+g}", DIM, bold, anchor="rs")
-    for row, line in enumerate(_wrapped(reason, plain, width - 16)[:2]):
+    lines = _wrapped(reason, plain, width - 16)
+    if len(lines) > LINES:
+        lines[LINES - 1 :] = [f"{lines[LINES - 1]} …"]
+    for row, line in enumerate(lines):
         pen.text((8, height + 34 + 15 * row), line, DIM, plain, anchor="ls")
     return image
 

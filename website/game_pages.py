@@ -96,7 +96,7 @@ def game_page(page: GamePage, episode: Episode | None) -> str:
         parts.append(
             f"![An episode of {page.name}](../images/episodes/{page.slug}.gif){{ .episode }}\n\n"
             f"The expert plays the episode of seed {episode.seed}.{goal} Below each picture are "
-            "the action that he chooses and his reason. The picture alone is what an agent sees.\n"
+            "the action chosen on it and the reason. The picture alone is what an agent sees.\n"
         )
     parts.append(
         f'```python\nimport gymnasium as gym\nimport gym_cards\n\nenv = gym.make("{env_id}")\n```\n'
