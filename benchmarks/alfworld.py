@@ -240,7 +240,9 @@ def main() -> None:
     elif options.check:
         found = dict(check(options.check))
     else:
-        found = {**speed(), **memory(options.resets)}
+        found = dict(speed())
+        print(json.dumps(found, indent=2), flush=True)
+        found |= memory(options.resets)
     print(json.dumps(found, indent=2))
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n", "utf-8")

@@ -7,6 +7,7 @@ is the game, and `traj_data.json`, which tells its task.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from gym_cards.alfworld.floor_plans import SPLITS, Split
-from gym_cards.alfworld.games import Game, game_file, problem, trajectory_file
+from gym_cards.alfworld.games import Game, game_file, trajectory_file
 from gym_cards.alfworld.packages import DEFAULT_DATA
 
 LAYOUT = "json_2.1.1"
@@ -45,11 +46,13 @@ def files_of(game: Game) -> GameFiles:
 
 def write_game(game: Game, folder: Path) -> Path:
     """Writes a game below the folder of its split, and returns the path of its `game.tw-pddl`."""
-    place = folder / game.name
+    return _write_files(files_of(game), folder / game.name)
+
+
+def _write_files(files: GameFiles, place: Path) -> Path:
     place.mkdir(parents=True, exist_ok=True)
-    files = files_of(game)
     _write(place / TRAJECTORY, json.dumps(files.trajectory, indent=4))
-    _write(place / "initial_state.pddl", problem(game))
+    _write(place / "initial_state.pddl", files.game["pddl_problem"])
     _write(place / GAME, json.dumps(files.game))
     return place / GAME
 
@@ -61,7 +64,7 @@ def _write(path: Path, text: str) -> None:
     half.replace(path)
 
 
-def keep_game(game: Game) -> Path:
+def keep_game(game: Game, files: GameFiles) -> Path:
     """Writes a game where the last ones are kept for a while, and returns its path.
 
     The folder is the user's own, in the system's place for temporary files, and the same for all
@@ -74,16 +77,17 @@ def keep_game(game: Game) -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
         raise PermissionError(f"{folder} belongs to another user: set TMPDIR to a folder of yours")
-    path = folder / LAYOUT / game.split / game.name / GAME
-    try:
-        os.utime(path.parent)
-    except FileNotFoundError:
-        write_game(game, folder / LAYOUT / game.split)
-        trials = sorted(folder.glob(f"{LAYOUT}/*/*/*"), key=_age, reverse=True)
-        for trial in trials[KEPT:]:
-            shutil.rmtree(trial, ignore_errors=True)
-            with contextlib.suppress(OSError):  # other trials are there
-                trial.parent.rmdir()
+    # Another version of the generator may give the name to another game.
+    digest = hashlib.sha256(json.dumps(files.game).encode()).hexdigest()[:8]
+    # One level of folders, so that processes that clear up never take away each other's parents.
+    place = folder / f"{game.split}-{game.name.replace('/', '-')}-{digest}"
+    if (place / GAME).is_file():
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(place)
+            return place / GAME
+    path = _write_files(files, place)
+    for old in sorted(folder.iterdir(), key=_age, reverse=True)[KEPT:]:
+        shutil.rmtree(old, ignore_errors=True)
     return path
 
 

@@ -308,7 +308,8 @@ class ALFWorldEnv(gym.Env[Frame, str]):
             path = paths[int(self.np_random.integers(len(paths)))]
         else:
             game = generate(self.split, *self._name(options))
-            return files_of(game), keep_game(game)
+            files = files_of(game)
+            return files, keep_game(game, files)
         return read_game(path), path
 
     def _name(self, options: Mapping[str, Any]) -> tuple[TaskType, int]:

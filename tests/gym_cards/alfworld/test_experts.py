@@ -43,33 +43,30 @@ def steps_to_win(env, info, privileged):
 @every_task
 @pytest.mark.parametrize("split", ["train", "valid_unseen"])
 def test_who_knows_everything_wins_from_any_state(env, split, task_type):
-    for seed in range(2):
-        info = start(env, task_type, seed, split)
-        assert 0 < steps_to_win(env, info, privileged=True) <= WORST_CASE
-        info = start(env, task_type, seed, split)
-        rng = random.Random(seed)
-        for _ in range(20):
-            if not info["won"]:
-                *_, info = env.step(rng.choice(info["admissible_commands"]))
-        assert steps_to_win(env, info, privileged=True) <= WORST_CASE
+    info = start(env, task_type, 0, split)
+    assert 0 < steps_to_win(env, info, privileged=True) <= WORST_CASE
+    info = start(env, task_type, 0, split)
+    rng = random.Random(0)
+    for _ in range(20):
+        if not info["won"]:
+            *_, info = env.step(rng.choice(info["admissible_commands"]))
+    assert steps_to_win(env, info, privileged=True) <= WORST_CASE
 
 
 @every_task
 def test_who_has_to_search_says_only_what_it_saw(env, task_type):
-    for seed in range(2):
-        info = start(env, task_type, 100 + seed)
-        # All furniture is on the map; of things, only those that some picture showed.
-        seen = {piece.name for piece in env._house.scene.receptacles}
-        for _ in range(50):
-            seen |= {
-                thing.name for piece in env._house.scene.here for thing in piece.contents or ()
-            }
-            command, reason = env.demonstrate()
-            assert set(NAME.findall(f"{command} {reason}")) <= seen
-            *_, info = env.step(command)
-            if info["won"]:
-                break
-        assert info["won"]
+    info = start(env, task_type, 100)
+    # All furniture is on the map; of things, only those that some picture showed.
+    seen = {piece.name for piece in env._house.scene.receptacles}
+    for _ in range(50):
+        for piece in env._house.scene.here:
+            seen |= {thing.name for thing in piece.contents or ()}
+        command, reason = env.demonstrate()
+        assert set(NAME.findall(f"{command} {reason}")) <= seen
+        *_, info = env.step(command)
+        if info["won"]:
+            break
+    assert info["won"]
 
 
 def test_the_memory_holds_no_more_than_pictures_showed(env):

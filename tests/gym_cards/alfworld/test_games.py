@@ -78,15 +78,13 @@ def test_the_stream_is_its_hash():
 @every_task
 @pytest.mark.parametrize("split", SPLITS)
 def test_walkthroughs_win(engine, split, task_type):
-    for seed in range(2):
-        game = games.generate(split, task_type, seed)
-        files = games.game_file(game)
-        moment = engine.start(files)
-        for command in files["walkthrough"]:
-            assert not moment.won
-            assert command in moment.commands
-            moment = engine.step(command)
-        assert moment.won
+    files = games.game_file(games.generate(split, task_type, 0))
+    moment = engine.start(files)
+    for command in files["walkthrough"]:
+        assert not moment.won
+        assert command in moment.commands
+        moment = engine.step(command)
+    assert moment.won
 
 
 @every_task
