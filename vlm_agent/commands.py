@@ -16,6 +16,7 @@ import tyro
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from baselines.runs import model_file
 from vlm_agent.configuration import packaged_configs, read_options, required_options
 from vlm_agent.demonstrations import lesson
 from vlm_agent.evaluate import Evaluation, PolicyLike, Step, evaluate
@@ -25,6 +26,7 @@ from vlm_agent.prompts import build_prompt, build_reply
 from vlm_agent.task import Observation, episode_seeds, make_env, observe, task_of
 
 Config = TypeVar("Config")
+SB3 = "sb3:"  # begins the name of a player that stable-baselines3 trained
 
 # ----- sft, ppo, merge, demo ----------------------------------------------------------------------
 
@@ -80,7 +82,8 @@ class EvalConfig(LoadOptions):
     """Measures policies in environments: a table, and a JSON record of each.
 
     Args:
-        policy: The word random or expert, or the directory of a policy; several to compare.
+        policy: The word random or expert, the directory of a policy, or sb3: and the file or
+            run of a model of stable-baselines3; several to compare.
         env: Environment id, such as gym_cards/NumberLine-v0; several to compare.
         episodes: Episodes of each policy in each environment.
         seed: Of the episodes, of sampling and of random moves.
@@ -150,17 +153,29 @@ def _counter(progress: tqdm[NoReturn]) -> Callable[[Step], None]:
 
 
 def _check_player(name: str) -> None:
+    if name.startswith(SB3):
+        model_file(name.removeprefix(SB3))
+        return
     holds_policy = any(Path(name).glob("*config.json"))  # of a model, or of an adapter
     if name not in ("random", "expert") and not holds_policy:
         raise FileNotFoundError(
-            f"no policy {name!r}: expected random, expert, or a directory that "
-            "`vlm-agent sft` or `vlm-agent ppo` wrote"
+            f"no policy {name!r}: expected random, expert, a directory that "
+            "`vlm-agent sft` or `vlm-agent ppo` wrote, or sb3:PATH of a baseline"
         )
 
 
 def _load_player(name: str, config: EvalConfig) -> PolicyLike:
     if name in ("random", "expert"):
         return name
+    if name.startswith(SB3):
+        try:
+            from baselines.player import SB3Player
+        except ModuleNotFoundError as error:
+            raise ValueError(
+                f"{error.name} is not installed, without which {name} cannot play; run: "
+                'pip install "gym-cards[baselines]"'
+            ) from error
+        return SB3Player.load(name.removeprefix(SB3))
     from vlm_agent.policy import VLMPolicy
 
     _prepare_torch()

@@ -35,8 +35,22 @@ class BatchPolicy(Protocol):
         ...
 
 
-PolicyLike = str | BatchPolicy | Callable[[Observation], "int | str | None"]
-_Player = Callable[[Sequence[Observation], Sequence["gym.Env[Any, Any]"]], Sequence[Reply]]
+@runtime_checkable
+class EpisodePolicy(Protocol):
+    """A policy that is told which episode each observation is of, as one with a memory must be."""
+
+    def act_in_episodes(
+        self, observations: Sequence[Observation], episodes: Sequence[int]
+    ) -> Sequence[Reply]:
+        """One reply to each observation; episodes are told apart by their numbers."""
+        ...
+
+
+PolicyLike = str | BatchPolicy | EpisodePolicy | Callable[[Observation], "int | str | None"]
+# Of the observations, their environments and the numbers of their episodes.
+_Player = Callable[
+    [Sequence[Observation], Sequence["gym.Env[Any, Any]"], Sequence[int]], Sequence[Reply]
+]
 
 
 @dataclass(frozen=True)
@@ -128,9 +142,10 @@ def evaluate(
     """Plays a fixed quota of episodes in every environment; the same call gives the same record.
 
     Args:
-        policy: "random", "expert", an object whose `act` replies to a batch of observations, or a
-            function of one `Observation`. The function returns an index into
-            `observation.actions`, or a reply as a model would write it, or `None` for no action.
+        policy: "random", "expert", an object whose `act` replies to a batch of observations (or
+            `act_in_episodes`, if it remembers earlier ones), or a function of one `Observation`.
+            The function returns an index into `observation.actions`, or a reply as a model would
+            write it, or `None` for no action.
         env: An id, or a function that makes the environment.
         episodes: How many episodes in all. Each has its own seed, derived from `seed`; none of
             these seeds is used in training.
@@ -221,7 +236,9 @@ def _play(
     rngs = [_fallback_rng(seeds[i]) for i in range(len(envs))]
     active = list(range(len(envs)))
     while active:
-        replies = player([now[i] for i in active], [envs[i] for i in active])
+        replies = player(
+            [now[i] for i in active], [envs[i] for i in active], [episode[i] for i in active]
+        )
         for i, reply in zip(list(active), replies, strict=True):
             observation = now[i]
             action = legal_action(reply, observation, rngs[i])
@@ -281,11 +298,11 @@ def wilson_interval(
 
 def _player(policy: PolicyLike, rng: np.random.Generator) -> _Player:
     if policy == "random":
-        return lambda observations, _: [
+        return lambda observations, *_: [
             Reply("", int(rng.integers(len(observation.actions)))) for observation in observations
         ]
     if policy == "expert":
-        return lambda observations, envs: [
+        return lambda observations, envs, _: [
             _expert_reply(observation, env)
             for observation, env in zip(observations, envs, strict=True)
         ]
@@ -295,8 +312,10 @@ def _player(policy: PolicyLike, rng: np.random.Generator) -> _Player:
             "VLMPolicy.load(directory)"
         )
     if isinstance(policy, BatchPolicy):
-        return lambda observations, _: policy.act(observations)
-    return lambda observations, _: [
+        return lambda observations, *_: policy.act(observations)
+    if isinstance(policy, EpisodePolicy):
+        return lambda observations, _, episodes: policy.act_in_episodes(observations, episodes)
+    return lambda observations, *_: [
         _as_reply(policy(observation), observation) for observation in observations
     ]
 

@@ -1,0 +1,101 @@
+"""A training as it stands between two rollouts, on disk: it goes on as if it had never stopped.
+
+A checkpoint is a directory: `model.zip`, as stable-baselines3 saves it; `state.pkl`, the generators
+of random numbers and the environments; and `replay.pkl` for algorithms that remember steps. These
+are pickles: load only those whose origin you trust.
+"""
+
+from __future__ import annotations
+
+import pickle
+import random
+import shutil
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.vec_env import VecMonitor
+
+from baselines.runs import MODEL_FILE
+from baselines.vec_env import PictureVecEnv
+
+STATE, REPLAY = "state.pkl", "replay.pkl"
+
+
+def save_checkpoint(directory: Path, model: BaseAlgorithm) -> None:
+    """Writes a checkpoint in place of the last one; a crash leaves one of the two.
+
+    Args:
+        directory: Of the checkpoint.
+        model: Between two rollouts, with a monitored `PictureVecEnv`.
+    """
+    fresh, old = (directory.with_name(f"{directory.name}.{end}") for end in ("new", "old"))
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    model.save(fresh / MODEL_FILE)
+    if isinstance(model, OffPolicyAlgorithm):
+        model.save_replay_buffer(fresh / REPLAY)
+    monitor = cast(VecMonitor, model.env)
+    envs = cast(PictureVecEnv, monitor.venv)
+    state = {
+        "python": random.getstate(),
+        "numpy": np.random.get_state(),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all(),
+        "moves": model.action_space.np_random.bit_generator.state,
+        "envs": envs.snapshot(),
+        "returns": monitor.episode_returns,
+        "lengths": monitor.episode_lengths,
+        "memory": getattr(model, "_last_lstm_states", None),
+    }
+    with (fresh / STATE).open("wb") as file:
+        pickle.dump(state, file)
+    if directory.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        directory.rename(old)
+    fresh.rename(directory)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def find_checkpoint(directory: Path) -> Path | None:
+    """The newest whole checkpoint that was written to this place, if there is one."""
+    old = directory.with_name(f"{directory.name}.old")
+    return next((each for each in (directory, old) if (each / STATE).is_file()), None)
+
+
+def load_checkpoint(
+    directory: Path, kind: type[BaseAlgorithm], env: VecMonitor, device: str
+) -> BaseAlgorithm:
+    """The model, and its environments and random numbers as they were.
+
+    Environments without snapshots start new episodes, whose seeds have to be set before.
+
+    Args:
+        directory: Of the checkpoint.
+        kind: The model's class.
+        env: New environments like those that it was trained in.
+        device: Where the network runs.
+    """
+    model = kind.load(directory / MODEL_FILE, env=env, device=device, force_reset=False)
+    if isinstance(model, OffPolicyAlgorithm):
+        model.load_replay_buffer(directory / REPLAY)
+    with (directory / STATE).open("rb") as file:
+        state: dict[str, Any] = pickle.load(file)
+    if state["envs"] is None:
+        model._last_obs = None
+    else:
+        cast(PictureVecEnv, env.venv).restore(state["envs"])
+        env.episode_returns, env.episode_lengths = state["returns"], state["lengths"]
+        if state["memory"] is not None:
+            model._last_lstm_states = state["memory"]  # type: ignore[attr-defined]
+    model.action_space.np_random.bit_generator.state = state["moves"]
+    # Last, since a model that is made draws random numbers.
+    random.setstate(state["python"])
+    np.random.set_state(state["numpy"])
+    torch.set_rng_state(state["torch"])
+    if torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(state["cuda"])
+    return model

@@ -1,0 +1,25 @@
+"""What the directory of a run holds, and where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+CONFIG_FILE, SCORES_FILE, MODEL_FILE = "baseline.json", "scores.jsonl", "model.zip"
+CHECKPOINT, TENSORBOARD = "checkpoint", "tensorboard"
+
+
+def model_file(path: str | Path) -> Path:
+    """The model of a run's directory, the last checkpoint's if it is not finished; or the file.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    place = Path(path)
+    tried = (place, Path(f"{place}.zip"), place / MODEL_FILE, place / CHECKPOINT / MODEL_FILE)
+    for file in tried:
+        if file.is_file():
+            return file
+    raise FileNotFoundError(
+        f"no model at {str(place)!r}: expected a file that stable-baselines3 saved, or the "
+        "directory of a run of `python -m baselines.train`"
+    )

@@ -1,0 +1,95 @@
+"""How well a model plays the episodes by which all players are measured."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.vec_env import VecMonitor
+
+from baselines.config import BaselineConfig
+from baselines.vec_env import PictureVecEnv
+from baselines.view import View
+from vlm_agent.evaluate import wilson_interval
+from vlm_agent.task import episode_seeds, succeeded
+
+_SIDE_BY_SIDE = 256
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a model reached.
+
+    Attributes:
+        episodes: How many episodes were played.
+        success_rate: The share in which `is_success` held on the last step.
+        success_interval: Its 95% Wilson interval, low and high.
+        mean_return: Mean sum of the rewards.
+        mean_length: Mean number of steps.
+    """
+
+    episodes: int
+    success_rate: float
+    success_interval: tuple[float, float]
+    mean_return: float
+    mean_length: float
+
+    def record(self) -> dict[str, Any]:
+        """The score as plain values, for JSON."""
+        return {**asdict(self), "success_interval": list(self.success_interval)}
+
+
+def score(
+    model: BaseAlgorithm, config: BaselineConfig, view: View, *, episodes: int, seed: int = 0
+) -> Score:
+    """Plays one episode for each of the seeds that `vlm-agent eval` gives its players.
+
+    The model plays its best action, without chance.
+
+    Args:
+        model: The player.
+        config: Which environment, with which arguments.
+        view: What the model sees.
+        episodes: How many, at least 1.
+        seed: That of `vlm-agent eval`.
+    """
+    seeds = episode_seeds("evaluation", seed, episodes)
+    returns: list[float] = []
+    lengths: list[int] = []
+    successes = 0
+
+    def count(local: dict[str, Any], _: dict[str, Any]) -> None:
+        nonlocal successes
+        if local["done"]:
+            successes += succeeded(local["info"])
+
+    for start in range(0, episodes, _SIDE_BY_SIDE):
+        part = seeds[start : start + _SIDE_BY_SIDE]
+        # An environment plays one episode, so that each has the seed that is meant for it.
+        env = PictureVecEnv.make(config.env, len(part), view, config.env_kwargs)
+        try:
+            env.seed_each(part)
+            rewards, steps = evaluate_policy(
+                model,
+                VecMonitor(env),
+                n_eval_episodes=len(part),
+                deterministic=True,
+                callback=count,
+                return_episode_rewards=True,
+            )
+        finally:
+            env.close()
+        assert isinstance(rewards, list)
+        assert isinstance(steps, list)
+        returns += rewards
+        lengths += steps
+    return Score(
+        episodes=episodes,
+        success_rate=successes / episodes,
+        success_interval=wilson_interval(successes, episodes),
+        mean_return=float(np.mean(returns)),
+        mean_length=float(np.mean(lengths)),
+    )

@@ -1,0 +1,99 @@
+"""The command line: `python -m baselines.train --env gym_cards/NumberLine-v0`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import tyro
+
+from baselines.config import CONFIGS, Algorithm, BaselineConfig, from_record, tuned
+from baselines.runs import CONFIG_FILE
+
+_INSTALL = 'pip install "gym-cards[baselines]"'
+
+
+@dataclass(kw_only=True)
+class ResumeConfig:
+    """Goes on with a run from its last checkpoint.
+
+    Args:
+        resume: Directory of the run.
+        total_steps: Train for so many steps in all, instead of as many as were planned.
+    """
+
+    resume: str
+    total_steps: int | None = None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns the exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        from baselines.training import train
+    except ModuleNotFoundError as error:
+        print(f"baselines: {error.name} is not installed; run: {_INSTALL}", file=sys.stderr)
+        return 1
+    try:
+        if any(word.split("=")[0] == "--resume" for word in words):
+            options = tyro.cli(ResumeConfig, prog="python -m baselines.train", args=words)
+            file = Path(options.resume) / CONFIG_FILE
+            config = from_record(json.loads(file.read_text(encoding="utf-8")))
+            config = replace(config, out=options.resume)
+            if options.total_steps is not None:
+                config = replace(config, total_steps=options.total_steps)
+            score = train(config, resume=True)
+        else:
+            config = parse(words)
+            score = train(config)
+    except KeyboardInterrupt:
+        print(
+            "\nbaselines: interrupted; go on with --resume and the run's directory", file=sys.stderr
+        )
+        return 130
+    except (ValueError, OSError) as error:
+        print(f"baselines: {error}", file=sys.stderr)
+        return 1
+    low, high = score.success_interval
+    print(
+        f"success {score.success_rate:.1%} [{low:.1%}, {high:.1%}], return "
+        f"{score.mean_return:.2f} in {score.episodes} episodes; saved in {config.directory}"
+    )
+    return 0
+
+
+def parse(words: Sequence[str]) -> BaselineConfig:
+    """The configuration that the command line asks for, by defaults that suit its environment.
+
+    Raises:
+        ValueError: If there is no such algorithm, or an option is out of range.
+    """
+    finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    finder.add_argument("--algorithm", default="ppo")
+    finder.add_argument("--env")
+    found, _ = finder.parse_known_args(list(words))
+    algorithm: Algorithm = found.algorithm
+    options = tuned(found.env or "", algorithm)
+    finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    finder.add_argument("--algorithm")
+    _, rest = finder.parse_known_args(list(words))
+    kind = CONFIGS[algorithm]
+    return tyro.cli(
+        kind,
+        prog=f"python -m baselines.train --algorithm {algorithm}",
+        args=rest,
+        description=(
+            f"{(kind.__doc__ or '').split('Args:')[0].strip()}\n\nThere are the algorithms "
+            f"{', '.join(CONFIGS)}, each with options of its own; defaults suit the environment. "
+            "--resume DIRECTORY goes on with a run."
+        ),
+        default=kind(env=found.env or tyro.MISSING, **options),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,209 @@
+"""Gymnasium's vector environments as stable-baselines3 takes them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from numpy.typing import NDArray
+from stable_baselines3.common.env_util import is_wrapped
+from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
+
+from baselines.view import Observations, View
+from vlm_agent.task import env_id, split_infos
+
+
+class PictureVecEnv(VecEnv):
+    """A vector environment of pictures, seen through a view.
+
+    It does what `DummyVecEnv` does with single environments: an environment that ends is reset in
+    the same step, its info is the last one of the episode and holds `terminal_observation`, and the
+    first info of the new episode is in `reset_infos`; `TimeLimit.truncated` is whether the episode
+    was cut off instead of ending. What `reset` and `step` hand out is the caller's to keep.
+
+    Args:
+        envs: A vector environment that resets in the same step and has its environments as `envs`,
+            with pictures, uint8 of shape (height, width, 3), as observations.
+        view: What the network sees.
+
+    Raises:
+        ValueError: If the environment is not of this kind.
+    """
+
+    def __init__(self, envs: gym.vector.VectorEnv[Any, Any, Any], view: View) -> None:
+        mode = envs.metadata.get("autoreset_mode")
+        if mode != AutoresetMode.SAME_STEP:
+            raise ValueError(
+                f"{envs} resets its environments by {mode}: expected AutoresetMode.SAME_STEP; make "
+                "it with autoreset_mode='SameStep'"
+            )
+        space = envs.single_observation_space
+        picture = isinstance(space, gym.spaces.Box) and space.dtype == np.uint8
+        if not picture or len(space.shape or ()) != 3 or (space.shape or ())[2] != 3:
+            raise ValueError(
+                f"{envs} observes {space}: expected pictures, uint8 of shape (height, width, 3). "
+                "Wrap the environment in gymnasium.wrappers.AddRenderObservation to observe its "
+                "rendering"
+            )
+        if not isinstance(envs.single_action_space, gym.spaces.Discrete):
+            raise ValueError(
+                f"{envs} takes actions in {envs.single_action_space}: expected Discrete ones, for "
+                "a network of this kind has one output for each"
+            )
+        # Not every class of vector environments declares them.
+        self.envs: Sequence[gym.Env[Any, Any]] = envs.envs  # type: ignore[attr-defined]
+        self.vector = envs
+        self.view = view
+        self._actions: NDArray[np.int64] = np.zeros(envs.num_envs, np.int64)
+        super().__init__(envs.num_envs, view.space(), envs.single_action_space)
+
+    @classmethod
+    def make(
+        cls, name: str, num_envs: int, view: View, env_kwargs: Mapping[str, Any] | None = None
+    ) -> PictureVecEnv:
+        """Makes environments from an id: batched ones where the id has them, else single ones.
+
+        Args:
+            name: The id, such as gym_cards/NumberLine-v0.
+            num_envs: How many environments there are.
+            view: What the network sees.
+            env_kwargs: Keyword arguments of the environments.
+
+        Raises:
+            ValueError: If there is no such environment, or it is not one of pictures and actions.
+        """
+        kwargs: dict[str, Any] = dict(env_kwargs or {})
+        found = env_id(name)
+        # The view makes new arrays of the pictures, so that none has to be copied before.
+        options: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP, "copy": False}
+        try:
+            if _has_batched(found):
+                envs = gym.make_vec(found, num_envs=num_envs, **options, **kwargs)
+            else:
+                envs = SyncVectorEnv([lambda: gym.make(found, **kwargs)] * num_envs, **options)
+        except (gym.error.Error, ModuleNotFoundError) as error:
+            raise ValueError(
+                f"no environment {name!r}: {error}. Expected an id such as "
+                "'gym_cards/NumberLine-v0', or 'module:namespace/Name-v0' for a package that "
+                "registers its environments on import"
+            ) from error
+        except TypeError as error:
+            raise ValueError(f"{name} cannot be made with {kwargs}: {error}") from error
+        return cls(envs, view)
+
+    def reset(self) -> Observations:
+        """Starts an episode in every environment.
+
+        Seeds set by `seed` and options set by `set_options` are used once.
+
+        Raises:
+            ValueError: If the environments are to have different options.
+        """
+        options = self._options[0]
+        if any(other != options for other in self._options):
+            raise ValueError(f"options {self._options}: expected the same for all environments")
+        pictures, infos = self.vector.reset(seed=self._seeds, options=options or None)  # type: ignore[arg-type]
+        self._reset_seeds()
+        self._reset_options()
+        self.reset_infos = split_infos(infos, self.num_envs)
+        return self._observe(pictures, self.reset_infos)
+
+    def seed_each(self, seeds: Sequence[int]) -> None:
+        """Sets the seed of each environment for the next `reset`.
+
+        Raises:
+            ValueError: If there are not as many as environments.
+        """
+        if len(seeds) != self.num_envs:
+            raise ValueError(f"{len(seeds)} seeds for {self.num_envs} environments")
+        self._seeds = list(seeds)
+
+    def snapshot(self) -> Any:
+        """What decides how the environments go on, or `None` where they do not tell."""
+        return self.vector.snapshot() if hasattr(self.vector, "snapshot") else None
+
+    def restore(self, snapshot: Any) -> None:
+        """Goes back to a snapshot, of as many environments with equal arguments."""
+        self.vector.restore(snapshot)  # type: ignore[attr-defined]
+
+    def step_async(self, actions: NDArray[np.int64]) -> None:
+        """Takes the actions of the next step, shape (num_envs,)."""
+        self._actions = actions
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """Plays one action in every environment.
+
+        Returns:
+            Observations, float32 rewards, whether episodes ended, and infos, a dictionary each.
+        """
+        pictures, rewards, terminations, truncations, batch = self.vector.step(self._actions)
+        final_infos, final_pictures = batch.pop("final_info", {}), batch.pop("final_obs", None)
+        batch.pop("_final_info", None)
+        batch.pop("_final_obs", None)
+        now = split_infos(batch, self.num_envs)
+        infos = list(now)
+        dones = terminations | truncations
+        ended = np.flatnonzero(dones)
+        if len(ended):
+            last = split_infos(final_infos, self.num_envs)
+            seen = self._observe([final_pictures[i] for i in ended], [last[i] for i in ended])
+            for place, i in enumerate(ended):
+                self.reset_infos[i] = now[i]
+                infos[i] = {**last[i], "terminal_observation": _one(seen, place)}
+        cut = truncations & ~terminations
+        for info, was_cut in zip(infos, cut.tolist(), strict=True):
+            info["TimeLimit.truncated"] = was_cut
+        return self._observe(pictures, now), rewards.astype(np.float32), dones, infos
+
+    def close(self) -> None:
+        """Closes the environments."""
+        self.vector.close()
+
+    def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
+        """The pictures of all environments in full size, with the render mode "rgb_array"."""
+        return self.env_method("render")
+
+    def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
+        """The attribute of each environment."""
+        return [self.envs[i].get_wrapper_attr(attr_name) for i in self._get_indices(indices)]
+
+    def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
+        """Sets the attribute of each environment to one value."""
+        for i in self._get_indices(indices):
+            self.envs[i].set_wrapper_attr(attr_name, value)
+
+    def env_method(
+        self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **kwargs: Any
+    ) -> list[Any]:
+        """What the method of each environment returns."""
+        methods = self.get_attr(method_name, indices)
+        return [method(*method_args, **kwargs) for method in methods]
+
+    def env_is_wrapped(
+        self, wrapper_class: type[gym.Wrapper[Any, Any, Any, Any]], indices: VecEnvIndices = None
+    ) -> list[bool]:
+        """Whether each environment is wrapped in such a wrapper."""
+        return [is_wrapped(self.envs[i], wrapper_class) for i in self._get_indices(indices)]
+
+    def _observe(self, pictures: Any, infos: Iterable[Mapping[str, Any]]) -> Observations:
+        return self.view.observe(pictures, (self.view.describe_info(info) for info in infos))
+
+
+def _has_batched(name: str) -> bool:
+    """Whether an id has a vector environment of its own."""
+    package, _, registered = name.rpartition(":")
+    if package:
+        importlib.import_module(package)
+    return gym.spec(registered).vector_entry_point is not None
+
+
+def _one(seen: Observations, place: int) -> Any:
+    """The observation of one environment."""
+    if isinstance(seen, dict):
+        return {name: part[place] for name, part in seen.items()}
+    return seen[place]

@@ -1,0 +1,217 @@
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from stable_baselines3.common.vec_env import VecMonitor
+
+import gym_cards  # noqa: F401
+from baselines.algorithms import build, centre, load
+from baselines.config import (
+    CONFIGS,
+    TUNED,
+    DQNConfig,
+    PPOConfig,
+    RecurrentPPOConfig,
+    from_record,
+    tuned,
+)
+from baselines.player import SB3Player
+from baselines.runs import model_file
+from baselines.scores import score
+from baselines.train import main, parse
+from baselines.training import train
+from baselines.vec_env import PictureVecEnv
+from baselines.view import View
+from tests.baselines.conftest import TOY
+from vlm_agent.cli import main as vlm_agent
+from vlm_agent.evaluate import evaluate
+
+NUMBER_LINE = "gym_cards/NumberLine-v0"
+SMALL = {"features": 32, "picture_size": 40, "num_envs": 4, "progress": False, "device": "cpu"}
+PPO = {"rollout_steps": 16, "minibatch_size": 32, "epochs": 2}
+
+
+def small(out, env=NUMBER_LINE, kind=PPOConfig, **options):
+    common = {**SMALL, **(PPO if issubclass(kind, PPOConfig) else {}), "eval_episodes": 20}
+    return kind(env=env, out=str(out), **{**common, **options})
+
+
+DQN = {
+    "kind": DQNConfig,
+    "learning_starts": 40,
+    "minibatch_size": 16,
+    "target_every": 60,
+    "gradient_steps": 2,
+}
+KINDS = {
+    "ppo": {"kind": PPOConfig},
+    "ppo with text": {"kind": PPOConfig, "text": "given"},
+    "recurrent ppo": {"kind": RecurrentPPOConfig, "memory_size": 16},
+    "dqn": DQN,
+}
+
+
+@pytest.mark.parametrize("options", [KINDS["ppo"], DQN], ids=["ppo", "dqn"])
+def test_it_learns_to_see(tmp_path, options):
+    more = {"total_steps": 1000, "learning_rate": 2e-3, "eval_episodes": 100}
+    if options["kind"] is PPOConfig:
+        more |= {"epochs": 4}
+    result = train(small(tmp_path / "run", TOY, **{**options, **more}))
+    assert result.success_rate > 0.9
+
+
+@pytest.mark.parametrize("options", KINDS.values(), ids=KINDS)
+def test_a_training_that_goes_on_is_the_one_that_never_stopped(tmp_path, options):
+    # 3 rollouts and a checkpoint, then 2 more; the learning rate falls towards the same end.
+    whole = small(tmp_path / "whole", total_steps=320, checkpoint_every=192, **options)
+    train(whole)
+    part = dataclasses.replace(whole, out=str(tmp_path / "part"))
+    with pytest.raises(KeyboardInterrupt):
+        _train_and_stop(part, 200)
+    assert load(model_file(part.directory)).num_timesteps == 192
+    train(part, resume=True)
+    ours, theirs = (load(model_file(each.directory)) for each in (whole, part))
+    assert ours.num_timesteps == theirs.num_timesteps == 320
+    for one, other in zip(ours.policy.parameters(), theirs.policy.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def _train_and_stop(config, steps):
+    step = PictureVecEnv.step_wait
+    done = 0
+
+    def stopping(self):
+        nonlocal done
+        done += self.num_envs
+        if done > steps + config.centre_steps * config.num_envs:
+            raise KeyboardInterrupt
+        return step(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PictureVecEnv, "step_wait", stopping)
+        train(config)
+
+
+def test_environments_without_snapshots_start_new_episodes(tmp_path):
+    config = small(tmp_path / "run", TOY, total_steps=64, checkpoint_every=64)
+    train(config)
+    train(dataclasses.replace(config, total_steps=128), resume=True)
+    assert load(model_file(config.directory)).num_timesteps == 128
+    scores = (config.directory / "scores.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in scores] == [64, 128]
+
+
+@pytest.mark.parametrize("options", KINDS.values(), ids=KINDS)
+def test_vlm_agent_plays_what_was_saved(tmp_path, capsys, options):
+    run, records = tmp_path / "run", tmp_path / "records.jsonl"
+    env = "gym_cards/EZPoints-v0"
+    config = small(run, env, total_steps=64, **options)
+    result = train(config)
+    words = ["eval", "--policy", f"sb3:{run}", "--env", env, "--episodes", "20", "--num-envs", "7"]
+    assert vlm_agent([*words, "--json", str(records)]) == 0
+    (record,) = [json.loads(line) for line in records.read_text().splitlines()]
+    assert record["policy"] == f"sb3:{run}"
+    assert record["illegal_rate"] == 0
+    # The same episodes, so the same numbers, be it played by stable-baselines3 or by the agent.
+    assert record["success_rate"] == result.success_rate
+    assert record["mean_return"] == pytest.approx(result.mean_return)
+    assert record["mean_length"] == pytest.approx(result.mean_length)
+
+
+def test_a_memory_lasts_an_episode():
+    """A network that remembers plays an episode as it does alone, whatever is played beside it."""
+    env = PictureVecEnv.make(TOY, 2, View((40, 40)))
+    model = build(small("-", TOY, RecurrentPPOConfig, memory_size=16), VecMonitor(env))
+    with torch.no_grad():
+        for weights in model.policy.parameters():
+            weights.mul_(3)
+    player = SB3Player(model)
+    alone = evaluate(player, TOY, episodes=12, num_envs=1)
+    assert evaluate(player, TOY, episodes=12, num_envs=5) == alone
+    assert len(player._memories) <= 5
+
+
+def test_the_mean_picture_is_subtracted():
+    env = PictureVecEnv.make(NUMBER_LINE, 4, View((40, 40)))
+    config = small("-")
+    model = build(config, env)
+    env.seed(0)
+    centre(model, env, 16)
+    features = model.policy.features_extractor
+    env.seed(0)
+    pictures = torch.as_tensor(env.reset()).float() / 255
+    assert (pictures - features.mean).abs().mean() < pictures.abs().mean() / 4
+    assert 0 < features.scale < 1
+
+
+def test_scores_are_over_the_seeds_of_every_player():
+    env = PictureVecEnv.make(NUMBER_LINE, 2, View((40, 40)))
+    model = build(small("-"), env)
+    config = small("-", centre_steps=0)
+    result = score(model, config, View((40, 40)), episodes=260)
+    assert result.episodes == 260
+    record = evaluate(SB3Player(model), NUMBER_LINE, episodes=260)
+    assert result.success_rate == record.success_rate
+    assert result.success_interval == record.success_interval
+
+
+@pytest.mark.parametrize("algorithm", CONFIGS)
+@pytest.mark.parametrize("game", TUNED)
+def test_tuned_options_are_the_commands_defaults(algorithm, game):
+    env = f"gym_cards/{game}Something-v0"
+    config = parse(["--algorithm", algorithm, "--env", env, "--seed", "3"])
+    assert type(config) is CONFIGS[algorithm]
+    assert config == CONFIGS[algorithm](env=env, seed=3, **tuned(env, algorithm))
+    assert config.picture_size == TUNED[game]["picture_size"]
+    assert config.directory.name == f"{game}Something-{algorithm}-seed3"
+    assert from_record(json.loads(json.dumps(config.record()))) == config
+
+
+def test_the_command_reports_mistakes_in_a_line(tmp_path, capsys):
+    def mistake(*words):
+        status = main(list(words))
+        return status, capsys.readouterr().err
+
+    run = str(tmp_path / "run")
+    assert mistake("--resume", run)[0] == 1
+    assert "expected one of ppo" in mistake("--env", NUMBER_LINE, "--algorithm", "a2c")[1]
+    assert "no environment" in mistake("--env", "gym_cards/Chess-v0", "--out", run)[1]
+    words = ["--env", NUMBER_LINE, "--num-envs", "3", "--out", run]
+    with pytest.raises(SystemExit):
+        main(words)
+    assert "expected a divisor" in capsys.readouterr().err
+    (tmp_path / "run").mkdir(exist_ok=True)
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    status, error = mistake("--env", NUMBER_LINE, "--out", run)
+    assert status == 1
+    assert "is not empty" in error
+    assert vlm_agent(["eval", "--policy", f"sb3:{run}", "--env", NUMBER_LINE]) == 1
+    assert "no model at" in capsys.readouterr().err
+
+
+def test_other_models_are_refused(tmp_path):
+    import stable_baselines3
+
+    stable_baselines3.PPO("MlpPolicy", "CartPole-v1", n_steps=8, batch_size=8).save(
+        tmp_path / "cart"
+    )
+    with pytest.raises(ValueError, match="expected pictures"):
+        SB3Player.load(tmp_path / "cart")
+    env = PictureVecEnv.make(NUMBER_LINE, 1, View((40, 40)))
+    player = SB3Player(build(small("-", num_envs=1, rollout_steps=32), env))
+    with pytest.raises(ValueError, match="the model has 2 actions"):
+        evaluate(player, "gym_cards/EZPoints-v0", episodes=1)
+    assert np.isfinite(evaluate(player, NUMBER_LINE, episodes=2).mean_return)
+
+
+def test_the_code_in_the_document(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[2] / "docs" / "baselines.md").read_text(encoding="utf-8")
+    train(small("runs/numberline", total_steps=64))
+    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(compile(block, "docs/baselines.md", "exec"), {})
+    assert "success_rate" in capsys.readouterr().out
