@@ -24,6 +24,7 @@ from vlm_agent.model_options import LoadOptions
 from vlm_agent.options import JsonObject, check_least
 from vlm_agent.prompts import build_prompt, build_reply
 from vlm_agent.task import Observation, episode_seeds, make_env, observe, task_of
+from vlm_agent.trajectories import record_evaluation
 
 Config = TypeVar("Config")
 SB3 = "sb3:"  # begins the name of a player that stable-baselines3 trained
@@ -91,6 +92,10 @@ class EvalConfig(LoadOptions):
         env_kwargs: Keyword arguments of the environments, as JSON.
         temperature: At which models reply; by default as they were trained, and 0 is greedy.
         json: File for the records, one JSON object a line; written anew.
+        record: Folder for the episodes themselves, with pictures, prompts and replies, after those
+            that it holds; for `vlm-agent report` and `vlm-agent export`.
+        record_episodes: How many of each policy's episodes in each environment to record, the
+            first ones; all by default.
     """
 
     policy: tuple[str, ...]
@@ -101,6 +106,8 @@ class EvalConfig(LoadOptions):
     env_kwargs: JsonObject = field(default_factory=dict)
     temperature: float | None = None
     json: str | None = None
+    record: str | None = None
+    record_episodes: int | None = None
 
     def __post_init__(self) -> None:
         """Refuses an evaluation of nothing."""
@@ -124,7 +131,10 @@ def eval_(words: Sequence[str]) -> None:
             for name in config.policy:
                 policy = _load_player(name, config)
                 for env in config.env:
-                    with tqdm(total=config.episodes, desc=f"{name} {env}") as progress:
+                    with (
+                        tqdm(total=config.episodes, desc=f"{name} {env}") as progress,
+                        record_evaluation(config, policy, name, env) as recorder,
+                    ):
                         evaluation = evaluate(
                             policy,
                             env,
@@ -133,7 +143,7 @@ def eval_(words: Sequence[str]) -> None:
                             num_envs=config.num_envs,
                             env_kwargs=config.env_kwargs,
                             name=name,
-                            on_step=_counter(progress),
+                            on_step=_counter(progress, recorder),
                         )
                     evaluations.append(evaluation)
                     records.write(json.dumps(evaluation.record()) + "\n")
@@ -143,10 +153,14 @@ def eval_(words: Sequence[str]) -> None:
             print_table(evaluations)
 
 
-def _counter(progress: tqdm[NoReturn]) -> Callable[[Step], None]:
-    """Moves a progress bar on at the end of each episode."""
+def _counter(
+    progress: tqdm[NoReturn], recorder: Callable[[Step], None] | None
+) -> Callable[[Step], None]:
+    """Moves a progress bar on at the end of each episode, and records steps if asked for."""
 
     def count(step: Step) -> None:
+        if recorder is not None:
+            recorder(step)
         progress.update(step.last)
 
     return count

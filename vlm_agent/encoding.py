@@ -202,6 +202,18 @@ class Encoder:
                 high = middle
         return low
 
+    def token_texts(self, tokens: Sequence[int]) -> list[str]:
+        """What each token adds to the decoded reply; joined, they are the reply.
+
+        Of the tokens that share a character, the last one adds it. Tokens that close a reply add
+        nothing.
+        """
+        text = self.decode(tokens)
+        ends = [0]
+        for count in range(1, len(tokens)):
+            ends.append(max(ends[-1], self._settled(text, tokens[:count])))
+        return [text[start:end] for start, end in zip(ends, [*ends[1:], len(text)], strict=True)]
+
     def _settled(self, text: str, tokens: Sequence[int]) -> int:
         """How much of a reply's text its first tokens decide.
 

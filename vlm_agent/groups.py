@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -28,9 +28,11 @@ from vlm_agent.task import (
     env_action,
     make_env,
     observe,
+    succeeded,
     task_of,
     training_seeds,
 )
+from vlm_agent.trajectories import Stretch
 
 Floats = NDArray[np.float64]
 
@@ -46,6 +48,9 @@ class Episode:
         rewards: What to learn from: the environment's reward, less a penalty for illegal replies.
         corrections: What an expert would have replied to each step, where that was asked for.
         total: The environment's rewards summed, without penalties.
+        seed: What the environment was reset with.
+        actions: Indices of the actions that were played.
+        success: Whether it ended well.
     """
 
     group: int
@@ -54,6 +59,9 @@ class Episode:
     rewards: list[float] = field(default_factory=list)
     corrections: list[Demonstration] = field(default_factory=list)
     total: float = 0.0
+    seed: int | None = None
+    actions: list[int] = field(default_factory=list)
+    success: bool = False
 
 
 @dataclass
@@ -80,6 +88,24 @@ class GroupRollout:
     def flat_replies(self) -> list[Reply]:
         """The replies in the same order."""
         return [reply for episode in self.episodes for reply in episode.replies]
+
+    def flat_actions(self) -> list[int]:
+        """Indices of the actions that were played, in the same order."""
+        return [action for episode in self.episodes for action in episode.actions]
+
+    def flat_rewards(self) -> list[float]:
+        """The rewards, in the same order."""
+        return [reward for episode in self.episodes for reward in episode.rewards]
+
+    def stretches(self) -> Iterator[Stretch]:
+        """The episodes, in the order in which they began."""
+        start = 0
+        for place, episode in enumerate(self.episodes):
+            end = start + len(episode.rewards)
+            yield Stretch(
+                place, range(start, end), True, episode.success, episode.seed, episode.group
+            )
+            start = end
 
     def episode_advantages(self, *, scale: bool) -> Floats:
         """GRPO's advantages, one a step: the episode's return relative to those of its group."""
@@ -187,7 +213,7 @@ class GroupCollector:
                 if waiting:
                     group, seed = waiting.pop()
                     now[index] = observe(self.task, *self.envs[index].reset(seed=seed))
-                    playing[index] = Episode(group)
+                    playing[index] = Episode(group, seed=seed)
                     episodes.append(playing[index])
             if not playing:
                 return GroupRollout(episodes, tally.metrics(perf_counter() - started))
@@ -218,9 +244,11 @@ class GroupCollector:
             picture, reward, terminated, truncated, info = env.step(env_action(observation, action))
         episode.observations.append(observation)
         episode.replies.append(reply)
+        episode.actions.append(action)
         episode.rewards.append(float(reward) - self.illegal_penalty * (reply.action is None))
         episode.total += float(reward)
         if terminated or truncated:
             tally.episode(info, episode.total, len(episode.rewards))
+            episode.success = succeeded(info)
             return None
         return observe(self.task, picture, info, observation.remember(action, self.memory))

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import mse_loss
 from torch.nn.utils.rnn import pad_sequence
@@ -35,6 +36,7 @@ from vlm_agent.ppo_config import PPOConfig
 from vlm_agent.rollout import Collector, Rollout
 from vlm_agent.runs import Run, peak_memory
 from vlm_agent.task import Observation, Reply
+from vlm_agent.trajectories import RolloutRecorder, record_run
 
 
 @dataclass
@@ -81,16 +83,10 @@ class Batch:
 
 def make_batch(rollout: Rollout | GroupRollout, config: PPOConfig, device: torch.device) -> Batch:
     """Advantages, normalised if so configured, returns, and log-probabilities of sampling."""
+    advantages = estimate_advantages(rollout, config)
     if isinstance(rollout, GroupRollout):
-        scale = config.normalise_advantages
-        advantages = rollout.episode_advantages(scale=scale)
-        if config.advantages == "gigpo":
-            advantages += config.step_advantage_coef * rollout.step_advantages(
-                config.gamma, scale=scale
-            )
         returns = np.zeros_like(advantages)  # no value is learned
     else:
-        advantages = rollout.advantages(config.gamma, config.gae_lambda)
         returns = advantages + rollout.values
         if config.normalise_advantages:
             advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
@@ -106,6 +102,23 @@ def make_batch(rollout: Rollout | GroupRollout, config: PPOConfig, device: torch
         tensor(advantages),
         tensor(returns),
     )
+
+
+def estimate_advantages(rollout: Rollout | GroupRollout, config: PPOConfig) -> NDArray[np.float64]:
+    """How much better than expected each step was; those of a critic are not normalised yet.
+
+    Returns:
+        Shape (steps, environments) with a critic, else (steps,).
+    """
+    if not isinstance(rollout, GroupRollout):
+        return rollout.advantages(config.gamma, config.gae_lambda)
+    scale = config.normalise_advantages
+    advantages = rollout.episode_advantages(scale=scale)
+    if config.advantages == "gigpo":
+        advantages += config.step_advantage_coef * rollout.step_advantages(
+            config.gamma, scale=scale
+        )
+    return advantages
 
 
 def _sampled_terms(replies: Sequence[Reply], config: PPOConfig) -> Tensor:
@@ -374,8 +387,11 @@ def train_ppo(config: PPOConfig) -> VLMPolicy:
     collector = _collector(config, policy)
     try:
         run = Run(config.out, _resolved(config, policy, collector), overwrite=config.overwrite)
-        with run.saving(policy):
-            _train(config, policy, collector, run)
+        with (
+            run.saving(policy),
+            record_run(config, policy, collector.illegal_penalty) as recorder,
+        ):
+            _train(config, policy, collector, run, recorder)
     finally:
         collector.close()
     return policy
@@ -417,7 +433,11 @@ def _resolved(
 
 
 def _train(
-    config: PPOConfig, policy: VLMPolicy, collector: Collector | GroupCollector, run: Run
+    config: PPOConfig,
+    policy: VLMPolicy,
+    collector: Collector | GroupCollector,
+    run: Run,
+    recorder: RolloutRecorder | None,
 ) -> None:
     batch = config.num_envs * config.rollout_steps
     total = -(-config.total_steps // batch) * batch
@@ -426,6 +446,8 @@ def _train(
     with tqdm(total=total, desc="ppo", unit=" steps") as progress:
         while done < total:
             rollout = collector.collect(policy, config.rollout_steps)
+            if recorder is not None:
+                recorder.add(rollout, estimate_advantages(rollout, config).ravel().tolist(), done)
             started = time.perf_counter()
             metrics = {**rollout.metrics, **algorithm.update(rollout)}
             steps = len(rollout.flat_replies())

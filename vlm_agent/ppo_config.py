@@ -75,6 +75,8 @@ class PPOConfig(ModelOptions):
         final_learning_rate: End of the cosine.
         value_learning_rate: Of the value head; by default as the model's.
         max_grad_norm: Gradient norm to clip to.
+        record_episodes: Episodes of each rollout to record in the run's folder `trajectories`, with
+            pictures, prompts, replies and token probabilities, for `vlm-agent report`; 0 for none.
     """
 
     env: str
@@ -118,6 +120,7 @@ class PPOConfig(ModelOptions):
     final_learning_rate: float = 1e-9
     value_learning_rate: float | None = None
     max_grad_norm: float = 0.5
+    record_episodes: int = 4
 
     def __post_init__(self) -> None:
         """Refuses numbers that cannot be trained with."""
@@ -130,7 +133,7 @@ class PPOConfig(ModelOptions):
         check_positive(self, "learning_rate", "final_learning_rate", "value_learning_rate")
         check_not_negative(self, "memory", "illegal_penalty", "value_coef", "value_warmup")
         check_not_negative(self, "entropy_coef", "kl_coef", "imitation_coef")
-        check_not_negative(self, "step_advantage_coef")
+        check_not_negative(self, "step_advantage_coef", "record_episodes")
         if self.temperature is not None and self.temperature <= 0:
             raise ValueError(
                 f"temperature={self.temperature}: expected above 0, since a greedy policy does not "

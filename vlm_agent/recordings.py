@@ -9,7 +9,6 @@ alone. It holds no pictures: the episode is played again, and has to be the same
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import gymnasium as gym
 import numpy as np
 
 from vlm_agent.demonstrations import Demonstration, explain
+from vlm_agent.json_lines import read_json_lines
 from vlm_agent.prompts import build_reply
 from vlm_agent.task import Observation, env_id, make_env, observe, task_of
 
@@ -65,17 +65,7 @@ def read_recordings(path: str | Path) -> list[Recording]:
         OSError: If there is no such file.
         RecordingError: If a line is something else than an episode of this format.
     """
-    recordings = []
-    with Path(path).open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                value = json.loads(line) if line.strip() else None
-            except json.JSONDecodeError:
-                warnings.warn(f"{path}:{number} is cut short, and left out", stacklevel=2)
-                continue
-            if value is not None:
-                recordings.append(_parse(value, f"{path}:{number}"))
-    return recordings
+    return [_parse(value, f"{path}:{number}") for number, value in read_json_lines(path)]
 
 
 def replay(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -28,7 +28,9 @@ from vlm_agent.task import (
     make_vector_env,
     observe,
     split_infos,
+    succeeded,
 )
+from vlm_agent.trajectories import Stretch
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -48,6 +50,8 @@ class Rollout:
         last: Where the step was the last of its episode.
         metrics: What the rollout showed, under the keys it is logged by.
         corrections: What an expert would have replied to each step, where that was asked for.
+        actions: Indices of the actions that were played.
+        successes: Step and environment of every last step of an episode that ended well.
     """
 
     observations: list[list[Observation]]
@@ -58,6 +62,8 @@ class Rollout:
     last: Bools
     metrics: dict[str, float | None] = field(default_factory=dict)
     corrections: list[Demonstration] = field(default_factory=list)
+    actions: list[list[int]] = field(default_factory=list)
+    successes: set[tuple[int, int]] = field(default_factory=set)
 
     def flat_observations(self) -> list[Observation]:
         """The observations one after the other, all of the first step first."""
@@ -66,6 +72,32 @@ class Rollout:
     def flat_replies(self) -> list[Reply]:
         """The replies in the same order."""
         return [reply for step in self.replies for reply in step]
+
+    def flat_actions(self) -> list[int]:
+        """Indices of the actions that were played, in the same order."""
+        return [action for step in self.actions for action in step]
+
+    def flat_rewards(self) -> list[float]:
+        """The rewards, in the same order."""
+        return [float(reward) for reward in self.rewards.ravel()]
+
+    def stretches(self) -> Iterator[Stretch]:
+        """The parts of episodes in the rollout, in the order in which they began."""
+        steps, envs = self.last.shape
+        parts: list[tuple[int, int, int]] = []
+        for env in range(envs):
+            ends = np.flatnonzero(self.last[:, env]).tolist()
+            if not ends or ends[-1] != steps - 1:
+                ends.append(steps - 1)
+            starts = [0, *(end + 1 for end in ends[:-1])]
+            parts += [(start, env, end) for start, end in zip(starts, ends, strict=True)]
+        for start, env, end in sorted(parts):
+            yield Stretch(
+                env,
+                [step * envs + env for step in range(start, end + 1)],
+                bool(self.last[end, env]),
+                (end, env) in self.successes,
+            )
 
     def advantages(self, gamma: float, gae_lambda: float) -> Floats:
         """Generalised advantage estimates."""
@@ -163,6 +195,7 @@ class Collector:
             ]
             rollout.observations.append(self._now)
             rollout.replies.append(replies)
+            rollout.actions.append(actions)
             rollout.values[step] = [reply.value for reply in replies]
             tally.replies(self._now, replies)
             if self.correct:
@@ -196,6 +229,8 @@ class Collector:
             final_infos = split_infos(infos["final_info"], self.envs.num_envs)
             for index in ended:
                 tally.episode(final_infos[index], self._returns[index], self._lengths[index])
+                if succeeded(final_infos[index]):
+                    rollout.successes.add((step, int(index)))
                 self._returns[index], self._lengths[index] = 0.0, 0
             # A truncated episode goes on in principle: its value is that of its own last picture
             # and prompt, not of the next episode's first.

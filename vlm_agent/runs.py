@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 CONFIG_FILE = "run.json"
 METRICS_FILE = "metrics.jsonl"
+TRAJECTORIES = "trajectories"
 _TENSORBOARD = "tensorboard"
 _BASE = "base"  # the model under an adapter, where no name leads to it
 # What `VLMPolicy.save` writes, for the tokenizers and processors of Hugging Face models.
@@ -138,7 +139,7 @@ class Saveable(Protocol):
 
 def _is_of_a_run(path: Path) -> bool:
     if path.is_dir():
-        return path.name in (_TENSORBOARD, _BASE)
+        return path.name in (_TENSORBOARD, _BASE, TRAJECTORIES)
     return path.name in _FILES or path.suffix in (".safetensors", ".jinja", ".model")
 
 
