@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 _INSTALL = 'pip install "gym-cards[agent]"'
-_USAGE = """usage: vlm-agent {sft,ppo,merge,eval,show,demo} [options]
+_USAGE = """usage: vlm-agent {sft,ppo,merge,eval,report,export,show,demo} [options]
 
 Trains and measures vision-language agents.
 
@@ -15,6 +15,8 @@ Trains and measures vision-language agents.
   ppo    train a policy by its environment's reward
   merge  add a low-rank adapter to the weights of its model
   eval   measure policies in environments
+  report write runs, evaluations and recorded episodes into one HTML page
+  export turn recorded episodes into fine-tuning data
   show   print what a model is given, and what an expert would reply
   demo   all of it on NumberLine, in a few minutes on a laptop
 
@@ -25,6 +27,8 @@ _COMMANDS = {
     "ppo": "ppo",
     "merge": "merge",
     "eval": "eval_",
+    "report": "report",
+    "export": "export",
     "show": "show",
     "demo": "demo",
 }

@@ -229,6 +229,25 @@ def print_table(evaluations: Sequence[Evaluation]) -> None:
         print("  ".join(cells).rstrip())
 
 
+# ----- report, export -----------------------------------------------------------------------------
+
+
+def report(words: Sequence[str]) -> None:
+    """Writes a page."""
+    from vlm_agent.report import ReportConfig, write_report
+
+    path = write_report(_parse(ReportConfig, "report", words))
+    print(f"saved {path}, {path.stat().st_size / 2**20:.1f} MiB")
+
+
+def export(words: Sequence[str]) -> None:
+    """Writes fine-tuning data."""
+    from vlm_agent.export import ExportConfig, export_episodes
+
+    config = _parse(ExportConfig, "export", words)
+    print(f"saved {export_episodes(config)} samples in {config.out}")
+
+
 # ----- show ---------------------------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NotRequired, Protocol, TypedDict, cast
+from typing import Any, Literal, Protocol, TypedDict, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,8 +70,8 @@ class EpisodeRecord(TypedDict):
     success: bool
     total_reward: float
     length: int
+    group: int | None
     steps: list[StepRecord]
-    group: NotRequired[int]
 
 
 class TrajectoryError(ValueError):
@@ -219,7 +219,6 @@ class Recorder:
             trained_steps: Environment steps of training before the episode began.
             group: Number of the group that it is compared in.
         """
-        about = {} if group is None else {"group": group}
         record = {
             "format": FORMAT,
             "version": VERSION,
@@ -230,7 +229,7 @@ class Recorder:
             "success": bool(success),
             "total_reward": sum(step["reward"] for step in steps),
             "length": len(steps),
-            **about,
+            "group": group,
             "steps": list(steps),
         }
         self.writer.write(cast(EpisodeRecord, record))

@@ -1,4 +1,5 @@
 import itertools
+import shutil
 
 import numpy as np
 import pytest
@@ -14,6 +15,12 @@ from vlm_agent.tiny import build_tiny
 ENVS = tuple(f"gym_cards/{name}-v0" for name in ("NumberLine", "EZPoints", "Points24", "Blackjack"))
 
 torch.set_num_threads(1)
+
+# The page is opened in a browser where there is one; test_report.py runs its logic everywhere.
+BROWSER = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+collect_ignore = [] if BROWSER else ["test_report_browser.py"]
 
 
 @pytest.fixture(scope="session")

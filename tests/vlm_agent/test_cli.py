@@ -12,7 +12,9 @@ from PIL import Image
 from vlm_agent.cli import main
 from vlm_agent.commands import EvalConfig, ShowConfig
 from vlm_agent.demo import DemoConfig
+from vlm_agent.export import ExportConfig
 from vlm_agent.ppo_config import PPOConfig
+from vlm_agent.report import ReportConfig
 from vlm_agent.sft import SFTConfig, reply_loss
 
 NUMBER_LINE = "gym_cards/NumberLine-v0"
@@ -60,7 +62,9 @@ def test_each_command_has_help(command, capsys):
     assert "--seed" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("config", [SFTConfig, PPOConfig, EvalConfig, ShowConfig, DemoConfig])
+@pytest.mark.parametrize(
+    "config", [SFTConfig, PPOConfig, EvalConfig, ReportConfig, ExportConfig, ShowConfig, DemoConfig]
+)
 def test_every_option_is_documented(config):
     documented = []
     for kind in reversed(config.__mro__[:-1]):
