@@ -1,12 +1,13 @@
 """A training as it stands between two rollouts, on disk: it goes on as if it had never stopped.
 
 A checkpoint is a directory: `model.zip`, as stable-baselines3 saves it; `state.pkl`, the generators
-of random numbers and the environments; and `replay.pkl` for algorithms that remember steps. These
-are pickles: load only those whose origin you trust.
+of random numbers and the environments; and `replay.pkl.gz` for algorithms that remember steps.
+These are pickles: load only those whose origin you trust.
 """
 
 from __future__ import annotations
 
+import gzip
 import pickle
 import random
 import shutil
@@ -22,7 +23,7 @@ from stable_baselines3.common.vec_env import VecMonitor
 from baselines.runs import MODEL_FILE
 from baselines.vec_env import PictureVecEnv
 
-STATE, REPLAY = "state.pkl", "replay.pkl"
+STATE, REPLAY = "state.pkl", "replay.pkl.gz"
 
 
 def save_checkpoint(directory: Path, model: BaseAlgorithm) -> None:
@@ -37,7 +38,9 @@ def save_checkpoint(directory: Path, model: BaseAlgorithm) -> None:
     fresh.mkdir(parents=True)
     model.save(fresh / MODEL_FILE)
     if isinstance(model, OffPolicyAlgorithm):
-        model.save_replay_buffer(fresh / REPLAY)
+        # Pictures are much alike: they take a small part of their room in memory.
+        with gzip.open(fresh / REPLAY, "wb", compresslevel=1) as packed:
+            pickle.dump(model.replay_buffer, packed)
     monitor = cast(VecMonitor, model.env)
     envs = cast(PictureVecEnv, monitor.venv)
     state = {
@@ -81,7 +84,9 @@ def load_checkpoint(
     """
     model = kind.load(directory / MODEL_FILE, env=env, device=device, force_reset=False)
     if isinstance(model, OffPolicyAlgorithm):
-        model.load_replay_buffer(directory / REPLAY)
+        with gzip.open(directory / REPLAY, "rb") as packed:
+            model.replay_buffer = pickle.load(packed)
+        model.replay_buffer.device = model.device
     with (directory / STATE).open("rb") as file:
         state: dict[str, Any] = pickle.load(file)
     if state["envs"] is None:

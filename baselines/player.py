@@ -51,6 +51,10 @@ class SB3Player:
         """
         return cls(load(model_file(path), device))
 
+    def seed(self, seed: int) -> None:
+        """Begins an evaluation: forgets all episodes. No chance plays, so the seed is not read."""
+        self._memories = {}
+
     def act_in_episodes(
         self, observations: Sequence[Observation], episodes: Sequence[int]
     ) -> list[Reply]:

@@ -75,12 +75,9 @@ def parse(words: Sequence[str]) -> BaselineConfig:
     finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     finder.add_argument("--algorithm", default="ppo")
     finder.add_argument("--env")
-    found, _ = finder.parse_known_args(list(words))
+    found, rest = finder.parse_known_args(list(words))
     algorithm: Algorithm = found.algorithm
     options = tuned(found.env or "", algorithm)
-    finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    finder.add_argument("--algorithm")
-    _, rest = finder.parse_known_args(list(words))
     kind = CONFIGS[algorithm]
     return tyro.cli(
         kind,

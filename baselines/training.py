@@ -53,8 +53,6 @@ def train(config: BaselineConfig, *, resume: bool = False) -> Score:
     envs = PictureVecEnv.make(config.env, config.num_envs, view, config.env_kwargs)
     env = VecMonitor(envs)
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / CONFIG_FILE).write_text(json.dumps(config.record(), indent=2) + "\n")
         if checkpoint is None:
             # Two seeds an environment: one for the mean picture, one for what is learned from.
             seeds = episode_seeds("training", config.seed, 2 * config.num_envs)
@@ -69,6 +67,8 @@ def train(config: BaselineConfig, *, resume: bool = False) -> Score:
                     "training", config.seed + model.num_timesteps, config.num_envs
                 )
                 envs.seed_each(later)
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / CONFIG_FILE).write_text(json.dumps(config.record(), indent=2) + "\n")
         return _learn(model, config, view)
     finally:
         env.close()
@@ -125,10 +125,12 @@ class _Keeper(BaseCallback):
     def _on_rollout_start(self) -> None:
         now, before = self.num_timesteps, self._begun
         if now == before:
+            if now == 0:
+                # So that a run can be gone on with, however early it is broken off.
+                save_checkpoint(self.config.directory / CHECKPOINT, self.model)
             return
         self._begun = now
         every = self.config.eval_every
-        # What was recorded so far belongs to the algorithm's own next report.
         if every and now // every > before // every and now < self.config.total_steps:
             result = score(self.model, self.config, self.view, episodes=self.config.eval_episodes)
             _note(self.config.directory, self.model, result)

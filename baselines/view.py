@@ -132,7 +132,7 @@ def _shrink(picture: Pictures, height: int, width: int) -> Any:
         return picture
     image = Image.fromarray(picture)
     if old_height % height == 0 and old_width % width == 0:
-        # The same means, in half the time.
+        # The same means, faster; sums in numpy and pooling in torch were two to seven times slower.
         return image.reduce((old_width // width, old_height // height))
     return image.resize((width, height), Image.Resampling.BOX)
 

@@ -1,0 +1,76 @@
+"""How much of a baseline's training time is its environment's, and how much the network's.
+
+    python benchmarks/training.py
+    python benchmarks/training.py --env gym_cards/Blackjack-v0 --repeats 5
+
+Machines differ, so what counts are ratios within one run: the repeats of all measurements are
+interleaved, and medians are reported. All play with the options that suit the environment; the
+network runs on a CPU, by one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from stable_baselines3.common.vec_env import VecMonitor
+
+from baselines.algorithms import build
+from baselines.config import PPOConfig, tuned
+from baselines.vec_env import PictureVecEnv
+from baselines.view import View
+
+
+def measures(env: str) -> dict[str, tuple[int, Callable[[], object]]]:
+    """What is timed: its steps, and a call that makes them."""
+    config = PPOConfig(env=env, device="cpu", **tuned(env, "ppo"))
+    view = View((config.picture_size, config.picture_size), config.text, config.text_length)
+
+    def make() -> VecMonitor:
+        envs = PictureVecEnv.make(env, config.num_envs, view)
+        envs.seed(0)
+        return VecMonitor(envs)
+
+    games, seen, played = make(), make(), make()
+    games.unwrapped.vector.reset(seed=0)
+    model = build(config, played)
+    actions = np.random.default_rng(0).integers(
+        games.action_space.n, size=(config.rollout_steps, config.num_envs)
+    )
+    observation = seen.reset()
+    steps = config.rollout_steps * config.num_envs
+    return {
+        "the games alone": (steps, lambda: [games.unwrapped.vector.step(a) for a in actions]),
+        "with smaller pictures": (steps, lambda: [seen.step(a) for a in actions]),
+        "the network alone": (steps, lambda: [model.predict(observation) for _ in actions]),
+        "training": (steps, lambda: model.learn(steps, reset_num_timesteps=False)),
+    }
+
+
+def main() -> None:
+    """Prints steps/s, and how they compare with training's."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--env", nargs="+", default=["gym_cards/NumberLine-v0"])
+    parser.add_argument("--repeats", type=int, default=3)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    for env in options.env:
+        works = measures(env)
+        rates: dict[str, list[float]] = {name: [] for name in works}
+        for _ in range(options.repeats):
+            for name, (steps, work) in works.items():
+                start = time.perf_counter()
+                work()
+                rates[name].append(steps / (time.perf_counter() - start))
+        medians = {name: statistics.median(each) for name, each in rates.items()}
+        print(env)
+        for name, rate in medians.items():
+            print(f"  {name:22} {rate:8.0f} steps/s  {rate / medians['training']:6.1f} x training")
+
+
+if __name__ == "__main__":
+    main()
