@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 _INSTALL = 'pip install "gym-cards[agent]"'
-_USAGE = """usage: vlm-agent {sft,ppo,merge,eval,report,export,show,demo} [options]
+_USAGE = """usage: vlm-agent {sft,ppo,merge,eval,report,export,play,show,demo} [options]
 
 Trains and measures vision-language agents.
 
@@ -17,6 +17,7 @@ Trains and measures vision-language agents.
   eval   measure policies in environments
   report write runs, evaluations and recorded episodes into one HTML page
   export turn recorded episodes into fine-tuning data
+  play   watch a policy play in a window
   show   print what a model is given, and what an expert would reply
   demo   all of it on NumberLine, in a few minutes on a laptop
 
@@ -29,6 +30,7 @@ _COMMANDS = {
     "eval": "eval_",
     "report": "report",
     "export": "export",
+    "play": "play",
     "show": "show",
     "demo": "demo",
 }

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import numpy as np
 import tyro
@@ -25,6 +25,9 @@ from vlm_agent.options import JsonObject, check_least
 from vlm_agent.prompts import build_prompt, build_reply
 from vlm_agent.task import Observation, episode_seeds, make_env, observe, task_of
 from vlm_agent.trajectories import record_evaluation
+
+if TYPE_CHECKING:
+    from vlm_agent.watch import PlayConfig
 
 Config = TypeVar("Config")
 SB3 = "sb3:"  # begins the name of a player that stable-baselines3 trained
@@ -178,7 +181,7 @@ def _check_player(name: str) -> None:
         )
 
 
-def _load_player(name: str, config: EvalConfig) -> PolicyLike:
+def _load_player(name: str, config: EvalConfig | PlayConfig) -> PolicyLike:
     if name in ("random", "expert"):
         return name
     if name.startswith(SB3):
@@ -246,6 +249,19 @@ def export(words: Sequence[str]) -> None:
 
     config = _parse(ExportConfig, "export", words)
     print(f"saved {export_episodes(config)} samples in {config.out}")
+
+
+# ----- play ---------------------------------------------------------------------------------------
+
+
+def play(words: Sequence[str]) -> None:
+    """Opens a window."""
+    from vlm_agent.watch import PlayConfig, watch
+
+    config = _parse(PlayConfig, "play", words)
+    _check_player(config.run)
+    make_env(str(config.env), **config.env_kwargs).close()
+    watch(config, _load_player(config.run, config))
 
 
 # ----- show ---------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from vlm_agent.export import ExportConfig
 from vlm_agent.ppo_config import PPOConfig
 from vlm_agent.report import ReportConfig
 from vlm_agent.sft import SFTConfig, reply_loss
+from vlm_agent.watch import PlayConfig
 
 NUMBER_LINE = "gym_cards/NumberLine-v0"
 PPO = ["ppo", "--env", NUMBER_LINE, "--model"]
@@ -63,7 +64,17 @@ def test_each_command_has_help(command, capsys):
 
 
 @pytest.mark.parametrize(
-    "config", [SFTConfig, PPOConfig, EvalConfig, ReportConfig, ExportConfig, ShowConfig, DemoConfig]
+    "config",
+    [
+        SFTConfig,
+        PPOConfig,
+        EvalConfig,
+        ReportConfig,
+        ExportConfig,
+        PlayConfig,
+        ShowConfig,
+        DemoConfig,
+    ],
 )
 def test_every_option_is_documented(config):
     documented = []

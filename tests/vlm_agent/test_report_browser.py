@@ -197,4 +197,6 @@ def test_it_fits_a_phone(open_page):
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
     page.locator("#next").tap()
     assert page.locator("#place").inner_text() == "step 2 of 3"
-    assert page.locator("#reply").bounding_box()["width"] > 300
+    reply = page.locator("#reply").bounding_box()
+    assert reply["width"] > 300
+    assert reply["x"] + reply["width"] < PHONE["width"]

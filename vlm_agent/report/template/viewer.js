@@ -88,6 +88,11 @@ class Viewer {
     this.step = Math.max(0, Math.min(this.shown[this.episode].steps.length - 1, step));
     if (this.episode < this.from || this.episode >= this.from + this.rows.length) this.drawList();
     this.draw();
+    const row = this.rows[this.episode - this.from];
+    const above = row.offsetTop - this.list.offsetTop;
+    if (above < this.list.scrollTop || above + row.offsetHeight > this.list.scrollTop + this.list.clientHeight) {
+      this.list.scrollTop = above - this.list.clientHeight / 2;
+    }
     const hash = `#episode=${this.episodes.indexOf(this.shown[this.episode])}&step=${this.step}`;
     try {
       history.replaceState(null, "", hash);
@@ -119,7 +124,6 @@ class Viewer {
     event.preventDefault();
     const [by, step] = moves[event.key];
     this.go(this.episode + by, step);
-    this.rows[this.episode - this.from].scrollIntoView({ block: "nearest" });
   }
 
   draw() {
