@@ -100,7 +100,7 @@ def load_pygame() -> ModuleType:
         import pygame
     except ModuleNotFoundError:
         raise ImportError(
-            "the window needs pygame, which is not installed; run: pip install "gym-cards[human]"
+            'the window needs pygame, which is not installed; run: pip install "gym-cards[human]"'
         ) from None
     return pygame
 
