@@ -16,8 +16,8 @@ class PictureFeatures(BaseFeaturesExtractor):
     """Convolutions over the picture, and a layer over the text's letters at their places.
 
     The three convolutions are those of Mnih et al. 2015, "Human-level control through deep
-    reinforcement learning". What is the same in all pictures tells nothing and drowns the rest:
-    `centre` subtracts it from every picture.
+    reinforcement learning". What is the same in all pictures tells nothing and slows learning
+    down: `centre` subtracts it from every picture.
 
     Args:
         observation_space: What the network is given, as `View.space` makes it.
