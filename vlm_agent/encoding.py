@@ -163,9 +163,22 @@ class Encoder:
     # ----- replies ----------------------------------------------------------------------------
 
     def encode_reply(self, text: str) -> list[int]:
-        """The tokens of a reply as the model would have to write it, the closing one included."""
-        tokens = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return [*tokens, self.end_tokens[0]]
+        """The tokens of a reply as the model would have to write it, the closing one included.
+
+        The name of a special token in the text, such as `<image>`, is spelt in ordinary tokens.
+
+        Raises:
+            ValueError: If the text cannot be spelt without a token that the model never writes.
+        """
+        tokens = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)
+        ids = cast(list[int], tokens["input_ids"])
+        if found := set(ids) & {*self.unwritable_tokens, *self.end_tokens}:
+            names = ", ".join(map(repr, self.tokenizer.convert_ids_to_tokens(sorted(found))))
+            raise ValueError(
+                f"the model cannot write the reply {text!r}: its tokenizer takes a part of it for "
+                f"{names}, which is never written inside a reply; use other words in the reply"
+            )
+        return [*ids, self.end_tokens[0]]
 
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of a reply, without the tokens that close it."""

@@ -23,7 +23,7 @@ def build_prompt(observation: Observation, *, cot: bool = True) -> str:
         parts.append(f"Your goal: {observation.goal}")
     if observation.history:
         parts.append(_recall(observation))
-    choices = ", ".join(json.dumps(action) for action in observation.actions)
+    choices = ", ".join(_quoted(action) for action in observation.actions)
     parts.append(f"You can choose between {choices}.")
     parts.extend(f"The {name} is: {value}" for name, value in observation.given.items())
     form: dict[str, str] = {}
@@ -31,14 +31,14 @@ def build_prompt(observation: Observation, *, cot: bool = True) -> str:
         form.update(dict.fromkeys(observation.state, "..."))
         form[THOUGHTS] = "..."
     form[ACTION] = "..."
-    parts.append(f"Answer with JSON in this form: {json.dumps(form, ensure_ascii=False)}")
+    parts.append(f"Answer with JSON in this form: {_quoted(form)}")
     return "\n".join(parts)
 
 
 def _recall(observation: Observation) -> str:
     """Tells which of several pictures is the present one, and what was done in the others."""
     past = observation.history
-    chosen = ", then ".join(json.dumps(moment.action) for moment in past)
+    chosen = ", then ".join(_quoted(moment.action) for moment in past)
     if len(past) == 1:
         return (
             f"The first picture shows your last step, in which you chose {chosen}. The second "
@@ -75,4 +75,9 @@ def build_reply(observation: Observation, action: int, thoughts: str, *, cot: bo
         reply.update(observation.state)
         reply[THOUGHTS] = thoughts
     reply[ACTION] = observation.actions[action]
-    return json.dumps(reply, ensure_ascii=False)
+    return _quoted(reply)
+
+
+def _quoted(value: str | dict[str, str]) -> str:
+    """JSON with letters as they are: what a prompt names is what a reply should write."""
+    return json.dumps(value, ensure_ascii=False)

@@ -253,6 +253,10 @@ def test_the_action_part_is_found_and_special_tokens_are_never_written(name):
     banned = set(encoder.unwritable_tokens)
     assert banned.isdisjoint(encoder.end_tokens)
     assert set(policy.tokenizer.all_special_ids) - set(encoder.end_tokens) <= banned
+    for special in policy.tokenizer.all_special_tokens:
+        *tokens, _ = encoder.encode_reply(f"it shows {special} twice")
+        assert banned.isdisjoint(tokens)
+        assert encoder.decode(tokens) == f"it shows {special} twice", "spelt in ordinary tokens"
     prompt = policy.encode(moments(name))["input_ids"]
     pictures = [t for t in prompt[0].tolist() if "image" in policy.tokenizer.decode([t]).lower()]
     assert banned.issuperset(pictures)

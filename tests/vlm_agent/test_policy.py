@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import GenerationConfig
+from transformers import GenerationConfig, PreTrainedTokenizerFast
 
+from vlm_agent.encoding import Encoder
 from vlm_agent.parsing import parse
 from vlm_agent.policy import VLMPolicy
 from vlm_agent.settings import Settings
@@ -155,6 +156,27 @@ def test_special_tokens_are_never_written(make_policy, observations):
         assert np.isfinite(reply.log_probs).all()
 
 
+def test_a_demonstrated_reply_is_one_that_the_model_can_write(make_policy, observations):
+    policy = make_policy()
+    for special in ("<image>", policy.tokenizer.eos_token):
+        text = f'{{"action": "{special}"}}'
+        tokens = policy.encode_reply(text)
+        with torch.no_grad():
+            assert torch.isfinite(policy.score(observations[:1], [tokens]).log_probs).all()
+        assert policy.encoder.decode(tokens) == text
+        assert policy.encoder.until_end(tokens) == tuple(tokens)
+    # One that knows words alone takes all others for a special token, which has no probability.
+    numbered = {f"word{index}": index for index in range(40)}
+    words = models.WordLevel({**numbered, "<unk>": 40, "<end>": 41}, unk_token="<unk>")
+    policy.processor.tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(words), unk_token="<unk>", eos_token="<end>"
+    )
+    encoder = Encoder(policy.model, policy.processor)
+    assert encoder.encode_reply("word39")[0] == 39
+    with pytest.raises(ValueError, match="cannot write the reply 'word40'.*'<unk>'"):
+        encoder.encode_reply("word40")
+
+
 def test_dropout_is_off_whenever_the_policy_acts(make_policy, observations):
     policy = make_policy(temperature=0.0)
     for module in policy.modules():
@@ -247,8 +269,6 @@ def phrase_tokenizer():
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.decoder = decoders.ByteLevel()
-    from transformers import PreTrainedTokenizerFast
-
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>")
 
 

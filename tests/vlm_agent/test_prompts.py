@@ -1,11 +1,12 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from vlm_agent.parsing import parse, state_fields
 from vlm_agent.prompts import build_messages, build_prompt, build_reply
-from vlm_agent.task import make_env, observe, task_of
+from vlm_agent.task import Observation, Task, make_env, observe, task_of
 
 ENVS = ["NumberLine", "EZPoints", "Points24", "Blackjack"]
 
@@ -58,6 +59,18 @@ def test_replies_parse_back(observation):
         assert text[parsed.action_start :] == f'"action": {json.dumps(action)}}}'
         read = state_fields(text)
         assert all(read[name] == value for name, value in observation.state.items())
+
+
+def test_a_prompt_names_letters_as_a_reply_writes_them():
+    task = Task("Go.", ("aller à la crème", "日本"))
+    state = {"où": "là"}
+    now = Observation(np.zeros((2, 2, 3), np.uint8), task, task.action_names, state=state)
+    later = dataclasses.replace(now, history=now.remember(1, 2))
+    prompt = build_prompt(dataclasses.replace(later, history=later.remember(0, 2)))
+    assert "\\u" not in prompt
+    assert prompt.count('"aller à la crème"') == prompt.count('"日本"') == 2
+    assert '"où": "..."' in prompt
+    assert '"action": "日本"' in build_reply(now, 1, "là")
 
 
 def test_the_picture_comes_before_the_text():
