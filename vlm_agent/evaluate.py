@@ -11,6 +11,7 @@ import gymnasium as gym
 import numpy as np
 
 from vlm_agent.demonstrations import expert_move
+from vlm_agent.diversity import Diversity
 from vlm_agent.parsing import parse, same_value, state_fields
 from vlm_agent.prompts import build_reply
 from vlm_agent.task import (
@@ -83,6 +84,9 @@ class Evaluation:
             played.
         perception: The share of state fields, but for those that the prompt tells, that replies
             read out rightly; `None` for a policy that reads out none.
+        distinct_thoughts: The share of thoughts that no other equals but once; `None` for a policy
+            that does not reason. To be compared between records of as many steps.
+        distinct_word_pairs: Distinct pairs of neighbouring words in thoughts by all of them.
     """
 
     env: str
@@ -94,6 +98,8 @@ class Evaluation:
     mean_length: float
     illegal_rate: float
     perception: float | None
+    distinct_thoughts: float | None
+    distinct_word_pairs: float | None
 
     def record(self) -> dict[str, Any]:
         """The evaluation as plain values, for JSON."""
@@ -162,7 +168,7 @@ def evaluate(
     """
     ends: list[tuple[bool, float, int]] = []
     returns: dict[int, float] = {}
-    perception = Perception()
+    perception, diversity = Perception(), Diversity()
     steps = illegal = 0
     for step in play(
         policy,
@@ -176,6 +182,7 @@ def evaluate(
         steps += 1
         illegal += step.reply.action is None
         perception.add(step.reply, step.observation)
+        diversity.add(step.reply)
         returns[step.episode] = returns.get(step.episode, 0.0) + step.reward
         if step.last:
             ends.append((step.is_success, returns.pop(step.episode), step.index + 1))
@@ -193,6 +200,8 @@ def evaluate(
         mean_length=sum(length for _, _, length in ends) / episodes,
         illegal_rate=illegal / steps,
         perception=perception.share,
+        distinct_thoughts=diversity.distinct_thoughts,
+        distinct_word_pairs=diversity.distinct_pairs,
     )
 
 

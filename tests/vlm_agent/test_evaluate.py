@@ -9,6 +9,7 @@ import vlm_agent
 from gym_cards.number_line import NumberLineEnv
 from vlm_agent.demonstrations import Demonstrator
 from vlm_agent.evaluate import Perception, evaluate, play, wilson_interval
+from vlm_agent.prompts import build_reply
 from vlm_agent.rollout import Collector
 from vlm_agent.task import (
     Observation,
@@ -24,7 +25,7 @@ from vlm_agent.task import (
 NUMBER_LINE = "gym_cards/NumberLine-v0"
 FIELDS = [
     "env", "policy", "episodes", "success_rate", "success_interval", "mean_return",
-    "mean_length", "illegal_rate", "perception",
+    "mean_length", "illegal_rate", "perception", "distinct_thoughts", "distinct_word_pairs",
 ]  # fmt: skip
 
 
@@ -131,6 +132,20 @@ def test_perception_counts_what_the_prompt_does_not_tell():
     perception.add(Reply('{"cards": [9, A, K, 9]}', None), observation)
     perception.add(Reply("nonsense", None), observation)
     assert perception.share == pytest.approx(1 / 3)
+
+
+def test_the_diversity_of_thoughts_is_measured():
+    def says(thought):
+        return lambda observation: build_reply(observation, 0, thought(observation))
+
+    same = evaluate(says(lambda _: "I go down"), NUMBER_LINE, episodes=4)
+    steps = 4 * same.mean_length
+    assert same.distinct_thoughts == 1 / steps
+    assert same.distinct_word_pairs == 2 / (2 * steps)
+    by_state = says(lambda o: f"from {o.state['current number']} down")
+    assert evaluate(by_state, NUMBER_LINE, episodes=4).distinct_thoughts > 1 / steps
+    silent = evaluate("random", NUMBER_LINE, episodes=4)
+    assert silent.distinct_thoughts is silent.distinct_word_pairs is None
 
 
 def test_training_and_evaluation_never_share_an_episode(monkeypatch):

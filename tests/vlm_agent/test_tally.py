@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from vlm_agent.tally import Diversity, Tally
+from vlm_agent.diversity import Diversity
+from vlm_agent.tally import Tally
 from vlm_agent.task import Observation, Reply, Task
 
 OBSERVATION = Observation(
