@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 import tyro
@@ -25,9 +25,6 @@ from vlm_agent.options import JsonObject, check_least
 from vlm_agent.prompts import build_prompt, build_reply
 from vlm_agent.task import Observation, episode_seeds, make_env, observe, task_of
 from vlm_agent.trajectories import record_evaluation
-
-if TYPE_CHECKING:
-    from vlm_agent.watch import PlayConfig
 
 Config = TypeVar("Config")
 SB3 = "sb3:"  # begins the name of a player that stable-baselines3 trained
@@ -86,14 +83,18 @@ class EvalConfig(LoadOptions):
     """Measures policies in environments: a table, and a JSON record of each.
 
     Args:
-        policy: The word random or expert, the directory of a policy, or sb3: and the file or
-            run of a model of stable-baselines3; several to compare.
+        policy: The word random or expert, the directory of a policy, a model's name on a hub, or
+            sb3: and the file or run of a model of stable-baselines3; several to compare.
         env: Environment id, such as gym_cards/NumberLine-v0; several to compare.
         episodes: Episodes of each policy in each environment.
         seed: Of the episodes, of sampling and of random moves.
         num_envs: Episodes played side by side.
         env_kwargs: Keyword arguments of the environments, as JSON.
         temperature: At which models reply; by default as they were trained, and 0 is greedy.
+        top_k: How many of the likeliest tokens models may write, 0 for all; by default as they
+            were trained.
+        top_p: Of those, the fewest likeliest that together hold this probability may be written;
+            by default as they were trained.
         json: File for the records, one JSON object a line; written anew.
         record: Folder for the episodes themselves, with pictures, prompts and replies, after those
             that it holds; for `vlm-agent report` and `vlm-agent export`.
@@ -108,6 +109,8 @@ class EvalConfig(LoadOptions):
     num_envs: int = 16
     env_kwargs: JsonObject = field(default_factory=dict)
     temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
     json: str | None = None
     record: str | None = None
     record_episodes: int | None = None
@@ -132,7 +135,7 @@ def eval_(words: Sequence[str]) -> None:
         # were checked, so that a wrong one costs no records.
         with open(config.json or os.devnull, "w", encoding="utf-8") as records:
             for name in config.policy:
-                policy = _load_player(name, config)
+                policy = _load_player(name, config, config.temperature, config.top_k, config.top_p)
                 for env in config.env:
                     with (
                         tqdm(total=config.episodes, desc=f"{name} {env}") as progress,
@@ -173,15 +176,26 @@ def _check_player(name: str) -> None:
     if name.startswith(SB3):
         model_file(name.removeprefix(SB3))
         return
-    holds_policy = any(Path(name).glob("*config.json"))  # of a model, or of an adapter
-    if name not in ("random", "expert") and not holds_policy:
+    if name in ("random", "expert"):
+        return
+    if "/" not in name and not Path(name).exists():
         raise FileNotFoundError(
             f"no policy {name!r}: expected random, expert, a directory that "
-            "`vlm-agent sft` or `vlm-agent ppo` wrote, or sb3:PATH of a baseline"
+            "`vlm-agent sft` or `vlm-agent ppo` wrote, ORGANISATION/MODEL of a hub, or sb3:PATH "
+            "of a baseline"
         )
+    from vlm_agent.models import check_name
+
+    check_name(name)
 
 
-def _load_player(name: str, config: EvalConfig | PlayConfig) -> PolicyLike:
+def _load_player(
+    name: str,
+    options: LoadOptions,
+    temperature: float | None,
+    top_k: int | None = None,
+    top_p: float | None = None,
+) -> PolicyLike:
     if name in ("random", "expert"):
         return name
     if name.startswith(SB3):
@@ -196,7 +210,7 @@ def _load_player(name: str, config: EvalConfig | PlayConfig) -> PolicyLike:
     from vlm_agent.policy import VLMPolicy
 
     _prepare_torch()
-    return VLMPolicy.load(name, options=config, temperature=config.temperature)
+    return VLMPolicy.load(name, options=options, temperature=temperature, top_k=top_k, top_p=top_p)
 
 
 def print_table(evaluations: Sequence[Evaluation]) -> None:
@@ -261,7 +275,7 @@ def play(words: Sequence[str]) -> None:
     config = _parse(PlayConfig, "play", words)
     _check_player(config.run)
     make_env(str(config.env), **config.env_kwargs).close()
-    watch(config, _load_player(config.run, config))
+    watch(config, _load_player(config.run, config, config.temperature))
 
 
 # ----- show ---------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from vlm_agent.cli import main
 from vlm_agent.commands import EvalConfig, ShowConfig
 from vlm_agent.demo import DemoConfig
 from vlm_agent.export import ExportConfig
+from vlm_agent.policy import VLMPolicy
 from vlm_agent.ppo_config import PPOConfig
 from vlm_agent.report import ReportConfig
 from vlm_agent.sft import SFTConfig, reply_loss
@@ -134,9 +135,26 @@ def test_show_with_a_model(trained, tmp_path, capsys):
     assert Image.open(path).size == (96, 96)
 
 
+def test_eval_takes_a_name_on_a_hub_and_how_it_is_sampled_from(monkeypatch, capsys):
+    asked = []
+
+    def load(name, **options):
+        asked.append((name, options["temperature"], options["top_k"], options["top_p"]))
+        return lambda observation: 0
+
+    monkeypatch.setattr(VLMPolicy, "load", load)
+    words = ["eval", "--policy", "someone/model", "--env", NUMBER_LINE, "--episodes", "1"]
+    assert main([*words, "--top-k", "7", "--top-p", "0.9"]) == 0
+    assert main(words) == 0
+    assert asked == [("someone/model", None, 7, 0.9), ("someone/model", None, None, None)]
+    assert "someone/model" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["eval", "--policy", "no/such/policy", "--env", NUMBER_LINE], "no directory"),
+        (["eval", "--policy", "./none", "--env", NUMBER_LINE], "no directory"),
         (["eval", "--policy", "nobody", "--env", NUMBER_LINE], "no policy 'nobody'"),
         (["eval", "--policy", "random", "--env", "gym_cards/No-v0"], "no environment"),
         (["show", "--env", NUMBER_LINE, "--env-kwargs", '{"max_position": 1}'], "max_position"),
