@@ -10,7 +10,7 @@ import copy
 import json
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -101,9 +101,8 @@ def base_of(directory: Path) -> str:
     """
     if (directory / _BASE_DIRECTORY).is_dir():
         return str(directory / _BASE_DIRECTORY)
-    saved = json.loads((directory / ADAPTER_CONFIG_FILE).read_text(encoding="utf-8"))
-    name = str(saved.get("base_model_name_or_path"))
-    if Path(name).is_absolute() and not _is_model(Path(name)):
+    name = str(_config_of(directory).get("base_model_name_or_path"))
+    if is_path(name) and not _is_model(Path(name)):
         raise FileNotFoundError(
             f"{directory} holds an adapter of the model in {name}, which is not there: put it "
             f"back, or write its new place into base_model_name_or_path of {ADAPTER_CONFIG_FILE}"
@@ -111,14 +110,43 @@ def base_of(directory: Path) -> str:
     return name
 
 
+def is_path(name: str) -> bool:
+    """Whether a name can only be a path, never that of a model on a hub.
+
+    A hub's names have at most two words. Where the first one is a folder here, the second was
+    meant to be in it: nothing that may lie here is asked for elsewhere.
+    """
+    path = Path(name)
+    return (
+        path.is_absolute()
+        or name.startswith((".", "~"))
+        or len(path.parts) > 2
+        or (len(path.parts) == 2 and path.parent.is_dir())
+    )
+
+
 def load_adapter(model: Any, directory: Path, *, trainable: bool) -> Any:
-    """Puts a saved adapter on its model, with float32 weights.
+    """Puts a saved adapter on its model, with float32 weights, read from safetensors only.
 
     Returns:
         The `peft.PeftModel` around the model.
+
+    Raises:
+        FileNotFoundError: If the directory holds no weights in safetensors. PEFT alone would then
+            read a pickle, or ask a hub for a model of the directory's name.
+        ValueError: If it is no low-rank adapter.
     """
     from peft import PeftModel
 
+    if not (directory / _ADAPTER_FILE).is_file():
+        raise FileNotFoundError(
+            f"{directory} holds an {ADAPTER_CONFIG_FILE} but no {_ADAPTER_FILE}: copy that file "
+            "too; weights that were pickled (adapter_model.bin) are not read, so save them anew "
+            "with safetensors"
+        )
+    kind = _config_of(directory).get("peft_type")
+    if kind != "LORA":
+        raise ValueError(f"{directory} holds an adapter of type {kind!r}: expected 'LORA'")
     return PeftModel.from_pretrained(model, str(directory), is_trainable=trainable)
 
 
@@ -161,8 +189,12 @@ def has_effect(model: Any) -> bool:
     return any(bool(p.any()) for name, p in model.named_parameters() if ".lora_B." in name)
 
 
-def merge(model: Any) -> Any:
-    """Adds an adapter to the weights that it lies on.
+def merge(model: Any, dtype: torch.dtype | None = None) -> Any:
+    """Adds an adapter to the weights that it lies on; each sum is rounded once.
+
+    Args:
+        model: The `peft.PeftModel`.
+        dtype: What the merged weights are kept in; by default each in its own format.
 
     Returns:
         The model without adapter, its weights all to be trained.
@@ -176,8 +208,27 @@ def merge(model: Any) -> Any:
             "an adapter cannot be merged into weights of 4 bits: load the model without "
             "--load-in-4bit to merge"
         )
+    if dtype is not None:
+        cast_weights(network, torch.float32)
     merged = model.merge_and_unload()
+    if dtype is not None:
+        cast_weights(merged, dtype)
     return merged.requires_grad_(True)
+
+
+def cast_weights(model: nn.Module, dtype: torch.dtype) -> None:
+    """Gives a model's weights another number format, and leaves its buffers alone.
+
+    `model.to` would round those too, such as the frequencies that positions are told by.
+    """
+    for parameter in model.parameters():
+        if parameter.is_floating_point():
+            parameter.data = parameter.data.to(dtype)
+
+
+def _config_of(directory: Path) -> dict[str, Any]:
+    text = (directory / ADAPTER_CONFIG_FILE).read_text(encoding="utf-8")
+    return cast(dict[str, Any], json.loads(text))
 
 
 def _is_model(directory: Path) -> bool:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+import torch
 
 from vlm_agent.model_options import LoadOptions
 from vlm_agent.policy import VLMPolicy
@@ -16,12 +19,15 @@ class MergeConfig:
     Args:
         model: Directory of a policy that was trained with --lora.
         out: Directory of the merged policy; it must hold nothing yet.
+        dtype: Number format that the merged weights are saved in; auto is that of the model. In
+            float32 none of the adapter's change is lost, which in bfloat16 much of it may be.
         trust_remote_code: Run the Python code that comes with the model; only for models whose
             authors you trust.
     """
 
     model: str
     out: str
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     trust_remote_code: bool = False
 
 
@@ -37,6 +43,6 @@ def merge(config: MergeConfig) -> VLMPolicy:
         raise FileExistsError(f"{out} is not empty: choose another --out")
     options = LoadOptions(trust_remote_code=config.trust_remote_code)
     policy = VLMPolicy.load(config.model, options=options)
-    policy.merge_adapter()
+    policy.merge_adapter(None if config.dtype == "auto" else getattr(torch, config.dtype))
     policy.save(out)
     return policy

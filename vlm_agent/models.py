@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import snapshot_download
 from transformers import AutoModelForImageTextToText
+from transformers.utils.peft_utils import find_adapter_config_file
 
 from vlm_agent import lora
 from vlm_agent.model_options import LoadOptions, ModelOptions
-from vlm_agent.processors import load_processor
+from vlm_agent.processors import holds_processor, load_processor
 
 
 @dataclass(frozen=True)
@@ -46,28 +48,50 @@ def load_model(name: str, options: LoadOptions) -> LoadedModel:
     adapter = lora.is_adapter(directory)
     check_name(name)
     training = options if isinstance(options, ModelOptions) else None
+    all_weights = training is not None and not training.lora
     base = lora.base_of(directory) if adapter else name
     # In full, so that a model knows its directory from a hub name even when that is gone.
-    model = _read_weights(str(Path(base).resolve()) if Path(base).is_dir() else base, options)
+    base = str(Path(base).resolve()) if Path(base).is_dir() else base
+    # Weights that are all trained are read as they were saved, whatever the model computes in.
+    model = _read_weights(base, options, "auto" if all_weights else options.dtype)
     compute_dtype = model.get_input_embeddings().weight.dtype
+    if all_weights:
+        if options.dtype != "auto":
+            compute_dtype = getattr(torch, options.dtype)
+        model.float()  # before an adapter is merged, whose small changes bfloat16 would round away
     if training is not None and compute_dtype == torch.float16:
         # A float16 checkpoint under "auto": its gradients would vanish.
         compute_dtype = torch.bfloat16
-        model.to(compute_dtype)
+        if not all_weights:
+            lora.cast_weights(model, compute_dtype)
     if adapter:
         model = lora.load_adapter(
             model, directory, trainable=training is not None and training.lora
         )
-        if training is not None and not training.lora:
+        if all_weights:
             model = lora.merge(model)
     elif training is not None and training.lora:
         model = lora.add_adapter(model, training)
-    if training is not None and not training.lora:
-        model.float()
     if training is not None and training.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
-    processor = load_processor(name, model.config, trust_remote_code=options.trust_remote_code)
+    # PEFT itself saves an adapter without the processor, which is then that of the model.
+    source = base if adapter and not holds_processor(directory) else name
+    processor = load_processor(source, model.config, trust_remote_code=options.trust_remote_code)
     return LoadedModel(model, processor, compute_dtype)
+
+
+def fetch_adapter(name: str) -> str:
+    """A directory for the name of an adapter on a hub; any other name as it is.
+
+    The adapter is fetched without its pickled weights, which are never read.
+
+    Args:
+        name: A directory or a hub name.
+    """
+    if Path(name).is_dir() or lora.is_path(name) or find_adapter_config_file(name) is None:
+        return name
+    # Beside weights, only what tells of the policy and its processor: no code.
+    return snapshot_download(name, allow_patterns=["*.safetensors", "*.json", "*.jinja", "*.txt"])
 
 
 def check_name(name: str) -> None:
@@ -83,12 +107,14 @@ def check_name(name: str) -> None:
                 f"{directory} holds no config.json: expected a directory that `VLMPolicy.save` or "
                 "`save_pretrained` wrote"
             )
-    elif directory.is_absolute() or len(directory.parts) > 2:
+    elif lora.is_path(name):
         raise FileNotFoundError(f"no directory {name}: expected a saved policy or a model")
 
 
-def _read_weights(name: str, options: LoadOptions) -> Any:
-    dtype = options.dtype
+def _read_weights(name: str, options: LoadOptions, dtype: str) -> Any:
+    if find_adapter_config_file(name) is not None:
+        # It would be read without the checks of `lora.load_adapter`.
+        raise ValueError(f"{name} is an adapter itself: merge it, and name the merged model")
     if options.load_in_4bit and dtype == "auto":
         dtype = "bfloat16"
     arguments: dict[str, Any] = {

@@ -26,7 +26,7 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 from vlm_agent import lora, sampling
 from vlm_agent.encoding import Encoder
 from vlm_agent.model_options import LoadOptions
-from vlm_agent.models import load_model
+from vlm_agent.models import fetch_adapter, load_model
 from vlm_agent.parsing import parse
 from vlm_agent.settings import Settings
 from vlm_agent.task import Observation, Reply
@@ -372,7 +372,6 @@ class VLMPolicy(nn.Module):
             ImportError: If a package is missing that the model or the options need.
             ValueError: If a file of the directory is damaged.
         """
-        directory = Path(name)
         if name == "tiny":
             raise ValueError(
                 "'tiny' is built by `vlm-agent sft --model tiny`: give the directory that it wrote"
@@ -387,8 +386,10 @@ class VLMPolicy(nn.Module):
                 "memory": memory,
             }
             given: dict[str, Any] = {k: value for k, value in wanted.items() if value is not None}
+            source = fetch_adapter(str(name))
+            directory = Path(source)
             settings = replace(Settings.load(directory), **given)
-            loaded = load_model(str(name), options or LoadOptions())
+            loaded = load_model(source, options or LoadOptions())
             policy = cls(
                 loaded.model, loaded.processor, settings, compute_dtype=loaded.compute_dtype
             )
@@ -400,15 +401,20 @@ class VLMPolicy(nn.Module):
             raise ValueError(f"{name} is damaged, or of another version: {error}") from error
         return policy
 
-    def merge_adapter(self) -> None:
+    def merge_adapter(self, dtype: torch.dtype | None = None) -> None:
         """Adds the adapter to the model's weights, so that `save` writes an ordinary model.
+
+        Args:
+            dtype: What the merged weights are kept in, and the model computes in from then on; by
+                default as before. In bfloat16 changes below 1/256 of a weight are rounded away.
 
         Raises:
             ValueError: If there is no adapter, or the weights have 4 bits.
         """
         if not self.has_adapter:
             raise ValueError("there is no adapter to merge: all weights of this policy are trained")
-        self.model = lora.merge(self.model)
+        self.model = lora.merge(self.model, dtype)
+        self.compute_dtype = dtype or self.compute_dtype
         self._reference = None
 
     # ----- inside -----------------------------------------------------------------------------

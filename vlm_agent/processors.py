@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from transformers import AutoProcessor, ProcessorMixin
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 
 _VIDEO = "video_processor"
+
+
+def holds_processor(directory: Path) -> bool:
+    """Whether a directory holds a processor, and not only a tokenizer or nothing of it."""
+    files = ("processor_config.json", "preprocessor_config.json")
+    return any((directory / name).is_file() for name in files)
 
 
 def load_processor(name: str, config: Any, *, trust_remote_code: bool = False) -> Any:

@@ -71,6 +71,73 @@ def test_weights_saved_in_float16_are_trained_in_bfloat16(saved):
     assert load_model(str(saved), ModelOptions()).model.dtype == torch.float32
 
 
+@pytest.fixture
+def small_adapter(saved, tmp_path):
+    """An adapter whose change of a weight is far below what bfloat16 can tell."""
+    policy = VLMPolicy.load(saved, options=ModelOptions(lora=True, lora_rank=2))
+    with torch.no_grad():
+        for name, parameter in policy.model.named_parameters():
+            if ".lora_B." in name:
+                parameter.copy_(1e-4 * torch.randn(parameter.shape))
+    policy.save(tmp_path / "adapter")
+    return tmp_path / "adapter"
+
+
+def weights_of(policy):
+    return {name: p.detach() for name, p in policy.model.named_parameters()}
+
+
+def test_weights_that_are_trained_are_read_in_full_whatever_computes(saved, small_adapter):
+    for name in (saved, small_adapter):
+        exact = VLMPolicy.load(name, options=ModelOptions())
+        narrow = VLMPolicy.load(name, options=ModelOptions(dtype="bfloat16"))
+        assert narrow.compute_dtype == torch.bfloat16
+        torch.testing.assert_close(weights_of(narrow), weights_of(exact), atol=0, rtol=0)
+
+
+def test_an_adapter_on_weights_in_bfloat16_is_merged_in_float32(saved, small_adapter):
+    VLMPolicy.load(saved, options=LoadOptions(dtype="bfloat16")).model.save_pretrained(saved)
+    merged = VLMPolicy.load(small_adapter, options=ModelOptions())
+    assert merged.compute_dtype == torch.bfloat16
+    adapted = VLMPolicy.load(small_adapter, options=LoadOptions(dtype="float32"))
+    layers = dict(adapted.network.named_modules())
+    changed = {name for name, layer in layers.items() if hasattr(layer, "lora_A")}
+    assert changed
+    for name in changed:
+        weight = layers[name].base_layer.weight + layers[name].get_delta_weight("default")
+        torch.testing.assert_close(weights_of(merged)[f"{name}.weight"], weight, atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", ["auto", "float32", "bfloat16"])
+def test_the_number_format_that_merged_weights_are_saved_in(
+    saved, small_adapter, observations, tmp_path, dtype
+):
+    VLMPolicy.load(saved, options=LoadOptions(dtype="bfloat16")).model.save_pretrained(saved)
+    out = tmp_path / "merged"
+    assert main(["merge", "--model", str(small_adapter), "--out", str(out), "--dtype", dtype]) == 0
+    expected = torch.float32 if dtype == "float32" else torch.bfloat16
+    merged = VLMPolicy.load(out)
+    assert {p.dtype for p in merged.model.parameters()} == {expected}
+    exact = weights_of(VLMPolicy.load(small_adapter, options=ModelOptions()))
+    rounded = {name: weight.to(expected) for name, weight in exact.items()}
+    torch.testing.assert_close(weights_of(merged), rounded, atol=0, rtol=0)
+
+
+def test_a_policy_that_was_merged_computes_in_its_new_format(small_adapter, observations):
+    policy = VLMPolicy.load(small_adapter)
+    replies = policy.act(observations)
+    expected = log_probs(policy, observations, replies)
+    buffers = {n: b.clone() for n, b in policy.model.named_buffers() if b.is_floating_point()}
+    assert buffers
+    policy.merge_adapter(torch.bfloat16)
+    assert policy.compute_dtype == policy.model.dtype == torch.bfloat16
+    for name, buffer in policy.model.named_buffers():
+        if buffer.is_floating_point():
+            kept = next(b for n, b in buffers.items() if n.endswith(name))
+            assert torch.equal(buffer, kept), "only weights are rounded"
+    assert 0 < (log_probs(policy, observations, replies) - expected).abs().max() < 0.5
+
+
 # ----- 4 bits -------------------------------------------------------------------------------------
 
 
@@ -185,6 +252,70 @@ def test_pickled_weights_are_not_read(saved):
         VLMPolicy.load(saved)
 
 
+def test_a_pickled_adapter_is_neither_read_nor_asked_for(small_adapter, monkeypatch):
+    def asked(*args, **kwargs):
+        raise AssertionError("a hub was asked for what belongs into a directory")
+
+    for place in ("huggingface_hub.file_download", "peft.utils.save_and_load", "peft.config"):
+        monkeypatch.setattr(f"{place}.hf_hub_download", asked)
+    monkeypatch.setattr("peft.utils.save_and_load.file_exists", asked)
+    weights = load_file(small_adapter / "adapter_model.safetensors")
+    (small_adapter / "adapter_model.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match="no adapter_model.safetensors"):
+        VLMPolicy.load(small_adapter)
+    torch.save(weights, small_adapter / "adapter_model.bin")
+    with pytest.raises(FileNotFoundError, match="pickled"):
+        VLMPolicy.load(small_adapter)
+
+
+def test_only_low_rank_adapters_are_read(small_adapter):
+    config = json.loads((small_adapter / "adapter_config.json").read_text())
+    config["peft_type"] = "XLORA"
+    (small_adapter / "adapter_config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="type 'XLORA': expected 'LORA'"):
+        VLMPolicy.load(small_adapter)
+
+
+def test_an_adapter_that_lies_on_an_adapter_is_refused(saved, small_adapter):
+    # Inside a model's directory, where transformers would read it by itself.
+    shutil.copy(small_adapter / "adapter_config.json", saved)
+    with pytest.raises(ValueError, match="is an adapter itself"):
+        VLMPolicy.load(small_adapter)
+
+
+@pytest.mark.parametrize("name", ["./model", "~/model", "here/model", "a/b/c", "/a/b"])
+def test_a_path_that_leads_nowhere_is_asked_of_no_hub(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+    with pytest.raises(FileNotFoundError, match="no directory"):
+        VLMPolicy.load(name)
+
+
+def test_an_adapter_is_fetched_from_a_hub_without_pickles(
+    small_adapter, observations, tmp_path, monkeypatch
+):
+    (small_adapter / "adapter_model.bin").write_bytes(b"never read")
+
+    def fetch(name, allow_patterns):
+        files = [f for f in small_adapter.iterdir() if any(map(f.match, allow_patterns))]
+        (tmp_path / "cache").mkdir()
+        for file in files:
+            shutil.copy(file, tmp_path / "cache")
+        return str(tmp_path / "cache")
+
+    found = {"someone/adapter": str(small_adapter / "adapter_config.json")}
+    monkeypatch.setattr("vlm_agent.models.find_adapter_config_file", found.get)
+    monkeypatch.setattr("vlm_agent.models.snapshot_download", fetch)
+    fetched = VLMPolicy.load("someone/adapter")
+    assert not (tmp_path / "cache" / "adapter_model.bin").exists()
+    expected = VLMPolicy.load(small_adapter)
+    assert fetched.settings == expected.settings
+    replies = expected.act(observations)
+    assert torch.equal(
+        log_probs(fetched, observations, replies), log_probs(expected, observations, replies)
+    )
+
+
 def test_a_value_head_of_another_version_or_size(saved):
     weights = load_file(saved / VALUE_HEAD_FILE)
     save_file(weights, saved / VALUE_HEAD_FILE, {"format": "99"})
@@ -222,6 +353,15 @@ def test_a_model_without_a_name_is_saved_under_its_adapter(
     assert torch.equal(
         log_probs(loaded, observations, replies), log_probs(policy, observations, replies)
     )
+
+
+def test_an_adapter_as_peft_saves_it_has_the_processor_of_its_model(saved, observations, tmp_path):
+    policy = VLMPolicy.load(saved, options=ModelOptions(lora=True, lora_rank=2))
+    policy.model.save_pretrained(tmp_path / "adapter")
+    policy.tokenizer.save_pretrained(tmp_path / "adapter")  # as some trainers add
+    loaded = VLMPolicy.load(tmp_path / "adapter")
+    assert type(loaded.processor) is type(policy.processor)
+    assert loaded.prompt(observations[0]) == policy.prompt(observations[0])
 
 
 def test_an_adapter_goes_on_or_becomes_part_of_what_is_trained(saved, observations, tmp_path):

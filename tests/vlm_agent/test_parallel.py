@@ -1,0 +1,70 @@
+"""A policy inside the wrappers that train a module in several processes."""
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch.distributed.fsdp import (
+    FSDPModule,
+    fully_shard,
+    register_fsdp_forward_method,
+)
+from torch.nn.parallel import DistributedDataParallel
+
+
+@pytest.fixture
+def processes(tmp_path):
+    """A group of one process, which runs all that a group of more does."""
+    store = dist.FileStore(str(tmp_path / "store"), 1)
+    dist.init_process_group("gloo", store=store, rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+def in_parallel(policy):
+    return DistributedDataParallel(policy, find_unused_parameters=True)
+
+
+def in_shards(policy):
+    for layer in policy.network.get_decoder().layers:
+        fully_shard(layer)
+    fully_shard(policy)
+    register_fsdp_forward_method(policy, "act")
+    return policy
+
+
+def loss(scores):
+    return -scores.log_probs.sum() + scores.values.sum() - scores.entropies.sum()
+
+
+def gradients(module):
+    return {
+        name.removeprefix("module."): getattr(p.grad, "to_local", lambda p=p: p.grad)()
+        for name, p in module.named_parameters()
+        if p.grad is not None and p.grad.any()
+    }
+
+
+@pytest.mark.parametrize("wrap", [in_parallel, in_shards])
+def test_a_wrapped_policy_has_the_gradients_of_a_bare_one(
+    make_policy, observations, processes, wrap
+):
+    policy = make_policy()
+    with torch.no_grad():
+        policy.value_head.layers[-1].weight.fill_(0.1)
+    replies = [reply.tokens for reply in policy.act(observations)]
+    loss(policy.score(observations, replies, entropy=True)).backward()
+    expected = gradients(policy)
+    policy.zero_grad()
+    policy.seed(1)
+    written = policy.act(observations)
+    wrapped = wrap(policy)
+    policy.seed(1)
+    assert policy.act(observations) == written
+    assert isinstance(wrapped, DistributedDataParallel | FSDPModule)
+    for _ in range(2):  # the second pass finds what the first one left behind
+        wrapped.zero_grad()
+        loss(wrapped(observations, replies, entropy=True)).backward()
+        found = gradients(wrapped)
+        assert found.keys() == expected.keys()
+        for name, gradient in expected.items():
+            torch.testing.assert_close(found[name], gradient, msg=name)
