@@ -91,7 +91,8 @@ def fetch_adapter(name: str) -> str:
     if Path(name).is_dir() or lora.is_path(name) or find_adapter_config_file(name) is None:
         return name
     # Beside weights, only what tells of the policy and its processor: no code.
-    return snapshot_download(name, allow_patterns=["*.safetensors", "*.json", "*.jinja", "*.txt"])
+    patterns = ["*.safetensors", "*.json", "*.jinja", "*.txt", "tokenizer.model"]
+    return snapshot_download(name, allow_patterns=patterns)
 
 
 def check_name(name: str) -> None:
@@ -108,7 +109,10 @@ def check_name(name: str) -> None:
                 "`save_pretrained` wrote"
             )
     elif lora.is_path(name):
-        raise FileNotFoundError(f"no directory {name}: expected a saved policy or a model")
+        raise FileNotFoundError(
+            f"no directory {name}: expected a saved policy or a model, or a name on a hub, whose "
+            "first word must be no folder here"
+        )
 
 
 def _read_weights(name: str, options: LoadOptions, dtype: str) -> Any:
