@@ -238,6 +238,7 @@ class BlackjackEnv(Game[Any]):
                 a draw is as bad as a loss.
         """
         self._require_start()
+        check_choice("objective", objective, ("reward", "wins"))
         action = ACTION_NAMES.index("stand")
         # With more than 21 all is over, but a vector environment asks its running games and its
         # finished ones together.
@@ -263,9 +264,7 @@ class BlackjackEnv(Game[Any]):
             )
         return action, self.explain(action)
 
-    def exact(self, gamma: float = 1.0) -> Exact:
-        """What standing and hitting are worth, and the best chance to win."""
-        self._require_playing("exact()")
+    def _exact(self, gamma: float) -> Exact:
         return blackjack_exact.exact(
             [value(card) for card in self._player],
             value(self._dealer[0]),
@@ -282,10 +281,12 @@ class BlackjackEnv(Game[Any]):
         name = ACTION_NAMES[self.index_of(action)]
         return f"{kind} {self._total} against {self._dealer[0].label}, so I {name}"
 
-    def _start(self, options: Mapping[str, Any]) -> None:
-        if options:
-            player, dealer = self._parse(options)
-            self._hold(player, dealer)
+    def _settings(self) -> tuple[object, ...]:
+        return (self.natural, self.sab, self.is_pixel, self.decks, self.suits)
+
+    def _start(self, parsed: tuple[Hand, Hand] | None) -> None:
+        if parsed is not None:
+            self._hold(*parsed)
             return
         self._shoe = self._full_shoe()
         if self.decks is None:

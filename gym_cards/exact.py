@@ -65,6 +65,7 @@ def check_gamma(gamma: float) -> float:
     Raises:
         ValueError: If it does not lie between 0 and 1, both included.
     """
-    if not (math.isfinite(gamma) and 0 <= gamma <= 1):
+    number = isinstance(gamma, (int, float)) and not isinstance(gamma, bool)
+    if not (number and math.isfinite(gamma) and 0 <= gamma <= 1):
         raise ValueError(f"gamma={gamma!r}: expected a discount from 0 to 1; pass one, such as 0.9")
     return float(gamma)

@@ -15,7 +15,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from gym_cards.cards import Card
-from gym_cards.exact import Exact
+from gym_cards.exact import Exact, check_gamma
 from gym_cards.pictures.base import Picture
 from gym_cards.pictures.look import Look
 from gym_cards.window import Window
@@ -65,7 +65,7 @@ def check_choice(name: str, value: object, choices: Sequence[str | None]) -> Non
     Raises:
         ValueError: If it is not.
     """
-    if value not in choices:
+    if not (value is None or isinstance(value, str)) or value not in choices:
         expected = ", ".join(map(repr, choices[:-1])) + f" or {choices[-1]!r}"
         raise ValueError(f"{name}={value!r}: expected {expected}; pass one of them")
 
@@ -122,6 +122,7 @@ class Game(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
                 f"render_mode={render_mode!r}: expected None or one of {', '.join(RENDER_MODES)}; "
                 "leave it out to run without rendering"
             )
+        self.metadata = dict(self.metadata)  # type: ignore[misc]
         self.render_mode = render_mode
         self.look = look
         self._jitter: int | None = None
@@ -148,10 +149,17 @@ class Game(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
 
     def begin(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
         """Does what `reset` does, but hands nothing out."""
+        # Looked at before anything changes, so that wrong options cost nothing.
+        start = None if options is None or options == {} else self._parse(options)
         super().reset(seed=seed)
-        self._start(options or {})
         if self.look.jitters:
-            self._jitter = int(self.np_random.integers(2**31))
+            # Not drawn, so that every look has the same episodes; of the one before, too, since a
+            # start that options describe draws nothing.
+            state = repr(
+                (self.np_random.bit_generator.state, None if seed is not None else self._jitter)
+            )
+            self._jitter = zlib.crc32(state.encode())
+        self._start(start)
         self._return = 0.0
         self._started = self._playing = True
         self._draw()
@@ -159,7 +167,11 @@ class Game(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
     def advance(self, action: np.int64 | int) -> tuple[float, bool, bool]:
         """Does what `step` does, but hands out only the reward, the end and the cut."""
         index = self.index_of(action)
-        self._require_playing("step()")
+        if not self._playing:
+            raise gym.error.ResetNeeded(
+                "step() was called without a running episode: call reset() before the first step "
+                "and after every end of an episode"
+            )
         return self.advance_by(index)
 
     def advance_by(self, index: int) -> tuple[float, bool, bool]:
@@ -237,29 +249,47 @@ class Game(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
                 f"the snapshot is of {snapshot['game']!r}: expected one of {self._kind()!r}, which "
                 "is this game with these arguments"
             )
-        self._load(snapshot["state"])
-        self._return = float(snapshot["return"])
-        self._playing = bool(snapshot["playing"])
-        self._jitter = snapshot["jitter"]
-        self.np_random.bit_generator.state = snapshot["random"]
+        before, random = self.__dict__.copy(), self.np_random.bit_generator.state
+        try:
+            self._load(snapshot["state"])
+            self._return = float(snapshot["return"])
+            self._playing = bool(snapshot["playing"])
+            self._jitter = snapshot["jitter"]
+            self.np_random.bit_generator.state = snapshot["random"]
+            self._draw()
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            self.__dict__.update(before)
+            self.np_random.bit_generator.state = random
+            if self._started:
+                self._draw()
+            raise ValueError(f"the snapshot is damaged: {error!r}") from error
         self._started = True
-        self._draw()
 
     @abstractmethod
     def expert(self) -> tuple[int, str]:
         """What an optimal player does now, and a sentence saying why."""
 
-    @abstractmethod
     def exact(self, gamma: float = 1.0) -> Exact:
         """What every action is worth under optimal play, and the best chance of success.
+
+        After the end of an episode nothing is worth anything, and it was a success or not.
 
         Args:
             gamma: The discount, 0 to 1.
 
         Raises:
-            ResetNeeded: If no episode is running.
+            ResetNeeded: If there is no state yet.
             ValueError: If `gamma` is out of range.
         """
+        self._require_start()
+        if not self._playing:
+            check_gamma(gamma)
+            return Exact((0.0,) * len(self.action_names), float(self._return > 0))
+        return self._exact(gamma)
+
+    @abstractmethod
+    def _exact(self, gamma: float) -> Exact:
+        """What `exact` tells of a running episode."""
 
     @abstractmethod
     def explain(self, action: np.int64 | int) -> str:
@@ -269,8 +299,16 @@ class Game(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
         """
 
     @abstractmethod
-    def _start(self, options: Mapping[str, Any]) -> None:
-        """Sets the state to the one that the options describe; without any, to a random one."""
+    def _parse(self, options: Mapping[str, Any]) -> Any:
+        """What the options of `reset` say of the state, for `_start`.
+
+        Raises:
+            ValueError: If they describe no state.
+        """
+
+    @abstractmethod
+    def _start(self, parsed: Any) -> None:
+        """Sets the state to the one that was parsed; to a random one for `None`."""
 
     @abstractmethod
     def _play(self, action: int) -> tuple[float, bool, bool]:
@@ -289,8 +327,13 @@ class Game(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
         """Sets the state to one that was saved."""
 
     def _kind(self) -> str:
-        """The game, and a checksum of its description, which tells its rules and its numbers."""
-        return f"{type(self).__name__}-{zlib.crc32(self.task_description.encode()):08x}"
+        """The game, and a checksum of its arguments."""
+        told = repr((self.task_description, self.look, self._settings()))
+        return f"{type(self).__name__}-{zlib.crc32(told.encode()):08x}"
+
+    @abstractmethod
+    def _settings(self) -> tuple[object, ...]:
+        """The arguments that the description does not tell."""
 
     def _frame(self) -> Frame:
         """A copy of the picture."""
@@ -316,14 +359,6 @@ class Game(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
         """Makes sure that there is a state to speak of."""
         if not self._started:
             raise gym.error.ResetNeeded("the game has no state yet: call reset() first")
-
-    def _require_playing(self, call: str) -> None:
-        """Makes sure that an episode is running."""
-        if not self._playing:
-            raise gym.error.ResetNeeded(
-                f"{call} was called without a running episode: call reset() before the first step "
-                "and after every end of an episode"
-            )
 
     def index_of(self, action: object) -> int:
         """The action as a plain index."""

@@ -23,6 +23,7 @@ from gym_cards.pictures.look import Look, LookOptions
 from gym_cards.pictures.number_line import Display, NumberLinePicture
 
 ACTION_NAMES = ("-", "+")
+LARGEST_POSITION = 1_000_000
 
 
 def deal(np_random: np.random.Generator, max_position: int) -> tuple[int, int]:
@@ -95,7 +96,7 @@ class NumberLineEnv(Game[Frame]):
     - `action_mask`: all ones, since no action is refused.
 
     ## Arguments
-    - `max_position` (default 5): the largest number, at least 2;
+    - `max_position` (default 5): the largest number, 2 to 1,000,000;
     - `display` (default `"text"`): `"text"`, or `"line"` for a drawn line, up to number 60;
     - `render_mode` (default `None`): `"rgb_array"` or `"human"`;
     - `size` (300), `background` (`None`) and `font_scale` (1): what the picture looks like, as in
@@ -124,6 +125,10 @@ class NumberLineEnv(Game[Frame]):
     ) -> None:
         super().__init__(render_mode, Look.of(look, cards=False))
         self.max_position = check_integer("max_position", max_position, least=2)
+        if self.max_position > LARGEST_POSITION:
+            raise ValueError(
+                f"max_position={max_position}: expected at most {LARGEST_POSITION}; choose less"
+            )
         self.max_steps = 2 * self.max_position
         check_choice("display", display, ("text", "line"))
         if display == "line" and self.max_position > MAX_POSITION:
@@ -158,9 +163,7 @@ class NumberLineEnv(Game[Frame]):
         action = int(self._current < self._target)
         return action, self.explain(action)
 
-    def exact(self, gamma: float = 1.0) -> Exact:
-        """What both steps are worth, and whether the episode can still succeed."""
-        self._require_playing("exact()")
+    def _exact(self, gamma: float) -> Exact:
         return number_line_exact.exact(
             self._target,
             self._current,
@@ -176,23 +179,31 @@ class NumberLineEnv(Game[Frame]):
         step = "add 1" if self.index_of(action) == 1 else "subtract 1"
         return f"current {self._current}, target {self._target}, so I {step}"
 
-    def _start(self, options: Mapping[str, Any]) -> None:
-        if options:
-            self._target, self._current = self._parse(options)
-        else:
-            self._target, self._current = deal(self.np_random, self.max_position)
+    def _start(self, parsed: tuple[int, int] | None) -> None:
+        self._target, self._current = parsed or deal(self.np_random, self.max_position)
         self._steps = 0
+
+    def _settings(self) -> tuple[object, ...]:
+        return (self.max_position, self.display)
 
     def _parse(self, options: Mapping[str, Any]) -> tuple[int, int]:
         check_options(options, ("target", "current"))
-        target = check_integer("target", options["target"], least=0)
-        current = check_integer("current", options["current"], least=0)
-        if max(target, current) > self.max_position or target == current:
+        target, current = self._parse_numbers(options["target"], options["current"])
+        if target == current:
             raise ValueError(
-                f"target={target}, current={current}: expected two different numbers from 0 to "
-                f"{self.max_position}; choose others, or a larger max_position"
+                f"target={target}, current={current}: expected two different numbers; the game "
+                "would be over"
             )
         return target, current
+
+    def _parse_numbers(self, target: object, current: object) -> tuple[int, int]:
+        numbers = check_integer("target", target, least=0), check_integer("current", current, 0)
+        if max(numbers) > self.max_position:
+            raise ValueError(
+                f"target={target}, current={current}: expected numbers from 0 to "
+                f"{self.max_position}; choose others, or a larger max_position"
+            )
+        return numbers
 
     def _play(self, action: int) -> tuple[float, bool, bool]:
         before, self._current = self._current, move(self._current, action, self.max_position)
@@ -209,8 +220,8 @@ class NumberLineEnv(Game[Frame]):
         return {"target": self._target, "current": self._current, "steps": self._steps}
 
     def _load(self, saved: Mapping[str, Any]) -> None:
-        self._target, self._current = saved["target"], saved["current"]
-        self._steps = saved["steps"]
+        target, current = self._parse_numbers(saved["target"], saved["current"])
+        self._target, self._current, self._steps = target, current, int(saved["steps"])
 
     def _state(self) -> dict[str, str]:
         return {"current number": str(self._current), "target number": str(self._target)}

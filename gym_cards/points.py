@@ -136,9 +136,7 @@ class PointsEnv(Game[Frame]):
         action = self.action_names.index(str(rest[0]))
         return action, self._reason(rest)
 
-    def exact(self, gamma: float = 1.0) -> Exact:
-        """What every action is worth, and whether the episode can still succeed."""
-        self._require_playing("exact()")
+    def _exact(self, gamma: float) -> Exact:
         return points_exact.exact(
             self._formula,
             self._numbers,
@@ -222,7 +220,7 @@ class PointsEnv(Game[Frame]):
         else:
             # Too many to look at each, so deals are tried, with a generator of their own. They are
             # enough to find what is not too rare to be dealt.
-            tries = 1_000 if self.num_cards == 5 else 20
+            tries = 200 if self.num_cards == 5 else 3
             np_random = np.random.default_rng(0)
             candidates = (deal(np_random, self.num_cards) for _ in range(tries))
         if not any(map(self._is_dealt, candidates)):
@@ -232,9 +230,12 @@ class PointsEnv(Game[Frame]):
                 "and there are none, or too few; choose another target, such as 24, or other hands"
             )
 
-    def _start(self, options: Mapping[str, Any]) -> None:
-        if options:
-            self._hold(self._parse(options))
+    def _settings(self) -> tuple[object, ...]:
+        return (self.rules, self.hands, self.split, self.suits, self.order, self.target_points)
+
+    def _start(self, parsed: tuple[Card, ...] | None) -> None:
+        if parsed is not None:
+            self._hold(parsed)
             return
         cards = dyed(self._deal(self.np_random), self.suits)
         if self.order != "dealt":
@@ -317,7 +318,7 @@ class EZPointsEnv(PointsEnv):
     A picture shows two cards and a formula, which is empty at first. Each action appends a number
     or an operator to it, until "=" closes it. It should use the number of each card once and
     equal the target. An ace counts 1; J, Q and K count 10 or, with `treat_face_cards_as_10=False`,
-    11, 12 and 13. Every deal can be won.
+    11, 12 and 13. Every deal can be won, as long as `hands` is "solvable".
 
     ## Action Space
     `Discrete(13)`, or `Discrete(16)` with `treat_face_cards_as_10=False`:
@@ -340,9 +341,11 @@ class EZPointsEnv(PointsEnv):
     the two are swapped with probability 1/2. It is a quirk of the published game that the
     second card is never a J, Q or K.
 
-    With other arguments that change the hands, cards are drawn independently, every rank and suit
-    equally likely, until `hands` and `split` allow them: the ranks are then uniform over all
-    ordered hands that they allow. What counts as solvable there are formulas of + and *.
+    With another target, more cards, faces as 11 to 13, or other `hands`, cards are drawn
+    independently, every rank and suit equally likely, until `hands` allows them: the ranks are then
+    uniform over all ordered hands that it allows. What counts as solvable are formulas of + and *.
+    `split` leaves out the hands of the other part, and the rest as likely as they were to each
+    other.
 
     `reset(options={"cards": ["HA", "CT"]})` sets the cards: a suit letter out of C, D, H, S and a
     rank out of A, 2 to 9, T, J, Q, K. Cards that cannot reach the target are taken as well.

@@ -41,8 +41,9 @@ class VectorGame(VectorEnv[Any, NDArray[np.int64], Any]):
         copy: Whether `reset` and `step` hand out a copy of the observations. Without it they hand
             out the buffer itself, which the next step changes.
         autoreset_mode: When a finished game starts anew: in the step after, in the same step, or
-            never by itself. Then `reset(options={"reset_mask": …})`, a bool array of shape
-            (num_envs,), resets the games at the mask.
+            never by itself: "NextStep", "SameStep" or "Disabled", or a Gymnasium `AutoresetMode`,
+            which no JSON of the spec can hold. Disabled, `reset(options={"reset_mask": …})`, a
+            bool array of shape (num_envs,), resets the games at the mask.
         kwargs: Keyword arguments of each game.
 
     Raises:
@@ -68,16 +69,29 @@ class VectorGame(VectorEnv[Any, NDArray[np.int64], Any]):
             max_episode_steps = check_integer("max_episode_steps", max_episode_steps, least=1)
         self.max_episode_steps = max_episode_steps
         self.copy = check_flag("copy", copy)
+        modes = [mode.value for mode in AutoresetMode]
+        if not isinstance(autoreset_mode, AutoresetMode) and autoreset_mode not in modes:
+            raise ValueError(
+                f"autoreset_mode={autoreset_mode!r}: expected one of {', '.join(map(repr, modes))}"
+            )
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         if kwargs.get("render_mode") == "human":
             raise ValueError(
                 "render_mode='human': expected None or 'rgb_array', for many games have no window; "
                 "make a single environment to watch one"
             )
-        self.envs = [game(**kwargs) for _ in range(self.num_envs)]
-        first = self.envs[0]
+        first = game(**kwargs)
+        self.envs = [first]
+        for _ in range(self.num_envs - 1):
+            self.envs.append(game(**kwargs))
+            # One space for all, since its bounds are as large as the picture.
+            self.envs[-1].observation_space = first.observation_space
         self.render_mode = first.render_mode
-        self.metadata = {**first.metadata, "autoreset_mode": self.autoreset_mode}
+        self.metadata = {
+            **first.metadata,
+            "render_modes": ["rgb_array"],
+            "autoreset_mode": self.autoreset_mode,
+        }
         self.single_action_space = first.action_space
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self.single_observation_space = first.observation_space
@@ -121,6 +135,8 @@ class VectorGame(VectorEnv[Any, NDArray[np.int64], Any]):
             ResetNeeded: If the mask leaves out a game that has no state yet.
         """
         seeds = self._seeds(seed)
+        if options is not None and not isinstance(options, Mapping):
+            raise ValueError(f"options={options!r}: expected a dictionary, or None")
         options = dict(options or {})
         chosen = self._chosen(options.pop("reset_mask", None))
         left_out = set(np.flatnonzero(~self._begun).tolist()) - set(chosen)
@@ -216,7 +232,7 @@ class VectorGame(VectorEnv[Any, NDArray[np.int64], Any]):
         return self.call(name)
 
     def set_attr(self, name: str, values: Any) -> None:
-        """Sets an attribute of every game, to one value or to one of a list each."""
+        """Sets an attribute of every game: to one value, or each to its own of a list or tuple."""
         if not isinstance(values, (list, tuple)):
             values = [values] * self.num_envs
         if len(values) != self.num_envs:
@@ -244,8 +260,14 @@ class VectorGame(VectorEnv[Any, NDArray[np.int64], Any]):
             raise ValueError(
                 f"the snapshot is of {len(snapshot['games'])} games: expected {self.num_envs}"
             )
-        for game, saved in zip(self.envs, snapshot["games"], strict=True):
-            game.restore(saved)
+        before = [game.snapshot() for game in self.envs] if self._begun.all() else []
+        try:
+            for game, saved in zip(self.envs, snapshot["games"], strict=True):
+                game.restore(saved)
+        except ValueError:
+            for game, own in zip(self.envs, before, strict=False):
+                game.restore(own)
+            raise
         self._begun[:] = True
         self._elapsed = list(snapshot["elapsed"])
         self._finished = list(snapshot["finished"])
@@ -284,11 +306,13 @@ class VectorGame(VectorEnv[Any, NDArray[np.int64], Any]):
     def _seeds(self, seed: int | Sequence[int | None] | None) -> Sequence[int | None]:
         if seed is None:
             return [None] * self.num_envs
-        if isinstance(seed, (int, np.integer)):
+        if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool):
             return [int(seed) + index for index in range(self.num_envs)]
+        if not isinstance(seed, (Sequence, np.ndarray)):
+            raise ValueError(f"seed={seed!r}: expected None, a whole number, or a list of them")
         if len(seed) != self.num_envs:
             raise ValueError(f"{len(seed)} seeds for {self.num_envs} games: expected one for each")
-        return seed
+        return [None if one is None else check_integer("seed", one, 0) for one in seed]
 
     def _chosen(self, mask: Any) -> list[int]:
         """The games that a reset mask chooses."""

@@ -60,7 +60,7 @@ class TextObservation(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         *,
         keep_image: bool = False,
         tokens: bool = False,
-        max_length: int = 160,
+        max_length: int = 512,
         charset: str = CHARSET,
     ) -> None:
         RecordConstructorArgs.__init__(
@@ -68,7 +68,7 @@ class TextObservation(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         )
         super().__init__(env)
         if max_length < 1:
-            raise ValueError(f"max_length={max_length}: expected at least 1; try 160")
+            raise ValueError(f"max_length={max_length}: expected at least 1; try 512")
         if not charset or len(set(charset)) != len(charset):
             raise ValueError(f"charset={charset!r}: expected some characters, each of them once")
         self.keep_image = keep_image
@@ -198,27 +198,26 @@ class GradedReward(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
             "": 0.0,
         }
         """The reward of each grade."""
-        self._length = 0
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """Starts an episode."""
         observation, info = self.env.reset(seed=seed, options=options)
-        self._length = len(info["Formula"])
         return observation, {**info, "grade": ""}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Plays an action, and grades it."""
+        # Asked of the game, which may have gone back to a snapshot since the last step.
+        length = len(self.get_wrapper_attr("info")()["Formula"])
         observation, reward, terminated, truncated, info = self.env.step(action)
         formula = info["Formula"]
         if terminated:
             grade = "correct" if float(reward) > 0 else self._failure(formula, info["Numbers"])
-        elif len(formula) == self._length:
+        elif len(formula) == length:
             grade = "too long"
         else:
             grade = "refused number" if formula[-1] == " " else ""
-        self._length = len(formula)
         info = {**info, "grade": grade}
         return observation, self.rewards[grade], terminated, truncated, info
 

@@ -89,6 +89,12 @@ class Picture:
         sprites.paste(self.frame, sprite, place.x, place.y)
 
 
+@functools.lru_cache(maxsize=4)
+def plain(ground: Colour, size: int) -> Frame:
+    """A picture that shows the ground alone, for all to copy from."""
+    return np.full((size, size, 3), ground, np.uint8)
+
+
 @functools.lru_cache(maxsize=1024)
 def _card_on(ground: Colour, card: Card | None, width: int, four_colours: bool) -> Frame:
     """A card with the ground behind its rounded corners."""

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
 
 from gym_cards.cards import Card
 from gym_cards.pictures.base import STANDARD, TABLE, Picture
-from gym_cards.pictures.jitter import scattered
+from gym_cards.pictures.jitter import Place, scattered
 from gym_cards.pictures.look import Look
-from gym_cards.pictures.sprites import card_height
+from gym_cards.pictures.sprites import Frame, card_height
 
 _WIDTH = 70
 _ROW = 4
 # A later card leaves at least this much of an earlier one's left edge to be seen, which is more
 # than its corner index takes.
 _PITCH = 20
-# The dealer's cards are displaced by numbers of their own, which no card of the player's has.
-_DEALERS_FIRST = 100
+# The dealer's cards are displaced by random numbers of their own.
+_PLAYERS_STREAM, _DEALERS_STREAM = 0, 1
 
 
 class BlackjackPicture(Picture):
@@ -50,8 +51,8 @@ class BlackjackPicture(Picture):
         self.label("Player", 5, label_top, "bold", 16)
         if not look.jitters:
             self.put_card(None, self._width, *self._dealer_corners[1])
-        self._empty = self.frame.copy()
-        self._known_corners: dict[int, list[tuple[int, int]]] = {}
+        self._empty = _template(look, self.frame)
+        self._known_places: dict[int, list[Place]] = {}
         self._player: list[Card] = []
         self._jitter: int | None = None
 
@@ -69,7 +70,10 @@ class BlackjackPicture(Picture):
         self._jitter = jitter
         if self.look.jitters:
             self.frame[...] = self._empty
-            self._scatter((dealer, None), self._dealer_corners, self._dealer_box, _DEALERS_FIRST)
+            corners, box = self._dealer_corners, self._dealer_box
+            places = self._scattered(corners, box, _DEALERS_STREAM)
+            for card, place in zip((dealer, None), places, strict=True):
+                self.paste_card(card, self._width, place)
         else:
             self._clear_hand(max(len(player), len(self._player)))
             self.put_card(dealer, self._width, *self._dealer_corners[0])
@@ -82,15 +86,14 @@ class BlackjackPicture(Picture):
         Raises:
             ValueError: If there are more cards than `blackjack_layout` has places for.
         """
-        before = self._corners(len(self._player))
-        after = self._corners(len(self._player) + 1)
-        if self.look.jitters or after[:-1] != before:
-            self._clear_hand(len(after))
-            self._player.append(card)
-            self._draw_hand()
-        else:
-            self._player.append(card)
+        before = self._places(len(self._player))
+        self._player.append(card)
+        after = self._places(len(self._player))
+        if after[:-1] == before:
             self._draw_hand(len(before))
+        else:
+            self._clear_hand(len(after))
+            self._draw_hand()
 
     def _clear_hand(self, most: int) -> None:
         """Draws the table where the player's hand lies, of which the next may be seen in parts.
@@ -103,41 +106,52 @@ class BlackjackPicture(Picture):
             self.frame[top:] = self._empty[top:]
             return
         # Cards side by side: those of the next hand cover the first two.
-        for x, y in self._corners(len(self._player))[2:]:
+        for x, y, _ in self._places(len(self._player))[2:]:
             place = np.s_[y : y + card_height(self._width), x : x + self._width]
             self.frame[place] = self._empty[place]
 
     def _draw_hand(self, start: int = 0) -> None:
         """Draws the player's cards from the one at an index on."""
-        corners = self._corners(len(self._player))
+        places = self._places(len(self._player))
         # A card that lies on another one shows it at its rounded corners.
-        if self.look.jitters or len(self._player) > _ROW:
-            self._scatter(self._player, corners, self._hand_box, 0, start)
-            return
-        for index in range(start, len(corners)):
-            self.put_card(self._player[index], self._width, *corners[index])
+        covers = self.look.jitters or len(places) > _ROW
+        for card, place in zip(self._player[start:], places[start:], strict=True):
+            if covers:
+                self.paste_card(card, self._width, place)
+            else:
+                self.put_card(card, self._width, place.x, place.y)
 
-    def _scatter(
-        self,
-        cards: Sequence[Card | None],
-        corners: Sequence[tuple[int, int]],
-        box: tuple[int, int, int, int],
-        first: int,
-        start: int = 0,
-    ) -> None:
-        places = scattered(self.look, self._jitter, corners, self._width, box, first=first)
-        for card, place in zip(cards[start:], places[start:], strict=True):
-            self.paste_card(card, self._width, place)
+    def _places(self, n: int) -> list[Place]:
+        """Where the cards of a hand lie."""
+        if self.look.jitters:
+            return self._scattered(self._corners(n), self._hand_box, _PLAYERS_STREAM)
+        if n not in self._known_places:
+            self._known_places[n] = [Place(x, y) for x, y in self._corners(n)]
+        return self._known_places[n]
 
     def _corners(self, n: int) -> list[tuple[int, int]]:
-        """The top left corners of a hand's cards."""
-        if n not in self._known_corners:
-            pixels = self.look.pixels
-            self._known_corners[n] = [
-                (pixels(x), pixels(self._hand_top + y))
-                for x, y in blackjack_layout(n, self._unscaled_width)
-            ]
-        return self._known_corners[n]
+        """The top left corners of a hand's cards, before they are displaced."""
+        pixels = self.look.pixels
+        return [
+            (pixels(x), pixels(self._hand_top + y))
+            for x, y in blackjack_layout(n, self._unscaled_width)
+        ]
+
+    def _scattered(
+        self, corners: Sequence[tuple[int, int]], box: tuple[int, int, int, int], stream: int
+    ) -> list[Place]:
+        return scattered(self.look, self._jitter, corners, self._width, box, stream=stream)
+
+
+@functools.lru_cache(maxsize=4)
+def _kept_template(look: Look, picture: bytes) -> Frame:
+    size = look.size
+    return np.frombuffer(picture, np.uint8).reshape(size, size, 3)
+
+
+def _template(look: Look, frame: Frame) -> Frame:
+    """A copy of a frame that many pictures of the same look share."""
+    return _kept_template(look, frame.tobytes())
 
 
 def _row_gap(width: int) -> int:

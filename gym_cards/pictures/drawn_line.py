@@ -51,6 +51,7 @@ def bare_line(look: Look, ground: Colour, max_position: int) -> Frame:
     return frame
 
 
+@functools.lru_cache(maxsize=128)
 def flag(look: Look, ground: Colour, max_position: int, target: int) -> tuple[int, Frame]:
     """The rows above the line, with the flag that marks the target, and where they begin."""
     top, bottom = _FLAG_ROWS
@@ -65,6 +66,7 @@ def flag(look: Look, ground: Colour, max_position: int, target: int) -> tuple[in
     return look.pixels(top), np.asarray(image.reduce(_SCALE))
 
 
+@functools.lru_cache(maxsize=128)
 def arrow(look: Look, ground: Colour, max_position: int, current: int) -> tuple[int, Frame]:
     """The rows below the numbers, with the arrow that marks the position, and where they begin."""
     # Large numbers push the arrow down.

@@ -1,7 +1,8 @@
-"""Cards out of their places: moved and turned at random, but never hiding one another's index."""
+"""Cards out of their places: moved and turned, but never hiding one another's upper left index."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -34,7 +35,7 @@ def scattered(
     width: int,
     box: tuple[int, int, int, int],
     *,
-    first: int = 0,
+    stream: int = 0,
 ) -> list[Place]:
     """Moves and turns cards, each by random numbers of its own.
 
@@ -46,26 +47,28 @@ def scattered(
         corners: The top left corners of the cards, before they are moved.
         width: Of the cards, in pixels.
         box: Left, top, right and bottom of the part of the picture that they stay in.
-        first: The first card's number: the same card lies the same way in any hand.
+        stream: Which of the seed's random numbers; the first cards' are the same in any hand.
     """
     if seed is None or not look.jitters:
         return [Place(x, y) for x, y in corners]
     height = card_height(width)
     reach = look.position_jitter * look.size / 300
-    tallest, widest = sprites.card(None, width, angle=look.rotation_jitter).ink.shape[:2]
-    # An index takes a third of a card's width and two fifths of its height.
-    across_x, turn_x = _room(corners, 0, width / 3, widest - width)
-    across_y, turn_y = _room(corners, 1, height * 0.4, tallest - height)
+    # An index takes a third of a card's width and two fifths of its height. What lies half a height
+    # from a card's middle moves sideways by that times the turn's sine.
+    sine = math.sin(math.radians(look.rotation_jitter))
+    across_x, turn_x = _room(corners, 0, width / 3, height * sine)
+    across_y, turn_y = _room(corners, 1, height * 0.4, width * sine)
     left, top, right, bottom = box
     turns = look.rotation_jitter * min(turn_x, turn_y)
     # A turned card is taller, and has to stay inside as well.
-    while turns > 0 and sprites.card(None, width, angle=turns).ink.shape[0] > bottom - top:
+    while turns > 0 and sprites.turned_size(width, turns)[0] > bottom - top:
         turns = max(0.0, turns - 0.5)
     places = []
-    for index, (x, y) in enumerate(corners):
-        across, down, turn = np.random.default_rng([seed, first + index]).uniform(-1, 1, 3)
-        angle = round(float(turn) * turns, 1)
-        tall, wide = sprites.card(None, width, angle=angle).ink.shape[:2]
+    moves = np.random.default_rng([seed, stream]).uniform(-1, 1, (len(corners), 3)).tolist()
+    for (x, y), (across, down, turn) in zip(corners, moves, strict=True):
+        # In ten steps either way, so that turned cards recur.
+        angle = round(round(turn * 10) / 10 * turns, 2)
+        tall, wide = sprites.turned_size(width, angle)
         moved_x = x + across * min(reach, across_x) + (width - wide) / 2
         moved_y = y + down * min(reach, across_y) + (height - tall) / 2
         places.append(
@@ -94,11 +97,12 @@ def _room(
         corners: Of all cards.
         axis: 0 for x, 1 for y.
         index: How much of a card has to be seen.
-        turned: How much larger a card is that makes the whole turn.
+        turned: By how much two cards come closer that make the whole turn.
     """
     places = sorted({corner[axis] for corner in corners})
     if len(places) < 2:
         return float("inf"), 1.0
-    spare = max(0.0, min(after - before for before, after in pairwise(places)) - index)
+    # Two pixels for what is rounded.
+    spare = max(0.0, min(after - before for before, after in pairwise(places)) - index - 2)
     share = min(1.0, spare / turned) if turned > 0 else 1.0
     return (spare - share * turned) / 2, share

@@ -105,6 +105,19 @@ class Way(NamedTuple):
     room: int
 
 
+def _inside(way: Way, bottom: int) -> Way:
+    """A way that begins so much higher that its last line ends inside the paragraph's part."""
+    ends = way.top + (way.room - 1) * way.pitch + _ink_height(way.font)
+    return way._replace(top=way.top - max(0, ends - bottom))
+
+
+@functools.lru_cache(maxsize=64)
+def _ink_height(font: str) -> int:
+    """How far below the top of a line its letters reach."""
+    covered = [np.flatnonzero(glyph.coverage.any(axis=1)) for glyph in font_glyphs(font).values()]
+    return 1 + max(int(rows[-1]) for rows in covered if rows.size)
+
+
 def wrapped(words: Sequence[str], width: int, font: str) -> tuple[list[list[tuple[str, int]]], int]:
     """Words joined with spaces into as few lines of this width as hold them.
 
@@ -154,8 +167,8 @@ class Paragraph:
         self.x = x
         self.width = width
         self.bottom = bottom
-        self.ways = tuple(ways)
-        self.top = min(way.top for way in ways)
+        self.ways = tuple(_inside(way, bottom) for way in ways)
+        self.top = min(way.top for way in self.ways)
         self._colour = colour
         self._ground = ground
         # Words that were written before, in each way's font: how wide they are, and their pictures.

@@ -38,13 +38,14 @@ class Look:
     """What a picture looks like; the defaults are the published look.
 
     Attributes:
-        size: Width and height of the picture in pixels, 64 to 2048. All else grows with it.
+        size: Width and height of the picture in pixels, 64 to 2048. All else grows with it. Letters
+            can be read from about 150 pixels on; cards are enlarged art beyond a width of 270.
         background: The table's colour as "#rrggbb", or `None` for the game's own. Letters are
             white or black, whichever stands out more.
         four_colours: Whether clubs are green and diamonds blue.
         font_scale: How much larger letters are, 0.5 to 2. Cards make room for them.
         position_jitter: How far a card may lie from its place, in pixels of a picture of 300, 0 to
-            40. It stays in the picture, off the text, and off the corners of other cards.
+            40. It stays in the picture, off the text, and off the other cards' upper left corners.
         rotation_jitter: By how many degrees a card may be turned either way, 0 to 20.
     """
 
@@ -68,10 +69,13 @@ class Look:
             ("rotation_jitter", 0, 20),
         ):
             value = getattr(self, name)
-            kinds = (int, np.integer) if name == "size" else (int, float, np.number)
+            whole = name == "size"
+            kinds = (int, np.integer) if whole else (int, np.integer, float, np.floating)
             if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
-                kind = "a whole number" if name == "size" else "a number"
+                kind = "a whole number" if whole else "a number"
                 raise ValueError(f"{name}={value!r}: expected {kind} from {low} to {high}")
+            # As plain numbers, since those of NumPy may overflow.
+            object.__setattr__(self, name, int(value) if whole else float(value))
         if not isinstance(self.four_colours, (bool, np.bool_)):
             raise ValueError(f"four_colours={self.four_colours!r}: expected True or False")
         if self.background is not None and not (

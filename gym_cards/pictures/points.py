@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gym_cards.cards import Card
-from gym_cards.pictures.base import STANDARD, TABLE, Picture
+from gym_cards.pictures.base import STANDARD, TABLE, Picture, plain
 from gym_cards.pictures.jitter import scattered
 from gym_cards.pictures.look import Look
 from gym_cards.pictures.sprites import card_height
@@ -60,7 +60,7 @@ class PointsPicture(Picture):
             self._formula.begin(self.frame, "Formula:")
         else:
             self.label("Formula:", 10, text_top, "sans", 16)
-        self._no_cards = self.frame[: look.pixels(text_top)].copy()
+        self._no_cards = plain(self.ground, look.size)[: look.pixels(text_top)]
 
     def deal(self, cards: Sequence[Card], jitter: int | None = None) -> None:
         """Draws cards and an empty formula.

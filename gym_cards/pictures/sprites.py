@@ -27,6 +27,8 @@ FONT_SIZES: dict[str, tuple[int, ...]] = {
 }
 
 _MASTER_FONT_SIZE = 72
+# Turned cards wider than this, in pixels, are drawn anew each time.
+_LARGEST_KEPT = 70
 # The suits that a four-colour deck has in colours of their own, in the order of their sheet.
 _RECOLOURED = ("C", "D")
 
@@ -77,7 +79,6 @@ def card_height(width: int) -> int:
     return width * 7 // 5
 
 
-@functools.lru_cache(maxsize=1024)
 def card(
     face: Card | None, width: int, *, four_colours: bool = False, angle: float = 0.0
 ) -> Sprite:
@@ -89,6 +90,13 @@ def card(
         four_colours: Whether clubs are green and diamonds blue.
         angle: By how many degrees it is turned, counterclockwise, around its middle.
     """
+    # Large turned cards would fill the memory: there are many angles.
+    draw = _draw_card.__wrapped__ if angle and width > _LARGEST_KEPT else _draw_card
+    return draw(face, width, four_colours, angle)
+
+
+@functools.lru_cache(maxsize=1200)
+def _draw_card(face: Card | None, width: int, four_colours: bool, angle: float) -> Sprite:
     sheet = next((w for w in CARD_WIDTHS if w >= width), CARD_WIDTHS[-1])
     picture = Image.fromarray(_face(face, sheet, four_colours))
     if sheet != width:
@@ -98,6 +106,12 @@ def card(
         picture = picture.convert("RGBA")
     pixels = np.asarray(picture)
     return Sprite.of(pixels[..., :3], pixels[..., 3])
+
+
+@functools.lru_cache(maxsize=256)
+def turned_size(width: int, angle: float) -> tuple[int, int]:
+    """Height and width of the box around a card that is turned by an angle in degrees."""
+    return card(None, width, angle=angle).ink.shape[:2]
 
 
 def glyph(character: str, font: str) -> Glyph:

@@ -164,3 +164,58 @@ def test_the_snapshot_of_other_arguments_changes_nothing(env_id, kwargs, others)
     with pytest.raises(ValueError, match="with these arguments"):
         env.restore(saved.snapshot())
     assert env.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    ("env_id", "changes"),
+    [
+        ("gym_cards/Points24-v0", {"formula": [99]}),
+        ("gym_cards/Points24-v0", {"cards": ["XX"]}),
+        ("gym_cards/NumberLine-v0", {"target": 99}),
+        ("gym_cards/BlackjackDeck-v0", {"player": ["HA"] * 3}),
+    ],
+)
+def test_a_damaged_snapshot_changes_nothing(env_id, changes):
+    env = gym.make(env_id).unwrapped
+    env.reset(seed=0)
+    before = env.snapshot()
+    damaged = {**before, "state": {**before["state"], **changes}}
+    with pytest.raises(ValueError, match="damaged"):
+        env.restore(damaged)
+    assert env.snapshot() == before
+
+
+def test_wrong_options_leave_the_random_numbers_alone():
+    env = gym.make("gym_cards/Points24-v0").unwrapped
+    env.reset(seed=0)
+    before = env.snapshot()
+    for options in ({"cards": ["HA"]}, 5):
+        with pytest.raises(ValueError, match="options"):
+            env.reset(seed=7, options=options)
+        assert env.snapshot() == before
+
+
+def test_a_vector_goes_back_as_a_whole_or_not_at_all():
+    envs = gym.make_vec("gym_cards/Points24-v0", num_envs=2)
+    envs.reset(seed=0)
+    before = envs.snapshot()
+    other = gym.make_vec("gym_cards/Points24-v0", num_envs=2)
+    other.reset(seed=5)
+    damaged = other.snapshot()
+    damaged["games"][1]["state"]["formula"] = [99]
+    with pytest.raises(ValueError, match="damaged"):
+        envs.restore(damaged)
+    assert envs.snapshot() == before
+
+
+def test_an_ended_episode_is_worth_nothing_more():
+    envs = gym.make_vec("gym_cards/Blackjack-v0", num_envs=4)
+    envs.reset(seed=0)
+    ended = np.zeros(4, bool)
+    while not ended.any():
+        _, rewards, terminated, _, _ = envs.step([0, 0, 1, 1])
+        ended = terminated
+    for exact, over, reward in zip(envs.call("exact"), ended, rewards, strict=True):
+        if over:
+            assert exact.value == 0
+            assert exact.success_probability == (reward > 0)

@@ -312,7 +312,7 @@ def test_bad_reset_masks(mask):
         ({"num_envs": 2.5}, ValueError, "num_envs=2.5: expected"),
         ({"max_episode_steps": 0}, ValueError, "max_episode_steps=0: expected"),
         ({"copy": "yes"}, ValueError, "copy='yes': expected True or False"),
-        ({"autoreset_mode": "never"}, ValueError, "'never' is not a valid AutoresetMode"),
+        ({"autoreset_mode": "never"}, ValueError, "autoreset_mode='never': expected one of"),
         ({"max_position": 1}, ValueError, "max_position=1: expected"),
         ({"colour": "red"}, TypeError, "unexpected keyword argument 'colour'"),
         ({"target_points": 20}, TypeError, "unexpected keyword argument 'target_points'"),

@@ -138,13 +138,13 @@ def test_tokens_are_what_the_vocabulary_says():
     env = TextObservation(gym.make("gym_cards/NumberLine-v0"), tokens=True)
     assert env.vocabulary == ("", *CHARSET)
     tokens, _ = env.reset(seed=0)
-    assert tokens.shape == (160,)
+    assert tokens.shape == (512,)
     assert tokens.dtype == np.int64
     text = env.decode(tokens)
     assert [env.vocabulary[token] for token in tokens[: len(text)]] == list(text)
     assert not tokens[len(text) :].any()
     flat = FlattenObservation(TextObservation(gym.make("gym_cards/NumberLine-v0"), tokens=True))
-    assert flat.reset(seed=0)[0].shape == (160 * len(env.vocabulary),)
+    assert flat.reset(seed=0)[0].shape == (512 * len(env.vocabulary),)
 
 
 @pytest.mark.parametrize(
