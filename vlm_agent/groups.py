@@ -24,7 +24,9 @@ from vlm_agent.tally import Tally
 from vlm_agent.task import (
     EnvFactory,
     Observation,
+    ProtocolError,
     Reply,
+    check_reward,
     env_action,
     make_env,
     observe,
@@ -171,7 +173,8 @@ class GroupCollector:
     """Plays whole episodes, each seed `group_size` times.
 
     Arguments are those of `Collector`; `num_envs` are played side by side, and none is asked for a
-    reply that nobody needs.
+    reply that nobody needs. `collect` raises `ProtocolError` if an environment does not start alike
+    when it is reset with the same seed.
     """
 
     def __init__(
@@ -194,7 +197,7 @@ class GroupCollector:
         self.illegal_penalty = penalty_for(self.task, illegal_penalty)
         self.memory = memory
         self.correct = correct
-        self._rng = np.random.default_rng(seed)
+        self._rng = np.random.default_rng([seed, 1])  # another stream than that of the seeds
         self._seeds = training_seeds(seed)
         self._groups = 0
 
@@ -203,6 +206,7 @@ class GroupCollector:
         tally, started = Tally(), perf_counter()
         episodes: list[Episode] = []
         waiting: list[tuple[int, int]] = []  # group and seed of episodes that are to begin
+        start: Hashable = None
         playing: dict[int, Episode] = {}
         now: dict[int, Observation] = {}
         while True:
@@ -210,9 +214,13 @@ class GroupCollector:
                 if not waiting and tally.steps < steps * len(self.envs):
                     waiting = [(self._groups, next(self._seeds))] * self.group_size
                     self._groups += 1
+                    start = None
                 if waiting:
                     group, seed = waiting.pop()
                     now[index] = observe(self.task, *self.envs[index].reset(seed=seed))
+                    found = anchor(now[index])
+                    start = start or found
+                    self._check_start(index, seed, found == start)
                     playing[index] = Episode(group, seed=seed)
                     episodes.append(playing[index])
             if not playing:
@@ -232,6 +240,16 @@ class GroupCollector:
         for env in self.envs:
             env.close()
 
+    def _check_start(self, index: int, seed: int, alike: bool) -> None:
+        """Makes sure that an episode of a group starts like the others."""
+        if not alike:
+            raise ProtocolError(
+                f"{self.envs[index]}: two episodes that were reset with the same seed, {seed}, "
+                "start with different pictures or prompts, so their returns cannot be compared. "
+                "Let reset(seed=...) pass the seed to super().reset and draw all that is random "
+                "from self.np_random, or train with --advantages gae"
+            )
+
     def _step(
         self, index: int, episode: Episode, observation: Observation, reply: Reply, tally: Tally
     ) -> Observation | None:
@@ -242,6 +260,7 @@ class GroupCollector:
         action = legal_action(reply, observation, self._rng)
         with tally.in_environment():
             picture, reward, terminated, truncated, info = env.step(env_action(observation, action))
+        check_reward(reward, env)
         episode.observations.append(observation)
         episode.replies.append(reply)
         episode.actions.append(action)

@@ -13,17 +13,32 @@ from torch import Tensor
 
 Objective = Literal["step", "token"]
 
+# e^20 is 5e8: far beyond any clip, and small enough that gradients stay finite.
+_LARGEST_LOG_RATIO = 20.0
+
+
+def ratio_of(log_ratio: Tensor) -> Tensor:
+    """The ratio of a log-ratio, kept from 0 and infinity, whose gradients would not be numbers."""
+    return log_ratio.clamp(-_LARGEST_LOG_RATIO, _LARGEST_LOG_RATIO).exp()
+
 
 def token_weights(mask: Tensor, action_tokens: Tensor, thought_coef: float) -> Tensor:
     """λ on the tokens of the thought, 1 on those of the action, 0 on padding.
 
+    A reply without an action part is all thought. With λ = 0 that would leave nothing of it to
+    learn from, and no penalty could teach a policy to name an action; there, and only there, such
+    a reply counts in full: writing it was the action.
+
     Args:
         mask: Where a token is, not padding.
-        action_tokens: Index of each reply's first action token, shape (batch,).
+        action_tokens: Index of each reply's first action token, shape (batch,); the number of
+            its tokens where it has no action part.
         thought_coef: λ.
     """
-    in_action = torch.arange(mask.shape[1], device=mask.device) >= action_tokens[:, None]
-    return torch.where(mask, torch.where(in_action, 1.0, thought_coef), 0.0)
+    counts_in_full = ~_in_thought(mask, action_tokens)
+    if thought_coef == 0:
+        counts_in_full |= (action_tokens >= mask.sum(dim=1))[:, None]
+    return torch.where(mask, torch.where(counts_in_full, 1.0, thought_coef), 0.0)
 
 
 def step_log_prob(
@@ -80,7 +95,7 @@ def kl_estimate(log_probs: Tensor, reference: Tensor) -> Tensor:
     Shao et al. 2024, equation 4).
     """
     log_ratio = reference - log_probs
-    return log_ratio.exp() - 1 - log_ratio
+    return ratio_of(log_ratio) - 1 - log_ratio
 
 
 def mean_over_tokens(values: Tensor, weights: Tensor) -> Tensor:
@@ -90,10 +105,18 @@ def mean_over_tokens(values: Tensor, weights: Tensor) -> Tensor:
 
 
 def imitation_loss(log_probs: Tensor, mask: Tensor, action_tokens: Tensor) -> Tensor:
-    """Mean negative log-probability of the thought tokens of corrected replies.
+    """Negative log-probability of the thought tokens of corrected replies, a mean of each reply's.
 
     Thoughts are cloned from the corrector while the action is left to PPO: GTR (Wei et al. 2025,
-    arXiv 2503.08525).
+    arXiv 2503.08525), whose code weighs replies alike too, whatever their length.
+
+    Returns:
+        Shape (batch,); 0 for a reply without a thought.
     """
-    thought = mask & ~(token_weights(mask, action_tokens, 0.0) > 0)
-    return -torch.where(thought, log_probs, 0.0).sum() / thought.sum().clamp(min=1)
+    thought = (mask & _in_thought(mask, action_tokens)).float()
+    return mean_over_tokens(-torch.where(mask, log_probs, 0.0), thought)
+
+
+def _in_thought(mask: Tensor, action_tokens: Tensor) -> Tensor:
+    """Where a token stands before the action part; of the mask's shape."""
+    return torch.arange(mask.shape[1], device=mask.device) < action_tokens[:, None]

@@ -50,6 +50,15 @@ class Scores:
     values: Tensor
     entropies: Tensor | None = None
 
+    def first(self, count: int) -> Scores:
+        """The scores of the first replies alone."""
+        return Scores(
+            self.log_probs[:count],
+            self.mask[:count],
+            self.values[:count],
+            None if self.entropies is None else self.entropies[:count],
+        )
+
 
 class _Reference(NamedTuple):
     """The weights that `VLMPolicy.reference` goes back to.
@@ -210,7 +219,8 @@ class VLMPolicy(nn.Module):
         Args:
             observations: What each reply answered.
             replies: Token ids of each reply, as `Reply.tokens` or `encode_reply` gives them.
-            temperature: By default the one that replies are sampled at.
+            temperature: By default the one that replies are sampled at; where one is given, no
+                token is cut off by `top_k` or `top_p`.
             stop_value_gradient: Whether values leave the model alone and train only their head.
             entropy: Whether to compute `Scores.entropies`.
         """
@@ -248,22 +258,24 @@ class VLMPolicy(nn.Module):
 
         Args:
             logits: Shape (…, vocabulary).
-            temperature: By default the one that replies are sampled at.
+            temperature: By default the one that replies are sampled at; where one is given, no
+                token is cut off.
             written: Ids, shape (…), that `top_k` and `top_p` never rule out, as
                 `sampling.token_log_probs` explains.
 
         Raises:
             ValueError: If the temperature is 0, at which nothing has a log-probability.
         """
-        if temperature is None:
-            temperature = self.settings.temperature
-        if temperature <= 0:
+        settings = self.settings
+        if temperature is not None:
+            settings = replace(settings, temperature=temperature, top_k=0, top_p=1.0)
+        if settings.temperature <= 0:
             raise ValueError("a greedy policy, temperature 0, has no log-probabilities to train by")
         return sampling.token_log_probs(
             logits.float() + self.banned,
-            temperature=temperature,
-            top_k=self.settings.top_k,
-            top_p=self.settings.top_p,
+            temperature=settings.temperature,
+            top_k=settings.top_k,
+            top_p=settings.top_p,
             written=written,
         )
 

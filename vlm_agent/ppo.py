@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,13 +29,15 @@ from vlm_agent.objectives import (
     kl_estimate,
     mean_over_tokens,
     policy_terms,
+    ratio_of,
 )
 from vlm_agent.parsing import parse
 from vlm_agent.policy import Scores, VLMPolicy
 from vlm_agent.ppo_config import PPOConfig
 from vlm_agent.rollout import Collector, Rollout
-from vlm_agent.runs import Run, peak_memory
-from vlm_agent.task import Observation, Reply
+from vlm_agent.runs import Run, check_free, peak_memory
+from vlm_agent.steps import Stepper
+from vlm_agent.task import Observation, Reply, make_env
 from vlm_agent.trajectories import RolloutRecorder, record_run
 
 
@@ -76,9 +78,17 @@ class Batch:
         )
 
     def split(self, size: int) -> Iterator[Batch]:
-        """The steps in parts of a size, the last one perhaps smaller."""
-        for start in range(0, len(self), size):
-            yield self.select(range(start, min(start + size, len(self))))
+        """The steps in as few parts as a size allows, which differ by one step at most."""
+        for part in even_parts(range(len(self)), size):
+            yield self.select(part)
+
+
+def even_parts(indices: Sequence[int], size: int) -> list[list[int]]:
+    """Indices in as few parts as a size allows, which differ by one at most.
+
+    A remainder by itself would make an optimiser step as large as any other out of a few steps.
+    """
+    return [part.tolist() for part in np.array_split(indices, -(-len(indices) // size))]
 
 
 def make_batch(rollout: Rollout | GroupRollout, config: PPOConfig, device: torch.device) -> Batch:
@@ -140,7 +150,10 @@ class PPO:
     """The algorithm: turns rollouts into updates of a policy.
 
     Invariant: replies are scored under the observations they answered, so that before the first
-    optimiser step of an update every ratio is 1; `train/first_ratio_error` shows it.
+    optimiser step of an update every ratio is 1; `train/first_ratio_error` shows it. Where the
+    model computes in less than float32, sampling with its cache and scoring round so differently
+    that ratios of long replies would start outside the clip. There, ratios are taken against
+    scores of the same kind, made before the first step; `train/sampling_gap` shows the difference.
 
     Args:
         policy: The policy to train; dropout stays off, in rollouts and updates alike.
@@ -168,6 +181,7 @@ class PPO:
             },
         ]
         self.optimizer = torch.optim.Adam(groups, lr=config.learning_rate)
+        self._stepper = Stepper(self._clipped(head), config.max_grad_norm)
         self._set_learning_rate(0.0)
         self._corrections = Corrections(config.imitation_memory, config.seed)
         if config.kl_coef > 0:
@@ -182,47 +196,61 @@ class PPO:
         """Makes the optimiser steps that one rollout is worth, and reports on them."""
         config = self.config
         batch = make_batch(rollout, config, self.policy.device)
+        sampling_gap = self._rescore(batch) if self._rounds_coarsely else None
         if config.kl_coef > 0:
             batch.reference = self._reference(batch)
         if config.standardise_values and self.policy.value_head.is_fresh:
             self._standardise(batch)
         self._corrections.add(rollout.corrections)
         seen: list[dict[str, float]] = []
-        norms: list[float] = []
+        norms: list[dict[str, float]] = []
+        skipped = 0
+        first_ratio_error = None
         steps = config.epochs * -(-len(batch) // config.minibatch_size)
         for minibatch in self._minibatches(batch):
-            self.optimizer.zero_grad()
-            parts = [
-                self._accumulate(part, len(part) / len(minibatch))
-                for part in minibatch.split(config.micro_batch_size)
-            ]
-            seen.append({key: sum(part[key] for part in parts) for key in parts[0]})
-            seen[-1]["ratio_error"] = max(part["ratio_error"] for part in parts)
-            if config.target_kl is not None and seen[-1]["approx_kl"] > config.target_kl:
+            losses, ratio_error = self._gradient(minibatch)
+            if first_ratio_error is None:
+                first_ratio_error = ratio_error
+            if config.target_kl is not None and losses["approx_kl"] > config.target_kl:
+                seen.append(losses)
                 break
-            norm = torch.nn.utils.clip_grad_norm_(self._parameters, config.max_grad_norm)
-            norms.append(norm.item())
-            self.optimizer.step()
+            found = self._stepper.step(self.optimizer, losses)
+            if found is None:
+                skipped += 1
+            else:
+                seen.append(losses)
+                norms.append(found)
             # Integers until the last, so that equal progress is equal to the last digit.
-            done = self._steps * steps + len(norms) * len(batch)
+            done = self._steps * steps + (len(norms) + skipped) * len(batch)
             self._set_learning_rate(done / (self.total_steps * steps))
         learning_rate = self.learning_rate
         self._steps += len(batch)
         self.updates += 1
         # An update that ends early does not stretch the cosine.
         self._set_learning_rate(self._steps / self.total_steps)
-        means = {
-            f"train/{key}": float(np.mean([part[key] for part in seen]))
-            for key in seen[0]
-            if key != "ratio_error"
-        }
         return {
-            **means,
-            "train/gradient_norm": float(np.mean(norms)) if norms else None,
+            # Without a step there is no mean, but the same keys all the same.
+            **_means(losses, seen),
+            **_means(self._stepper.clipped, norms),
             "train/optimizer_steps": len(norms),
-            "train/first_ratio_error": seen[0]["ratio_error"],
+            "train/skipped_steps": skipped,
+            "train/first_ratio_error": first_ratio_error,
+            "train/sampling_gap": sampling_gap,
             "train/explained_variance": _explained_variance(rollout, config),
             "train/learning_rate": learning_rate,
+        }
+
+    def _clipped(self, head: set[int]) -> dict[str, list[torch.nn.Parameter]]:
+        """Parameters whose gradients are clipped together, by the name that the norm is logged by.
+
+        Where the value's gradient stays in its head, the size of rewards must not decide, through
+        a norm that both share, how little the model learns.
+        """
+        if not self.config.has_critic or not self.config.stop_value_gradient:
+            return {"gradient_norm": self._parameters}
+        return {
+            "gradient_norm": [p for p in self._parameters if id(p) not in head],
+            "value_gradient_norm": list(self.policy.value_head.parameters()),
         }
 
     def _set_learning_rate(self, progress: float) -> None:
@@ -235,54 +263,91 @@ class PPO:
     def _minibatches(self, batch: Batch) -> Iterator[Batch]:
         for _ in range(self.config.epochs):
             order = self._rng.permutation(len(batch)).tolist()
-            for start in range(0, len(order), self.config.minibatch_size):
-                yield batch.select(order[start : start + self.config.minibatch_size])
+            for part in even_parts(order, self.config.minibatch_size):
+                yield batch.select(part)
 
-    def _accumulate(self, part: Batch, share: float) -> dict[str, float]:
-        """Adds the gradient of a micro-batch, weighted by its share of the minibatch."""
-        config = self.config
-        warming = self.updates < config.value_warmup
-        scores = self.policy.score(
-            part.observations,
-            [reply.tokens for reply in part.replies],
-            stop_value_gradient=config.stop_value_gradient or warming,
-            entropy=config.entropy_coef > 0,
-        )
-        terms, weights = policy_terms(
-            config.objective,
+    @property
+    def _warming(self) -> bool:
+        """Whether nothing but the value head learns yet."""
+        return self.updates < self.config.value_warmup
+
+    def _gradient(self, minibatch: Batch) -> tuple[dict[str, float], float]:
+        """The gradient of a minibatch, left in the parameters.
+
+        Returns:
+            Losses and what else is averaged over a minibatch, and the largest error of a ratio.
+        """
+        self.optimizer.zero_grad()
+        size = self.config.micro_batch_size
+        parts: list[dict[str, float]] = []
+        errors: list[float] = []
+        for part in minibatch.split(size):
+            found, error = self._accumulate(part, len(part) / len(minibatch))
+            parts.append(found)
+            errors.append(error)
+        losses = {key: sum(part[key] for part in parts) for key in parts[0]}
+        if self.config.imitation_coef > 0 and not self._warming:
+            # Backward passes of their own, so that one forward pass at a time takes memory.
+            corrected = self._corrections.sample(len(minibatch))
+            losses["imitation_loss"] = 0.0
+            for chosen in even_parts(range(len(corrected)), size):
+                loss = thought_loss(self.policy, [corrected[i] for i in chosen]).sum()
+                loss = loss / len(corrected)
+                (self.config.imitation_coef * loss).backward()
+                losses["imitation_loss"] += loss.item()
+        return losses, max(errors)
+
+    def _score(self, part: Batch, **options: bool) -> Scores:
+        """Scores of a micro-batch, under the observations that its replies answered."""
+        alone = len(part) == 1 < self.config.micro_batch_size
+        # A row by itself is computed by other kernels than one among others, and would round
+        # differently: it gets itself for company.
+        rows = part.select([0, 0]) if alone else part
+        replies = [reply.tokens for reply in rows.replies]
+        scores = self.policy.score(rows.observations, replies, **options)
+        return scores.first(1) if alone else scores
+
+    def _terms(self, part: Batch, scores: Scores) -> tuple[Tensor, Tensor]:
+        """`policy_terms` of a micro-batch."""
+        return policy_terms(
+            self.config.objective,
             scores.log_probs,
             scores.mask,
             _action_tokens(part.replies, self.policy.device),
-            config.thought_coef,
+            self.config.thought_coef,
         )
+
+    def _accumulate(self, part: Batch, share: float) -> tuple[dict[str, float], float]:
+        """Adds the gradient of a micro-batch, weighted by its share of the minibatch."""
+        config = self.config
+        scores = self._score(
+            part,
+            stop_value_gradient=config.stop_value_gradient or self._warming,
+            entropy=config.entropy_coef > 0,
+        )
+        terms, weights = self._terms(part, scores)
         log_ratio = terms - part.log_probs[:, : terms.shape[1]]
-        ratio = log_ratio.exp()
+        ratio = ratio_of(log_ratio)
         surrogate = clipped_objective(ratio, part.advantages[:, None], config.clip)
         losses = {"policy_loss": -mean_over_tokens(surrogate, weights).mean()}
         loss = losses["policy_loss"]
         if config.has_critic:
             losses["value_loss"] = mse_loss(scores.values, part.returns)
             value_loss = config.value_coef * losses["value_loss"]
-            loss = value_loss if warming else loss + value_loss
-        if not warming:
+            loss = value_loss if self._warming else loss + value_loss
+        if not self._warming:
             loss = loss + self._regularisers(part, scores, losses)
         (share * loss).backward()
-        if config.imitation_coef > 0 and not warming:
-            # A backward pass of its own, so that one forward pass at a time takes memory.
-            losses["imitation_loss"] = thought_loss(
-                self.policy, self._corrections.sample(len(part))
-            )
-            (share * config.imitation_coef * losses["imitation_loss"]).backward()
         with torch.no_grad():
             outside = ((ratio - 1).abs() > config.clip).float()
             # Schulman's estimator with low variance: E[(r - 1) - log r].
             divergence = mean_over_tokens(ratio - 1 - log_ratio, weights).mean()
-            return {
+            found = {
                 **{key: share * value.item() for key, value in losses.items()},
                 "approx_kl": share * divergence.item(),
                 "clip_fraction": share * mean_over_tokens(outside, weights).mean().item(),
-                "ratio_error": ((ratio - 1).abs() * (weights > 0)).max().item(),
             }
+            return found, ((ratio - 1).abs() * (weights > 0)).max().item()
 
     def _regularisers(
         self, part: Batch, scores: Scores, losses: dict[str, Tensor]
@@ -306,14 +371,43 @@ class PPO:
         states = [self.policy.states(part.observations) for part in parts]
         self.policy.value_head.standardise(torch.cat(states))
 
+    @property
+    def _rounds_coarsely(self) -> bool:
+        """Whether the model computes in less than float32."""
+        return torch.finfo(self.policy.compute_dtype).bits < 32
+
+    @torch.no_grad()
+    def _rescore(self, batch: Batch) -> float:
+        """Puts the log-probabilities of scoring in place of those kept from sampling.
+
+        Returns:
+            How far apart the two were, in nats: a mean over steps, or their weighted tokens.
+        """
+        rows: list[Tensor] = []
+        gaps: list[Tensor] = []
+        for part in batch.split(self.config.micro_batch_size):
+            terms, weights = self._terms(part, self._score(part))
+            gap = (terms - part.log_probs[:, : terms.shape[1]]).abs()
+            gaps.append(mean_over_tokens(gap, weights))
+            rows += terms
+        batch.log_probs = pad_sequence(rows, batch_first=True)
+        return torch.cat(gaps).mean().item()
+
+    @torch.no_grad()
     def _reference(self, batch: Batch) -> Tensor:
         """Log-probabilities of a batch's tokens under the policy that training started with."""
         rows: list[Tensor] = []
-        with torch.no_grad(), self.policy.reference():
+        with self.policy.reference():
             for part in batch.split(self.config.micro_batch_size):
-                replies = [reply.tokens for reply in part.replies]
-                rows += self.policy.score(part.observations, replies).log_probs
+                rows += self._score(part).log_probs
         return pad_sequence(rows, batch_first=True)
+
+
+def _means(keys: Iterable[str], rows: Sequence[dict[str, float]]) -> dict[str, float | None]:
+    """The mean of each value over some rows, under the name that it is logged by."""
+    return {
+        f"train/{key}": float(np.mean([row[key] for row in rows])) if rows else None for key in keys
+    }
 
 
 class Corrections:
@@ -338,7 +432,7 @@ class Corrections:
 
 
 def thought_loss(policy: VLMPolicy, corrected: Sequence[Demonstration]) -> Tensor:
-    """`imitation_loss` of corrected replies."""
+    """`imitation_loss` of corrected replies, shape (batch,)."""
     replies = [policy.encode_reply(each.reply) for each in corrected]
     starts = [parse(each.reply, each.observation.actions).action_start for each in corrected]
     action_tokens = [
@@ -369,6 +463,8 @@ def train_ppo(config: PPOConfig) -> VLMPolicy:
     Raises:
         FileExistsError: If `config.out` holds anything already.
     """
+    check_free(config.out, overwrite=config.overwrite)
+    make_env(config.env, **config.env_kwargs).close()
     policy = VLMPolicy.load(
         config.model,
         options=config,

@@ -20,7 +20,7 @@ Advantages = Literal["gae", "grpo", "gigpo"]
 
 @dataclass
 class PPOConfig(ModelOptions):
-    """Trains a policy by its environment's reward; the defaults are the paper's for the card games.
+    """Trains a policy by its environment's reward, by default as the paper does on the card games.
 
     Args:
         env: Environment id, such as gym_cards/NumberLine-v0.
@@ -39,7 +39,8 @@ class PPOConfig(ModelOptions):
         top_p: Of those, the fewest likeliest that together hold this probability may be written;
             by default as saved with the model.
         objective: What PPO's ratio is taken of: the log-probability of a step, or of each token.
-        thought_coef: λ, the weight of the thought's log-probability beside the action's.
+        thought_coef: λ, the weight of the thought's log-probability beside the action's. At 0, a
+            reply without an action counts in full, so that a penalty can teach it to name one.
         advantages: How good a step was: gae asks the value head; grpo compares episodes that
             started from the same seed, and gigpo also steps taken in the same state.
         group_size: Episodes from each seed; grpo and gigpo.
@@ -56,18 +57,19 @@ class PPOConfig(ModelOptions):
             gigpo divide by each group's deviation. Where a policy wins nearly always, this blows
             up the noise that is left.
         epochs: Passes over each rollout.
-        minibatch_size: Steps an optimiser step.
-        micro_batch_size: Steps a forward pass; lower it to save memory.
+        minibatch_size: Steps an optimiser step, at most; a rollout is dealt out evenly.
+        micro_batch_size: Steps a forward pass, at most; lower it to save memory.
         clip: How far a ratio may move from 1.
         target_kl: An update ends early once a minibatch's KL divergence from the policy that
             collected the rollout exceeds this; by default never.
         entropy_coef: Weight of a bonus for the entropy of the tokens' distributions.
         kl_coef: Weight of the KL divergence from the policy that training started with.
         imitation_coef: Weight of imitating the thoughts of the environment's expert; GTR is 1 with
-            a thought_coef of 0.
+            a thought_coef of 0. Each imitated reply weighs the same, as each step of PPO does.
         imitation_memory: Corrected replies of earlier steps that are imitated too.
         value_coef: Weight of the value loss; gae.
-        stop_value_gradient: Keep the value loss from the model: the value head alone learns.
+        stop_value_gradient: Keep the value loss from the model: the value head alone learns from
+            it, and its gradient is clipped by itself; gae.
         standardise_values: Give a fresh value head hidden states of mean 0 and deviation 1, as
             measured on the first rollout; gae.
         value_warmup: First updates in which nothing but the value head learns; gae.

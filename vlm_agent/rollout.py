@@ -23,6 +23,7 @@ from vlm_agent.task import (
     Reply,
     Task,
     action_index,
+    check_reward,
     env_action,
     episode_seeds,
     make_vector_env,
@@ -218,6 +219,8 @@ class Collector:
         batch = np.asarray(played) if self.task.action_names is not None else tuple(played)
         with tally.in_environment():
             pictures, rewards, terminated, truncated, infos = self.envs.step(batch)
+        for reward, env in zip(rewards, self.envs.envs, strict=True):
+            check_reward(reward, env)
         histories = [o.remember(a, self.memory) for o, a in zip(self._now, actions, strict=True)]
         illegal = np.array([reply.action is None for reply in rollout.replies[step]])
         rollout.rewards[step] = rewards - self.illegal_penalty * illegal
@@ -253,7 +256,7 @@ class Collector:
         return [
             observe(self.task, picture, info, history)
             for picture, info, history in zip(
-                np.array(pictures),
+                pictures,
                 split_infos(infos, self.envs.num_envs),
                 histories,
                 strict=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -45,30 +46,31 @@ class Run:
         from torch.utils.tensorboard import SummaryWriter
 
         self.directory = Path(directory)
-        if self.directory.exists() and any(self.directory.iterdir()):
-            if not (self.directory / CONFIG_FILE).is_file():
-                raise FileExistsError(
-                    f"{self.directory} is not empty and holds no run: choose another --out"
-                )
-            if not overwrite:
-                raise FileExistsError(
-                    f"{self.directory} already holds a run: choose another --out, or replace the "
-                    "run with --overwrite"
-                )
+        if check_free(directory, overwrite=overwrite):
             self._clear()
         self.directory.mkdir(parents=True, exist_ok=True)
         settings = dataclasses.asdict(config)
+        # Of this start, and not of the run: read with --config, it would replace the run unasked.
+        settings.pop("overwrite", None)
         (self.directory / CONFIG_FILE).write_text(json.dumps(settings, indent=2) + "\n")
         self._file = (self.directory / METRICS_FILE).open("a", encoding="utf-8")
         self._tensorboard = SummaryWriter(str(self.directory / _TENSORBOARD))
         self._logged = False
 
     def log(self, step: int, metrics: Mapping[str, float | None]) -> None:
-        """Writes metrics at a step; those that are `None` were not measured."""
+        """Writes metrics at a step.
+
+        Those that are `None` were not measured; nor were those that are NaN or infinite, which JSON
+        cannot hold.
+        """
         self._logged = True
-        self._file.write(json.dumps({"step": step, **metrics}) + "\n")
+        finite = {
+            name: None if value is None or not math.isfinite(value) else value
+            for name, value in metrics.items()
+        }
+        self._file.write(json.dumps({"step": step, **finite}) + "\n")
         self._file.flush()
-        for name, value in metrics.items():
+        for name, value in finite.items():
             if value is not None:
                 self._tensorboard.add_scalar(name, value, step)
 
@@ -109,6 +111,28 @@ class Run:
                 shutil.rmtree(entry)
             else:
                 entry.unlink()
+
+
+def check_free(directory: str | Path, *, overwrite: bool = False) -> bool:
+    """Makes sure that a run may be written to a directory, before anything slow is done for it.
+
+    Returns:
+        Whether the directory holds a run that is to be replaced.
+
+    Raises:
+        FileExistsError: If it holds anything, and is not a run to be replaced.
+    """
+    directory = Path(directory)
+    if not directory.exists() or not any(directory.iterdir()):
+        return False
+    if not (directory / CONFIG_FILE).is_file():
+        raise FileExistsError(f"{directory} is not empty and holds no run: choose another --out")
+    if not overwrite:
+        raise FileExistsError(
+            f"{directory} already holds a run: choose another --out, or replace the run with "
+            "--overwrite"
+        )
+    return True
 
 
 def peak_memory() -> float | None:

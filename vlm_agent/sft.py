@@ -19,8 +19,9 @@ from vlm_agent.options import JsonObject, check_least, check_not_negative, check
 from vlm_agent.policy import VLMPolicy
 from vlm_agent.prompts import build_prompt
 from vlm_agent.recordings import RecordedDemonstrator
-from vlm_agent.runs import Run, peak_memory
+from vlm_agent.runs import Run, check_free, peak_memory
 from vlm_agent.settings import Settings
+from vlm_agent.steps import Stepper
 from vlm_agent.tiny import build_tiny
 
 
@@ -100,6 +101,7 @@ def train_sft(config: SFTConfig) -> VLMPolicy:
         FileExistsError: If `config.out` holds anything already.
         RecordingError: If the recorded episodes cannot be played again.
     """
+    check_free(config.out, overwrite=config.overwrite)
     if config.learning_rate is None:
         config = replace(config, learning_rate=2e-3 if config.model == "tiny" else 2e-5)
     demonstrator = _demonstrator(config)
@@ -160,6 +162,7 @@ def _train(
     optimizer = torch.optim.AdamW(
         parameters, lr=cast(float, config.learning_rate), weight_decay=0.0
     )
+    stepper = Stepper({"gradient_norm": parameters}, config.max_grad_norm)
     schedule = get_cosine_with_min_lr_schedule_with_warmup(
         optimizer, num_warmup_steps=min(20, steps // 10), num_training_steps=steps, min_lr_rate=0.01
     )
@@ -169,12 +172,12 @@ def _train(
             started = time.perf_counter()
             optimizer.zero_grad()
             loss, tokens = accumulate(policy, batch, config.micro_batch_size)
-            norm = torch.nn.utils.clip_grad_norm_(parameters, config.max_grad_norm)
-            optimizer.step()
+            norms = stepper.step(optimizer, {"loss": loss})
             seconds = time.perf_counter() - started
             metrics = {
-                "train/loss": loss,
-                "train/gradient_norm": norm.item(),
+                "train/loss": loss if norms else None,
+                "train/gradient_norm": norms["gradient_norm"] if norms else None,
+                "train/skipped_steps": int(norms is None),
                 "train/learning_rate": schedule.get_last_lr()[0],
                 "time/samples_per_second": len(batch) / seconds,
                 "time/tokens_per_second": tokens / seconds,

@@ -199,7 +199,8 @@ def observe(task: Task, picture: Any, info: Info, history: tuple[Moment, ...] = 
         ProtocolError: If the observation is not a picture, if `given` names a field that is not
             in `state`, or if the environment has text actions and info lists none.
     """
-    image = np.asarray(picture)
+    # A copy, since an environment may draw its next picture into the same array.
+    image = np.array(picture)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ProtocolError(
             f"an observation of type {type(picture).__name__}, dtype {image.dtype} and shape "
@@ -236,6 +237,16 @@ def succeeded(info: Info) -> bool:
             f"info must say whether the episode `is_success`; it holds {sorted(info)}"
         )
     return bool(info["is_success"])
+
+
+def check_reward(reward: Any, env: gym.Env[Any, Any]) -> None:
+    """Makes sure that a reward can be learned from.
+
+    Raises:
+        ProtocolError: If it is NaN or infinite.
+    """
+    if not np.isfinite(reward):
+        raise ProtocolError(f"{env} gave the reward {reward}: expected a finite number")
 
 
 def action_index(observation: Observation, action: Any) -> int:

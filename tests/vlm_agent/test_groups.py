@@ -1,7 +1,8 @@
+import gymnasium as gym
 import numpy as np
 import pytest
 
-from tests.vlm_agent.counting import Counting, Scripted, limited
+from tests.vlm_agent.counting import Counting, Scripted
 from vlm_agent.groups import (
     Episode,
     GroupCollector,
@@ -102,8 +103,31 @@ def test_whole_groups_start_from_the_same_state(num_envs, group_size):
     assert len(set(starts)) > 1, "groups differ"
 
 
+class Alike(Counting):
+    """Every episode starts with the same number."""
+
+    def reset(self, *, seed=None, options=None):
+        self.shown = 0
+        return super().reset(seed=seed)
+
+
+def test_a_group_that_does_not_start_alike_is_refused():
+    with pytest.raises(ProtocolError, match=r"Counting.*same seed.*self\.np_random"):
+        GroupCollector(Counting, 1, 2).collect(Scripted([1] * 4), 1)
+    rollout = GroupCollector(Alike, 1, 2).collect(Scripted([1] * 4), 2)
+    assert [episode.group for episode in rollout.episodes] == [0, 0]
+
+
+def test_moves_of_illegal_replies_have_nothing_to_do_with_seeds():
+    drawn = GroupCollector(Alike, 1, 2, seed=3)._rng.integers(1 << 62)
+    assert drawn << 1 != next(training_seeds(3))
+
+
 def test_rewards_are_penalised_and_returns_are_not():
-    rollout = GroupCollector(limited, 1, 2, illegal_penalty=0.5).collect(Scripted([None] * 4), 1)
+    collector = GroupCollector(
+        lambda: gym.wrappers.TimeLimit(Alike(), 2), 1, 2, illegal_penalty=0.5
+    )
+    rollout = collector.collect(Scripted([None] * 4), 1)
     lengths = [len(episode.rewards) for episode in rollout.episodes]
     assert [episode.rewards for episode in rollout.episodes] == [[0.5] * n for n in lengths]
     assert rollout.metrics["rollout/mean_return"] == sum(lengths) / 2

@@ -9,6 +9,7 @@ from vlm_agent.objectives import (
     kl_estimate,
     mean_over_tokens,
     policy_terms,
+    ratio_of,
     step_log_prob,
     token_weights,
 )
@@ -22,8 +23,8 @@ ACTION_TOKENS = torch.tensor([2, 2])
 def test_the_step_log_probability_by_hand():
     expected = [0.5 * (-1 - 2) + (-4 - 8), 0.5 * (-1 - 3)]
     assert step_log_prob(LOG_PROBS, MASK, ACTION_TOKENS, 0.5).tolist() == expected
-    # λ = 0 leaves the action, λ = 1 the plain log-probability of the reply.
-    assert step_log_prob(LOG_PROBS, MASK, ACTION_TOKENS, 0.0).tolist() == [-12.0, 0.0]
+    # λ = 0 leaves the action, and all of a reply without one; λ = 1 is the plain log-probability.
+    assert step_log_prob(LOG_PROBS, MASK, ACTION_TOKENS, 0.0).tolist() == [-12.0, -4.0]
     assert step_log_prob(LOG_PROBS, MASK, ACTION_TOKENS, 1.0).tolist() == [-15.0, -4.0]
 
 
@@ -58,10 +59,21 @@ def test_each_token_has_its_own_ratio_by_hand():
     assert mean_over_tokens(surrogate, weights).tolist() == pytest.approx([2.55 / 3, 1.0])
 
 
-def test_without_the_thought_a_reply_without_action_teaches_nothing():
+def test_without_the_thought_a_reply_without_action_counts_in_full():
     _, weights = policy_terms("token", LOG_PROBS, MASK, ACTION_TOKENS, 0.0)
-    assert weights.tolist() == [[0.0, 0.0, 1.0, 1.0], [0.0] * 4]
-    assert mean_over_tokens(LOG_PROBS, weights).tolist() == [-6.0, 0.0]
+    assert weights.tolist() == [[0.0, 0.0, 1.0, 1.0], [1.0, 1.0, 0.0, 0.0]]
+    assert mean_over_tokens(LOG_PROBS, weights).tolist() == [-6.0, -2.0]
+
+
+def test_a_ratio_has_a_finite_gradient_however_far_the_policy_moved():
+    log_ratio = torch.tensor([1e4, -math.inf, 0.5], requires_grad=True)
+    for advantage in (1.0, -1.0):
+        log_ratio.grad = None
+        gain = clipped_objective(ratio_of(log_ratio), torch.tensor(advantage), 0.1)
+        gain.sum().backward()
+        assert torch.isfinite(gain).all()
+        assert torch.isfinite(log_ratio.grad).all()
+    assert ratio_of(log_ratio)[2].item() == pytest.approx(math.exp(0.5))
 
 
 def test_one_ratio_of_a_step_is_clipped_where_many_of_tokens_are_not():
@@ -93,9 +105,9 @@ def test_the_estimate_of_the_divergence_is_right_on_average():
 
 def test_only_thoughts_are_imitated_by_hand():
     # Thought tokens: -1, -2 of the first reply, -1, -3 of the second.
-    assert imitation_loss(LOG_PROBS, MASK, ACTION_TOKENS).item() == pytest.approx(7 / 4)
+    assert imitation_loss(LOG_PROBS, MASK, ACTION_TOKENS).tolist() == [1.5, 2.0]
     everything = torch.tensor([0, 0])
-    assert imitation_loss(LOG_PROBS, MASK, everything).item() == 0.0
+    assert imitation_loss(LOG_PROBS, MASK, everything).tolist() == [0.0, 0.0]
 
 
 def test_weights_of_tokens():

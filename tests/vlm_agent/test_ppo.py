@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.vlm_agent.updates import NUMBER_LINE, config, updated
 from vlm_agent.evaluate import evaluate
 from vlm_agent.groups import Episode, GroupRollout
 from vlm_agent.policy import VLMPolicy
@@ -14,27 +15,6 @@ from vlm_agent.ppo_config import PPOConfig
 from vlm_agent.rollout import Collector, Rollout
 from vlm_agent.runs import read_metrics
 from vlm_agent.task import Observation, Reply, Task
-
-NUMBER_LINE = "gym_cards/NumberLine-v0"
-
-
-def config(tmp_path, **changes):
-    settings = {
-        "env": "gym_cards/EZPoints-v0",
-        "model": str(tmp_path / "start"),
-        "out": str(tmp_path / "out"),
-        "temperature": 1.0,
-        "max_new_tokens": 16,
-        "total_steps": 24,
-        "num_envs": 4,
-        "rollout_steps": 3,
-        "minibatch_size": 8,
-        "micro_batch_size": 4,
-        "epochs": 2,
-        "learning_rate": 1e-3,
-        "final_learning_rate": 1e-4,
-    }
-    return PPOConfig(**{**settings, **changes})
 
 
 def test_a_batch_by_hand():
@@ -187,7 +167,9 @@ def test_a_run_saves_everything(make_policy, tmp_path):
     saved = json.loads((tmp_path / "out" / "run.json").read_text())
     resolved = {"memory": 0, "top_k": 0, "top_p": 1.0, "illegal_penalty": 0.0}
     resolved["value_learning_rate"] = settings.learning_rate
-    assert saved == json.loads(json.dumps({**dataclasses.asdict(settings), **resolved}))
+    expected = {**dataclasses.asdict(settings), **resolved}
+    del expected["overwrite"]
+    assert saved == json.loads(json.dumps(expected))
     metrics = read_metrics(tmp_path / "out")
     assert [row["step"] for row in metrics] == [12, 24]
     assert 0 <= metrics[0]["rollout/illegal_rate"] <= 1
@@ -261,14 +243,6 @@ def test_a_greedy_policy_is_refused_before_anything_is_played(make_policy, tmp_p
 def test_numbers_that_cannot_be_trained_with(tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
         config(tmp_path, **changes)
-
-
-def updated(policy, tmp_path, rollout=None, **changes):
-    """Metrics of one update on a rollout of NumberLine."""
-    settings = config(tmp_path, env=NUMBER_LINE, **changes)
-    collector = Collector(NUMBER_LINE, 4, correct=settings.imitation_coef > 0)
-    algorithm = PPO(policy, settings, total_steps=24)
-    return algorithm.update(rollout or collector.collect(policy, 3)), algorithm
 
 
 def copied(parameters):

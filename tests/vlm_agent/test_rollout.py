@@ -1,9 +1,12 @@
+import math
+
 import numpy as np
 import pytest
 from gymnasium import spaces
 
 from gym_cards import rendering
 from tests.vlm_agent.counting import Counting, Scripted, limited
+from vlm_agent.groups import GroupCollector
 from vlm_agent.rollout import Collector, generalised_advantages
 from vlm_agent.task import ProtocolError
 
@@ -51,6 +54,47 @@ def test_the_first_prompt_after_an_end_describes_the_new_episode():
     assert rollout.last[:, 0].tolist() == [False, True, False, True]
     # A terminated episode is worth nothing more; any other step leads to the next one's value.
     assert rollout.next_values[:, 0].tolist() == [11, 0, 23, 0]
+
+
+class Reusing(Counting):
+    """Draws every picture into the same array; every episode starts alike."""
+
+    def __init__(self, last_reward=1.0):
+        super().__init__()
+        self.picture = np.zeros((2, 2, 3), np.uint8)
+        self.last_reward = last_reward
+
+    def _moment(self):
+        picture, info = super()._moment()
+        self.picture[:] = picture
+        return self.picture, info
+
+    def reset(self, *, seed=None, options=None):
+        self.shown = 0
+        return super().reset(seed=seed)
+
+    def step(self, action):
+        picture, reward, terminated, *rest = super().step(action)
+        return picture, self.last_reward if terminated else reward, terminated, *rest
+
+
+def collectors(env):
+    yield Collector(env, 1)
+    yield GroupCollector(env, 1, 2)
+
+
+def test_pictures_stay_although_an_environment_reuses_its_array():
+    for collector in collectors(Reusing):
+        rollout = collector.collect(Scripted([0, 0, 1, 0, 0, 1]), 6)
+        shown = [int(each.image[0, 0, 0]) for each in rollout.flat_observations()]
+        assert shown == [10, 11, 12] * 2
+
+
+@pytest.mark.parametrize("reward", [math.nan, math.inf])
+def test_a_reward_that_is_no_number_is_refused(reward):
+    for collector in collectors(lambda: Reusing(reward)):
+        with pytest.raises(ProtocolError, match=rf"Reusing.* the reward {reward}"):
+            collector.collect(Scripted([0, 1, 0, 1]), 4)
 
 
 def test_a_truncated_episode_is_worth_its_own_last_picture():

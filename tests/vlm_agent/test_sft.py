@@ -28,6 +28,17 @@ def test_accumulated_micro_batches_equal_one_batch(make_policy):
         torch.testing.assert_close(gradients, found[0][1], atol=1e-5, rtol=1e-3)
 
 
+def test_demonstrations_are_scored_by_the_whole_distribution(make_policy):
+    """However few tokens a policy may write, it is to learn what it would not write yet."""
+    demonstrator = Demonstrator(NUMBER_LINE, num_envs=2)
+    batch = next(iter(demonstrator))
+    demonstrator.close()
+    losses = [
+        accumulate(make_policy(**cut), batch, 2)[0] for cut in ({}, {"top_k": 2, "top_p": 0.5})
+    ]
+    assert losses[0] == losses[1]
+
+
 @pytest.mark.parametrize("options", [{"lora": True}, {"dtype": "bfloat16"}])
 def test_the_tiny_model_takes_no_options_that_it_would_not_heed(options):
     with pytest.raises(ValueError, match="built from nothing"):

@@ -1,0 +1,85 @@
+"""Optimiser steps that only finite losses and gradients make."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import nn
+
+# One batch may overflow; as many in a row as this have a cause that does not pass.
+_PATIENCE = 5
+
+
+class NotFiniteError(ArithmeticError, ValueError):
+    """Losses or gradients were not finite, again and again."""
+
+
+class Stepper:
+    """Clips gradients and makes steps, and leaves out those that would spoil the weights.
+
+    A step along a gradient that holds NaN or infinity makes NaN of every weight it reaches. Such a
+    step is skipped and counted instead, and the weights stay as they are.
+
+    Args:
+        clipped: Parameters by the name of their norm; the gradients of each are clipped by
+            themselves. Together they are all that is trained.
+        max_norm: Norm that each of these gradients is clipped to.
+    """
+
+    def __init__(
+        self,
+        clipped: Mapping[str, Sequence[nn.Parameter]],
+        max_norm: float,
+    ) -> None:
+        self.clipped = clipped
+        self._max_norm = max_norm
+        self._in_a_row = 0
+
+    def step(
+        self, optimizer: torch.optim.Optimizer, losses: Mapping[str, float]
+    ) -> dict[str, float] | None:
+        """Makes a step along the gradients that are there now.
+
+        Args:
+            optimizer: Makes the step.
+            losses: What the gradients are of, by name.
+
+        Returns:
+            The norms before clipping, or `None` where the step was left out.
+
+        Raises:
+            NotFiniteError: If too many steps in a row had to be left out.
+        """
+        norms = {
+            name: torch.nn.utils.clip_grad_norm_(parameters, self._max_norm).item()
+            for name, parameters in self.clipped.items()
+        }
+        wrong = [
+            f"{name} is {value}"
+            for name, value in {**losses, **norms}.items()
+            if not math.isfinite(value)
+        ]
+        if not wrong:
+            self._in_a_row = 0
+            optimizer.step()
+            return norms
+        optimizer.zero_grad()
+        self._in_a_row += 1
+        if self._in_a_row == _PATIENCE:
+            raise NotFiniteError(self._diagnosis(wrong))
+        return None
+
+    def _diagnosis(self, wrong: Sequence[str]) -> str:
+        start = f"{_PATIENCE} optimiser steps in a row were left out, since {', '.join(wrong)}. "
+        weights = [each for group in self.clipped.values() for each in group]
+        if not all(torch.isfinite(each).all() for each in weights):
+            return start + (
+                "The weights themselves hold NaN or infinity: start from a model that does not"
+            )
+        return start + (
+            "The weights are still finite. A lower --learning-rate or --dtype float32 helps where "
+            "training drove them too far; otherwise look at the rewards and pictures of the "
+            "environment"
+        )
