@@ -139,6 +139,10 @@ def wrapped(words: Sequence[str], width: int, font: str) -> tuple[list[list[tupl
     return lines, widest
 
 
+# Left, top, right and bottom of a part of a frame in which nothing is.
+_NOTHING = (1 << 30, 1 << 30, 0, 0)
+
+
 class Paragraph:
     """Words written into a part of a frame that shows its ground alone; more may be added.
 
@@ -177,23 +181,25 @@ class Paragraph:
         self._start_end = 0
         self._words: list[str] = []
         self._row = self._end = 0
+        self._inked = _NOTHING
         self._take(0)
 
     def begin(self, frame: Frame, text: str) -> None:
         """Writes a word that stays: `clear` goes back to it."""
         self.add(frame, text)
         self._start, self._start_end = (text,), self._end
+        self._inked = _NOTHING
 
     def clear(self, frame: Frame) -> None:
         """Takes back what was added."""
         if self._way == 0 and self._row == 0:
-            # Ink may reach beyond the pen's way, by far less than the height of a line.
-            left = self.x + (self._start_end if self._start else -self.x)
-            right = self.x + self._end + self._height
-            written = frame[self._first : self._first + self._height, left:right]
-            written[...] = self._empty[: written.shape[0], : written.shape[1]]
+            left, top, right, bottom = self._inked
+            if right > left:
+                written = frame[top:bottom, left:right]
+                written[...] = self._empty[: bottom - top, : right - left]
             self._end = self._start_end
             self._words = list(self._start)
+            self._inked = _NOTHING
             return
         frame[self.top : self.bottom] = self._ground
         self._words = []
@@ -201,6 +207,7 @@ class Paragraph:
         self._take(0)
         for text in self._start:
             self.add(frame, text)
+        self._inked = _NOTHING
 
     def add(self, frame: Frame, text: str) -> None:
         """Adds one word.
@@ -222,7 +229,18 @@ class Paragraph:
             self._rewrite(frame)
             return
         self._row, self._end = row, start + length
-        _put(frame, drawn, self.x + start, self._first + row * self._pitch)
+        picture, right, down = drawn
+        height, width, _ = picture.shape
+        x = self.x + start + right
+        y = self._first + row * self._pitch + down
+        frame[y : y + height, x : x + width] = picture
+        left, top, end, bottom = self._inked
+        self._inked = (
+            left if left < x else x,
+            top if top < y else y,
+            end if end > x + width else x + width,
+            bottom if bottom > y + height else y + height,
+        )
 
     def _rewrite(self, frame: Frame) -> None:
         """Writes all words anew, in a way that has room for them."""
