@@ -331,9 +331,9 @@ class Game(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
         told = repr((self.task_description, self.look, self._settings()))
         return f"{type(self).__name__}-{zlib.crc32(told.encode()):08x}"
 
-    @abstractmethod
     def _settings(self) -> tuple[object, ...]:
-        """The arguments that the description does not tell."""
+        """The arguments that neither the description nor the look tells."""
+        return ()
 
     def _frame(self) -> Frame:
         """A copy of the picture."""

@@ -61,5 +61,17 @@ class Counting(gym.Env):
         return picture, 1.0, action == 1, False, info
 
 
+class Restarting(Counting):
+    """Counts from 0 again in every episode, so that episodes of one seed start alike."""
+
+    def reset(self, *, seed=None, options=None):
+        self.shown = -10
+        return super().reset(seed=seed, options=options)
+
+
+def limited_restarting():
+    return gym.wrappers.TimeLimit(Restarting(), 2)
+
+
 def limited():
     return gym.wrappers.TimeLimit(Counting(), 2)

@@ -139,7 +139,7 @@ def test_rollouts_are_recorded_across_their_borders(each, tmp_path):
 
 def test_groups_are_recorded_with_their_seeds(tmp_path):
     policy = Scripted([None] * 8)
-    collector = GroupCollector(limited, 2, 2, illegal_penalty=0.5)
+    collector = GroupCollector(limited_restarting, 2, 2, illegal_penalty=0.5)
     record = RolloutRecorder(recorder(tmp_path, policy, critic=False), 3, 0.5)
     rollout = collector.collect(policy, 4)
     advantages = estimate_advantages(rollout, PPOConfig("", "", "", advantages="grpo"))
