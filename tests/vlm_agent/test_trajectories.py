@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.vlm_agent.counting import Counting, Scripted, limited
+from tests.vlm_agent.counting import Counting, Scripted, limited, limited_restarting
 from vlm_agent.cli import main
 from vlm_agent.evaluate import evaluate
 from vlm_agent.groups import GroupCollector
