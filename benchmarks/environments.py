@@ -146,6 +146,24 @@ def peak_memory(code: str) -> float:
     return int(result.stdout.split()[-1]) * unit / 1e6
 
 
+def peak_memories() -> dict[str, float]:
+    """Peak memory with more and more games, in MB.
+
+    It is measured first, since a process also counts what the one that started it had in memory.
+    """
+    base = "import gymnasium, numpy, PIL.Image"
+    memories = {base: peak_memory(base)}
+    for num_envs in (1, NUM_ENVS, 1024):
+        code = (
+            "import gymnasium, gym_cards\n"
+            f"e = gymnasium.make_vec('gym_cards/Points24-v0', num_envs={num_envs}, copy=False)\n"
+            "e.reset(seed=0)\n"
+            f"for _ in range(20): e.step([0] * {num_envs})"
+        )
+        memories[f"{num_envs} games of Points24, without copy"] = peak_memory(code)
+    return memories
+
+
 def measure(names: tuple[str, ...], repeats: int, budget: float) -> dict[str, dict[str, float]]:
     """Medians of all rates for each game, measured in turns."""
     table: dict[str, dict[str, float]] = {}
@@ -198,6 +216,7 @@ def main() -> None:
     )
     parser.add_argument("--games", nargs="+", choices=GAMES, default=GAMES)
     arguments = parser.parse_args()
+    memory = peak_memories()
     table = measure(tuple(arguments.games), arguments.repeats, arguments.seconds)
 
     print(
@@ -222,16 +241,8 @@ def main() -> None:
             f"| {one['sync_speedup']:.1f} |"
         )
     print("\nPeak memory of a process, in MB:")
-    base = "import gymnasium, numpy, PIL.Image"
-    print(f"- {base}: {peak_memory(base):.0f}")
-    for num_envs in (1, NUM_ENVS, 1024):
-        code = (
-            "import gymnasium, gym_cards\n"
-            f"e = gymnasium.make_vec('gym_cards/Points24-v0', num_envs={num_envs}, copy=False)\n"
-            "e.reset(seed=0)\n"
-            "for _ in range(20): e.step(e.action_space.sample())"
-        )
-        print(f"- {num_envs} games of Points24, without copy: {peak_memory(code):.0f}")
+    for what, megabytes in memory.items():
+        print(f"- {what}: {megabytes:.0f}")
     print("\nPoints24 as the number of environments grows:")
     for num_envs, steps, copied in growth("Points24", arguments.seconds):
         print(f"- {num_envs}: {steps:,.0f} steps/s, {steps / copied:.0%} of batch copies")
