@@ -229,11 +229,10 @@ class Paragraph:
             self._rewrite(frame)
             return
         self._row, self._end = row, start + length
-        picture, right, down = drawn
-        height, width, _ = picture.shape
-        x = self.x + start + right
-        y = self._first + row * self._pitch + down
-        frame[y : y + height, x : x + width] = picture
+        x, y = self.x + start, self._first + row * self._pitch
+        _put(frame, drawn, x, y)
+        height, width, _ = drawn.picture.shape
+        x, y = x + drawn.right, y + drawn.down
         left, top, end, bottom = self._inked
         self._inked = (
             left if left < x else x,
