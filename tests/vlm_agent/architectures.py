@@ -1,7 +1,6 @@
 """Tiny models of many architectures with random weights, and their own processors.
 
-Each stands for a family of published models: same classes, same kind of tokenizer, same special
-tokens, a chat template of the same shape; only the sizes are small.
+Each stands for a family of published models, with its classes and kinds of tokens; sizes are small.
 """
 
 import json
