@@ -21,9 +21,9 @@ Trains and measures vision-language agents.
   show   print what a model is given, and what an expert would reply
   demo   all of it on NumberLine, in a few minutes on a laptop
 
-`vlm-agent COMMAND --help` lists the options of each. Those of sft and ppo may also be read from YAML:
---config takes a file, the directory of a run, or the name of a ready configuration such as points24.
-docs/agent.md tells the rest, docs/your-model-and-environment.md how to train a model of your own.
+`vlm-agent COMMAND --help` lists the options of each. Those of sft and ppo may come from YAML:
+--config takes a file, the directory of a run, or the name of a ready one, such as points24.
+docs/agent.md tells the rest, docs/your-model-and-environment.md how to train your own model.
 """
 _COMMANDS = {
     "sft": "sft",
