@@ -6,6 +6,7 @@ and the chat template.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vlm_agent.encoding_cache import EncodingCache, Row, join_rows, split_rows
 from vlm_agent.prompts import build_messages, build_prompt
 from vlm_agent.special_cases import special_case
 from vlm_agent.task import Observation
@@ -40,6 +42,7 @@ class Encoder:
         self.end_tokens = _end_tokens(model, self.tokenizer)
         self.unwritable_tokens = _unwritable_tokens(model, self.tokenizer, self.end_tokens)
         self._special_case = special_case(model.config)
+        self._cache = EncodingCache()
 
     @property
     def tokenizer(self) -> Any:
@@ -85,8 +88,6 @@ class Encoder:
             ValueError: If the observations have different numbers of pictures, and the model
                 cannot tell a picture from what fills up a batch.
         """
-        from PIL import Image
-
         counts = {len(observation.images) for observation in observations}
         if self._special_case.same_number_of_pictures and len(counts) > 1:
             raise ValueError(
@@ -94,6 +95,26 @@ class Encoder:
                 f"{type(self.processor).__name__} needs the same number in each, since it cannot "
                 "tell a picture from padding; without a memory of earlier steps, each has one"
             )
+        told = [build_prompt(observation, cot=cot) for observation in observations]
+        rows = [
+            self._cache.get(text, observation.images)
+            for text, observation in zip(told, observations, strict=True)
+        ]
+        alike: dict[Any, list[int]] = defaultdict(list)
+        for index, row in enumerate(rows):
+            if row is None:
+                alike[tuple(image.shape for image in observations[index].images)].append(index)
+        for indices in alike.values():
+            found = self._process([observations[index] for index in indices], cot)
+            for index, row in zip(indices, found, strict=True):
+                self._cache.put(told[index], observations[index].images, row)
+                rows[index] = row
+        return join_rows(cast(list[Row], rows), self.pad_token)
+
+    def _process(self, observations: Sequence[Observation], cot: bool) -> list[Row]:
+        """The inputs of each observation; all have as many pictures, of the same sizes."""
+        from PIL import Image
+
         prompts = [self.prompt(observation, cot=cot) for observation in observations]
         options: dict[str, Any] = {}
         if (begin := self.tokenizer.bos_token) and prompts[0].startswith(begin):
@@ -108,7 +129,9 @@ class Encoder:
             **options,
         )
         # Some processors add labels, of which a model would compute a loss that nobody asked for.
-        return {name: value for name, value in inputs.items() if name != "labels"}
+        kept = {name: value for name, value in inputs.items() if name != "labels"}
+        rows = split_rows(kept, len(observations))
+        return rows or [row for each in observations for row in self._process([each], cot)]
 
     def append(
         self, inputs: dict[str, Tensor], reply_ids: Tensor, reply_mask: Tensor

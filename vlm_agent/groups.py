@@ -197,7 +197,7 @@ class GroupCollector:
         self.illegal_penalty = penalty_for(self.task, illegal_penalty)
         self.memory = memory
         self.correct = correct
-        self._rng = np.random.default_rng([seed, 1])  # another stream than that of the seeds
+        self._seed = seed
         self._seeds = training_seeds(seed)
         self._groups = 0
 
@@ -205,35 +205,47 @@ class GroupCollector:
         """Plays whole groups until they hold at least `steps` steps for each environment."""
         tally, started = Tally(), perf_counter()
         episodes: list[Episode] = []
-        waiting: list[tuple[int, int]] = []  # group and seed of episodes that are to begin
+        waiting: list[int] = []  # places in their group of episodes that are to begin
+        group = seed = 0
         start: Hashable = None
         playing: dict[int, Episode] = {}
         now: dict[int, Observation] = {}
+        draws: dict[int, np.random.Generator] = {}
         while True:
             for index in sorted(set(range(len(self.envs))) - set(playing)):
                 if not waiting and tally.steps < steps * len(self.envs):
-                    waiting = [(self._groups, next(self._seeds))] * self.group_size
+                    group, seed = self._groups, next(self._seeds)
+                    waiting = list(reversed(range(self.group_size)))
                     self._groups += 1
                     start = None
                 if waiting:
-                    group, seed = waiting.pop()
+                    place = waiting.pop()
                     now[index] = observe(self.task, *self.envs[index].reset(seed=seed))
                     found = anchor(now[index])
                     start = start or found
                     self._check_start(index, seed, found == start)
                     playing[index] = Episode(group, seed=seed)
+                    draws[index] = self._draws(group, place)
                     episodes.append(playing[index])
             if not playing:
                 return GroupRollout(episodes, tally.metrics(perf_counter() - started))
             asked = {index: now[index] for index in playing}
-            replies = policy.act(list(asked.values()))
+            replies = policy.act(list(asked.values()), [draws[index] for index in asked])
             tally.replies(list(asked.values()), replies)
             for (index, observation), reply in zip(asked.items(), replies, strict=True):
-                following = self._step(index, playing[index], observation, reply, tally)
+                action = legal_action(reply, observation, draws[index])
+                following = self._step(index, playing[index], observation, reply, action, tally)
                 if following is None:
                     del playing[index]
                 else:
                     now[index] = following
+
+    def _draws(self, group: int, place: int) -> np.random.Generator:
+        """What an episode's replies, and its moves where a reply names none, are drawn by.
+
+        Another stream than that of the seeds: else moves would follow from what was dealt.
+        """
+        return np.random.default_rng([self._seed, 1, group, place])
 
     def close(self) -> None:
         """Closes the environments."""
@@ -251,13 +263,18 @@ class GroupCollector:
             )
 
     def _step(
-        self, index: int, episode: Episode, observation: Observation, reply: Reply, tally: Tally
+        self,
+        index: int,
+        episode: Episode,
+        observation: Observation,
+        reply: Reply,
+        action: int,
+        tally: Tally,
     ) -> Observation | None:
         """Plays a reply; gives what is seen then, or `None` at the end of the episode."""
         env = self.envs[index]
         if self.correct:
             episode.corrections.append(correction(observation, *teach(env)))
-        action = legal_action(reply, observation, self._rng)
         with tally.in_environment():
             picture, reward, terminated, truncated, info = env.step(env_action(observation, action))
         check_reward(reward, env)

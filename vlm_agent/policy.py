@@ -21,10 +21,11 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
+from transformers import GenerationConfig
 
 from vlm_agent import lora, sampling
 from vlm_agent.encoding import Encoder
+from vlm_agent.generation import Choose, ReplyWriter
 from vlm_agent.model_options import LoadOptions
 from vlm_agent.models import fetch_adapter, load_model
 from vlm_agent.parsing import parse
@@ -155,38 +156,45 @@ class VLMPolicy(nn.Module):
     # ----- acting -----------------------------------------------------------------------------
 
     @torch.no_grad()
-    def act(self, observations: Sequence[Observation]) -> list[Reply]:
+    def act(
+        self,
+        observations: Sequence[Observation],
+        draws: Sequence[np.random.Generator] | None = None,
+    ) -> list[Reply]:
         """Writes one reply to each observation, as one batch, with dropout off.
+
+        Args:
+            observations: What to reply to.
+            draws: What each reply is drawn by. With one generator an observation, a reply does not
+                depend on the others of its batch, but for rounding. By default `generator` draws
+                them all.
 
         Returns:
             The replies, each with the log-probabilities that it was sampled with, and the value.
         """
         inputs = self.encode(observations)
-        sampler = _Sampler(self)
+        writer = ReplyWriter(self._chooser(len(observations), draws), self.encoder.end_tokens)
         with (
             self._acting(),
             self._computing(),
             self._without_own_defaults(),
             self._hidden_states() as hidden,
         ):
-            sequences = self.network.generate(
+            self.network.generate(
                 **inputs,
                 generation_config=GenerationConfig(
-                    # The sampler chooses each token itself, so greedy decoding follows it.
                     do_sample=False,
                     max_new_tokens=self.settings.max_new_tokens,
                     eos_token_id=self.encoder.end_tokens,
                     pad_token_id=self.encoder.pad_token,
                 ),
-                logits_processor=LogitsProcessorList([sampler]),
+                custom_generate=writer,
             )
         values = self.value_head(hidden[0][:, -1]).tolist()
-        written = sequences[:, inputs["input_ids"].shape[1] :].tolist()
-        log_probs = torch.stack(sampler.log_probs, dim=1).tolist()
         return [
-            self._reply(observation, self.encoder.until_end(tokens), row, value)
-            for observation, tokens, row, value in zip(
-                observations, written, log_probs, values, strict=True
+            self._reply(observation, self.encoder.until_end(tokens), log_probs, value)
+            for observation, tokens, log_probs, value in zip(
+                observations, writer.tokens, writer.log_probs, values, strict=True
             )
         ]
 
@@ -506,6 +514,29 @@ class VLMPolicy(nn.Module):
             for module in training:
                 module.training = True
 
+    def _chooser(self, batch: int, draws: Sequence[np.random.Generator] | None) -> Choose:
+        """Chooses tokens from the policy's own distribution: what is sampled is what is scored."""
+        if self.settings.temperature <= 0:
+
+            def choose_greedily(logits: Tensor, *_: Any) -> tuple[Tensor, Tensor]:
+                return (logits.float() + self.banned).argmax(-1), logits.new_zeros(len(logits))
+
+            return choose_greedily
+        # All numbers of a reply at once: how many are taken must not depend on its length.
+        longest = self.settings.max_new_tokens
+        if draws is None:
+            uniform = torch.rand(batch, longest, generator=self.generator, dtype=torch.float64)
+        else:
+            uniform = torch.tensor(np.stack([each.random(longest) for each in draws]))
+        uniform = uniform.to(self.device)
+
+        def choose(logits: Tensor, rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
+            log_probs = self.token_log_probs(logits)
+            tokens = sampling.draw(log_probs, uniform[rows, count])
+            return tokens, log_probs.gather(1, tokens[:, None])[:, 0]
+
+        return choose
+
     @contextmanager
     def _without_own_defaults(self) -> Iterator[None]:
         """The model's own generation settings set aside.
@@ -537,26 +568,3 @@ class VLMPolicy(nn.Module):
             log_probs=tuple(log_probs[: len(tokens)]),
             value=value,
         )
-
-
-class _Sampler(LogitsProcessor):
-    """Chooses each token from the policy's own distribution and keeps its log-probability.
-
-    It leaves only the chosen token possible, so that greedy decoding follows it: the sampled
-    distribution is exactly the scored one, and a random generator of the policy's own is used.
-    """
-
-    def __init__(self, policy: VLMPolicy) -> None:
-        self.policy = policy
-        self.log_probs: list[Tensor] = []
-
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        policy = self.policy
-        if policy.settings.temperature > 0:
-            log_probs = policy.token_log_probs(scores)
-            chosen = sampling.draw(log_probs, policy.generator)
-            self.log_probs.append(log_probs.gather(1, chosen)[:, 0])
-        else:
-            chosen = (scores + policy.banned).argmax(-1, keepdim=True)
-            self.log_probs.append(torch.zeros(len(scores), device=scores.device))
-        return torch.full_like(scores, -torch.inf).scatter_(1, chosen, 0.0)

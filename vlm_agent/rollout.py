@@ -174,7 +174,8 @@ class Collector:
         self.illegal_penalty = penalty_for(self.task, illegal_penalty)
         self.memory = memory
         self.correct = correct
-        self._rng = np.random.default_rng(seed)
+        # One an environment, so that its episodes do not depend on those of the others.
+        self._rngs = [np.random.default_rng([seed, 1, index]) for index in range(num_envs)]
         pictures, infos = self.envs.reset(seed=list(episode_seeds("training", seed, num_envs)))
         self._now = self._observe(pictures, infos, [()] * num_envs)
         self._returns = np.zeros(num_envs)
@@ -187,12 +188,13 @@ class Collector:
             [], [], np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(shape, dtype=bool)
         )
         tally = Tally()
+        cut: dict[tuple[int, int], Observation] = {}
         started = perf_counter()
         for step in range(steps):
-            replies = policy.act(self._now)
+            replies = policy.act(self._now, self._rngs)
             actions = [
-                legal_action(reply, observation, self._rng)
-                for reply, observation in zip(replies, self._now, strict=True)
+                legal_action(reply, observation, rng)
+                for reply, observation, rng in zip(replies, self._now, self._rngs, strict=True)
             ]
             rollout.observations.append(self._now)
             rollout.replies.append(replies)
@@ -201,9 +203,12 @@ class Collector:
             tally.replies(self._now, replies)
             if self.correct:
                 rollout.corrections += self._corrections()
-            self._step(policy, actions, rollout, step, tally)
+            cut.update(self._step(actions, rollout, step, tally))
+        asked = self._values(policy, [*cut.values(), *self._now])
+        for place, value in zip(cut, asked, strict=False):
+            rollout.next_values[place] = value
         # V(s_{t+1}) of a step within an episode is what the next step found; of the last, ask.
-        following = np.vstack([rollout.values[1:], [policy.values(self._now)]])
+        following = np.vstack([rollout.values[1:], [asked[len(cut) :]]])
         rollout.next_values = np.where(rollout.last, rollout.next_values, following)
         rollout.metrics = tally.metrics(perf_counter() - started)
         return rollout
@@ -212,9 +217,22 @@ class Collector:
         """Closes the environments."""
         self.envs.close()
 
+    def _values(self, policy: VLMPolicy, observations: Sequence[Observation]) -> list[float]:
+        """The values of observations, of no more at once than are replied to at once."""
+        size = self.envs.num_envs
+        parts = [observations[at : at + size] for at in range(0, len(observations), size)]
+        return [value for part in parts for value in policy.values(part)]
+
     def _step(
-        self, policy: VLMPolicy, actions: list[int], rollout: Rollout, step: int, tally: Tally
-    ) -> None:
+        self, actions: list[int], rollout: Rollout, step: int, tally: Tally
+    ) -> dict[tuple[int, int], Observation]:
+        """Plays actions in all environments.
+
+        Returns:
+            The last observations of episodes that were truncated, by step and environment. A
+            truncated episode goes on in principle: its value is that of its own last picture and
+            prompt, not of the next episode's first.
+        """
         played = [env_action(o, a) for o, a in zip(self._now, actions, strict=True)]
         batch = np.asarray(played) if self.task.action_names is not None else tuple(played)
         with tally.in_environment():
@@ -227,28 +245,23 @@ class Collector:
         rollout.last[step] = terminated | truncated
         self._returns += rewards
         self._lengths += 1
-        ended = np.flatnonzero(rollout.last[step])
-        if len(ended):
+        ended = np.flatnonzero(rollout.last[step]).tolist()
+        cut: dict[tuple[int, int], Observation] = {}
+        if ended:
             final_infos = split_infos(infos["final_info"], self.envs.num_envs)
             for index in ended:
                 tally.episode(final_infos[index], self._returns[index], self._lengths[index])
                 if succeeded(final_infos[index]):
-                    rollout.successes.add((step, int(index)))
+                    rollout.successes.add((step, index))
                 self._returns[index], self._lengths[index] = 0.0, 0
-            # A truncated episode goes on in principle: its value is that of its own last picture
-            # and prompt, not of the next episode's first.
-            cut = [index for index in ended if not terminated[index]]
-            if cut:
-                final = [
-                    observe(
-                        self.task, infos["final_obs"][index], final_infos[index], histories[index]
-                    )
-                    for index in cut
-                ]
-                rollout.next_values[step, cut] = policy.values(final)
+            for index in ended:
+                if not terminated[index]:
+                    final, history = infos["final_obs"][index], histories[index]
+                    cut[step, index] = observe(self.task, final, final_infos[index], history)
         for index in ended:
             histories[index] = ()  # a new episode remembers nothing of the last one
         self._now = self._observe(pictures, infos, histories)
+        return cut
 
     def _observe(
         self, pictures: Any, infos: Info, histories: Sequence[tuple[Moment, ...]]

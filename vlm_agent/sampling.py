@@ -41,23 +41,22 @@ def token_log_probs(
     return torch.log_softmax(logits, dim=-1)
 
 
-def draw(log_probs: Tensor, generator: torch.Generator) -> Tensor:
+def draw(log_probs: Tensor, uniform: Tensor) -> Tensor:
     """Draws a token from each distribution, by inverting its cumulative one.
-
-    Only the uniform numbers come from the generator, one a row, so that it may stay on the CPU.
 
     Args:
         log_probs: Shape (batch, vocabulary).
-        generator: A generator of the CPU.
+        uniform: Numbers from 0 to below 1, shape (batch,), each drawn by a generator on the CPU
+            wherever the model is.
 
     Returns:
-        Ids, shape (batch, 1).
+        Ids, shape (batch,).
     """
     cumulative = log_probs.double().exp().cumsum(dim=-1)
     # Below 1 by more than the rounding of doubles, so that an index is never beyond the last.
-    uniform = torch.rand(len(log_probs), 1, generator=generator).to(cumulative)
+    chosen = uniform.to(cumulative)[:, None] * cumulative[:, -1:]
     # The first token whose sum exceeds the number: never one of probability 0.
-    return torch.searchsorted(cumulative, uniform * cumulative[:, -1:], right=True)
+    return torch.searchsorted(cumulative, chosen, right=True)[:, 0]
 
 
 def entropies(log_probs: Tensor) -> Tensor:

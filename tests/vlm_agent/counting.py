@@ -15,7 +15,7 @@ class Scripted:
         self.asked = []
         self.acted = []
 
-    def act(self, observations):
+    def act(self, observations, draws=None):
         self.acted.append(observations)
         action = self.actions.pop(0)
         return [

@@ -72,7 +72,7 @@ class Random:
         self.rng = np.random.default_rng(0)
         self.asked = 0
 
-    def act(self, observations):
+    def act(self, observations, draws):
         self.asked += len(observations)
         moves = self.rng.integers(2, size=len(observations)).tolist()
         return [Reply("", move, (1,), 0, (-1.0,)) for move in moves]
@@ -119,7 +119,7 @@ def test_a_group_that_does_not_start_alike_is_refused():
 
 
 def test_moves_of_illegal_replies_have_nothing_to_do_with_seeds():
-    drawn = GroupCollector(Alike, 1, 2, seed=3)._rng.integers(1 << 62)
+    drawn = GroupCollector(Alike, 1, 2, seed=3)._draws(0, 0).integers(1 << 62)
     assert drawn << 1 != next(training_seeds(3))
 
 
