@@ -203,7 +203,7 @@ def test_text_actions_are_played_as_text():
     assert evaluate(writes, Shelves, episodes=20).success_rate == 1.0
 
     class First:
-        def act(self, observations):
+        def act(self, observations, draws):
             return [Reply("", 0, (1,), 0, (-1.0,)) for _ in observations]
 
         def values(self, observations):
