@@ -404,7 +404,7 @@ def _parse_with_files(config: type[Config], command: str, words: Sequence[str]) 
         "With --config NAME, options that are not given are read from a YAML file, from the "
         f"directory of a run, or from one of: {', '.join(packaged_configs())}. Where --config is "
         "given several times, what comes later counts.\n\n"
-        "With --resume DIR, a run that was interrupted goes on from its newest checkpoint, with the "
+        "With --resume DIR alone, the run in DIR goes on from its newest checkpoint, with the "
         "options that it began with; DIR may also be the folder of a checkpoint."
     )
     prog = f"vlm-agent {command}"

@@ -13,7 +13,6 @@ import numpy as np
 from gymnasium.wrappers import AddRenderObservation, OrderEnforcing, PassiveEnvChecker, TimeLimit
 
 from vlm_agent.task import Moment, Observation, Task, observe, training_seeds
-from vlm_agent.trees import check_plain
 
 # These remember nothing that decides how an episode goes on.
 _FORGETFUL = (AddRenderObservation, OrderEnforcing, PassiveEnvChecker)
@@ -118,8 +117,8 @@ class Resumable(gym.Wrapper[Any, Any, Any, Any]):
         picture, info = self.env.reset(seed=seed, options=options)
         if self._layer is not None:
             try:
-                check_plain(self._layer.snapshot())  # type: ignore[attr-defined]
-            except TypeError:
+                json.dumps(self._layer.snapshot())  # type: ignore[attr-defined]
+            except (TypeError, ValueError):
                 self._layer = None  # what cannot be written down is of no use later
         self._seed, self._options = seed, options
         self._actions, self._shown = [], [_digest(picture, info)]
@@ -138,7 +137,7 @@ class Resumable(gym.Wrapper[Any, Any, Any, Any]):
     def _play_again(self, state: Mapping[str, Any]) -> None:
         actions, shown = state["actions"], state["shown"]
         self._layer = None
-        picture, info = self._reset(state["seed"], state["options"])
+        self._reset(state["seed"], state["options"])
         for number, action in enumerate(actions):
             if self._shown[-1] != shown[number]:
                 break

@@ -546,7 +546,7 @@ def _run(config: PPOConfig, policy: VLMPolicy, saved: Saved[PPOConfig] | None) -
             config.out,
             _resolved(config, policy, collector),
             overwrite=config.overwrite,
-            resumed=saved and saved.position,
+            resumed=None if saved is None else saved.position,
         )
         with (
             run.saving(policy),

@@ -47,15 +47,6 @@ def read_tree(directory: Path, name: str) -> Any:
     return _unpack(packed, load_file(directory / f"{name}.safetensors"))
 
 
-def check_plain(tree: Any) -> None:
-    """Makes sure that `write_tree` takes a value.
-
-    Raises:
-        TypeError: If it does not.
-    """
-    json.dumps(_pack(tree, {}, ""))
-
-
 def _pack(value: Any, arrays: dict[str, Tensor], place: str) -> Any:
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
