@@ -62,6 +62,12 @@ def test_the_agent_in_python(tmp_path, monkeypatch, capsys):
     assert "success_rate" in capsys.readouterr().out
 
 
+def test_evaluation_in_python(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    run("docs/evaluation.md")
+    assert "expert gym_cards/EZPoints-v0 1.0\n" in capsys.readouterr().out
+
+
 def test_recordings_in_python(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     session = Session(Game("gym_cards/Points24-v0", {}, 3), Recorder("points.jsonl"))

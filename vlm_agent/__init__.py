@@ -8,33 +8,34 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from vlm_agent.comparison import Lazy, compare
 from vlm_agent.configuration import load_config
 from vlm_agent.demonstrations import Demonstrator
-from vlm_agent.evaluate import Evaluation, Step, evaluate, play
+from vlm_agent.episodes import Step, play
+from vlm_agent.evaluate import Evaluation, evaluate
 from vlm_agent.parsing import parse
 from vlm_agent.task import Observation, Reply, Task, make_env, observe, task_of
 
 if TYPE_CHECKING:
     from vlm_agent.policy import VLMPolicy
-    from vlm_agent.ppo import resume_ppo, train_ppo
+    from vlm_agent.ppo import train_ppo
     from vlm_agent.ppo_config import PPOConfig
     from vlm_agent.settings import Settings
-    from vlm_agent.sft import SFTConfig, resume_sft, train_sft
+    from vlm_agent.sft import SFTConfig, train_sft
 
 _WITH_TORCH = {
     "Settings": "settings",
     "VLMPolicy": "policy",
     "PPOConfig": "ppo_config",
-    "resume_ppo": "ppo",
     "train_ppo": "ppo",
     "SFTConfig": "sft",
-    "resume_sft": "sft",
     "train_sft": "sft",
 }
 
 __all__ = [
     "Demonstrator",
     "Evaluation",
+    "Lazy",
     "Observation",
     "PPOConfig",
     "Reply",
@@ -43,14 +44,13 @@ __all__ = [
     "Step",
     "Task",
     "VLMPolicy",
+    "compare",
     "evaluate",
     "load_config",
     "make_env",
     "observe",
     "parse",
     "play",
-    "resume_ppo",
-    "resume_sft",
     "task_of",
     "train_ppo",
     "train_sft",

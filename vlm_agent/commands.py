@@ -4,48 +4,47 @@ from __future__ import annotations
 
 import argparse
 import inspect
-import json
-import os
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import tyro
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from baselines.runs import model_file
 from vlm_agent.configuration import packaged_configs, read_options, required_options
 from vlm_agent.demonstrations import lesson
-from vlm_agent.evaluate import Evaluation, PolicyLike, Step, evaluate
-from vlm_agent.model_options import LoadOptions
-from vlm_agent.options import JsonObject, check_least
+from vlm_agent.eval_command import EvalConfig, check_player, load_player, run_eval
+from vlm_agent.model_options import quiet_transformers
+from vlm_agent.options import JsonObject
 from vlm_agent.prompts import build_prompt, build_reply
+from vlm_agent.tables import text_table
 from vlm_agent.task import Observation, episode_seeds, make_env, observe, task_of
-from vlm_agent.trajectories import record_evaluation
 
 Config = TypeVar("Config")
-SB3 = "sb3:"  # begins the name of a player that stable-baselines3 trained
 
 # ----- sft, ppo, merge, demo ----------------------------------------------------------------------
 
 
 def sft(words: Sequence[str]) -> None:
     """Fine-tunes a model."""
-    from vlm_agent.sft import SFTConfig, resume_sft, train_sft
+    from vlm_agent.sft import SFTConfig, train_sft
 
-    _train("sft", words, SFTConfig, train_sft, resume_sft)
+    config = _parse_with_files(SFTConfig, "sft", words)
+    quiet_transformers()
+    train_sft(config)
+    print(f"saved in {config.out}")
 
 
 def ppo(words: Sequence[str]) -> None:
     """Trains a policy by reward."""
-    from vlm_agent.ppo import resume_ppo, train_ppo
+    from vlm_agent.ppo import train_ppo
     from vlm_agent.ppo_config import PPOConfig
 
-    _train("ppo", words, PPOConfig, train_ppo, resume_ppo)
+    config = _parse_with_files(PPOConfig, "ppo", words)
+    quiet_transformers()
+    train_ppo(config)
+    print(f"saved in {config.out}")
 
 
 def merge(words: Sequence[str]) -> None:
@@ -54,7 +53,7 @@ def merge(words: Sequence[str]) -> None:
     from vlm_agent.merge import merge as merge_policy
 
     config = _parse(MergeConfig, "merge", words)
-    _prepare_torch()
+    quiet_transformers()
     merge_policy(config)
     print(f"saved in {config.out}")
 
@@ -64,181 +63,19 @@ def demo(words: Sequence[str]) -> None:
     from vlm_agent.demo import DemoConfig, run_demo
 
     config = _parse(DemoConfig, "demo", words)
-    _prepare_torch()
+    quiet_transformers()
     result = run_demo(config)
-    print_table([result.before, result.after])
+    print(text_table([result.before, result.after]))
     print(f"curve, episodes, policies and result.json are in {config.out}")
 
 
 # ----- eval ---------------------------------------------------------------------------------------
 
 
-@dataclass
-class EvalConfig(LoadOptions):
-    """Measures policies in environments: a table, and a JSON record of each.
-
-    Args:
-        policy: The word random or expert, the directory of a policy, a model's name on a hub, or
-            sb3: and the file or run of a model of stable-baselines3; several to compare.
-        env: Environment id, such as gym_cards/NumberLine-v0; several to compare.
-        episodes: Episodes of each policy in each environment.
-        seed: Of the episodes, of sampling and of random moves.
-        num_envs: Episodes played side by side.
-        env_kwargs: Keyword arguments of the environments, as JSON.
-        temperature: At which models reply; by default as they were trained, and 0 is greedy.
-        top_k: How many of the likeliest tokens models may write, 0 for all; by default as they
-            were trained.
-        top_p: Of those, the fewest likeliest that together hold this probability may be written;
-            by default as they were trained.
-        json: File for the records, one JSON object a line; written anew.
-        record: Folder for the episodes themselves, with pictures, prompts and replies, after those
-            that it holds; for `vlm-agent report` and `vlm-agent export`.
-        record_episodes: How many of each policy's episodes in each environment to record, the
-            first ones; all by default.
-    """
-
-    policy: tuple[str, ...]
-    env: tuple[str, ...]
-    episodes: int = 100
-    seed: int = 0
-    num_envs: int = 16
-    env_kwargs: JsonObject = field(default_factory=dict)
-    temperature: float | None = None
-    top_k: int | None = None
-    top_p: float | None = None
-    json: str | None = None
-    record: str | None = None
-    record_episodes: int | None = None
-
-    def __post_init__(self) -> None:
-        """Refuses an evaluation of nothing."""
-        if not self.policy or not self.env:
-            raise ValueError("expected at least one --policy and one --env")
-        check_least(self, 1, "episodes", "num_envs")
-
-
 def eval_(words: Sequence[str]) -> None:
     """Measures policies."""
     config = _parse(EvalConfig, "eval", words)
-    for name in config.policy:
-        _check_player(name)
-    for env in config.env:
-        make_env(env, **config.env_kwargs).close()
-    evaluations: list[Evaluation] = []
-    try:
-        # Opened before anything is played, so that a wrong path costs no time, and after all names
-        # were checked, so that a wrong one costs no records.
-        with open(config.json or os.devnull, "w", encoding="utf-8") as records:
-            for name in config.policy:
-                policy = _load_player(name, config, config.temperature, config.top_k, config.top_p)
-                for env in config.env:
-                    with (
-                        tqdm(total=config.episodes, desc=f"{name} {env}") as progress,
-                        record_evaluation(config, policy, name, env) as recorder,
-                    ):
-                        evaluation = evaluate(
-                            policy,
-                            env,
-                            episodes=config.episodes,
-                            seed=config.seed,
-                            num_envs=config.num_envs,
-                            env_kwargs=config.env_kwargs,
-                            name=name,
-                            on_step=_counter(progress, recorder),
-                        )
-                    evaluations.append(evaluation)
-                    records.write(json.dumps(evaluation.record()) + "\n")
-                    records.flush()
-    finally:
-        if evaluations:
-            print_table(evaluations)
-
-
-def _counter(
-    progress: tqdm[NoReturn], recorder: Callable[[Step], None] | None
-) -> Callable[[Step], None]:
-    """Moves a progress bar on at the end of each episode, and records steps if asked for."""
-
-    def count(step: Step) -> None:
-        if recorder is not None:
-            recorder(step)
-        progress.update(step.last)
-
-    return count
-
-
-def _check_player(name: str) -> None:
-    if name.startswith(SB3):
-        model_file(name.removeprefix(SB3))
-        return
-    if name in ("random", "expert"):
-        return
-    if "/" not in name and not Path(name).exists():
-        raise FileNotFoundError(
-            f"no policy {name!r}: expected random, expert, a directory that "
-            "`vlm-agent sft` or `vlm-agent ppo` wrote, ORGANISATION/MODEL of a hub, or sb3:PATH "
-            "of a baseline"
-        )
-    from vlm_agent.models import check_name
-
-    check_name(name)
-
-
-def _load_player(
-    name: str,
-    options: LoadOptions,
-    temperature: float | None,
-    top_k: int | None = None,
-    top_p: float | None = None,
-) -> PolicyLike:
-    if name in ("random", "expert"):
-        return name
-    if name.startswith(SB3):
-        try:
-            from baselines.player import SB3Player
-        except ModuleNotFoundError as error:
-            raise ValueError(
-                f"{error.name} is not installed, without which {name} cannot play; run: "
-                'pip install "gym-cards[baselines]"'
-            ) from error
-        return SB3Player.load(name.removeprefix(SB3))
-    from vlm_agent.policy import VLMPolicy
-
-    _prepare_torch()
-    return VLMPolicy.load(name, options=options, temperature=temperature, top_k=top_k, top_p=top_p)
-
-
-def print_table(evaluations: Sequence[Evaluation]) -> None:
-    """Prints evaluations, one a line."""
-    head = (
-        "policy",
-        "env",
-        "episodes",
-        "success [95%]",
-        "return",
-        "length",
-        "illegal",
-        "perception",
-    )
-    rows = [head]
-    for one in evaluations:
-        low, high = one.success_interval
-        rows.append(
-            (
-                one.policy,
-                one.env,
-                str(one.episodes),
-                f"{one.success_rate:.1%} [{low:.1%}, {high:.1%}]",
-                f"{one.mean_return:.2f}",
-                f"{one.mean_length:.2f}",
-                f"{one.illegal_rate:.1%}",
-                "-" if one.perception is None else f"{one.perception:.1%}",
-            )
-        )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print("  ".join(cells).rstrip())
+    run_eval(config)
 
 
 # ----- report, export -----------------------------------------------------------------------------
@@ -268,9 +105,9 @@ def play(words: Sequence[str]) -> None:
     from vlm_agent.watch import PlayConfig, watch
 
     config = _parse(PlayConfig, "play", words)
-    _check_player(config.run)
+    check_player(config.run)
     make_env(str(config.env), **config.env_kwargs).close()
-    watch(config, _load_player(config.run, config, config.temperature))
+    watch(config, load_player(config.run, config, config.temperature))
 
 
 # ----- show ---------------------------------------------------------------------------------------
@@ -328,7 +165,7 @@ def _as_model_gets_it(
     """Prompt in the model's chat template, picture after its processor, and whether it reasons."""
     from vlm_agent.policy import VLMPolicy
 
-    _prepare_torch()
+    quiet_transformers()
     policy = VLMPolicy.load(str(config.model), cot=None if config.cot else False)
     return policy.prompt(observation), policy.picture(observation), policy.cot
 
@@ -340,54 +177,6 @@ def _save_png(picture: NDArray[np.uint8], path: str) -> None:
 
 
 # ----- common -------------------------------------------------------------------------------------
-
-
-def _train(
-    command: str,
-    words: Sequence[str],
-    config: type[Config],
-    train: Callable[[Config], Any],
-    resume: Callable[[str], Any],
-) -> None:
-    """Starts a training, or goes on with one, and says where it is saved or how it goes on."""
-    from vlm_agent.checkpoints import holds_checkpoint, run_of
-
-    place = _place_to_resume(command, words)
-    options: Any = _parse_with_files(config, command, words) if place is None else None
-    directory = Path(options.out) if place is None else run_of(place)
-    _prepare_torch()
-    try:
-        if place is None:
-            train(options)
-        else:
-            resume(place)
-    except KeyboardInterrupt:
-        if holds_checkpoint(directory):
-            print(f"\ngo on with: vlm-agent {command} --resume {directory}", file=sys.stderr)
-        raise
-    print(f"saved in {directory}")
-
-
-def _place_to_resume(command: str, words: Sequence[str]) -> str | None:
-    """What `--resume` names, which takes no other options beside it.
-
-    Raises:
-        ValueError: If there are others.
-    """
-    finder = argparse.ArgumentParser(
-        prog=f"vlm-agent {command}", add_help=False, allow_abbrev=False
-    )
-    finder.add_argument("--resume", metavar="DIR")
-    found, rest = finder.parse_known_args(list(words))
-    if found.resume is None or {"-h", "--help"} & set(rest):
-        return None
-    if rest:
-        raise ValueError(
-            f"{' '.join(rest)} beside --resume: a run goes on with the options that it began with, "
-            "which its run.json holds. Leave that out; to train with other options, start another "
-            f"run with --model {found.resume}"
-        )
-    return str(found.resume)
 
 
 def _parse(config: type[Config], command: str, words: Sequence[str]) -> Config:
@@ -403,9 +192,7 @@ def _parse_with_files(config: type[Config], command: str, words: Sequence[str]) 
         f"{inspect.cleandoc(config.__doc__ or '').split('Args:')[0].strip()}\n\n"
         "With --config NAME, options that are not given are read from a YAML file, from the "
         f"directory of a run, or from one of: {', '.join(packaged_configs())}. Where --config is "
-        "given several times, what comes later counts.\n\n"
-        "With --resume DIR alone, the run in DIR goes on from its newest checkpoint, with the "
-        "options that it began with; DIR may also be the folder of a checkpoint."
+        "given several times, what comes later counts."
     )
     prog = f"vlm-agent {command}"
     if not sources.config:
@@ -414,11 +201,3 @@ def _parse_with_files(config: type[Config], command: str, words: Sequence[str]) 
     for source in sources.config:
         options.update(read_options(config, source, command))
     return tyro.cli(config, prog=prog, args=rest, description=about, default=config(**options))
-
-
-def _prepare_torch() -> None:
-    """Leaves the progress bars and notices of loading to those who ask for them."""
-    from transformers.utils import logging
-
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()

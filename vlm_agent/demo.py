@@ -11,7 +11,8 @@ from typing import NamedTuple
 import torch
 
 from vlm_agent.configuration import load_config
-from vlm_agent.evaluate import Evaluation, Step, evaluate
+from vlm_agent.episodes import Step
+from vlm_agent.evaluate import Evaluation, evaluate
 from vlm_agent.plots import save_episode, save_success_curve
 from vlm_agent.policy import VLMPolicy
 from vlm_agent.ppo import train_ppo

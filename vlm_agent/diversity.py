@@ -19,10 +19,14 @@ class Diversity:
 
     def add(self, reply: Reply) -> None:
         """Counts the thought of a reply, if it has one."""
-        thought = state_fields(reply.text).get(THOUGHTS)
+        thought = thought_of(reply)
         if thought is not None:
-            self._thoughts[thought] += 1
-            self._pairs.update(pairwise(thought.split()))
+            self.add_thought(thought)
+
+    def add_thought(self, thought: str) -> None:
+        """Counts a thought."""
+        self._thoughts[thought] += 1
+        self._pairs.update(pairwise(thought.split()))
 
     @property
     def distinct_thoughts(self) -> float | None:
@@ -33,6 +37,11 @@ class Diversity:
     def distinct_pairs(self) -> float | None:
         """Distinct pairs of neighbouring words by all of them (distinct-2, Li et al. 2016)."""
         return _share(len(self._pairs), self._pairs.total())
+
+
+def thought_of(reply: Reply) -> str | None:
+    """The thought of a reply, if it has one."""
+    return state_fields(reply.text).get(THOUGHTS)
 
 
 def _share(distinct: int, total: int) -> float | None:

@@ -3,69 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing, nullcontext
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
 
-import gymnasium as gym
-import numpy as np
-
-from vlm_agent.demonstrations import expert_move
-from vlm_agent.diversity import Diversity
-from vlm_agent.parsing import parse, same_value, state_fields
-from vlm_agent.prompts import build_reply
-from vlm_agent.task import (
-    EnvFactory,
-    Observation,
-    Reply,
-    env_action,
-    episode_seeds,
-    make_env,
-    observe,
-    succeeded,
-    task_of,
-)
-
-
-@runtime_checkable
-class BatchPolicy(Protocol):
-    """Anything that replies to a batch of observations, such as `VLMPolicy`."""
-
-    def act(self, observations: Sequence[Observation]) -> Sequence[Reply]:
-        """One reply to each observation."""
-        ...
-
-
-@runtime_checkable
-class EpisodePolicy(Protocol):
-    """A policy that is told which episode each observation is of, as one with a memory must be."""
-
-    def act_in_episodes(
-        self, observations: Sequence[Observation], episodes: Sequence[int]
-    ) -> Sequence[Reply]:
-        """One reply to each observation; episodes are told apart by their numbers."""
-        ...
-
-
-PolicyLike = str | BatchPolicy | EpisodePolicy | Callable[[Observation], "int | str | None"]
-# Of the observations, their environments and the numbers of their episodes.
-_Player = Callable[
-    [Sequence[Observation], Sequence["gym.Env[Any, Any]"], Sequence[int]], Sequence[Reply]
-]
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of an evaluation: what was seen, replied, played, and what came of it."""
-
-    episode: int
-    index: int
-    observation: Observation
-    reply: Reply
-    action: int
-    reward: float
-    last: bool
-    is_success: bool
+from vlm_agent.diversity import Diversity, thought_of
+from vlm_agent.episodes import PolicyLike, Step, play, seeds_of
+from vlm_agent.journal import Journal
+from vlm_agent.parsing import same_value, state_fields
+from vlm_agent.task import EnvFactory, Observation, Reply, episode_seeds
 
 
 @dataclass(frozen=True)
@@ -87,6 +35,18 @@ class Evaluation:
         distinct_thoughts: The share of thoughts that no other equals but once; `None` for a policy
             that does not reason. To be compared between records of as many steps.
         distinct_word_pairs: Distinct pairs of neighbouring words in thoughts by all of them.
+        seed: What the episodes' seeds were derived from; `None` where the policy chose episodes of
+            its own, as a person's recording may, so that others did not play the same.
+        env_kwargs: Keyword arguments of the environment.
+        regret_per_step: Mean of how much less than the best action the played one was worth;
+            `None` where nobody asked, or the environment does not know in every step.
+        regret_per_episode: Mean of its sum over an episode: the return that mistakes gave away.
+        tokens_per_step: Mean tokens of a reply; `None` for a policy without language.
+        prompt_tokens_per_step: Mean tokens of a prompt, where the policy counts them.
+        cost: The price of all replies, where the policy knows it.
+        seconds_per_step: Mean time that the policy took for a step, in seconds of the clock divided
+            by the steps that it thought about at once; it is not compared by `==`. `None` for a
+            recording, which holds no times.
     """
 
     env: str
@@ -100,10 +60,24 @@ class Evaluation:
     perception: float | None
     distinct_thoughts: float | None
     distinct_word_pairs: float | None
+    seed: int | None = None
+    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    regret_per_step: float | None = None
+    regret_per_episode: float | None = None
+    tokens_per_step: float | None = None
+    prompt_tokens_per_step: float | None = None
+    cost: float | None = None
+    seconds_per_step: float | None = field(default=None, compare=False)
 
     def record(self) -> dict[str, Any]:
         """The evaluation as plain values, for JSON."""
         return {**asdict(self), "success_interval": list(self.success_interval)}
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Evaluation:
+        """The evaluation of a record."""
+        low, high = record["success_interval"]
+        return cls(**{**record, "success_interval": (low, high)})
 
 
 class Perception:
@@ -111,26 +85,87 @@ class Perception:
 
     Fields that the prompt tells do not count. A field that a reply leaves out is read wrongly,
     but for a policy that never reads out any, as one without chain of thought.
+
+    Attributes:
+        right: How many fields were read rightly.
+        asked: How many there were.
+        reads: Whether any was read out.
     """
 
-    def __init__(self) -> None:
-        self._right = self._asked = 0
-        self._reads = False
+    def __init__(self, right: int = 0, asked: int = 0, reads: bool = False) -> None:
+        self.right = right
+        self.asked = asked
+        self.reads = reads
 
     def add(self, reply: Reply, observation: Observation) -> None:
         """Counts the fields of one reply."""
         asked = [name for name in observation.state if name not in observation.given]
         read = state_fields(reply.text)
-        self._reads = self._reads or any(name in read for name in asked)
-        self._asked += len(asked)
-        self._right += sum(
+        self.reads = self.reads or any(name in read for name in asked)
+        self.asked += len(asked)
+        self.right += sum(
             same_value(read[name], observation.state[name]) for name in asked if name in read
         )
 
     @property
     def share(self) -> float | None:
         """The share read rightly, or `None` where nothing is read out."""
-        return self._right / self._asked if self._reads else None
+        return self.right / self.asked if self.reads else None
+
+
+@dataclass
+class EpisodeResult:
+    """What an evaluation keeps of an episode; sums over its steps.
+
+    Attributes:
+        success: Whether it ended well.
+        total: The environment's rewards.
+        length: Steps.
+        illegal: Steps whose reply named no action.
+        right: State fields read rightly.
+        asked: State fields to be read.
+        reads: Whether any was read out.
+        thoughts: All of its thoughts.
+        regret: What its actions gave away; `None` where it is not known in every step.
+        tokens: Of its replies; `None` without language.
+        prompt_tokens: Of its prompts; `None` where they are not counted.
+        cost: Of its replies; `None` where it is not known.
+        seconds: That the policy took.
+    """
+
+    success: bool = False
+    total: float = 0.0
+    length: int = 0
+    illegal: int = 0
+    right: int = 0
+    asked: int = 0
+    reads: bool = False
+    thoughts: list[str] = field(default_factory=list)
+    regret: float | None = 0.0
+    tokens: int | None = None
+    prompt_tokens: int | None = None
+    cost: float | None = None
+    seconds: float = 0.0
+
+    def add(self, step: Step) -> None:
+        """Counts a step."""
+        reply = step.reply
+        self.success = step.is_success
+        self.total += step.reward
+        self.length += 1
+        self.illegal += reply.action is None
+        seen = Perception(self.right, self.asked, self.reads)
+        seen.add(reply, step.observation)
+        self.right, self.asked, self.reads = seen.right, seen.asked, seen.reads
+        if (thought := thought_of(reply)) is not None:
+            self.thoughts.append(thought)
+        known = self.regret is not None and step.regret is not None
+        self.regret = self.regret + step.regret if known else None  # type: ignore[operator]
+        self.tokens = _plus(self.tokens, reply.token_count)
+        if reply.usage is not None:
+            self.prompt_tokens = _plus(self.prompt_tokens, reply.usage.prompt_tokens)
+            self.cost = _plus(self.cost, reply.usage.cost)
+        self.seconds += step.seconds
 
 
 def evaluate(
@@ -143,9 +178,11 @@ def evaluate(
     env_kwargs: Mapping[str, Any] | None = None,
     name: str | None = None,
     memory: int | None = None,
+    regret: bool = False,
     on_step: Callable[[Step], None] | None = None,
+    progress: str | Path | Journal | None = None,
 ) -> Evaluation:
-    """Plays a fixed quota of episodes in every environment; the same call gives the same record.
+    """Plays a fixed quota of episodes; the same call gives the same record, but for the seconds.
 
     Args:
         policy: "random", "expert", an object whose `act` replies to a batch of observations (or
@@ -161,137 +198,150 @@ def evaluate(
         name: The policy's name in the record.
         memory: How many steps of the episode observations remember; by default as many as the
             policy says by an attribute of this name, or none.
+        regret: Whether to ask the environment what each action is worth, as far as it knows.
         on_step: Called with every step, in the order of play.
+        progress: A file that keeps what has been played, so that the same call goes on from there
+            after an interruption; it is removed when the evaluation is over. A `Journal` is left
+            to its owner.
 
     Raises:
         ValueError: If there is no episode to play, or the policy is an unknown word.
     """
-    ends: list[tuple[bool, float, int]] = []
-    returns: dict[int, float] = {}
-    perception, diversity = Perception(), Diversity()
-    steps = illegal = 0
-    for step in play(
-        policy,
-        env,
-        episodes=episodes,
-        seed=seed,
-        num_envs=num_envs,
-        env_kwargs=env_kwargs,
-        memory=memory,
-    ):
-        steps += 1
-        illegal += step.reply.action is None
-        perception.add(step.reply, step.observation)
-        diversity.add(step.reply)
-        returns[step.episode] = returns.get(step.episode, 0.0) + step.reward
-        if step.last:
-            ends.append((step.is_success, returns.pop(step.episode), step.index + 1))
-        if on_step is not None:
-            on_step(step)
-    successes = sum(success for success, _, _ in ends)
+    name = name or policy_name(policy)
+    if isinstance(progress, str | Path):
+        about = about_evaluation(
+            policy, env, name=name, episodes=episodes, seed=seed, num_envs=num_envs,
+            env_kwargs=env_kwargs, memory=memory, regret=regret,
+        )  # fmt: skip
+        journal: Journal | None = Journal(progress, about)
+        keeper: Any = closing(journal)
+    else:
+        journal, keeper = progress, nullcontext()
+    with keeper:
+        if journal is not None and journal.record is not None:
+            return Evaluation.of(journal.record)
+        results = [] if journal is None else [EpisodeResult(**r) for r in journal.over.values()]
+        playing: dict[int, EpisodeResult] = {}
+        seeds = seeds_of(policy, env, env_kwargs or {}, seed, episodes)
+        for step in play(
+            policy,
+            env,
+            episodes=episodes,
+            seed=seed,
+            num_envs=num_envs,
+            env_kwargs=env_kwargs,
+            memory=memory,
+            regret=regret,
+            journal=journal,
+        ):
+            result = playing.setdefault(step.episode, EpisodeResult())
+            result.add(step)
+            if on_step is not None:
+                on_step(step)
+            if step.last:
+                results.append(playing.pop(step.episode))
+                if journal is not None:
+                    journal.ended(step.episode, asdict(result))
+        same = list(seeds) == list(episode_seeds("evaluation", seed, len(seeds)))
+        evaluation = summarise(
+            results,
+            env=env if isinstance(env, str) else getattr(env, "__name__", str(env)),
+            policy=name,
+            seed=seed if same else None,
+            env_kwargs=dict(env_kwargs or {}),
+            timed=getattr(policy, "timed", True),
+        )
+        if journal is not None:
+            journal.finished(evaluation.record())
+    if isinstance(progress, str | Path):
+        Path(progress).unlink()
+    return evaluation
+
+
+def summarise(results: Sequence[EpisodeResult], *, timed: bool = True, **about: Any) -> Evaluation:
+    """The record of the episodes that were played, in whatever order.
+
+    Args:
+        results: One for each episode.
+        timed: Whether the seconds mean anything.
+        about: The fields of the record that tell what was played: `env`, `policy`, `seed`,
+            `env_kwargs`.
+    """
+    episodes, steps = len(results), sum(result.length for result in results)
+    successes = sum(result.success for result in results)
+    diversity = Diversity()
+    for result in results:
+        for thought in result.thoughts:
+            diversity.add_thought(thought)
+    # fsum, since the order in which episodes end must not show in the last digits.
+    regret = _total(result.regret for result in results)
+    tokens = _total((result.tokens for result in results), partly=True)
+    prompt_tokens = _total((result.prompt_tokens for result in results), partly=True)
     return Evaluation(
-        env=env if isinstance(env, str) else getattr(env, "__name__", str(env)),
-        policy=name or _name(policy),
         episodes=episodes,
         success_rate=successes / episodes,
         success_interval=wilson_interval(successes, episodes),
-        # fsum, since the order in which episodes end must not show in the last digits.
-        mean_return=math.fsum(total for _, total, _ in ends) / episodes,
-        mean_length=sum(length for _, _, length in ends) / episodes,
-        illegal_rate=illegal / steps,
-        perception=perception.share,
+        mean_return=math.fsum(result.total for result in results) / episodes,
+        mean_length=steps / episodes,
+        illegal_rate=sum(result.illegal for result in results) / steps,
+        perception=Perception(
+            sum(result.right for result in results),
+            sum(result.asked for result in results),
+            any(result.reads for result in results),
+        ).share,
         distinct_thoughts=diversity.distinct_thoughts,
         distinct_word_pairs=diversity.distinct_pairs,
+        regret_per_step=None if regret is None else regret / steps,
+        regret_per_episode=None if regret is None else regret / episodes,
+        tokens_per_step=None if tokens is None else tokens / steps,
+        prompt_tokens_per_step=None if prompt_tokens is None else prompt_tokens / steps,
+        cost=_total((result.cost for result in results), partly=True),
+        seconds_per_step=math.fsum(r.seconds for r in results) / steps if timed else None,
+        **about,
     )
 
 
-def play(
-    policy: PolicyLike,
+def about_evaluation(
+    policy: Any,
     env: str | EnvFactory,
     *,
+    name: str,
     episodes: int,
-    seed: int = 0,
-    num_envs: int = 16,
-    env_kwargs: Mapping[str, Any] | None = None,
-    memory: int | None = None,
-) -> Iterator[Step]:
-    """Plays episodes side by side and gives every step; arguments as for `evaluate`.
+    seed: int,
+    num_envs: int,
+    env_kwargs: Mapping[str, Any] | None,
+    memory: int | None,
+    regret: bool,
+    identity: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Everything that an evaluation's record depends on, as plain values, for a `Journal`.
 
-    Environment i plays the episodes i, i + num_envs, …, so that short episodes are not preferred.
+    Args:
+        policy: Who plays; how it replies is told by its attribute `settings`, if it has one.
+        env: As for `evaluate`, like what follows.
+        name: The policy's.
+        episodes: As for `evaluate`.
+        seed: As for `evaluate`.
+        num_envs: As for `evaluate`.
+        env_kwargs: As for `evaluate`.
+        memory: As for `evaluate`.
+        regret: As for `evaluate`.
+        identity: What else tells this policy from others of the name, such as a fingerprint of its
+            files.
     """
-    if episodes < 1 or num_envs < 1:
-        raise ValueError(f"episodes={episodes}, num_envs={num_envs}: expected at least 1 of each")
-    player = _player(policy, np.random.default_rng(seed))
-    if callable(getattr(policy, "seed", None)):
-        policy.seed(seed)  # type: ignore[union-attr]
-    if memory is None:
-        memory = int(getattr(policy, "memory", 0))
-    seeds = episode_seeds("evaluation", seed, episodes)
-    envs = [make_env(env, **(env_kwargs or {})) for _ in range(min(num_envs, episodes))]
-    try:
-        yield from _play(player, envs, seeds, memory)
-    finally:
-        for one in envs:
-            one.close()
-
-
-def _play(
-    player: _Player, envs: list[gym.Env[Any, Any]], seeds: Sequence[int], memory: int
-) -> Iterator[Step]:
-    task = task_of(envs[0])
-    episode = list(range(len(envs)))
-    index = [0] * len(envs)
-    now = [observe(task, *env.reset(seed=seeds[i])) for i, env in enumerate(envs)]
-    rngs = [_fallback_rng(seeds[i]) for i in range(len(envs))]
-    active = list(range(len(envs)))
-    while active:
-        replies = player(
-            [now[i] for i in active], [envs[i] for i in active], [episode[i] for i in active]
-        )
-        for i, reply in zip(list(active), replies, strict=True):
-            observation = now[i]
-            action = legal_action(reply, observation, rngs[i])
-            picture, reward, terminated, truncated, info = envs[i].step(
-                env_action(observation, action)
-            )
-            last = terminated or truncated
-            yield Step(
-                episode[i],
-                index[i],
-                observation,
-                reply,
-                action,
-                float(reward),
-                last,
-                succeeded(info),
-            )
-            index[i] += 1
-            history = observation.remember(action, memory)
-            if last:
-                episode[i] += len(envs)
-                index[i] = 0
-                if episode[i] >= len(seeds):
-                    active.remove(i)
-                    continue
-                (picture, info), history = envs[i].reset(seed=seeds[episode[i]]), ()
-                rngs[i] = _fallback_rng(seeds[episode[i]])
-            now[i] = observe(task, picture, info, history)
-
-
-def _fallback_rng(episode_seed: int) -> np.random.Generator:
-    """Draws an episode's moves where a reply names none.
-
-    The second word keeps it apart from the environment's own generator, which the episode's seed
-    starts too: else the "random" moves would follow from what was dealt.
-    """
-    return np.random.default_rng([episode_seed, 1])
-
-
-def legal_action(reply: Reply, observation: Observation, rng: np.random.Generator) -> int:
-    """The action that a reply names; where it names none, a uniformly random legal one."""
-    if reply.action is not None:
-        return reply.action
-    return int(rng.integers(len(observation.actions)))
+    settings = getattr(policy, "settings", None)
+    return {
+        "policy": name,
+        "settings": vars(settings) if hasattr(settings, "__dict__") else None,
+        "identity": dict(identity or {}),
+        "env": env if isinstance(env, str) else getattr(env, "__name__", str(env)),
+        "env_kwargs": dict(env_kwargs or {}),
+        "episodes": episodes,
+        "seed": seed,
+        "num_envs": num_envs,
+        "memory": memory,
+        "regret": regret,
+    }
 
 
 def wilson_interval(
@@ -305,47 +355,22 @@ def wilson_interval(
     return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
 
 
-def _player(policy: PolicyLike, rng: np.random.Generator) -> _Player:
-    if policy == "random":
-        return lambda observations, *_: [
-            Reply("", int(rng.integers(len(observation.actions)))) for observation in observations
-        ]
-    if policy == "expert":
-        return lambda observations, envs, _: [
-            _expert_reply(observation, env)
-            for observation, env in zip(observations, envs, strict=True)
-        ]
-    if isinstance(policy, str):
-        raise ValueError(
-            f"unknown policy {policy!r}: expected 'random', 'expert', or an object such as "
-            "VLMPolicy.load(directory)"
-        )
-    if isinstance(policy, BatchPolicy):
-        return lambda observations, *_: policy.act(observations)
-    if isinstance(policy, EpisodePolicy):
-        return lambda observations, _, episodes: policy.act_in_episodes(observations, episodes)
-    return lambda observations, *_: [
-        _as_reply(policy(observation), observation) for observation in observations
-    ]
-
-
-def _expert_reply(observation: Observation, env: gym.Env[Any, Any]) -> Reply:
-    action, reason = expert_move(env, observation)
-    return Reply(build_reply(observation, action, reason), action)
-
-
-def _as_reply(answer: int | str | None, observation: Observation) -> Reply:
-    if isinstance(answer, str):
-        return Reply(answer, parse(answer, observation.actions).action)
-    if answer is not None and not 0 <= answer < len(observation.actions):
-        raise ValueError(
-            f"the policy played action {answer}: expected an index from 0 to "
-            f"{len(observation.actions) - 1} into {observation.actions}"
-        )
-    return Reply("", None if answer is None else int(answer))
-
-
-def _name(policy: PolicyLike) -> str:
+def policy_name(policy: PolicyLike) -> str:
+    """The name of a policy that was given none."""
     if isinstance(policy, str):
         return policy
     return getattr(policy, "__name__", None) or type(policy).__name__
+
+
+def _plus(total: Any, more: Any) -> Any:
+    """A sum in which `None` stands for nothing known."""
+    return total if more is None else (total or 0) + more
+
+
+def _total(values: Iterable[float | None], *, partly: bool = False) -> float | None:
+    """The sum; `None` if one is missing, or with `partly` only if all are."""
+    known = list(values)
+    found = [value for value in known if value is not None]
+    if not found or (len(found) < len(known) and not partly):
+        return None
+    return math.fsum(found)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlm_agent.demonstrations import Demonstration, check_expert, teach
-from vlm_agent.evaluate import legal_action
+from vlm_agent.episodes import legal_action
 from vlm_agent.policy import VLMPolicy
 from vlm_agent.rollout import correction, penalty_for
 from vlm_agent.tally import Tally
@@ -246,16 +246,6 @@ class GroupCollector:
         Another stream than that of the seeds: else moves would follow from what was dealt.
         """
         return np.random.default_rng([self._seed, 1, group, place])
-
-    def state_dict(self) -> dict[str, Any]:
-        """How play goes on; between rollouts no episode is under way."""
-        return {"groups": self._groups}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on where `state_dict` was taken, in a new collector with equal arguments."""
-        for _ in range(state["groups"] - self._groups):
-            next(self._seeds)
-        self._groups = state["groups"]
 
     def close(self) -> None:
         """Closes the environments."""

@@ -64,3 +64,11 @@ class ModelOptions(LoadOptions):
             raise ValueError(
                 "gradients in float16 vanish: train with --dtype bfloat16 (float16 is for acting)"
             )
+
+
+def quiet_transformers() -> None:
+    """Leaves the progress bars and notices of loading to those who ask for them."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vlm_agent.evaluate import Evaluation, Step
+from vlm_agent.episodes import Step
+from vlm_agent.evaluate import Evaluation
 from vlm_agent.runs import read_metrics
 
 if TYPE_CHECKING:
@@ -72,6 +73,69 @@ def save_success_curve(
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right", frameon=False)
     figure.savefig(path, dpi=150)
+
+
+def check_picture_file(path: str | Path) -> None:
+    """Refuses a file whose name ends in no format that pictures can be drawn in.
+
+    Raises:
+        ValueError: Naming those that can.
+    """
+    from matplotlib.figure import Figure
+
+    formats = sorted(Figure().canvas.get_supported_filetypes())
+    if Path(path).suffix.removeprefix(".").lower() not in formats:
+        raise ValueError(f"{path}: expected a name that ends in one of {', '.join(formats)}")
+
+
+def save_comparison(evaluations: Sequence[Evaluation], path: str | Path) -> None:
+    """Draws success with its intervals: a panel for each environment, a line for each policy.
+
+    Args:
+        evaluations: At least one.
+        path: File for the picture, in a format that `check_picture_file` knows.
+    """
+    from matplotlib.figure import Figure
+
+    envs = list(dict.fromkeys(one.env for one in evaluations))
+    policies = list(dict.fromkeys(one.policy for one in evaluations))
+    names = [_shortened(policy) for policy in policies]
+    columns = min(3, len(envs))
+    rows = -(-len(envs) // columns)
+    size = (0.085 * max(map(len, names)) + 3.2 * columns + 0.4, rows * (0.8 + 0.36 * len(names)))
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=True, sharex=True)
+    panels = list(grid.flat)
+    for panel in panels[len(envs) :]:
+        panel.axis("off")
+    for panel, env in zip(panels, envs, strict=False):
+        for one in (one for one in evaluations if one.env == env):
+            low, high = one.success_interval
+            rate = one.success_rate
+            panel.errorbar(
+                [rate],
+                [policies.index(one.policy)],
+                xerr=[[max(0.0, rate - low)], [max(0.0, high - rate)]],
+                color=_BLUE,
+                marker="o" if one.seed is not None else "D",
+                markerfacecolor=_BLUE if one.seed is not None else "white",
+                capsize=3,
+                linestyle="none",
+            )
+        panel.set_title(env.removesuffix("-v0"), fontsize=10)
+        panel.set(xlim=(-0.03, 1.03), ylim=(len(policies) - 0.5, -0.5))
+        panel.set_yticks(range(len(policies)), names, fontsize=9)
+        panel.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"], fontsize=8)
+        panel.tick_params(labelbottom=True)
+        panel.grid(axis="x", alpha=0.3)
+    note = "; hollow: episodes of its own" if any(one.seed is None for one in evaluations) else ""
+    figure.supxlabel(f"success, with its 95% Wilson interval{note}", fontsize=9)
+    figure.savefig(path, dpi=150)
+
+
+def _shortened(name: str, most: int = 28) -> str:
+    """The end of a long name, which tells runs apart."""
+    return name if len(name) <= most else f"…{name[1 - most :]}"
 
 
 def save_episode(steps: Sequence[Step], title: str, path: str | Path, most: int = 6) -> None:

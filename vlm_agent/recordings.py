@@ -8,8 +8,6 @@ alone. It holds no pictures: the episode is played again, and has to be the same
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,6 +45,7 @@ class Recording:
         seed: Of the episode.
         steps: What was played, each with the keys `state`, `action` and `name`.
         success: Whether it ended well.
+        ended: Whether it was played to its end, and not broken off.
         place: File and line, for messages.
     """
 
@@ -55,6 +54,7 @@ class Recording:
     seed: int
     steps: Sequence[Mapping[str, Any]]
     success: bool
+    ended: bool
     place: str
 
 
@@ -87,7 +87,7 @@ def replay(
     task = task_of(env)
     now = observe(task, *env.reset(seed=recording.seed))
     for number, step in enumerate(recording.steps, 1):
-        action = _same_action(now, step, f"{recording.place}, step {number}")
+        action = same_action(now, step, f"{recording.place}, step {number}")
         reason = explain(env, now, action)
         yield Demonstration(now, build_reply(now, action, reason, cot=cot))
         picture, _, terminated, truncated, info = env.step(step["action"])
@@ -130,8 +130,6 @@ class RecordedDemonstrator:
         self.batch_size = batch_size
         self.cot = cot
         self.memory = memory
-        self._path = Path(path)
-        self._sha256 = hashlib.sha256(self._path.read_bytes()).hexdigest()
         recordings = read_recordings(path)
         for recording in recordings:
             if env_id(recording.env) != env_id(env):
@@ -153,41 +151,20 @@ class RecordedDemonstrator:
         self._rng = np.random.default_rng(seed)
         # One environment for each variant that was played.
         self._envs: dict[str, gym.Env[Any, Any]] = {}
-        self._steps = self._stream()
-        self._waiting: list[Demonstration] = []
-        self._drawn = 0
 
     def __iter__(self) -> Iterator[list[Demonstration]]:
         """Endless batches of shuffled demonstrations."""
-        waiting = self._waiting
+        stream = self._stream()
+        waiting: list[Demonstration] = []
         while True:
             batch = []
             for _ in range(self.batch_size):
                 while len(waiting) < _SHUFFLED:
-                    waiting.append(next(self._steps))
+                    waiting.append(next(stream))
                 index = int(self._rng.integers(len(waiting)))
                 waiting[index], waiting[-1] = waiting[-1], waiting[index]
                 batch.append(waiting.pop())
-            self._drawn += 1
             yield batch
-
-    def state_dict(self) -> dict[str, Any]:
-        """How many batches were drawn, and what file they are of."""
-        return {"drawn": self._drawn, "sha256": self._sha256}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on where `state_dict` was taken, in a new demonstrator, by drawing as many batches.
-
-        Raises:
-            RecordingError: If the file holds something else now.
-        """
-        if state["sha256"] != self._sha256:
-            raise RecordingError(
-                f"{self._path} is not what it was when the checkpoint was written: put the file "
-                "back as it was"
-            )
-        for _ in itertools.islice(self, state["drawn"] - self._drawn):
-            pass
 
     def close(self) -> None:
         """Closes the environments."""
@@ -223,7 +200,8 @@ def _parse(value: Any, place: str) -> Recording:
     _check(value, _FIELDS, place)
     for number, step in enumerate(value["steps"], 1):
         _check(step, _STEP_FIELDS, f"{place}, step {number}")
-    return Recording(**{name: value[name] for name in _FIELDS}, place=place)
+    ended = any(value.get(key) is True for key in ("terminated", "truncated"))
+    return Recording(**{name: value[name] for name in _FIELDS}, ended=ended, place=place)
 
 
 def _check(value: Any, fields: Mapping[str, Any], place: str) -> None:
@@ -235,8 +213,17 @@ def _check(value: Any, fields: Mapping[str, Any], place: str) -> None:
             raise RecordingError(f"{place}: {name}={found!r} is not what a recording holds there")
 
 
-def _same_action(now: Observation, step: Mapping[str, Any], place: str) -> int:
-    """The index of a recorded action among those that can be chosen now."""
+def same_action(now: Observation, step: Mapping[str, Any], place: str) -> int:
+    """The index of a recorded action among those that can be chosen now.
+
+    Args:
+        now: What the environment shows.
+        step: What was recorded.
+        place: Where, for messages.
+
+    Raises:
+        RecordingError: If the environment shows or offers something else than was recorded.
+    """
     if dict(now.state) != step["state"]:
         raise RecordingError(
             f"{place}: the environment shows {dict(now.state)}, recorded was {step['state']}; "

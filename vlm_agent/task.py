@@ -9,6 +9,9 @@ The agent asks an environment only for plain values:
 - optional method `demonstrate() -> (action, reason)`: the same by a player who knows no more than
   the pictures showed, where the expert does; demonstrations are then its;
 - optional method `explain(action) -> str`: a sentence that leads to the given action;
+- optional method `exact()`: an object whose `action_values` are, for each action, the expected sum
+  of rewards of playing it now and optimally from then on, undiscounted; `None`, or a
+  `RuntimeError`, where it is not known;
 - every `info`: `state: dict[str, str]`, `is_success: bool`, and optionally `given: tuple[str, ...]`
   (the state fields that the prompt tells) and `task: str` (the episode's own goal).
 
@@ -90,6 +93,21 @@ class Observation:
 
 
 @dataclass(frozen=True)
+class Usage:
+    """What a reply took, as a provider of models counts it.
+
+    Attributes:
+        prompt_tokens: Tokens of the prompt, pictures included.
+        reply_tokens: Tokens of the reply, hidden reasoning included.
+        cost: Their price; `None` where no prices were given.
+    """
+
+    prompt_tokens: int
+    reply_tokens: int
+    cost: float | None = None
+
+
+@dataclass(frozen=True)
 class Reply:
     """What a policy answered in one step.
 
@@ -102,6 +120,7 @@ class Reply:
             `len(tokens)` for a reply without an action part, which is all thought.
         log_probs: One log-probability a token, at the sampling temperature; zeros if greedy.
         value: The value head's estimate of the return from here on.
+        usage: What it took, where the policy does not hand out tokens but counts them.
     """
 
     text: str
@@ -110,6 +129,14 @@ class Reply:
     action_token: int = 0
     log_probs: tuple[float, ...] = ()
     value: float = 0.0
+    usage: Usage | None = None
+
+    @property
+    def token_count(self) -> int | None:
+        """How many tokens were written; `None` for a player without language."""
+        if self.usage is not None:
+            return self.usage.reply_tokens
+        return len(self.tokens) or None
 
 
 def env_id(name: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -20,12 +21,12 @@ from typing import Any, Literal, Protocol, TypedDict, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm_agent.evaluate import Step
+from vlm_agent.episodes import Step
 from vlm_agent.json_lines import read_json_lines
 from vlm_agent.parsing import state_fields
 from vlm_agent.prompts import build_prompt
-from vlm_agent.runs import TRAJECTORIES, cut, sync
-from vlm_agent.task import Observation, Reply, episode_seeds
+from vlm_agent.runs import TRAJECTORIES
+from vlm_agent.task import Observation, Reply
 
 FORMAT = "vlm-agent-episode"
 VERSION = 1
@@ -137,18 +138,6 @@ class TrajectoryWriter:
             os.replace(part, path)
         return name
 
-    def size(self) -> int:
-        """Bytes in the file of episodes, all of them on the disk."""
-        return sync(self._file)
-
-    def cut(self, size: int) -> None:
-        """Removes the episodes that were written after the file had a size.
-
-        Raises:
-            ValueError: If it never had it.
-        """
-        cut(self._file, size)
-
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
@@ -252,17 +241,12 @@ class EvaluationRecorder:
 
     Args:
         recorder: What turns steps into episodes.
-        seed: Of the evaluation.
-        episodes: How many are played.
         most: How many of them to record, the first ones; all by default.
     """
 
-    def __init__(
-        self, recorder: Recorder, *, seed: int, episodes: int, most: int | None = None
-    ) -> None:
+    def __init__(self, recorder: Recorder, *, most: int | None = None) -> None:
         self._recorder = recorder
-        self._most = episodes if most is None else min(most, episodes)
-        self._seeds = episode_seeds("evaluation", seed, episodes)
+        self._most = math.inf if most is None else most
         self._open: dict[int, list[StepRecord]] = {}
 
     def __call__(self, step: Step) -> None:
@@ -276,7 +260,7 @@ class EvaluationRecorder:
             self._recorder.episode(
                 self._open.pop(step.episode),
                 number=step.episode,
-                seed=self._seeds[step.episode],
+                seed=step.seed,
                 success=step.is_success,
             )
 
@@ -384,32 +368,6 @@ class RolloutRecorder:
                 if episode is not None:
                     self._write(episode, stretch)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Episodes that go on, and how far the file has come."""
-        return {
-            "size": self._recorder.writer.size(),
-            "number": self._number,
-            "playing": sorted(self._playing),
-            "open": {str(place): vars(episode) for place, episode in self._open.items()},
-        }
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on where `state_dict` was taken; episodes written after it are removed.
-
-        Raises:
-            ValueError: If the file of episodes is shorter than it was.
-        """
-        self._recorder.writer.cut(state["size"])
-        self._number = state["number"]
-        self._playing = set(state["playing"])
-        self._open = {int(place): _Open(**episode) for place, episode in state["open"].items()}
-
-    def forget(self, places: Sequence[int]) -> None:
-        """Leaves out the episodes at some places, which do not go on."""
-        for place in places:
-            self._open.pop(place, None)
-            self._playing.discard(place)
-
     def _write(self, episode: _Open, stretch: Stretch) -> None:
         self._recorder.episode(
             episode.steps,
@@ -461,8 +419,6 @@ class RecordedEvaluation(Protocol):
     """The options of an evaluation that recording asks for."""
 
     env_kwargs: dict[str, Any]
-    seed: int
-    episodes: int
     record: str | None
     record_episodes: int | None
 
@@ -478,9 +434,7 @@ def record_evaluation(
     kwargs = config.env_kwargs
     with closing(TrajectoryWriter(config.record)) as writer:
         recorder = Recorder(writer, policy, name=name, env=env, kwargs=kwargs, purpose="evaluation")
-        yield EvaluationRecorder(
-            recorder, seed=config.seed, episodes=config.episodes, most=config.record_episodes
-        )
+        yield EvaluationRecorder(recorder, most=config.record_episodes)
 
 
 def read_trajectories(folder: str | Path) -> Iterator[EpisodeRecord]:

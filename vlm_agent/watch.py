@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from tyro.conf import Positional
 
-from vlm_agent.evaluate import PolicyLike, Step
-from vlm_agent.evaluate import play as play_episodes
+from vlm_agent.episodes import PolicyLike, Step
+from vlm_agent.episodes import play as play_episodes
 from vlm_agent.model_options import LoadOptions
 from vlm_agent.options import JsonObject, check_least, check_positive
 from vlm_agent.runs import CONFIG_FILE

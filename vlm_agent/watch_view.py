@@ -13,7 +13,7 @@ from vlm_agent.prompts import THOUGHTS, build_prompt
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from vlm_agent.evaluate import Step
+    from vlm_agent.episodes import Step
     from vlm_agent.watch import Show
 
 _SIZE = (1180, 760)

@@ -8,7 +8,8 @@ from scipy.stats import binomtest
 import vlm_agent
 from gym_cards.number_line import NumberLineEnv
 from vlm_agent.demonstrations import Demonstrator
-from vlm_agent.evaluate import Perception, evaluate, play, wilson_interval
+from vlm_agent.episodes import play
+from vlm_agent.evaluate import Perception, evaluate, wilson_interval
 from vlm_agent.prompts import build_reply
 from vlm_agent.rollout import Collector
 from vlm_agent.task import (
@@ -26,6 +27,8 @@ NUMBER_LINE = "gym_cards/NumberLine-v0"
 FIELDS = [
     "env", "policy", "episodes", "success_rate", "success_interval", "mean_return",
     "mean_length", "illegal_rate", "perception", "distinct_thoughts", "distinct_word_pairs",
+    "seed", "env_kwargs", "regret_per_step", "regret_per_episode", "tokens_per_step",
+    "prompt_tokens_per_step", "cost", "seconds_per_step",
 ]  # fmt: skip
 
 
@@ -61,11 +64,17 @@ def right_or_none(observation):
 
 
 def test_neither_results_nor_random_moves_depend_on_how_many_play_side_by_side():
-    records = [
-        evaluate(right_or_none, NUMBER_LINE, episodes=41, num_envs=n).record() for n in (1, 7, 64)
-    ]
-    assert records[0] == records[1] == records[2]
-    assert 0 < records[0]["illegal_rate"] < 1
+    for policy in (right_or_none, "random"):
+        records = [
+            evaluate(policy, NUMBER_LINE, episodes=41, num_envs=n, regret=True) for n in (1, 7, 64)
+        ]
+        assert records[0] == records[1] == records[2]
+        assert (0 < records[0].illegal_rate < 1) == (policy is right_or_none)
+
+
+def test_what_a_model_samples_does_not_depend_on_how_many_play_side_by_side(make_policy):
+    records = [evaluate(make_policy(), NUMBER_LINE, episodes=6, num_envs=n) for n in (2, 5)]
+    assert records[0] == records[1] != evaluate(make_policy(), NUMBER_LINE, episodes=6, seed=1)
 
 
 def test_random_moves_do_not_follow_from_what_was_dealt():

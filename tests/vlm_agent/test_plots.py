@@ -1,9 +1,11 @@
 import json
+from dataclasses import replace
 
+import pytest
 from PIL import Image
 
 from vlm_agent.evaluate import evaluate
-from vlm_agent.plots import save_episode, save_success_curve
+from vlm_agent.plots import check_picture_file, save_comparison, save_episode, save_success_curve
 
 NUMBER_LINE = "gym_cards/NumberLine-v0"
 
@@ -33,3 +35,14 @@ def test_an_episode_is_drawn_whatever_the_reply_holds(tmp_path):
     evaluate(lambda observation: None, NUMBER_LINE, episodes=1, on_step=steps.append)
     save_episode(steps[-1:], "silent", tmp_path / "silent.png")
     assert is_drawn(tmp_path / "silent.png")
+
+
+def test_a_comparison_is_drawn_for_one_and_for_many(tmp_path):
+    one = evaluate("random", NUMBER_LINE, episodes=3)
+    many = [replace(one, policy=f"runs/{p}" * 9, env=f"x/{e}-v0") for p in "ab" for e in "cdefg"]
+    for name, evaluations in (("one", [one]), ("many", many), ("own", [replace(one, seed=None)])):
+        save_comparison(evaluations, tmp_path / f"{name}.png")
+        assert is_drawn(tmp_path / f"{name}.png")
+    check_picture_file("x.svg")
+    with pytest.raises(ValueError, match="x.txt: expected a name that ends in one of .*png"):
+        check_picture_file("x.txt")

@@ -40,7 +40,7 @@ def picture(folder, step):
 def test_an_evaluation_is_recorded_as_it_was_played(make_policy, tmp_path):
     policy = make_policy()
     steps = []
-    record = EvaluationRecorder(recorder(tmp_path, policy), seed=5, episodes=4, most=3)
+    record = EvaluationRecorder(recorder(tmp_path, policy), most=3)
 
     def on_step(step):
         steps.append(step)
@@ -71,7 +71,7 @@ def test_an_evaluation_is_recorded_as_it_was_played(make_policy, tmp_path):
 
 
 def test_a_recorded_seed_plays_the_episode_again(tmp_path):
-    record = EvaluationRecorder(recorder(tmp_path), seed=0, episodes=3)
+    record = EvaluationRecorder(recorder(tmp_path))
     evaluate("random", NUMBER_LINE, episodes=3, on_step=record)
     for episode in read_trajectories(tmp_path):
         env = make_env(episode["env"], **episode["kwargs"])
@@ -88,7 +88,7 @@ def test_a_greedy_policy_has_no_probabilities_and_a_player_without_language_no_t
 ):
     greedy = make_policy(temperature=0)
     for name, policy in (("greedy", greedy), ("random", "random")):
-        record = EvaluationRecorder(recorder(tmp_path / name, policy), seed=0, episodes=1)
+        record = EvaluationRecorder(recorder(tmp_path / name, policy))
         evaluate(policy, NUMBER_LINE, episodes=1, on_step=record)
         (episode,) = read_trajectories(tmp_path / name)
         assert {step["log_probs"] for step in episode["steps"]} == {None}
@@ -166,11 +166,11 @@ def test_equal_pictures_are_one_file(tmp_path):
 
 def test_what_a_crash_leaves_is_read_and_written_on(tmp_path):
     for _ in range(2):
-        record = EvaluationRecorder(recorder(tmp_path), seed=0, episodes=2)
+        record = EvaluationRecorder(recorder(tmp_path))
         evaluate("random", NUMBER_LINE, episodes=2, on_step=record)
         path = tmp_path / EPISODES_FILE
         path.write_bytes(path.read_bytes()[:-40])
-    record = EvaluationRecorder(recorder(tmp_path), seed=0, episodes=1)
+    record = EvaluationRecorder(recorder(tmp_path))
     evaluate("random", NUMBER_LINE, episodes=1, on_step=record)
     with pytest.warns(UserWarning, match="cut short"):
         assert len(list(read_trajectories(tmp_path))) == 3

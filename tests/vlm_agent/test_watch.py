@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from vlm_agent.cli import main
-from vlm_agent.evaluate import Step, play
+from vlm_agent.episodes import Step, play
 from vlm_agent.task import Observation, Reply, Task
 from vlm_agent.watch import PlayConfig, Show, Source, load_pygame, watch
 from vlm_agent.watch_view import View

@@ -1,0 +1,230 @@
+"""The command `vlm-agent eval`: its options, the players that it knows, and what it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from baselines.runs import model_file
+from vlm_agent.comparison import Lazy, compare, progress_file
+from vlm_agent.episodes import PolicyLike, Step
+from vlm_agent.evaluate import Evaluation
+from vlm_agent.journal import fingerprint
+from vlm_agent.model_options import LoadOptions, quiet_transformers
+from vlm_agent.options import JsonObject, check_least
+from vlm_agent.recorded_player import RecordedPlayer
+from vlm_agent.tables import markdown_table, text_table
+from vlm_agent.task import make_env
+from vlm_agent.trajectories import record_evaluation
+
+# What begins the names of players that are no directories of models.
+SB3 = "sb3:"
+RECORDING = "recording:"
+
+
+@dataclass
+class EvalConfig(LoadOptions):
+    """Measures policies in environments: a table, and a JSON record of each.
+
+    With --json, a call that was interrupted goes on from where it stopped when it is given again.
+
+    Args:
+        policy: The word random or expert, the directory of a policy, a model's name on a hub,
+            sb3: and the file or run of a model of stable-baselines3, or recording: and the file of
+            episodes that a person played; several to compare.
+        env: Environment id, such as gym_cards/NumberLine-v0; several to compare.
+        episodes: Episodes of each policy in each environment.
+        seed: Of the episodes, of sampling and of random moves.
+        num_envs: Episodes played side by side.
+        env_kwargs: Keyword arguments of the environments, as JSON.
+        regret: Measure how much each action gives away to optimal play, in environments that know
+            it; in the points games that takes up to a tenth of a second a step.
+        temperature: At which models reply; by default as they were trained, and 0 is greedy.
+        top_k: How many of the likeliest tokens models may write, 0 for all; by default as they
+            were trained.
+        top_p: Of those, the fewest likeliest that together hold this probability may be written;
+            by default as they were trained.
+        json: File for the records, one JSON object a line; written anew. While the call has not
+            ended, what has been played is kept beside it, in a file whose name ends in .progress.
+        markdown: File for the table, in Markdown.
+        plot: File for a picture of success with its intervals, such as success.png.
+        record: Folder for the episodes themselves, with pictures, prompts and replies, after those
+            that it holds; for `vlm-agent report` and `vlm-agent export`.
+        record_episodes: How many of each policy's episodes in each environment to record, the
+            first ones; all by default.
+    """
+
+    policy: tuple[str, ...]
+    env: tuple[str, ...]
+    episodes: int = 100
+    seed: int = 0
+    num_envs: int = 16
+    env_kwargs: JsonObject = field(default_factory=dict)
+    regret: bool = False
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    json: str | None = None
+    markdown: str | None = None
+    plot: str | None = None
+    record: str | None = None
+    record_episodes: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses an evaluation of nothing."""
+        if not self.policy or not self.env:
+            raise ValueError("expected at least one --policy and one --env")
+        check_least(self, 1, "episodes", "num_envs")
+
+
+def run_eval(config: EvalConfig) -> None:
+    """Measures policies, prints the table, and writes what was asked for.
+
+    Raises:
+        ValueError: If a policy or an environment is unknown.
+        OSError: If a file is missing, or cannot be written.
+    """
+    from vlm_agent.plots import check_picture_file, save_comparison
+
+    for name in config.policy:
+        check_player(name)
+    for env in config.env:
+        make_env(env, **config.env_kwargs).close()
+    if config.plot is not None:
+        check_picture_file(config.plot)
+    for file in (config.markdown, config.plot):
+        if file is not None and not Path(file).absolute().parent.is_dir():
+            raise FileNotFoundError(f"no directory for {file}: make it, or name another file")
+    if config.json is not None and progress_file(config.json).is_file():
+        print(f"{progress_file(config.json)} is there: going on with what is the same call")
+    evaluations: list[Evaluation] = []
+    try:
+        for evaluation in compare(
+            {name: entrant(name, config) for name in config.policy},
+            config.env,
+            episodes=config.episodes,
+            seed=config.seed,
+            num_envs=config.num_envs,
+            env_kwargs=config.env_kwargs,
+            regret=config.regret,
+            json=config.json,
+            watch=_watch(config),
+        ):
+            evaluations.append(evaluation)
+    finally:
+        if evaluations:
+            print(text_table(evaluations))
+    if config.markdown is not None:
+        Path(config.markdown).write_text(markdown_table(evaluations), encoding="utf-8")
+    if config.plot is not None:
+        save_comparison(evaluations, config.plot)
+
+
+def _watch(config: EvalConfig) -> Any:
+    """A progress bar for each evaluation, and its recorder."""
+
+    @contextmanager
+    def watch(
+        name: str, env: str, policy: PolicyLike, over: int
+    ) -> Iterator[Callable[[Step], None]]:
+        with (
+            tqdm(total=config.episodes, initial=over, desc=f"{name} {env}") as progress,
+            record_evaluation(config, policy, name, env) as recorder,
+        ):
+
+            def count(step: Step) -> None:
+                if recorder is not None:
+                    recorder(step)
+                progress.update(step.last)
+
+            yield count
+
+    return watch
+
+
+def entrant(name: str, config: EvalConfig) -> PolicyLike | Lazy:
+    """The player of a name, to be loaded when its turn comes, and what tells it from others."""
+    if name in ("random", "expert"):
+        return name
+    identity: dict[str, Any] = {}
+    if name.startswith(SB3):
+        identity["files"] = fingerprint(model_file(name.removeprefix(SB3)))
+    elif name.startswith(RECORDING):
+        identity["files"] = fingerprint(name.removeprefix(RECORDING))
+    else:
+        options = (*asdict(LoadOptions()), "temperature", "top_k", "top_p")
+        identity.update({key: getattr(config, key) for key in options})
+        if Path(name).is_dir():
+            identity["files"] = fingerprint(name)
+    return Lazy(
+        lambda: load_player(name, config, config.temperature, config.top_k, config.top_p), identity
+    )
+
+
+def check_player(name: str) -> None:
+    """Refuses names of players that cannot be, before anything is loaded or played.
+
+    Raises:
+        OSError: If there is no such directory or file.
+        ValueError: If a file is not what its name says.
+    """
+    if name.startswith(SB3):
+        model_file(name.removeprefix(SB3))
+        return
+    if name.startswith(RECORDING):
+        RecordedPlayer(name.removeprefix(RECORDING))
+        return
+    if name in ("random", "expert"):
+        return
+    if "/" not in name and not Path(name).exists():
+        raise FileNotFoundError(
+            f"no policy {name!r}: expected random, expert, a directory that "
+            "`vlm-agent sft` or `vlm-agent ppo` wrote, ORGANISATION/MODEL of a hub, sb3:PATH "
+            "of a baseline, or recording:FILE of episodes that a person played"
+        )
+    from vlm_agent.models import check_name
+
+    check_name(name)
+
+
+def load_player(
+    name: str,
+    options: LoadOptions,
+    temperature: float | None,
+    top_k: int | None = None,
+    top_p: float | None = None,
+) -> PolicyLike:
+    """The player of a name that `check_player` let pass.
+
+    Args:
+        name: As `EvalConfig.policy` explains.
+        options: How a model is read.
+        temperature: Of sampling; here and below, by default as saved.
+        top_k: How many of the likeliest tokens may be written.
+        top_p: The probability that they may hold together.
+
+    Raises:
+        ValueError: If a package is missing, or a model cannot be read.
+    """
+    if name in ("random", "expert"):
+        return name
+    if name.startswith(RECORDING):
+        return RecordedPlayer(name.removeprefix(RECORDING))
+    if name.startswith(SB3):
+        try:
+            from baselines.player import SB3Player
+        except ModuleNotFoundError as error:
+            raise ValueError(
+                f"{error.name} is not installed, without which {name} cannot play; run: "
+                'pip install "gym-cards[baselines]"'
+            ) from error
+        return SB3Player.load(name.removeprefix(SB3))
+    from vlm_agent.policy import VLMPolicy
+
+    quiet_transformers()
+    return VLMPolicy.load(name, options=options, temperature=temperature, top_k=top_k, top_p=top_p)
