@@ -18,17 +18,19 @@ from vlm_agent.task import Observation, Reply, Task, make_env, observe, task_of
 
 if TYPE_CHECKING:
     from vlm_agent.policy import VLMPolicy
-    from vlm_agent.ppo import train_ppo
+    from vlm_agent.ppo import resume_ppo, train_ppo
     from vlm_agent.ppo_config import PPOConfig
     from vlm_agent.settings import Settings
-    from vlm_agent.sft import SFTConfig, train_sft
+    from vlm_agent.sft import SFTConfig, resume_sft, train_sft
 
 _WITH_TORCH = {
     "Settings": "settings",
     "VLMPolicy": "policy",
     "PPOConfig": "ppo_config",
+    "resume_ppo": "ppo",
     "train_ppo": "ppo",
     "SFTConfig": "sft",
+    "resume_sft": "sft",
     "train_sft": "sft",
 }
 
@@ -51,6 +53,8 @@ __all__ = [
     "observe",
     "parse",
     "play",
+    "resume_ppo",
+    "resume_sft",
     "task_of",
     "train_ppo",
     "train_sft",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import inspect
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -28,23 +30,17 @@ Config = TypeVar("Config")
 
 def sft(words: Sequence[str]) -> None:
     """Fine-tunes a model."""
-    from vlm_agent.sft import SFTConfig, train_sft
+    from vlm_agent.sft import SFTConfig, resume_sft, train_sft
 
-    config = _parse_with_files(SFTConfig, "sft", words)
-    quiet_transformers()
-    train_sft(config)
-    print(f"saved in {config.out}")
+    _train("sft", words, SFTConfig, train_sft, resume_sft)
 
 
 def ppo(words: Sequence[str]) -> None:
     """Trains a policy by reward."""
-    from vlm_agent.ppo import train_ppo
+    from vlm_agent.ppo import resume_ppo, train_ppo
     from vlm_agent.ppo_config import PPOConfig
 
-    config = _parse_with_files(PPOConfig, "ppo", words)
-    quiet_transformers()
-    train_ppo(config)
-    print(f"saved in {config.out}")
+    _train("ppo", words, PPOConfig, train_ppo, resume_ppo)
 
 
 def merge(words: Sequence[str]) -> None:
@@ -179,6 +175,54 @@ def _save_png(picture: NDArray[np.uint8], path: str) -> None:
 # ----- common -------------------------------------------------------------------------------------
 
 
+def _train(
+    command: str,
+    words: Sequence[str],
+    config: type[Config],
+    train: Callable[[Config], Any],
+    resume: Callable[[str], Any],
+) -> None:
+    """Starts a training, or goes on with one, and says where it is saved or how it goes on."""
+    from vlm_agent.checkpoints import holds_checkpoint, run_of
+
+    place = _place_to_resume(command, words)
+    options: Any = _parse_with_files(config, command, words) if place is None else None
+    directory = Path(options.out) if place is None else run_of(place)
+    quiet_transformers()
+    try:
+        if place is None:
+            train(options)
+        else:
+            resume(place)
+    except KeyboardInterrupt:
+        if holds_checkpoint(directory):
+            print(f"\ngo on with: vlm-agent {command} --resume {directory}", file=sys.stderr)
+        raise
+    print(f"saved in {directory}")
+
+
+def _place_to_resume(command: str, words: Sequence[str]) -> str | None:
+    """What `--resume` names, which takes no other options beside it.
+
+    Raises:
+        ValueError: If there are others.
+    """
+    finder = argparse.ArgumentParser(
+        prog=f"vlm-agent {command}", add_help=False, allow_abbrev=False
+    )
+    finder.add_argument("--resume", metavar="DIR")
+    found, rest = finder.parse_known_args(list(words))
+    if found.resume is None or {"-h", "--help"} & set(rest):
+        return None
+    if rest:
+        raise ValueError(
+            f"{' '.join(rest)} beside --resume: a run goes on with the options that it began with, "
+            "which its run.json holds. Leave that out; to train with other options, start another "
+            f"run with --model {found.resume}"
+        )
+    return str(found.resume)
+
+
 def _parse(config: type[Config], command: str, words: Sequence[str]) -> Config:
     return tyro.cli(config, prog=f"vlm-agent {command}", args=list(words))
 
@@ -192,7 +236,9 @@ def _parse_with_files(config: type[Config], command: str, words: Sequence[str]) 
         f"{inspect.cleandoc(config.__doc__ or '').split('Args:')[0].strip()}\n\n"
         "With --config NAME, options that are not given are read from a YAML file, from the "
         f"directory of a run, or from one of: {', '.join(packaged_configs())}. Where --config is "
-        "given several times, what comes later counts."
+        "given several times, what comes later counts.\n\n"
+        "With --resume DIR alone, the run in DIR goes on from its newest checkpoint, with the "
+        "options that it began with; DIR may also be the folder of a checkpoint."
     )
     prog = f"vlm-agent {command}"
     if not sources.config:

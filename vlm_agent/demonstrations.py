@@ -9,11 +9,13 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from vlm_agent.env_state import Resumable, bring_back, observation_from, observation_state
 from vlm_agent.prompts import build_reply
 from vlm_agent.task import (
     EnvFactory,
     Observation,
     ProtocolError,
+    Task,
     action_index,
     env_action,
     episode_seeds,
@@ -65,7 +67,8 @@ class Demonstrator:
         self.random_share = random_share
         self.cot = cot
         self.memory = memory
-        self._envs = [make_env(env, **(env_kwargs or {})) for _ in range(num_envs)]
+        kwargs = dict(env_kwargs or {})
+        self._envs = [Resumable(make_env(env, **kwargs)) for _ in range(num_envs)]
         check_expert(self._envs[0], "start from a model that plays already")
         self._rng = np.random.default_rng(seed)
         self._task = task_of(self._envs[0])
@@ -80,6 +83,24 @@ class Demonstrator:
         """Endless batches, one demonstration from each environment."""
         while True:
             yield [self._demonstrate(index) for index in range(len(self._envs))]
+
+    def state_dict(self) -> dict[str, Any]:
+        """How the next batch comes about: the environments, what they show, and random moves."""
+        return {
+            "envs": [
+                {"env": env.state_dict(), "now": observation_state(now)}
+                for env, now in zip(self._envs, self._now, strict=True)
+            ],
+            "rng": self._rng.bit_generator.state,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on where `state_dict` was taken, in a new demonstrator with equal arguments.
+
+        Environments that do not come back begin a new episode, and a warning tells why.
+        """
+        self._now, _ = bring_back(self._envs, state["envs"], self._task)
+        self._rng.bit_generator.state = state["rng"]
 
     def close(self) -> None:
         """Closes the environments."""
@@ -99,6 +120,24 @@ class Demonstrator:
             (picture, info), history = env.reset(), ()
         self._now[index] = observe(self._task, picture, info, history)
         return Demonstration(observation, build_reply(observation, action, reason, cot=self.cot))
+
+
+def demonstration_state(demonstration: Demonstration) -> dict[str, Any]:
+    """A demonstration as plain values and arrays."""
+    task = demonstration.observation.task
+    return {
+        "observation": observation_state(demonstration.observation),
+        "description": task.description,
+        "action_names": task.action_names,
+        "reply": demonstration.reply,
+    }
+
+
+def demonstration_from(state: Mapping[str, Any]) -> Demonstration:
+    """The demonstration that `demonstration_state` described."""
+    names = state["action_names"]
+    task = Task(state["description"], None if names is None else tuple(names))
+    return Demonstration(observation_from(state["observation"], task), state["reply"])
 
 
 def check_expert(env: gym.Env[Any, Any], otherwise: str) -> None:

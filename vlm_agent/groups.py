@@ -247,6 +247,16 @@ class GroupCollector:
         """
         return np.random.default_rng([self._seed, 1, group, place])
 
+    def state_dict(self) -> dict[str, Any]:
+        """How play goes on; between rollouts no episode is under way."""
+        return {"groups": self._groups}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on where `state_dict` was taken, in a new collector with equal arguments."""
+        for _ in range(state["groups"] - self._groups):
+            next(self._seeds)
+        self._groups = state["groups"]
+
     def close(self) -> None:
         """Closes the environments."""
         for env in self.envs:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -289,6 +289,11 @@ class VLMPolicy(nn.Module):
 
     # ----- the reference ----------------------------------------------------------------------
 
+    @property
+    def has_reference(self) -> bool:
+        """Whether there is one to go back to."""
+        return self._reference is not None
+
     def keep_reference(self) -> None:
         """Remembers the weights as they are now, for `reference` to go back to.
 
@@ -320,6 +325,43 @@ class VLMPolicy(nn.Module):
             finally:
                 for (parameter, _), value in zip(weights, now, strict=True):
                     parameter.data = value
+
+    def hidden_state(self) -> dict[str, Any]:
+        """What `save` leaves out, and a training goes on from: see `load_hidden_state`."""
+        reference = self._reference
+        names = {id(parameter): name for name, parameter in self.named_parameters()}
+        return {
+            "generator": self.generator.get_state(),
+            "compute_dtype": str(self.compute_dtype).removeprefix("torch."),
+            # Some are computed when a model is read, and not alike from weights of another format.
+            "buffers": {} if self.has_adapter else dict(self.network.named_buffers()),
+            "reference": reference
+            and {
+                "weights": {names[id(p)]: kept for p, kept in reference.weights},
+                "without_adapter": reference.without_adapter,
+            },
+        }
+
+    def load_hidden_state(self, state: Mapping[str, Any]) -> None:
+        """Makes a policy that was loaded the one that was saved, to the last bit.
+
+        Args:
+            state: What `hidden_state` gave when the policy was saved.
+        """
+        self.generator.set_state(state["generator"])
+        self.compute_dtype = getattr(torch, state["compute_dtype"])
+        for name, value in state["buffers"].items():
+            owner, _, own_name = name.rpartition(".")
+            setattr(self.network.get_submodule(owner), own_name, value.to(self.device))
+        if state["reference"] is not None:
+            parameters = dict(self.named_parameters())
+            self._reference = _Reference(
+                [
+                    (parameters[name], value.to(self.device))
+                    for name, value in state["reference"]["weights"].items()
+                ],
+                state["reference"]["without_adapter"],
+            )
 
     # ----- encoding ---------------------------------------------------------------------------
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from torch.nn.functional import mse_loss
 from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 
-from vlm_agent.demonstrations import Demonstration
+from vlm_agent.demonstrations import Demonstration, demonstration_from, demonstration_state
 from vlm_agent.groups import GroupCollector, GroupRollout
 from vlm_agent.objectives import (
     clipped_objective,
@@ -34,9 +35,10 @@ from vlm_agent.objectives import (
 from vlm_agent.parsing import parse
 from vlm_agent.policy import Scores, VLMPolicy
 from vlm_agent.ppo_config import PPOConfig
+from vlm_agent.resume import Saved, Saver, Stateful, read_saved
 from vlm_agent.rollout import Collector, Rollout
 from vlm_agent.runs import Run, check_free, peak_memory
-from vlm_agent.steps import Stepper
+from vlm_agent.steps import SavedOptimizer, Stepper
 from vlm_agent.task import Observation, Reply, make_env
 from vlm_agent.trajectories import RolloutRecorder, record_run
 
@@ -184,8 +186,27 @@ class PPO:
         self._stepper = Stepper(self._clipped(head), config.max_grad_norm)
         self._set_learning_rate(0.0)
         self._corrections = Corrections(config.imitation_memory, config.seed)
-        if config.kl_coef > 0:
+        if config.kl_coef > 0 and not policy.has_reference:
             policy.keep_reference()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the next update follows from, beside the policy and the rollout."""
+        return {
+            "updates": self.updates,
+            "steps": self._steps,
+            "rng": self._rng.bit_generator.state,
+            "optimizer": SavedOptimizer(self.optimizer).state_dict(),
+            "stepper": self._stepper.state_dict(),
+            "corrections": self._corrections.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on where `state_dict` was taken, with the same policy and configuration."""
+        self.updates, self._steps = state["updates"], state["steps"]
+        self._rng.bit_generator.state = state["rng"]
+        SavedOptimizer(self.optimizer).load_state_dict(state["optimizer"])
+        self._stepper.load_state_dict(state["stepper"])
+        self._corrections.load_state_dict(state["corrections"])
 
     @property
     def learning_rate(self) -> float:
@@ -430,6 +451,19 @@ class Corrections:
         """Draws some, uniformly and independently."""
         return [self._kept[i] for i in self._rng.integers(len(self._kept), size=count)]
 
+    def state_dict(self) -> dict[str, Any]:
+        """What is kept, and the draws to come."""
+        return {
+            "kept": [demonstration_state(each) for each in self._kept],
+            "rng": self._rng.bit_generator.state,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on where `state_dict` was taken."""
+        self._kept.clear()
+        self._kept.extend(map(demonstration_from, state["kept"]))
+        self._rng.bit_generator.state = state["rng"]
+
 
 def thought_loss(policy: VLMPolicy, corrected: Sequence[Demonstration]) -> Tensor:
     """`imitation_loss` of corrected replies, shape (batch,)."""
@@ -458,10 +492,11 @@ def train_ppo(config: PPOConfig) -> VLMPolicy:
 
     The configuration that is saved with it has numbers in place of all defaults that depend on the
     model or the environment. An interrupt (Ctrl-C) or an error saves what was learned so far before
-    it is raised again.
+    it is raised again; `resume_ppo` goes on from the last checkpoint.
 
     Raises:
         FileExistsError: If `config.out` holds anything already.
+        OSError: If something cannot be written.
     """
     check_free(config.out, overwrite=config.overwrite)
     make_env(config.env, **config.env_kwargs).close()
@@ -480,14 +515,44 @@ def train_ppo(config: PPOConfig) -> VLMPolicy:
         raise ValueError(f"{config.model} was saved as greedy: pass a --temperature above 0")
     policy.settings = replace(policy.settings, cot=config.cot)
     policy.seed(config.seed)
+    return _run(config, policy, None)
+
+
+def resume_ppo(place: str | Path) -> VLMPolicy:
+    """Goes on with a training that was interrupted, with the options that it began with.
+
+    On the CPU, what comes of it is what would have come without the interruption, to the last bit.
+    A warning tells of environments that do not come back to where they were.
+
+    Args:
+        place: Directory of the run, for its newest checkpoint, or the folder of a checkpoint; those
+            after it are removed then.
+
+    Raises:
+        FileNotFoundError: If there is no such directory.
+        CheckpointError: If there is no checkpoint, or the newest is damaged.
+        ValueError: If the run's options were changed.
+        OSError: If something cannot be written.
+    """
+    saved = read_saved(place, "ppo", PPOConfig)
+    return _run(saved.config, saved.policy(), saved)
+
+
+def _run(config: PPOConfig, policy: VLMPolicy, saved: Saved[PPOConfig] | None) -> VLMPolicy:
+    """Trains from the start, or from a checkpoint on."""
     collector = _collector(config, policy)
     try:
-        run = Run(config.out, _resolved(config, policy, collector), overwrite=config.overwrite)
+        run = Run(
+            config.out,
+            _resolved(config, policy, collector),
+            overwrite=config.overwrite,
+            resumed=None if saved is None else saved.position,
+        )
         with (
             run.saving(policy),
             record_run(config, policy, collector.illegal_penalty) as recorder,
         ):
-            _train(config, policy, collector, run, recorder)
+            _train(config, policy, collector, run, recorder, saved)
     finally:
         collector.close()
     return policy
@@ -534,12 +599,24 @@ def _train(
     collector: Collector | GroupCollector,
     run: Run,
     recorder: RolloutRecorder | None,
+    saved: Saved[PPOConfig] | None,
 ) -> None:
     batch = config.num_envs * config.rollout_steps
     total = -(-config.total_steps // batch) * batch
     algorithm = PPO(policy, config, total)
-    done = 0
-    with tqdm(total=total, desc="ppo", unit=" steps") as progress:
+    parts: dict[str, Stateful] = {"algorithm": algorithm, "collector": collector}
+    if recorder is not None:
+        parts["recorder"] = recorder
+    saver = Saver(
+        run, "ppo", policy, parts, every=config.checkpoint_every, keep=config.keep_checkpoints
+    )
+    done = saver.restore(saved) if saved is not None else 0
+    if recorder is not None and isinstance(collector, Collector):
+        recorder.forget(collector.begun_anew)
+    with (
+        tqdm(total=total, initial=min(done, total), desc="ppo", unit=" steps") as progress,
+        saver.finishing_updates(),
+    ):
         while done < total:
             rollout = collector.collect(policy, config.rollout_steps)
             if recorder is not None:
@@ -554,3 +631,4 @@ def _train(
             progress.update(min(steps, total - progress.n))
             success = metrics["rollout/success_rate"]
             progress.set_postfix(success="-" if success is None else f"{success:.2f}")
+            saver.updated(done, algorithm.updates, last=done >= total)

@@ -79,6 +79,8 @@ class PPOConfig(ModelOptions):
         max_grad_norm: Gradient norm to clip to.
         record_episodes: Episodes of each rollout to record in the run's folder `trajectories`, with
             pictures, prompts, replies and token probabilities, for `vlm-agent report`; 0 for none.
+        checkpoint_every: Updates between checkpoints, from which --resume goes on; 0 for none.
+        keep_checkpoints: How many of the newest checkpoints to keep.
     """
 
     env: str
@@ -123,6 +125,8 @@ class PPOConfig(ModelOptions):
     value_learning_rate: float | None = None
     max_grad_norm: float = 0.5
     record_episodes: int = 4
+    checkpoint_every: int = 1
+    keep_checkpoints: int = 2
 
     def __post_init__(self) -> None:
         """Refuses numbers that cannot be trained with."""
@@ -135,7 +139,8 @@ class PPOConfig(ModelOptions):
         check_positive(self, "learning_rate", "final_learning_rate", "value_learning_rate")
         check_not_negative(self, "memory", "illegal_penalty", "value_coef", "value_warmup")
         check_not_negative(self, "entropy_coef", "kl_coef", "imitation_coef")
-        check_not_negative(self, "step_advantage_coef", "record_episodes")
+        check_not_negative(self, "step_advantage_coef", "record_episodes", "checkpoint_every")
+        check_least(self, 1, "keep_checkpoints")
         if self.temperature is not None and self.temperature <= 0:
             raise ValueError(
                 f"temperature={self.temperature}: expected above 0, since a greedy policy does not "

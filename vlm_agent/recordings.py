@@ -8,6 +8,8 @@ alone. It holds no pictures: the episode is played again, and has to be the same
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -130,6 +132,8 @@ class RecordedDemonstrator:
         self.batch_size = batch_size
         self.cot = cot
         self.memory = memory
+        self._path = Path(path)
+        self._sha256 = hashlib.sha256(self._path.read_bytes()).hexdigest()
         recordings = read_recordings(path)
         for recording in recordings:
             if env_id(recording.env) != env_id(env):
@@ -151,20 +155,41 @@ class RecordedDemonstrator:
         self._rng = np.random.default_rng(seed)
         # One environment for each variant that was played.
         self._envs: dict[str, gym.Env[Any, Any]] = {}
+        self._steps = self._stream()
+        self._waiting: list[Demonstration] = []
+        self._drawn = 0
 
     def __iter__(self) -> Iterator[list[Demonstration]]:
         """Endless batches of shuffled demonstrations."""
-        stream = self._stream()
-        waiting: list[Demonstration] = []
+        waiting = self._waiting
         while True:
             batch = []
             for _ in range(self.batch_size):
                 while len(waiting) < _SHUFFLED:
-                    waiting.append(next(stream))
+                    waiting.append(next(self._steps))
                 index = int(self._rng.integers(len(waiting)))
                 waiting[index], waiting[-1] = waiting[-1], waiting[index]
                 batch.append(waiting.pop())
+            self._drawn += 1
             yield batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """How many batches were drawn, and what file they are of."""
+        return {"drawn": self._drawn, "sha256": self._sha256}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on where `state_dict` was taken, in a new demonstrator, by drawing as many batches.
+
+        Raises:
+            RecordingError: If the file holds something else now.
+        """
+        if state["sha256"] != self._sha256:
+            raise RecordingError(
+                f"{self._path} is not what it was when the checkpoint was written: put the file "
+                "back as it was"
+            )
+        for _ in itertools.islice(self, state["drawn"] - self._drawn):
+            pass
 
     def close(self) -> None:
         """Closes the environments."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vlm_agent.demonstrations import Demonstration, check_expert, teach
+from vlm_agent.env_state import Resumable, bring_back, observation_state
 from vlm_agent.episodes import legal_action
 from vlm_agent.policy import VLMPolicy
 from vlm_agent.prompts import build_reply
@@ -26,6 +27,7 @@ from vlm_agent.task import (
     check_reward,
     env_action,
     episode_seeds,
+    make_env,
     make_vector_env,
     observe,
     split_infos,
@@ -167,7 +169,8 @@ class Collector:
         memory: int = 0,
         correct: bool = False,
     ) -> None:
-        self.envs = make_vector_env(env, num_envs, **(env_kwargs or {}))
+        kwargs = dict(env_kwargs or {})
+        self.envs = make_vector_env(lambda: Resumable(make_env(env, **kwargs)), num_envs)
         if correct:
             check_expert(self.envs.envs[0], "train without imitation_coef")
         self.task = Task(self.envs.call("task_description")[0], self.envs.call("action_names")[0])
@@ -180,6 +183,7 @@ class Collector:
         self._now = self._observe(pictures, infos, [()] * num_envs)
         self._returns = np.zeros(num_envs)
         self._lengths = np.zeros(num_envs, dtype=int)
+        self.begun_anew: list[int] = []
 
     def collect(self, policy: VLMPolicy, steps: int) -> Rollout:
         """Makes `steps` steps in every environment."""
@@ -212,6 +216,31 @@ class Collector:
         rollout.next_values = np.where(rollout.last, rollout.next_values, following)
         rollout.metrics = tally.metrics(perf_counter() - started)
         return rollout
+
+    def state_dict(self) -> dict[str, Any]:
+        """How play goes on: the environments, what they show, and their episodes so far."""
+        return {
+            "envs": [
+                {"env": cast(Resumable, env).state_dict(), "now": observation_state(now)}
+                for env, now in zip(self.envs.envs, self._now, strict=True)
+            ],
+            "returns": self._returns,
+            "lengths": self._lengths,
+            "rngs": [rng.bit_generator.state for rng in self._rngs],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on where `state_dict` was taken, in a new collector with equal arguments.
+
+        Environments that do not come back begin a new episode; `begun_anew` holds their numbers,
+        and a warning tells why.
+        """
+        envs = [cast(Resumable, env) for env in self.envs.envs]
+        self._now, self.begun_anew = bring_back(envs, state["envs"], self.task)
+        self._returns, self._lengths = state["returns"], state["lengths"]
+        self._returns[self.begun_anew], self._lengths[self.begun_anew] = 0.0, 0
+        for rng, drawn in zip(self._rngs, state["rngs"], strict=True):
+            rng.bit_generator.state = drawn
 
     def close(self) -> None:
         """Closes the environments."""

@@ -5,16 +5,18 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 CONFIG_FILE = "run.json"
 METRICS_FILE = "metrics.jsonl"
 TRAJECTORIES = "trajectories"
+CHECKPOINTS = "checkpoints"
 _TENSORBOARD = "tensorboard"
 _BASE = "base"  # the model under an adapter, where no name leads to it
 # What `VLMPolicy.save` writes, for the tokenizers and processors of Hugging Face models.
@@ -29,6 +31,19 @@ _FILES = frozenset(
 ) | {METRICS_FILE, "merges.txt", "vocab.txt"}  # fmt: skip
 
 
+@dataclasses.dataclass(frozen=True)
+class RunPosition:
+    """How far a run has come.
+
+    Attributes:
+        step: That was logged last.
+        metrics_size: Bytes in the file of metrics.
+    """
+
+    step: int
+    metrics_size: int
+
+
 class Run:
     """A directory that one training run writes to.
 
@@ -36,26 +51,45 @@ class Run:
         directory: Where; made if need be.
         config: The run's configuration, a dataclass, saved as `run.json`.
         overwrite: Whether to replace a run that the directory holds.
+        resumed: Where the run that the directory holds goes on; what was logged after is removed.
+
+    Attributes:
+        configuration: What `run.json` holds.
 
     Raises:
-        FileExistsError: If the directory holds anything, and is not a run to be replaced, or holds
-            files that no run writes.
+        FileExistsError: If the directory holds anything, and is not a run to be replaced or to go
+            on with, or holds files that no run writes.
     """
 
-    def __init__(self, directory: str | Path, config: Any, *, overwrite: bool = False) -> None:
+    def __init__(
+        self,
+        directory: str | Path,
+        config: Any,
+        *,
+        overwrite: bool = False,
+        resumed: RunPosition | None = None,
+    ) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
         self.directory = Path(directory)
-        if check_free(directory, overwrite=overwrite):
+        if resumed is None and check_free(directory, overwrite=overwrite):
             self._clear()
         self.directory.mkdir(parents=True, exist_ok=True)
         settings = dataclasses.asdict(config)
         # Of this start, and not of the run: read with --config, it would replace the run unasked.
         settings.pop("overwrite", None)
-        (self.directory / CONFIG_FILE).write_text(json.dumps(settings, indent=2) + "\n")
+        self.configuration = json.dumps(settings, indent=2) + "\n"
+        if resumed is None:
+            (self.directory / CONFIG_FILE).write_text(self.configuration)
         self._file = (self.directory / METRICS_FILE).open("a", encoding="utf-8")
-        self._tensorboard = SummaryWriter(str(self.directory / _TENSORBOARD))
-        self._logged = False
+        if resumed is not None:
+            cut(self._file, resumed.metrics_size)
+        self._tensorboard = SummaryWriter(
+            str(self.directory / _TENSORBOARD),
+            # What was logged after the checkpoint is logged again.
+            purge_step=None if resumed is None else resumed.step + 1,
+        )
+        self._logged = resumed is not None
 
     def log(self, step: int, metrics: Mapping[str, float | None]) -> None:
         """Writes metrics at a step.
@@ -73,6 +107,11 @@ class Run:
         for name, value in finite.items():
             if value is not None:
                 self._tensorboard.add_scalar(name, value, step)
+
+    def metrics_size(self) -> int:
+        """Bytes in the file of metrics, all of them on the disk."""
+        self._tensorboard.flush()
+        return sync(self._file)
 
     @contextmanager
     def saving(self, policy: Saveable) -> Iterator[None]:
@@ -135,6 +174,28 @@ def check_free(directory: str | Path, *, overwrite: bool = False) -> bool:
     return True
 
 
+def sync(file: IO[Any]) -> int:
+    """Waits until what was appended to a file is on the disk, and gives the file's size."""
+    file.flush()
+    os.fsync(file.fileno())
+    return os.fstat(file.fileno()).st_size
+
+
+def cut(file: IO[Any], size: int) -> None:
+    """Cuts a file that is open for appending to a size that it had before.
+
+    Raises:
+        ValueError: If it is shorter.
+    """
+    found = os.fstat(file.fileno()).st_size
+    if found < size:
+        raise ValueError(
+            f"{file.name} has {found} bytes, and had {size} when the checkpoint was written: put "
+            "back the file that belongs to the checkpoint"
+        )
+    file.truncate(size)
+
+
 def peak_memory() -> float | None:
     """The most memory held so far, in GiB: of the GPU where there is one, else of the process.
 
@@ -163,7 +224,7 @@ class Saveable(Protocol):
 
 def _is_of_a_run(path: Path) -> bool:
     if path.is_dir():
-        return path.name in (_TENSORBOARD, _BASE, TRAJECTORIES)
+        return path.name in (_TENSORBOARD, _BASE, TRAJECTORIES, CHECKPOINTS)
     return path.name in _FILES or path.suffix in (".safetensors", ".jinja", ".model")
 
 

@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import cast
 
 import torch
@@ -19,9 +20,10 @@ from vlm_agent.options import JsonObject, check_least, check_not_negative, check
 from vlm_agent.policy import VLMPolicy
 from vlm_agent.prompts import build_prompt
 from vlm_agent.recordings import RecordedDemonstrator
+from vlm_agent.resume import Saved, Saver, Stateful, read_saved
 from vlm_agent.runs import Run, check_free, peak_memory
 from vlm_agent.settings import Settings
-from vlm_agent.steps import Stepper
+from vlm_agent.steps import SavedOptimizer, Stepper
 from vlm_agent.tiny import build_tiny
 
 
@@ -48,6 +50,9 @@ class SFTConfig(ModelOptions):
         max_grad_norm: Gradient norm to clip to.
         temperature: At which the trained policy will act.
         max_new_tokens: Longest reply of the trained policy, in tokens.
+        checkpoint_every: Optimiser steps between checkpoints, from which --resume goes on; 0 for
+            none.
+        keep_checkpoints: How many of the newest checkpoints to keep.
     """
 
     env: str
@@ -68,13 +73,16 @@ class SFTConfig(ModelOptions):
     max_grad_norm: float = 1.0
     temperature: float = 0.2
     max_new_tokens: int = 256
+    checkpoint_every: int = 100
+    keep_checkpoints: int = 2
 
     def __post_init__(self) -> None:
         """Refuses numbers that cannot be trained with."""
         super().__post_init__()
         check_least(self, 1, "samples", "batch_size", "micro_batch_size")
         check_positive(self, "max_grad_norm", "learning_rate")
-        check_not_negative(self, "memory")
+        check_not_negative(self, "memory", "checkpoint_every")
+        check_least(self, 1, "keep_checkpoints")
         if self.demonstrations is None and self.successes_only:
             raise ValueError(
                 "successes_only chooses among the episodes of --demonstrations: name it"
@@ -95,11 +103,13 @@ class SFTConfig(ModelOptions):
 def train_sft(config: SFTConfig) -> VLMPolicy:
     """Trains a model on an expert's or a person's replies, and saves it in `config.out`.
 
-    An interrupt (Ctrl-C) or an error saves what was learned so far before it is raised again.
+    An interrupt (Ctrl-C) or an error saves what was learned so far before it is raised again;
+    `resume_sft` goes on from the last checkpoint.
 
     Raises:
         FileExistsError: If `config.out` holds anything already.
         RecordingError: If the recorded episodes cannot be played again.
+        OSError: If something cannot be written.
     """
     check_free(config.out, overwrite=config.overwrite)
     if config.learning_rate is None:
@@ -109,7 +119,28 @@ def train_sft(config: SFTConfig) -> VLMPolicy:
         policy = _start(config, demonstrator)
         run = Run(config.out, config, overwrite=config.overwrite)
         with run.saving(policy):
-            _train(config, policy, demonstrator, run)
+            _train(config, policy, demonstrator, run, None)
+    finally:
+        demonstrator.close()
+    return policy
+
+
+def resume_sft(place: str | Path) -> VLMPolicy:
+    """Goes on with a training that was interrupted, with the options that it began with.
+
+    Arguments, errors and what is promised are those of `resume_ppo`.
+
+    Raises:
+        RecordingError: If the file of recorded episodes was changed.
+    """
+    saved = read_saved(place, "sft", SFTConfig)
+    config = saved.config
+    demonstrator = _demonstrator(config)
+    try:
+        policy = saved.policy()
+        run = Run(config.out, config, resumed=saved.position)
+        with run.saving(policy):
+            _train(config, policy, demonstrator, run, saved)
     finally:
         demonstrator.close()
     return policy
@@ -155,7 +186,11 @@ def _start(config: SFTConfig, demonstrator: Iterable[list[Demonstration]]) -> VL
 
 
 def _train(
-    config: SFTConfig, policy: VLMPolicy, demonstrator: Iterable[list[Demonstration]], run: Run
+    config: SFTConfig,
+    policy: VLMPolicy,
+    demonstrator: Demonstrator | RecordedDemonstrator,
+    run: Run,
+    saved: Saved[SFTConfig] | None,
 ) -> None:
     steps = -(-config.samples // config.batch_size)
     parameters = [p for p in policy.model.parameters() if p.requires_grad]
@@ -166,9 +201,24 @@ def _train(
     schedule = get_cosine_with_min_lr_schedule_with_warmup(
         optimizer, num_warmup_steps=min(20, steps // 10), num_training_steps=steps, min_lr_rate=0.01
     )
+    parts: dict[str, Stateful] = {
+        "demonstrator": demonstrator,
+        "optimizer": SavedOptimizer(optimizer),
+        "stepper": stepper,
+        "schedule": schedule,
+    }
+    saver = Saver(
+        run, "sft", policy, parts, every=config.checkpoint_every, keep=config.keep_checkpoints
+    )
     policy.train()
-    with tqdm(total=steps * config.batch_size, desc="sft", unit=" demonstrations") as progress:
-        for step, batch in enumerate(itertools.islice(demonstrator, steps), start=1):
+    samples = saver.restore(saved) if saved is not None else 0
+    done = samples // config.batch_size
+    total = steps * config.batch_size
+    with (
+        tqdm(total=total, initial=samples, desc="sft", unit=" demonstrations") as progress,
+        saver.finishing_updates(),
+    ):
+        for step, batch in enumerate(itertools.islice(demonstrator, steps - done), start=done + 1):
             started = time.perf_counter()
             optimizer.zero_grad()
             loss, tokens = accumulate(policy, batch, config.micro_batch_size)
@@ -187,6 +237,7 @@ def _train(
             run.log(step * config.batch_size, metrics)
             progress.update(len(batch))
             progress.set_postfix(loss=f"{loss:.3f}")
+            saver.updated(step * config.batch_size, step, last=step == steps)
     policy.eval()
 
 

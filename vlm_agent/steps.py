@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -71,6 +72,14 @@ class Stepper:
             raise NotFiniteError(self._diagnosis(wrong))
         return None
 
+    def state_dict(self) -> dict[str, int]:
+        """How many steps in a row were left out."""
+        return {"in_a_row": self._in_a_row}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Goes on where `state_dict` was taken."""
+        self._in_a_row = state["in_a_row"]
+
     def _diagnosis(self, wrong: Sequence[str]) -> str:
         start = f"{_PATIENCE} optimiser steps in a row were left out, since {', '.join(wrong)}. "
         weights = [each for group in self.clipped.values() for each in group]
@@ -83,3 +92,24 @@ class Stepper:
             "training drove them too far; otherwise look at the rewards and pictures of the "
             "environment"
         )
+
+
+class SavedOptimizer:
+    """An optimiser whose state has texts as keys throughout, as JSON has them.
+
+    Args:
+        optimizer: The optimiser.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        self._optimizer = optimizer
+
+    def state_dict(self) -> dict[str, Any]:
+        """The optimiser's state."""
+        state = self._optimizer.state_dict()
+        return {**state, "state": {str(number): each for number, each in state["state"].items()}}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on where `state_dict` was taken, with equal parameters."""
+        moments = {int(number): each for number, each in state["state"].items()}
+        self._optimizer.load_state_dict({**state, "state": moments})

@@ -25,7 +25,7 @@ from vlm_agent.episodes import Step
 from vlm_agent.json_lines import read_json_lines
 from vlm_agent.parsing import state_fields
 from vlm_agent.prompts import build_prompt
-from vlm_agent.runs import TRAJECTORIES
+from vlm_agent.runs import TRAJECTORIES, cut, sync
 from vlm_agent.task import Observation, Reply
 
 FORMAT = "vlm-agent-episode"
@@ -137,6 +137,18 @@ class TrajectoryWriter:
             Image.fromarray(image).save(part, format="PNG")
             os.replace(part, path)
         return name
+
+    def size(self) -> int:
+        """Bytes in the file of episodes, all of them on the disk."""
+        return sync(self._file)
+
+    def cut(self, size: int) -> None:
+        """Removes the episodes that were written after the file had a size.
+
+        Raises:
+            ValueError: If it never had it.
+        """
+        cut(self._file, size)
 
     def close(self) -> None:
         """Closes the file."""
@@ -367,6 +379,32 @@ class RolloutRecorder:
                 self._open.pop(place, None)
                 if episode is not None:
                     self._write(episode, stretch)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Episodes that go on, and how far the file has come."""
+        return {
+            "size": self._recorder.writer.size(),
+            "number": self._number,
+            "playing": sorted(self._playing),
+            "open": {str(place): vars(episode) for place, episode in self._open.items()},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on where `state_dict` was taken; episodes written after it are removed.
+
+        Raises:
+            ValueError: If the file of episodes is shorter than it was.
+        """
+        self._recorder.writer.cut(state["size"])
+        self._number = state["number"]
+        self._playing = set(state["playing"])
+        self._open = {int(place): _Open(**episode) for place, episode in state["open"].items()}
+
+    def forget(self, places: Sequence[int]) -> None:
+        """Leaves out the episodes at some places, which do not go on."""
+        for place in places:
+            self._open.pop(place, None)
+            self._playing.discard(place)
 
     def _write(self, episode: _Open, stretch: Stretch) -> None:
         self._recorder.episode(

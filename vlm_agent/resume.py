@@ -1,0 +1,250 @@
+"""What is saved of a training between two updates, and how it goes on from there."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from vlm_agent.checkpoints import Checkpoint, drop_after, find_checkpoint, write_checkpoint
+from vlm_agent.configuration import load_config
+from vlm_agent.model_options import ModelOptions
+from vlm_agent.policy import VLMPolicy
+from vlm_agent.runs import CONFIG_FILE, Run, RunPosition
+from vlm_agent.trees import read_tree, write_tree
+
+Config = TypeVar("Config", bound=ModelOptions)
+Kind = Literal["ppo", "sft"]
+POLICY = "policy"
+_STATE = "training"
+
+
+class Stateful(Protocol):
+    """A part of a training: what it will do follows from its state."""
+
+    def state_dict(self) -> Any:
+        """What decides how it goes on: plain values, tensors and arrays."""
+        ...
+
+    def load_state_dict(self, state: Any) -> Any:
+        """Goes on from there."""
+        ...
+
+
+@dataclass(frozen=True)
+class Saved(Generic[Config]):
+    """A checkpoint that was read.
+
+    Attributes:
+        checkpoint: Where it is.
+        config: The options of the run.
+        state: Of the training's parts, by their names, and of what they have in common.
+    """
+
+    checkpoint: Checkpoint
+    config: Config
+    state: Mapping[str, Any]
+
+    @property
+    def position(self) -> RunPosition:
+        """How far the run had come."""
+        return RunPosition(self.checkpoint.step, self.state["metrics_size"])
+
+    def policy(self) -> VLMPolicy:
+        """The policy as it was."""
+        policy = VLMPolicy.load(self.checkpoint.path / POLICY, options=self.config)
+        policy.load_hidden_state(self.state["policy"])
+        return policy
+
+
+def read_saved(place: str | Path, kind: Kind, config: type[Config]) -> Saved[Config]:
+    """Reads a checkpoint, and sets the number of threads that it was computed with.
+
+    Sums come out differently, in the last digits, with another number of threads.
+
+    Args:
+        place: Directory of a run, for its newest checkpoint, or the folder of a checkpoint.
+        kind: What is trained by.
+        config: The class of its options.
+
+    Raises:
+        FileNotFoundError: If there is no such directory.
+        CheckpointError: If there is no whole checkpoint.
+        ValueError: If the run's options were changed.
+    """
+    checkpoint = find_checkpoint(place, kind)
+    _check_options(checkpoint)
+    options = load_config(config, checkpoint.path / CONFIG_FILE, kind, out=str(checkpoint.run))
+    state = read_tree(checkpoint.path, _STATE)
+    torch.set_num_threads(state["threads"])
+    if state["torch"] != torch.__version__:
+        warnings.warn(
+            f"the checkpoint is of torch {state['torch']}, and this is {torch.__version__}: what "
+            "follows may differ in its last digits from a run that was never interrupted",
+            stacklevel=2,
+        )
+    return Saved(checkpoint, options, state)
+
+
+class Saver:
+    """Writes checkpoints between updates, and brings a training back.
+
+    Args:
+        run: The run.
+        kind: What is trained by.
+        policy: What is trained.
+        parts: What else decides how training goes on, by name.
+        every: Updates from checkpoint to checkpoint; 0 for none.
+        keep: How many of the newest to keep.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        kind: Kind,
+        policy: VLMPolicy,
+        parts: Mapping[str, Stateful],
+        *,
+        every: int,
+        keep: int,
+    ) -> None:
+        self._run = run
+        self._kind: Kind = kind
+        self._policy = policy
+        self._parts = parts
+        self._every = every
+        self._keep = keep
+        self._interrupted = False
+
+    def restore(self, saved: Saved[Any]) -> int:
+        """Brings the parts back, and returns the step that was logged last.
+
+        Whatever comes after the checkpoint is removed.
+        """
+        for name, part in self._parts.items():
+            part.load_state_dict(saved.state["parts"][name])
+        drop_after(saved.checkpoint)
+        # Last, since what is made draws random numbers.
+        _set_random_state(saved.state["random"])
+        return saved.checkpoint.step
+
+    def updated(self, step: int, updates: int, *, last: bool) -> None:
+        """Writes a checkpoint if it is time.
+
+        Args:
+            step: That was logged.
+            updates: Made so far.
+            last: Whether there is none to come.
+
+        Raises:
+            OSError: If a checkpoint cannot be written. Training cannot go on safely then.
+            KeyboardInterrupt: If Ctrl-C was pressed during the update.
+        """
+        due = last or self._interrupted or updates % max(self._every, 1) == 0
+        if self._every and due:
+            self._write(step)
+        if self._interrupted and not last:
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def finishing_updates(self) -> Iterator[None]:
+        """Inside, Ctrl-C waits for the end of the update; a second one does not.
+
+        Only in the main thread, where signals arrive, and where nobody else handles them.
+        """
+        normal = signal.default_int_handler
+        if (
+            threading.current_thread() is not threading.main_thread()
+            or signal.getsignal(signal.SIGINT) is not normal
+        ):
+            yield
+            return
+
+        def interrupt(number: int, frame: Any) -> None:
+            signal.signal(signal.SIGINT, normal)
+            self._interrupted = True
+            tqdm.write("stopping after this update; Ctrl-C again stops now", file=sys.stderr)
+
+        signal.signal(signal.SIGINT, interrupt)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, normal)
+
+    def _write(self, step: int) -> None:
+        directory = self._run.directory
+        try:
+            write_checkpoint(directory, step, self._kind, self._fill, keep=self._keep)
+        except OSError as error:
+            raise OSError(
+                error.errno,
+                f"the checkpoint at step {step} cannot be written ({error.strerror}): those before "
+                f"it are whole. Make room, and go on with "
+                f"`vlm-agent {self._kind} --resume {directory}`",
+            ) from error
+
+    def _fill(self, folder: Path) -> None:
+        (folder / CONFIG_FILE).write_text(self._run.configuration, encoding="utf-8")
+        self._policy.save(folder / POLICY)
+        state = {
+            "metrics_size": self._run.metrics_size(),
+            "policy": self._policy.hidden_state(),
+            "parts": {name: part.state_dict() for name, part in self._parts.items()},
+            "random": _random_state(),
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+        }
+        write_tree(state, folder, _STATE)
+
+
+def _check_options(checkpoint: Checkpoint) -> None:
+    """Makes sure that a run goes on with the options that it began with.
+
+    Raises:
+        ValueError: If the run's own file says something else by now.
+    """
+    file = checkpoint.run / CONFIG_FILE
+    if not file.is_file():
+        return
+    now = json.loads(file.read_text(encoding="utf-8"))
+    then = json.loads((checkpoint.path / CONFIG_FILE).read_text(encoding="utf-8"))
+    changed = sorted(name for name in {*now, *then} if now.get(name) != then.get(name))
+    if changed:
+        name = changed[0]
+        raise ValueError(
+            f"{file} says {name}={now.get(name)!r}, and the checkpoint was trained with "
+            f"{name}={then.get(name)!r}: a run goes on with the options that it began with. Put "
+            f"that back, or start another run with --model {checkpoint.path / POLICY}"
+        )
+
+
+def _random_state() -> dict[str, Any]:
+    """The states of all generators that do not belong to anyone."""
+    kind, *legacy = np.random.get_state()
+    return {
+        "python": random.getstate(),
+        "numpy": [kind, *legacy],
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def _set_random_state(state: Mapping[str, Any]) -> None:
+    version, numbers, following = state["python"]
+    random.setstate((version, tuple(numbers), following))
+    np.random.set_state(tuple(state["numpy"]))
+    torch.set_rng_state(state["torch"])
+    if torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(state["cuda"])

@@ -1,0 +1,97 @@
+"""Nested plain values with arrays in them -> a JSON file and a safetensors file, and back.
+
+Nothing that is read back can run code, and every number comes back to the last bit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+# A dictionary with one of these as its only key stands for something else than a dictionary.
+_TENSOR, _ARRAY, _DICT = "$tensor", "$array", "$dict"
+
+
+def write_tree(tree: Any, directory: Path, name: str) -> None:
+    """Writes `NAME.json`, and `NAME.safetensors` with the arrays.
+
+    Args:
+        tree: Dictionaries with texts as keys, lists, texts, numbers, booleans and `None`, with
+            tensors and NumPy arrays anywhere. Tuples come back as lists, NumPy's numbers as plain
+            ones. Equal arrays are written once.
+        directory: Where to.
+        name: Of both files, without an ending.
+
+    Raises:
+        TypeError: If there is anything else in it, naming the place.
+    """
+    arrays: dict[str, Tensor] = {}
+    packed = _pack(tree, arrays, "")
+    (directory / f"{name}.json").write_text(json.dumps(packed), encoding="utf-8")
+    save_file(arrays, directory / f"{name}.safetensors")
+
+
+def read_tree(directory: Path, name: str) -> Any:
+    """What `write_tree` wrote; tensors are on the CPU."""
+    packed = json.loads((directory / f"{name}.json").read_text(encoding="utf-8"))
+    return _unpack(packed, load_file(directory / f"{name}.safetensors"))
+
+
+def _pack(value: Any, arrays: dict[str, Tensor], place: str) -> Any:
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return value
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Mapping):
+        if wrong := [key for key in value if not isinstance(key, str)]:
+            raise TypeError(f"{place or 'the value'} has the key {wrong[0]!r}: expected a text")
+        packed = {key: _pack(each, arrays, f"{place}/{key}") for key, each in value.items()}
+        return {_DICT: packed} if set(packed) & {_TENSOR, _ARRAY, _DICT} else packed
+    if isinstance(value, (list, tuple)):
+        return [_pack(each, arrays, f"{place}/{i}") for i, each in enumerate(value)]
+    if isinstance(value, Tensor):
+        # A copy of its own, since safetensors takes no two tensors that share memory.
+        arrays[place] = value.detach().cpu().contiguous().clone()
+        return {_TENSOR: place}
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+        return {_ARRAY: _pack_array(value, arrays)}
+    raise TypeError(
+        f"{place or 'the value'} is a {type(value).__name__}: expected plain values, tensors and "
+        "NumPy arrays"
+    )
+
+
+def _pack_array(array: NDArray[Any], arrays: dict[str, Tensor]) -> dict[str, Any]:
+    """Stores an array compressed, since pictures are much alike inside and among each other."""
+    data = np.ascontiguousarray(array).tobytes()
+    name = f"array {hashlib.blake2b(data, digest_size=16).hexdigest()}"
+    if name not in arrays:
+        packed = np.frombuffer(zlib.compress(data, level=1), np.uint8)
+        arrays[name] = torch.from_numpy(packed.copy())
+    return {"name": name, "dtype": array.dtype.str, "shape": list(array.shape)}
+
+
+def _unpack(value: Any, arrays: Mapping[str, Tensor]) -> Any:
+    if isinstance(value, list):
+        return [_unpack(each, arrays) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if _DICT in value:
+        return {key: _unpack(each, arrays) for key, each in value[_DICT].items()}
+    if _TENSOR in value:
+        return arrays[value[_TENSOR]]
+    if _ARRAY in value:
+        about = value[_ARRAY]
+        data = zlib.decompress(arrays[about["name"]].numpy().tobytes())
+        return np.frombuffer(data, np.dtype(about["dtype"])).reshape(about["shape"]).copy()
+    return {key: _unpack(each, arrays) for key, each in value.items()}
