@@ -7,14 +7,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from sb3_contrib import RecurrentPPO
+from sb3_contrib import MaskablePPO, RecurrentPPO
 from stable_baselines3 import DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.save_util import load_from_zip_file
 from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import VecEnv
 
-from baselines.config import Algorithm, BaselineConfig, DQNConfig, PPOConfig, RecurrentPPOConfig
+from baselines.config import (
+    Algorithm,
+    BaselineConfig,
+    DQNConfig,
+    MaskablePPOConfig,
+    PPOConfig,
+    RecurrentPPOConfig,
+)
 from baselines.features import PictureFeatures
 from baselines.view import IMAGE
 
@@ -22,12 +29,15 @@ CLASSES: dict[Algorithm, type[BaseAlgorithm]] = {
     "ppo": PPO,
     "dqn": DQN,
     "recurrent-ppo": RecurrentPPO,
+    "maskable-ppo": MaskablePPO,
 }
 # The modules that define the policies of each class.
-_POLICIES: dict[str, type[PPO] | type[DQN] | type[RecurrentPPO]] = {
+_POLICIES: dict[str, type[BaseAlgorithm]] = {
     "stable_baselines3.dqn": DQN,
     "sb3_contrib.common.recurrent": RecurrentPPO,
     "sb3_contrib.ppo_recurrent": RecurrentPPO,
+    "sb3_contrib.common.maskable": MaskablePPO,
+    "sb3_contrib.ppo_mask": MaskablePPO,
     "stable_baselines3.common": PPO,
     "stable_baselines3.ppo": PPO,
 }
@@ -80,7 +90,9 @@ def build(config: BaselineConfig, env: VecEnv) -> BaseAlgorithm:
                 "MultiInputLstmPolicy" if has_text else "CnnLstmPolicy", env, **common
             )
         else:
-            model = PPO("MultiInputPolicy" if has_text else "CnnPolicy", env, **common)
+            masked = isinstance(config, MaskablePPOConfig)
+            kind: type[PPO] | type[MaskablePPO] = MaskablePPO if masked else PPO
+            model = kind("MultiInputPolicy" if has_text else "CnnPolicy", env, **common)
     return model
 
 
@@ -115,7 +127,7 @@ def load(path: str | Path, device: str = "auto") -> BaseAlgorithm:
         device: Where the network runs.
 
     Raises:
-        ValueError: If it is not a model of PPO, DQN or recurrent PPO.
+        ValueError: If it is not a model of PPO, DQN, recurrent PPO or PPO with masks.
         OSError: If there is no such file.
     """
     data, _, _ = load_from_zip_file(path, load_data=True)
@@ -128,7 +140,7 @@ def load(path: str | Path, device: str = "auto") -> BaseAlgorithm:
             return model
     raise ValueError(
         f"{path} holds a model whose policy is defined in {module or 'no known module'}: expected "
-        "one of PPO, DQN or RecurrentPPO"
+        "one of PPO, DQN, RecurrentPPO or MaskablePPO"
     )
 
 

@@ -15,7 +15,7 @@ from vlm_agent.options import (
     check_share,
 )
 
-Algorithm = Literal["ppo", "dqn", "recurrent-ppo"]
+Algorithm = Literal["ppo", "dqn", "recurrent-ppo", "maskable-ppo"]
 
 
 @dataclass(kw_only=True)
@@ -148,6 +148,18 @@ class RecurrentPPOConfig(PPOConfig):
 
 
 @dataclass(kw_only=True)
+class MaskablePPOConfig(PPOConfig):
+    """Trains a network by proximal policy optimisation, with moves that are refused left out.
+
+    What is refused is what the environment's `info["action_mask"]` says; without one, every move is
+    allowed. In the points games the mask tells which numbers are on the cards and not used yet, so
+    that less is left to be read off the picture than other players have to read.
+    """
+
+    algorithm: ClassVar[Algorithm] = "maskable-ppo"
+
+
+@dataclass(kw_only=True)
 class DQNConfig(BaselineConfig):
     """Trains a network by deep Q-learning.
 
@@ -184,6 +196,7 @@ CONFIGS: dict[Algorithm, type[BaselineConfig]] = {
     "ppo": PPOConfig,
     "dqn": DQNConfig,
     "recurrent-ppo": RecurrentPPOConfig,
+    "maskable-ppo": MaskablePPOConfig,
 }
 
 # By the game that an id begins with; what an algorithm has no option for is left out.

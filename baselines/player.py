@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
+from sb3_contrib import MaskablePPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from baselines.algorithms import load
@@ -19,8 +20,9 @@ from vlm_agent.task import Observation, Reply
 class SB3Player:
     """Plays the actions that a model of stable-baselines3 prefers.
 
-    The model may be any that `baselines.train` saved, or another one of PPO, DQN or RecurrentPPO
-    whose observations are pictures, channels first; they are made as small as it expects them.
+    The model may be any that `baselines.train` saved, or another one of PPO, DQN, RecurrentPPO or
+    MaskablePPO whose observations are pictures, channels first; they are made as small as it
+    expects them. MaskablePPO is told what the environment refuses, as it was in training.
 
     Args:
         model: The model.
@@ -77,17 +79,28 @@ class SB3Player:
         texts = (self.view.describe(o.state, o.given, o.goal) for o in observations)
         seen = self.view.observe([o.image for o in observations], texts)
         memories = [self._memories.get(episode) for episode in episodes]
+        masked: dict[str, Any] = {}
+        if isinstance(self.model, MaskablePPO):
+            masked["action_masks"] = np.stack([_mask(o) for o in observations])
         actions, after = self.model.predict(
             seen,
             state=_joined(memories),
             episode_start=np.array([memory is None for memory in memories]),
             deterministic=True,
+            **masked,
         )
         if after is not None:
             self._memories = {
                 episode: tuple(part[:, i] for part in after) for i, episode in enumerate(episodes)
             }
         return [Reply("", int(action)) for action in actions]
+
+
+def _mask(observation: Observation) -> Any:
+    """Which actions are allowed now, all where the environment does not say."""
+    if observation.mask is None:
+        return np.ones(len(observation.actions), bool)
+    return np.array(observation.mask, bool)
 
 
 def _joined(memories: Sequence[Any]) -> Any:

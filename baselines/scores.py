@@ -6,8 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from sb3_contrib import MaskablePPO
+from sb3_contrib.common.maskable import evaluation as masked
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common import evaluation
 from stable_baselines3.common.vec_env import VecMonitor
 
 from baselines.config import BaselineConfig
@@ -56,6 +58,7 @@ def score(
         episodes: How many, at least 1.
         seed: That of `vlm-agent eval`.
     """
+    play = (masked if isinstance(model, MaskablePPO) else evaluation).evaluate_policy
     seeds = episode_seeds("evaluation", seed, episodes)
     returns: list[float] = []
     lengths: list[int] = []
@@ -72,8 +75,8 @@ def score(
         env = PictureVecEnv.make(config.env, len(part), view, config.env_kwargs)
         try:
             env.seed_each(part)
-            rewards, steps = evaluate_policy(
-                model,
+            rewards, steps = play(
+                model,  # type: ignore[arg-type]
                 VecMonitor(env),
                 n_eval_episodes=len(part),
                 deterministic=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -60,6 +61,7 @@ class PictureVecEnv(VecEnv):
         self.vector = envs
         self.view = view
         self._actions: NDArray[np.int64] = np.zeros(envs.num_envs, np.int64)
+        self._masks: list[Any] = [None] * envs.num_envs
         super().__init__(envs.num_envs, view.space(), envs.single_action_space)
 
     @classmethod
@@ -111,6 +113,7 @@ class PictureVecEnv(VecEnv):
         self._reset_seeds()
         self._reset_options()
         self.reset_infos = split_infos(infos, self.num_envs)
+        self._masks = _masks(self.reset_infos)
         return self._observe(pictures, self.reset_infos)
 
     def seed_each(self, seeds: Sequence[int]) -> None:
@@ -125,11 +128,14 @@ class PictureVecEnv(VecEnv):
 
     def snapshot(self) -> Any:
         """What decides how the environments go on, or `None` where they do not tell."""
-        return self.vector.snapshot() if hasattr(self.vector, "snapshot") else None
+        if not hasattr(self.vector, "snapshot"):
+            return None
+        return {"envs": self.vector.snapshot(), "masks": self._masks}
 
     def restore(self, snapshot: Any) -> None:
         """Goes back to a snapshot, of as many environments with equal arguments."""
-        self.vector.restore(snapshot)  # type: ignore[attr-defined]
+        self.vector.restore(snapshot["envs"])  # type: ignore[attr-defined]
+        self._masks = snapshot["masks"]
 
     def step_async(self, actions: NDArray[np.int64]) -> None:
         """Takes the actions of the next step, shape (num_envs,)."""
@@ -146,6 +152,8 @@ class PictureVecEnv(VecEnv):
         batch.pop("_final_info", None)
         batch.pop("_final_obs", None)
         now = split_infos(batch, self.num_envs)
+        # Copies, since the environments may write their next masks into the same arrays.
+        self._masks = _masks(now)
         infos = list(now)
         dones = terminations | truncations
         ended = np.flatnonzero(dones)
@@ -169,8 +177,14 @@ class PictureVecEnv(VecEnv):
         return self.env_method("render")
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
-        """The attribute of each environment."""
-        return [self.envs[i].get_wrapper_attr(attr_name) for i in self._get_indices(indices)]
+        """The attribute of each environment.
+
+        `action_masks` is a function in which sb3-contrib asks for the moves that are allowed now.
+        """
+        places = self._get_indices(indices)
+        if attr_name == "action_masks":
+            return [partial(self._allowed, i) for i in places]
+        return [self.envs[i].get_wrapper_attr(attr_name) for i in places]
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
         """Sets the attribute of each environment to one value."""
@@ -190,6 +204,13 @@ class PictureVecEnv(VecEnv):
         """Whether each environment is wrapped in such a wrapper."""
         return [is_wrapped(self.envs[i], wrapper_class) for i in self._get_indices(indices)]
 
+    def _allowed(self, place: int) -> NDArray[np.bool_]:
+        """Which moves an environment takes now; all, where its infos do not say."""
+        mask = self._masks[place]
+        if mask is None:
+            return np.ones(self.action_space.n, bool)  # type: ignore[attr-defined]
+        return np.asarray(mask, bool)
+
     def _observe(self, pictures: Any, infos: Iterable[Mapping[str, Any]]) -> Observations:
         return self.view.observe(pictures, (self.view.describe_info(info) for info in infos))
 
@@ -200,6 +221,11 @@ def _has_batched(name: str) -> bool:
     if package:
         importlib.import_module(package)
     return gym.spec(registered).vector_entry_point is not None
+
+
+def _masks(infos: Iterable[Mapping[str, Any]]) -> list[Any]:
+    masks = (info.get("action_mask") for info in infos)
+    return [None if mask is None else np.array(mask) for mask in masks]
 
 
 def _one(seen: Observations, place: int) -> Any:

@@ -65,6 +65,8 @@ class Observation:
         state: What the picture shows, field by field. It names the fields that a reply must read
             out, and labels demonstrations; a policy that acts on pictures never sees its values.
         history: The last steps of the same episode that the policy remembers, oldest first.
+        mask: For each action, whether the environment takes it now or refuses it, where it says so
+            in `info["action_mask"]`. Models are not told.
     """
 
     image: NDArray[np.uint8]
@@ -74,6 +76,7 @@ class Observation:
     goal: str | None = None
     state: Mapping[str, str] = field(default_factory=dict)
     history: tuple[Moment, ...] = ()
+    mask: tuple[bool, ...] | None = None
 
     def remember(self, action: int, memory: int) -> tuple[Moment, ...]:
         """The history of the next observation of this episode.
@@ -250,7 +253,17 @@ def observe(task: Task, picture: Any, info: Info, history: tuple[Moment, ...] = 
             f"info['given'] names {unknown}, but info['state'] holds only {sorted(state)}"
         )
     given = {name: state[name] for name in info.get("given", ())}
-    return Observation(image, task, actions, given, info.get("task"), state, history)
+    mask = info.get("action_mask")
+    return Observation(
+        image,
+        task,
+        actions,
+        given,
+        info.get("task"),
+        state,
+        history,
+        None if mask is None else tuple(map(bool, mask)),
+    )
 
 
 def succeeded(info: Info) -> bool:

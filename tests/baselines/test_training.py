@@ -14,6 +14,7 @@ from baselines.config import (
     CONFIGS,
     TUNED,
     DQNConfig,
+    MaskablePPOConfig,
     PPOConfig,
     RecurrentPPOConfig,
     from_record,
@@ -52,6 +53,7 @@ KINDS = {
     "ppo with text": {"kind": PPOConfig, "text": "given"},
     "recurrent ppo": {"kind": RecurrentPPOConfig, "memory_size": 16},
     "dqn": DQN,
+    "maskable ppo": {"kind": MaskablePPOConfig, "text": "given"},
 }
 
 
@@ -125,6 +127,24 @@ def test_vlm_agent_plays_what_was_saved(tmp_path, capsys, options):
     assert record["success_rate"] == result.success_rate
     assert record["mean_return"] == pytest.approx(result.mean_return)
     assert record["mean_length"] == pytest.approx(result.mean_length)
+
+
+def test_moves_that_are_refused_are_never_played(tmp_path):
+    """EZPoints refuses numbers that no card has: of 13 moves, 4 or 5 are left at first."""
+    env = "gym_cards/EZPoints-v0"
+    config = small(tmp_path / "run", env, MaskablePPOConfig, total_steps=64)
+    train(config)
+    player = SB3Player.load(config.directory)
+    refused = []
+
+    def look(step):
+        refused.append(step.observation.mask[step.action] is False)
+
+    evaluate(player, env, episodes=20, on_step=look)
+    assert len(refused) > 20
+    assert not any(refused)
+    evaluate("random", env, episodes=20, on_step=look)
+    assert any(refused)
 
 
 def test_a_memory_lasts_an_episode():

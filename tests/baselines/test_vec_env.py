@@ -1,6 +1,7 @@
 import gymnasium as gym
 import numpy as np
 import pytest
+from sb3_contrib.common.maskable.utils import get_action_masks, is_masking_supported
 from stable_baselines3.common.env_checker import check_env
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
@@ -139,3 +140,23 @@ def test_what_cannot_be_trained_on_is_refused():
         PictureVecEnv.make(GAMES[0], 2, view, {"colour": 1})
     with pytest.raises(ValueError, match="1 seeds for 2"):
         PictureVecEnv.make(GAMES[0], 2, view).seed_each([1])
+
+
+def test_allowed_moves_are_those_of_the_present_state():
+    envs = PictureVecEnv.make("gym_cards/EZPoints-v0", 3, View((40, 40)))
+    monitored = VecMonitor(envs)
+    assert is_masking_supported(monitored)
+    envs.seed_each([3, 4, 5])
+    monitored.reset()
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        masks = get_action_masks(monitored)
+        assert masks.dtype == bool
+        for i, mask in enumerate(masks):
+            assert mask.tolist() == [bool(part) for part in envs.envs[i].info()["action_mask"]]
+        saved = envs.snapshot()
+        envs.step(rng.integers(13, size=3))
+        envs.restore(saved)
+        np.testing.assert_array_equal(get_action_masks(monitored), masks)
+        monitored.step(rng.integers(13, size=3))
+    assert PictureVecEnv.make(TOY, 2, View((40, 40))).env_method("action_masks")[1].all()
