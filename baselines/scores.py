@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from sb3_contrib import MaskablePPO
 from sb3_contrib.common.maskable import evaluation as masked
-from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common import evaluation
+from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecMonitor
 
 from baselines.config import BaselineConfig

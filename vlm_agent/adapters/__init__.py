@@ -1,0 +1,4 @@
+"""The environments as other trainers take them: TRL, verl-agent and VAGEN.
+
+None of these is imported: each module offers what its trainer calls. docs/adapters.md tells how.
+"""
