@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 _INSTALL = 'pip install "gym-cards[agent]"'
-_USAGE = """usage: vlm-agent {sft,ppo,merge,eval,report,export,play,show,demo} [options]
+_USAGE = """usage: vlm-agent {sft,ppo,merge,eval,serve,report,export,play,show,demo} [options]
 
 Trains and measures vision-language agents.
 
@@ -15,6 +15,7 @@ Trains and measures vision-language agents.
   ppo    train a policy by its environment's reward
   merge  add a low-rank adapter to the weights of its model
   eval   measure policies in environments
+  serve  offer a policy to others by the OpenAI chat-completions API
   report write runs, evaluations and recorded episodes into one HTML page
   export turn recorded episodes into fine-tuning data
   play   watch a policy play in a window
@@ -30,6 +31,7 @@ _COMMANDS = {
     "ppo": "ppo",
     "merge": "merge",
     "eval": "eval_",
+    "serve": "serve",
     "report": "report",
     "export": "export",
     "play": "play",

@@ -74,6 +74,27 @@ def eval_(words: Sequence[str]) -> None:
     run_eval(config)
 
 
+# ----- serve --------------------------------------------------------------------------------------
+
+
+def serve(words: Sequence[str]) -> None:
+    """Serves a policy until it is interrupted."""
+    import threading
+
+    from vlm_agent.models import check_name
+    from vlm_agent.policy import VLMPolicy
+    from vlm_agent.serve import ServeConfig, serving
+
+    config = _parse(ServeConfig, "serve", words)
+    check_name(config.policy)
+    quiet_transformers()
+    policy = VLMPolicy.load(config.policy, options=config)
+    name = str(config.name)
+    with serving(policy, name, port=config.port, batch_size=config.batch_size) as url:
+        print(f"{name} is served at {url} until Ctrl-C", flush=True)
+        threading.Event().wait()
+
+
 # ----- report, export -----------------------------------------------------------------------------
 
 

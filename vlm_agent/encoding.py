@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vlm_agent.encoding_cache import EncodingCache, Row, join_rows, split_rows
-from vlm_agent.prompts import build_messages, build_prompt
+from vlm_agent.prompts import build_chat, build_prompt
 from vlm_agent.special_cases import special_case
 from vlm_agent.task import Observation
 
@@ -63,13 +63,12 @@ class Encoder:
         Raises:
             ValueError: If the processor has no chat template and no token for a picture.
         """
-        text = build_prompt(observation, cot=cot)
-        pictures = len(observation.images)
+        chat = build_chat(observation, cot=cot)
         if self.processor.chat_template is not None:
             return cast(
                 str,
                 self.processor.apply_chat_template(
-                    build_messages(text, pictures), add_generation_prompt=True, tokenize=False
+                    chat, add_generation_prompt=True, tokenize=False
                 ),
             )
         # Models that were never tuned to chat, such as PaliGemma, take pictures and plain text.
@@ -79,7 +78,9 @@ class Encoder:
                 f"{type(self.processor).__name__} has neither a chat template nor an image token: "
                 "set processor.chat_template, or add a chat_template.jinja to the model's directory"
             )
-        return f"{token * pictures}{text}"
+        parts = [part for message in chat for part in message["content"]]
+        texts = (part["text"] for part in parts if part["type"] == "text")
+        return f"{token * len(observation.images)}" + "\n".join(texts)
 
     def encode(self, observations: Sequence[Observation], *, cot: bool) -> dict[str, Tensor]:
         """The model's inputs for a batch of observations, prompts padded on the left.

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from vlm_agent.task import Observation
 
@@ -11,13 +16,34 @@ THOUGHTS = "thoughts"
 ACTION = "action"
 
 
+@dataclass(frozen=True)
+class Chat(Observation):
+    """A conversation that was written elsewhere, in place of one made of an observation.
+
+    Attributes:
+        messages: Each with a role and its content, the parts of which are texts and places of
+            pictures, as `build_messages` makes them.
+        pictures: The pictures, in the order of their places.
+    """
+
+    messages: tuple[Mapping[str, Any], ...] = ()
+    pictures: tuple[NDArray[np.uint8], ...] = ()
+
+    @property
+    def images(self) -> tuple[NDArray[np.uint8], ...]:
+        """The pictures of all messages."""
+        return self.pictures
+
+
 def build_prompt(observation: Observation, *, cot: bool = True) -> str:
     """The text that goes with the picture: rules, goal, legal actions and the form of the reply.
 
     Args:
-        observation: What the environment shows now.
+        observation: What the environment shows now; of a chat, all that was said, as JSON.
         cot: Whether the reply reads out the state and reasons before it acts.
     """
+    if isinstance(observation, Chat):
+        return json.dumps(observation.messages, ensure_ascii=False)
     parts = [observation.task.description]
     if observation.goal is not None:
         parts.append(f"Your goal: {observation.goal}")
@@ -48,6 +74,18 @@ def _recall(observation: Observation) -> str:
         f"The first {len(past)} pictures show your last {len(past)} steps, oldest first, in which "
         f"you chose {chosen}. The last picture shows the present."
     )
+
+
+def build_chat(observation: Observation, *, cot: bool = True) -> list[dict[str, Any]]:
+    """The chat that a model is given for an observation.
+
+    Args:
+        observation: What the environment shows now, or a chat.
+        cot: Whether the reply reads out the state and reasons before it acts.
+    """
+    if isinstance(observation, Chat):
+        return [dict(message) for message in observation.messages]
+    return build_messages(build_prompt(observation, cot=cot), len(observation.images))
 
 
 def build_messages(prompt: str, images: int = 1) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from vlm_agent.export import ExportConfig
 from vlm_agent.policy import VLMPolicy
 from vlm_agent.ppo_config import PPOConfig
 from vlm_agent.report import ReportConfig
+from vlm_agent.serve import ServeConfig
 from vlm_agent.sft import SFTConfig, reply_loss
 from vlm_agent.watch import PlayConfig
 
@@ -71,6 +72,7 @@ def test_each_command_has_help(command, capsys):
         SFTConfig,
         PPOConfig,
         EvalConfig,
+        ServeConfig,
         ReportConfig,
         ExportConfig,
         PlayConfig,
