@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -18,8 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-
+from vlm_agent.disk import sync_path, writing
 from vlm_agent.runs import CHECKPOINTS
 
 MANIFEST = "manifest.json"
@@ -148,7 +146,8 @@ def _write(folder: Path, step: int, kind: str, fill: Callable[[Path], None]) -> 
     fresh = path.with_name(path.name + _UNFINISHED)
     fresh.mkdir()
     try:
-        _fill(fresh, fill)
+        with writing(fresh):
+            fill(fresh)
         files = {
             file.relative_to(fresh).as_posix(): {"size": file.stat().st_size, "sha256": _hash(file)}
             for file in _files(fresh)
@@ -157,28 +156,17 @@ def _write(folder: Path, step: int, kind: str, fill: Callable[[Path], None]) -> 
         manifest = json.dumps({**about, "sha256": _hash_of(about)}, indent=1)
         (fresh / MANIFEST).write_text(manifest + "\n", encoding="utf-8")
         for file in _files(fresh):
-            _sync(file)
+            sync_path(file)
         for each in (fresh, *(d for d in fresh.rglob("*") if d.is_dir())):
-            _sync(each)
+            sync_path(each)
         if path.exists():
             _remove(path)
         fresh.rename(path)
-        _sync(folder)
+        sync_path(folder)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
     return path
-
-
-def _fill(folder: Path, fill: Callable[[Path], None]) -> None:
-    try:
-        fill(folder)
-    except SafetensorError as error:
-        # What the system said is in its text alone.
-        code = re.search(r"os error (\d+)", str(error))
-        if code is None:
-            raise
-        raise OSError(int(code[1]), os.strerror(int(code[1])), str(folder)) from error
 
 
 def _check(path: Path, run: Path) -> Checkpoint:
@@ -264,14 +252,3 @@ def _hash(file: Path) -> str:
 
 def _hash_of(about: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-
-
-def _sync(path: Path) -> None:
-    """Waits until a file or a folder is on the disk."""
-    if path.is_dir() and os.name == "nt":
-        return  # folders cannot be opened there
-    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

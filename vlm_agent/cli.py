@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # These say what was given and what to do, which a traceback would bury.
         if os.environ.get("VLM_AGENT_TRACEBACK"):
             raise
-        print(f"vlm-agent: {error}", file=sys.stderr)
+        print("; ".join([f"vlm-agent: {error}", *getattr(error, "__notes__", ())]), file=sys.stderr)
         return 1
     return 0
 

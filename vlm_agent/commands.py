@@ -215,7 +215,7 @@ def _train(
             train(options)
         else:
             resume(place)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, OSError):
         if holds_checkpoint(directory):
             print(f"\ngo on with: vlm-agent {command} --resume {directory}", file=sys.stderr)
         raise

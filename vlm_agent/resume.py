@@ -190,9 +190,9 @@ class Saver:
         except OSError as error:
             raise OSError(
                 error.errno,
-                f"the checkpoint at step {step} cannot be written ({error.strerror}): those before "
-                f"it are whole. Make room, and go on with "
-                f"`vlm-agent {self._kind} --resume {directory}`",
+                f"the checkpoint at step {step} cannot be written ({error.strerror}); those before "
+                "it are whole. Make room, and resume",
+                str(directory),
             ) from error
 
     def _fill(self, folder: Path) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
+
+from vlm_agent.disk import cut, sync, writing
 
 CONFIG_FILE = "run.json"
 METRICS_FILE = "metrics.jsonl"
@@ -122,15 +123,23 @@ class Run:
         """
         try:
             yield
-        except BaseException:
-            self._close()
-            if self._logged:
-                policy.save(self.directory)
-            else:
+        except BaseException as error:
+            if not self._logged:
+                self._close()
                 self._clear()
+                raise
+            try:
+                self._finish(policy)
+            except OSError as failure:
+                # Not in place of what happened first: both may come of a full disk.
+                error.add_note(f"nor could the policy be saved: {failure}")
             raise
-        self._close()
-        policy.save(self.directory)
+        self._finish(policy)
+
+    def _finish(self, policy: Saveable) -> None:
+        with writing(self.directory):
+            self._close()
+            policy.save(self.directory)
 
     def _close(self) -> None:
         self._file.close()
@@ -172,28 +181,6 @@ def check_free(directory: str | Path, *, overwrite: bool = False) -> bool:
             "--overwrite"
         )
     return True
-
-
-def sync(file: IO[Any]) -> int:
-    """Waits until what was appended to a file is on the disk, and gives the file's size."""
-    file.flush()
-    os.fsync(file.fileno())
-    return os.fstat(file.fileno()).st_size
-
-
-def cut(file: IO[Any], size: int) -> None:
-    """Cuts a file that is open for appending to a size that it had before.
-
-    Raises:
-        ValueError: If it is shorter.
-    """
-    found = os.fstat(file.fileno()).st_size
-    if found < size:
-        raise ValueError(
-            f"{file.name} has {found} bytes, and had {size} when the checkpoint was written: put "
-            "back the file that belongs to the checkpoint"
-        )
-    file.truncate(size)
 
 
 def peak_memory() -> float | None:

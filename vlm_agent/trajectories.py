@@ -21,11 +21,12 @@ from typing import Any, Literal, Protocol, TypedDict, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from vlm_agent.disk import cut, sync
 from vlm_agent.episodes import Step
 from vlm_agent.json_lines import read_json_lines
 from vlm_agent.parsing import state_fields
 from vlm_agent.prompts import build_prompt
-from vlm_agent.runs import TRAJECTORIES, cut, sync
+from vlm_agent.runs import TRAJECTORIES
 from vlm_agent.task import Observation, Reply
 
 FORMAT = "vlm-agent-episode"
