@@ -96,6 +96,10 @@ class Encoder:
                 f"{type(self.processor).__name__} needs the same number in each, since it cannot "
                 "tell a picture from padding; without a memory of earlier steps, each has one"
             )
+        return join_rows(self.rows(observations, cot=cot), self.pad_token)
+
+    def rows(self, observations: Sequence[Observation], *, cot: bool) -> list[Row]:
+        """The model's inputs for each observation by itself, without padding; not to be changed."""
         told = [build_prompt(observation, cot=cot) for observation in observations]
         rows = [
             self._cache.get(text, observation.images)
@@ -110,7 +114,7 @@ class Encoder:
             for index, row in zip(indices, found, strict=True):
                 self._cache.put(told[index], observations[index].images, row)
                 rows[index] = row
-        return join_rows(cast(list[Row], rows), self.pad_token)
+        return cast(list[Row], rows)
 
     def _process(self, observations: Sequence[Observation], cot: bool) -> list[Row]:
         """The inputs of each observation; all have as many pictures, of the same sizes."""

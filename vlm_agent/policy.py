@@ -25,6 +25,7 @@ from transformers import GenerationConfig
 
 from vlm_agent import lora, sampling
 from vlm_agent.encoding import Encoder
+from vlm_agent.frozen_vision import FrozenVision
 from vlm_agent.generation import Choose, ReplyWriter
 from vlm_agent.model_options import LoadOptions
 from vlm_agent.models import fetch_adapter, load_model
@@ -87,6 +88,7 @@ class VLMPolicy(nn.Module):
 
     Attributes:
         generator: What replies are drawn by; on the CPU, wherever the model is.
+        vision: Remembers what a frozen vision part makes of pictures, where it is asked to.
     """
 
     banned: Tensor
@@ -109,6 +111,7 @@ class VLMPolicy(nn.Module):
         self._reference: _Reference | None = None
         self.generator = torch.Generator()
         self.encoder = Encoder(self.network, processor)
+        self.vision = FrozenVision(self.network)
         banned = torch.zeros(model.get_output_embeddings().weight.shape[0])
         banned[self.encoder.unwritable_tokens] = -torch.inf
         self.register_buffer("banned", banned.to(model.device), persistent=False)
@@ -238,9 +241,12 @@ class VLMPolicy(nn.Module):
         reply_ids = torch.tensor(rows, device=self.device)
         lengths = torch.tensor([len(tokens) for tokens in replies], device=self.device)
         mask = torch.arange(longest, device=self.device) < lengths[:, None]
-        logits, hidden = self._forward(
-            self.encoder.append(inputs, reply_ids, mask), keep=longest + 1
-        )
+        extended = self.encoder.append(inputs, reply_ids, mask)
+        if self.vision.is_remembering:
+            with self._computing():
+                rows = self.encoder.rows(observations, cot=self.cot)
+                extended = self.vision.replace(extended, rows)
+        logits, hidden = self._forward(extended, keep=longest + 1)
         state = hidden[:, 0].detach() if stop_value_gradient else hidden[:, 0]
         every = self.token_log_probs(logits[:, :-1], temperature, written=reply_ids)
         log_probs = every.gather(2, reply_ids[..., None])[..., 0]
@@ -376,6 +382,11 @@ class VLMPolicy(nn.Module):
             for name, value in self.encoder.encode(observations, cot=self.cot).items()
         }
 
+    def prompt_lengths(self, observations: Sequence[Observation]) -> list[int]:
+        """How many tokens the prompt of each observation has, those of pictures included."""
+        rows = self.encoder.rows(observations, cot=self.cot)
+        return [row["input_ids"].shape[1] for row in rows]
+
     def picture(self, observation: Observation) -> NDArray[np.uint8]:
         """The picture as the model gets it, as `Encoder.picture` gives it."""
         return self.encoder.picture(observation, cot=self.cot)
@@ -481,12 +492,12 @@ class VLMPolicy(nn.Module):
 
     # ----- inside -----------------------------------------------------------------------------
 
-    def _forward(self, inputs: dict[str, Tensor], keep: int) -> tuple[Tensor, Tensor]:
+    def _forward(self, inputs: dict[str, Any], keep: int) -> tuple[Tensor, Tensor]:
         """Logits and the hidden states before them, both of the last `keep` positions."""
         inputs = dict(inputs)
         network = self.network
         if "logits_to_keep" in inspect.signature(network.forward).parameters:
-            inputs["logits_to_keep"] = cast(Tensor, keep)
+            inputs["logits_to_keep"] = keep
         if "position_ids" in inspect.signature(network.forward).parameters and not hasattr(
             getattr(network, "model", None), "get_rope_index"
         ):

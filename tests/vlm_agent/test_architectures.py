@@ -221,6 +221,34 @@ def test_every_part_learns_and_checkpointing_computes_anew(name):
 
 
 @every
+def test_a_frozen_vision_part_looks_at_a_picture_once(name):
+    policy = make_policy(name)
+    observations = moments(name)
+    replies = policy.act(observations)
+    expected = score(policy, replies, observations)
+    calls = []
+    tower = policy.network.get_encoder(modality="image")
+    tower.register_forward_pre_hook(lambda *_: calls.append(1))
+    with policy.vision.remembering():
+        score(policy, replies, observations)
+        assert not policy.vision.is_remembering, "its weights are trained"
+    for part_name, parameter in policy.network.named_parameters():
+        # LLaVA-NeXT puts a weight of its own between rows of patches.
+        trained = part_of(part_name) == "language" and "image_newline" not in part_name
+        parameter.requires_grad_(trained)
+    calls.clear()
+    with policy.vision.remembering():
+        for _ in range(3):
+            again = score(policy, replies, observations)
+            torch.testing.assert_close(again.log_probs, expected.log_probs, atol=1e-4, rtol=1e-4)
+            torch.testing.assert_close(again.values, expected.values, atol=1e-4, rtol=1e-4)
+        (alone,) = score(policy, replies[1:2], observations[1:2]).values
+        assert alone == pytest.approx(expected.values[1].item(), abs=1e-4)
+    # Cross-attention to pictures is not told apart from them in Mllama, which looks again.
+    assert len(calls) == (4 if name == "Mllama" else len(observations))
+
+
+@every
 def test_saved_adapted_merged_and_in_bfloat16(name, tmp_path):
     policy = make_policy(name)
     observations = moments(name)
