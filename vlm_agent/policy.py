@@ -244,8 +244,8 @@ class VLMPolicy(nn.Module):
         extended = self.encoder.append(inputs, reply_ids, mask)
         if self.vision.is_remembering:
             with self._computing():
-                rows = self.encoder.rows(observations, cot=self.cot)
-                extended = self.vision.replace(extended, rows)
+                alone = self.encoder.rows(observations, cot=self.cot)
+                extended = self.vision.replace(extended, alone)
         logits, hidden = self._forward(extended, keep=longest + 1)
         state = hidden[:, 0].detach() if stop_value_gradient else hidden[:, 0]
         every = self.token_log_probs(logits[:, :-1], temperature, written=reply_ids)
