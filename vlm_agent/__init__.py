@@ -18,8 +18,8 @@ from vlm_agent.task import Observation, Reply, Task, make_env, observe, task_of
 
 if TYPE_CHECKING:
     from vlm_agent.policy import VLMPolicy
-    from vlm_agent.ppo import resume_ppo, train_ppo
     from vlm_agent.ppo_config import PPOConfig
+    from vlm_agent.ppo_training import resume_ppo, train_ppo
     from vlm_agent.settings import Settings
     from vlm_agent.sft import SFTConfig, resume_sft, train_sft
 

@@ -37,8 +37,8 @@ def sft(words: Sequence[str]) -> None:
 
 def ppo(words: Sequence[str]) -> None:
     """Trains a policy by reward."""
-    from vlm_agent.ppo import resume_ppo, train_ppo
     from vlm_agent.ppo_config import PPOConfig
+    from vlm_agent.ppo_training import resume_ppo, train_ppo
 
     _train("ppo", words, PPOConfig, train_ppo, resume_ppo)
 

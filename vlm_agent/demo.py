@@ -15,8 +15,8 @@ from vlm_agent.episodes import Step
 from vlm_agent.evaluate import Evaluation, evaluate
 from vlm_agent.plots import save_episode, save_success_curve
 from vlm_agent.policy import VLMPolicy
-from vlm_agent.ppo import train_ppo
 from vlm_agent.ppo_config import PPOConfig
+from vlm_agent.ppo_training import train_ppo
 from vlm_agent.sft import SFTConfig, train_sft
 
 ENV = "gym_cards/NumberLine-v0"

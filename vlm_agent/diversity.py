@@ -28,6 +28,11 @@ class Diversity:
         self._thoughts[thought] += 1
         self._pairs.update(pairwise(thought.split()))
 
+    def merge(self, other: Diversity) -> None:
+        """Counts what another one has counted."""
+        self._thoughts.update(other._thoughts)
+        self._pairs.update(other._pairs)
+
     @property
     def distinct_thoughts(self) -> float | None:
         """The share of thoughts that no other equals but once: distinct ones by all."""

@@ -107,6 +107,12 @@ class Perception:
             same_value(read[name], observation.state[name]) for name in asked if name in read
         )
 
+    def merge(self, other: Perception) -> None:
+        """Counts what another one has counted."""
+        self._asked += other._asked
+        self._right += other._right
+        self._reads = self._reads or other._reads
+
     @property
     def share(self) -> float | None:
         """The share read rightly, or `None` where nothing is read out."""

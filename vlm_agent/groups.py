@@ -7,6 +7,7 @@ GRPO (Shao et al. 2024, arXiv 2402.03300) compares whole episodes of a group. Gi
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -72,11 +73,22 @@ class GroupRollout:
 
     Attributes:
         episodes: The episodes, in the order in which they began.
-        metrics: What the rollout showed, under the keys it is logged by.
+        tally: What the rollout showed.
+        seconds: How long it took.
     """
 
     episodes: list[Episode]
-    metrics: dict[str, float | None] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
+    seconds: float = 0.0
+
+    @property
+    def metrics(self) -> dict[str, float | None]:
+        """What the rollout showed, under the keys it is logged by."""
+        return self.tally.metrics(self.seconds)
+
+    def owners(self) -> list[int]:
+        """The group of each step, in the order of `flat_replies`."""
+        return [episode.group for episode in self.episodes for _ in episode.rewards]
 
     @property
     def corrections(self) -> list[Demonstration]:
@@ -188,6 +200,8 @@ class GroupCollector:
         illegal_penalty: float | None = None,
         memory: int = 0,
         correct: bool = False,
+        rank: int = 0,
+        processes: int = 1,
     ) -> None:
         self.group_size = group_size
         self.envs = [make_env(env, **(env_kwargs or {})) for _ in range(num_envs)]
@@ -198,7 +212,9 @@ class GroupCollector:
         self.memory = memory
         self.correct = correct
         self._seed = seed
-        self._seeds = training_seeds(seed)
+        # Each process plays every so many'th group.
+        self._seeds = itertools.islice(training_seeds(seed), rank, None, processes)
+        self._rank, self._processes = rank, processes
         self._groups = 0
 
     def collect(self, policy: VLMPolicy, steps: int) -> GroupRollout:
@@ -214,7 +230,8 @@ class GroupCollector:
         while True:
             for index in sorted(set(range(len(self.envs))) - set(playing)):
                 if not waiting and tally.steps < steps * len(self.envs):
-                    group, seed = self._groups, next(self._seeds)
+                    group = self._rank + self._processes * self._groups
+                    seed = next(self._seeds)
                     waiting = list(reversed(range(self.group_size)))
                     self._groups += 1
                     start = None
@@ -228,7 +245,7 @@ class GroupCollector:
                     draws[index] = self._draws(group, place)
                     episodes.append(playing[index])
             if not playing:
-                return GroupRollout(episodes, tally.metrics(perf_counter() - started))
+                return GroupRollout(episodes, tally, perf_counter() - started)
             asked = {index: now[index] for index in playing}
             replies = policy.act(list(asked.values()), [draws[index] for index in asked])
             tally.replies(list(asked.values()), replies)

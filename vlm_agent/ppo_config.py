@@ -59,6 +59,8 @@ class PPOConfig(ModelOptions):
         epochs: Passes over each rollout.
         minibatch_size: Steps an optimiser step, at most; a rollout is dealt out evenly.
         micro_batch_size: Steps a forward pass, at most; lower it to save memory.
+        micro_batch_tokens: Tokens a forward pass, at most, those of pictures and padding counted;
+            a longer step is in a pass by itself. By default as many as the steps have.
         clip: How far a ratio may move from 1.
         target_kl: An update ends early once a minibatch's KL divergence from the policy that
             collected the rollout exceeds this; by default never.
@@ -110,6 +112,7 @@ class PPOConfig(ModelOptions):
     epochs: int = 4
     minibatch_size: int = 128
     micro_batch_size: int = 16
+    micro_batch_tokens: int | None = None
     clip: float = 0.1
     target_kl: float | None = None
     entropy_coef: float = 0.0
@@ -135,7 +138,7 @@ class PPOConfig(ModelOptions):
         check_least(self, 1, "minibatch_size", "micro_batch_size", "imitation_memory")
         check_least(self, 2, "group_size")
         check_share(self, "thought_coef", "gamma", "gae_lambda")
-        check_positive(self, "clip", "max_grad_norm", "target_kl")
+        check_positive(self, "clip", "max_grad_norm", "target_kl", "micro_batch_tokens")
         check_positive(self, "learning_rate", "final_learning_rate", "value_learning_rate")
         check_not_negative(self, "memory", "illegal_penalty", "value_coef", "value_warmup")
         check_not_negative(self, "entropy_coef", "kl_coef", "imitation_coef")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 import signal
 import sys
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from vlm_agent.checkpoints import Checkpoint, drop_after, find_checkpoint, write
 from vlm_agent.configuration import load_config
 from vlm_agent.model_options import ModelOptions
 from vlm_agent.policy import VLMPolicy
+from vlm_agent.processes import Processes
 from vlm_agent.runs import CONFIG_FILE, Run, RunPosition
 from vlm_agent.trees import read_tree, write_tree
 
@@ -108,19 +110,26 @@ class Saver:
         parts: What else decides how training goes on, by name.
         every: Updates from checkpoint to checkpoint; 0 for none.
         keep: How many of the newest to keep.
+        own: Parts that are different in each of several processes; `parts` are the same in all,
+            or there in the main one alone.
+        processes: Those that train together; the main one writes.
     """
 
     def __init__(
         self,
-        run: Run,
+        run: Run | None,
         kind: Kind,
         policy: VLMPolicy,
         parts: Mapping[str, Stateful],
         *,
         every: int,
         keep: int,
+        own: Mapping[str, Stateful] | None = None,
+        processes: Processes | None = None,
     ) -> None:
         self._run = run
+        self._own = own or {}
+        self._processes = processes or Processes()
         self._kind: Kind = kind
         self._policy = policy
         self._parts = parts
@@ -132,12 +141,26 @@ class Saver:
         """Brings the parts back, and returns the step that was logged last.
 
         Whatever comes after the checkpoint is removed.
+
+        Raises:
+            ValueError: If there are more or fewer processes than there were.
         """
+        count, rank = self._processes.count, self._processes.rank
+        if len(saved.state["own"]) != count:
+            raise ValueError(
+                f"{saved.checkpoint.path} is of {len(saved.state['own'])} processes, and there are "
+                f"{count} now: a run goes on with as many as it began with"
+            )
+        own = saved.state["own"][rank]
         for name, part in self._parts.items():
             part.load_state_dict(saved.state["parts"][name])
-        drop_after(saved.checkpoint)
+        for name, part in self._own.items():
+            part.load_state_dict(own["parts"][name])
+        self._processes.wait()  # until all have read
+        if self._processes.is_main:
+            drop_after(saved.checkpoint)
         # Last, since what is made draws random numbers.
-        _set_random_state(saved.state["random"])
+        _set_random_state(own["random"])
         return saved.checkpoint.step
 
     def updated(self, step: int, updates: int, *, last: bool) -> None:
@@ -152,10 +175,18 @@ class Saver:
             OSError: If a checkpoint cannot be written. Training cannot go on safely then.
             KeyboardInterrupt: If Ctrl-C was pressed during the update.
         """
-        due = last or self._interrupted or updates % max(self._every, 1) == 0
+        # A signal may reach processes in different updates.
+        interrupted = self._processes.any(self._interrupted)
+        due = last or interrupted or updates % max(self._every, 1) == 0
         if self._every and due:
-            self._write(step)
-        if self._interrupted and not last:
+            own = {
+                "parts": {name: part.state_dict() for name, part in self._own.items()},
+                "random": _random_state(),
+            }
+            every = self._processes.gather(own)
+            if self._run is not None:
+                self._write(self._run, step, every)
+        if interrupted and not last:
             raise KeyboardInterrupt
 
     @contextmanager
@@ -183,10 +214,11 @@ class Saver:
         finally:
             signal.signal(signal.SIGINT, normal)
 
-    def _write(self, step: int) -> None:
-        directory = self._run.directory
+    def _write(self, run: Run, step: int, own: Sequence[Any]) -> None:
+        directory = run.directory
+        fill = functools.partial(self._fill, run, own)
         try:
-            write_checkpoint(directory, step, self._kind, self._fill, keep=self._keep)
+            write_checkpoint(directory, step, self._kind, fill, keep=self._keep)
         except OSError as error:
             raise OSError(
                 error.errno,
@@ -195,14 +227,14 @@ class Saver:
                 str(directory),
             ) from error
 
-    def _fill(self, folder: Path) -> None:
-        (folder / CONFIG_FILE).write_text(self._run.configuration, encoding="utf-8")
+    def _fill(self, run: Run, own: Sequence[Any], folder: Path) -> None:
+        (folder / CONFIG_FILE).write_text(run.configuration, encoding="utf-8")
         self._policy.save(folder / POLICY)
         state = {
-            "metrics_size": self._run.metrics_size(),
+            "metrics_size": run.metrics_size(),
             "policy": self._policy.hidden_state(),
             "parts": {name: part.state_dict() for name, part in self._parts.items()},
-            "random": _random_state(),
+            "own": own,
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
         }

@@ -51,7 +51,8 @@ class Rollout:
         next_values: Its estimate for what came of the step: 0 where the episode terminated, that
             of the episode's own last observation where it was truncated.
         last: Where the step was the last of its episode.
-        metrics: What the rollout showed, under the keys it is logged by.
+        tally: What the rollout showed.
+        seconds: How long it took.
         corrections: What an expert would have replied to each step, where that was asked for.
         actions: Indices of the actions that were played.
         successes: Step and environment of every last step of an episode that ended well.
@@ -63,10 +64,20 @@ class Rollout:
     values: Floats
     next_values: Floats
     last: Bools
-    metrics: dict[str, float | None] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
+    seconds: float = 0.0
     corrections: list[Demonstration] = field(default_factory=list)
     actions: list[list[int]] = field(default_factory=list)
     successes: set[tuple[int, int]] = field(default_factory=set)
+
+    @property
+    def metrics(self) -> dict[str, float | None]:
+        """What the rollout showed, under the keys it is logged by."""
+        return self.tally.metrics(self.seconds)
+
+    def owners(self) -> list[int]:
+        """The environment of each step, in the order of `flat_replies`."""
+        return [env for step in self.replies for env in range(len(step))]
 
     def flat_observations(self) -> list[Observation]:
         """The observations one after the other, all of the first step first."""
@@ -153,6 +164,9 @@ class Collector:
             By default 1 where actions are text, and else 0.
         memory: How many steps of the episode observations remember.
         correct: Whether to ask the environment's expert for a correction of every reply.
+        rank: The number of this process, of several that play together.
+        processes: How many these are; each has `num_envs` environments, and together they play
+            what one process with all of them would.
 
     Raises:
         ProtocolError: If corrections are asked for and the environment has no expert.
@@ -168,6 +182,8 @@ class Collector:
         illegal_penalty: float | None = None,
         memory: int = 0,
         correct: bool = False,
+        rank: int = 0,
+        processes: int = 1,
     ) -> None:
         kwargs = dict(env_kwargs or {})
         self.envs = make_vector_env(lambda: Resumable(make_env(env, **kwargs)), num_envs)
@@ -178,8 +194,10 @@ class Collector:
         self.memory = memory
         self.correct = correct
         # One an environment, so that its episodes do not depend on those of the others.
-        self._rngs = [np.random.default_rng([seed, 1, index]) for index in range(num_envs)]
-        pictures, infos = self.envs.reset(seed=list(episode_seeds("training", seed, num_envs)))
+        own = range(rank * num_envs, (rank + 1) * num_envs)
+        self._rngs = [np.random.default_rng([seed, 1, index]) for index in own]
+        seeds = episode_seeds("training", seed, num_envs * processes)
+        pictures, infos = self.envs.reset(seed=[seeds[index] for index in own])
         self._now = self._observe(pictures, infos, [()] * num_envs)
         self._returns = np.zeros(num_envs)
         self._lengths = np.zeros(num_envs, dtype=int)
@@ -191,7 +209,7 @@ class Collector:
         rollout = Rollout(
             [], [], np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(shape, dtype=bool)
         )
-        tally = Tally()
+        tally = rollout.tally
         cut: dict[tuple[int, int], Observation] = {}
         started = perf_counter()
         for step in range(steps):
@@ -214,7 +232,7 @@ class Collector:
         # V(s_{t+1}) of a step within an episode is what the next step found; of the last, ask.
         following = np.vstack([rollout.values[1:], [asked[len(cut) :]]])
         rollout.next_values = np.where(rollout.last, rollout.next_values, following)
-        rollout.metrics = tally.metrics(perf_counter() - started)
+        rollout.seconds = perf_counter() - started
         return rollout
 
     def state_dict(self) -> dict[str, Any]:

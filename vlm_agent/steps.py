@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -17,6 +17,11 @@ class NotFiniteError(ArithmeticError, ValueError):
     """Losses or gradients were not finite, again and again."""
 
 
+def clip_grad_norm(parameters: Sequence[nn.Parameter], max_norm: float) -> float:
+    """Clips the gradients of parameters to a norm, and gives the one that they had."""
+    return torch.nn.utils.clip_grad_norm_(parameters, max_norm).item()
+
+
 class Stepper:
     """Clips gradients and makes steps, and leaves out those that would spoil the weights.
 
@@ -27,14 +32,17 @@ class Stepper:
         clipped: Parameters by the name of their norm; the gradients of each are clipped by
             themselves. Together they are all that is trained.
         max_norm: Norm that each of these gradients is clipped to.
+        clip: Clips the gradients of parameters to a norm, and gives the one that they had.
     """
 
     def __init__(
         self,
         clipped: Mapping[str, Sequence[nn.Parameter]],
         max_norm: float,
+        clip: Callable[[Sequence[nn.Parameter], float], float] = clip_grad_norm,
     ) -> None:
         self.clipped = clipped
+        self._clip = clip
         self._max_norm = max_norm
         self._in_a_row = 0
 
@@ -54,7 +62,7 @@ class Stepper:
             NotFiniteError: If too many steps in a row had to be left out.
         """
         norms = {
-            name: torch.nn.utils.clip_grad_norm_(parameters, self._max_norm).item()
+            name: self._clip(parameters, self._max_norm)
             for name, parameters in self.clipped.items()
         }
         wrong = [

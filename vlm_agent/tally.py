@@ -53,6 +53,15 @@ class Tally:
         yield
         self._environment_seconds += perf_counter() - started
 
+    def add(self, other: Tally) -> None:
+        """Counts what another one has counted."""
+        self._counts.update(other._counts)
+        self._perception.merge(other._perception)
+        self._diversity.merge(other._diversity)
+        self._return += other._return
+        self._surprise += other._surprise
+        self._environment_seconds += other._environment_seconds
+
     def metrics(self, seconds: float) -> dict[str, float | None]:
         """All that was counted, in a rollout that took so many seconds."""
         count = self._counts
@@ -73,6 +82,18 @@ class Tally:
             "time/tokens_per_second": _mean(count["tokens"], seconds),
             "time/environment_steps_per_second": _mean(steps, self._environment_seconds),
         }
+
+
+def merged_metrics(parts: Sequence[tuple[Tally, float]]) -> dict[str, float | None]:
+    """The metrics of rollouts that several processes made side by side.
+
+    Args:
+        parts: What each process has counted, and the seconds that it took.
+    """
+    every = Tally()
+    for tally, _ in parts:
+        every.add(tally)
+    return every.metrics(max(seconds for _, seconds in parts))
 
 
 def _mean(total: float, number: float) -> float | None:

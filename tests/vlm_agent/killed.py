@@ -13,7 +13,7 @@ from transformers import CLIPVisionModel, LlamaModel, LlavaForConditionalGenerat
 
 import gym_cards
 from tests.vlm_agent.updates import config
-from vlm_agent.ppo import resume_ppo, train_ppo
+from vlm_agent.ppo_training import resume_ppo, train_ppo
 from vlm_agent.resume import POLICY
 from vlm_agent.runs import CHECKPOINTS, METRICS_FILE, read_metrics
 from vlm_agent.trees import read_tree
@@ -102,7 +102,8 @@ def outcome(out):
     state = read_tree(newest, "training")
     del state["metrics_size"]  # times are of different lengths, and so are names of directories
     state["parts"].get("recorder", {}).pop("size", None)
-    del state["random"]["python"], state["random"]["numpy"]  # different in every process
+    for own in state["own"]:  # different in every process
+        del own["random"]["python"], own["random"]["numpy"]
     episodes = out / "trajectories" / "episodes.jsonl"
     lines = episodes.read_text().splitlines() if episodes.exists() else []
     return {

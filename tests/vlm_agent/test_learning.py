@@ -8,8 +8,8 @@ import pytest
 from vlm_agent.configuration import load_config, read_options
 from vlm_agent.evaluate import evaluate
 from vlm_agent.policy import VLMPolicy
-from vlm_agent.ppo import train_ppo
 from vlm_agent.ppo_config import PPOConfig
+from vlm_agent.ppo_training import train_ppo
 from vlm_agent.sft import SFTConfig, train_sft
 
 NUMBER_LINE = "gym_cards/NumberLine-v0"

@@ -7,11 +7,14 @@ import pytest
 import torch
 
 from tests.vlm_agent.updates import NUMBER_LINE, config, updated
+from vlm_agent.batches import make_batch
+from vlm_agent.corrections import Corrections
 from vlm_agent.evaluate import evaluate
 from vlm_agent.groups import Episode, GroupRollout
 from vlm_agent.policy import VLMPolicy
-from vlm_agent.ppo import PPO, Corrections, make_batch, train_ppo
+from vlm_agent.ppo import PPO
 from vlm_agent.ppo_config import PPOConfig
+from vlm_agent.ppo_training import train_ppo
 from vlm_agent.rollout import Collector, Rollout
 from vlm_agent.runs import read_metrics
 from vlm_agent.task import Observation, Reply, Task

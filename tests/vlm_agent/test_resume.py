@@ -17,11 +17,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tests.vlm_agent.killed import outcome, settings
 from tests.vlm_agent.test_env_state import Unsteady, limited
 from tests.vlm_agent.updates import NUMBER_LINE
-from vlm_agent import ppo, steps
+from vlm_agent import ppo_training, steps
 from vlm_agent.checkpoints import find_checkpoint
 from vlm_agent.cli import main
 from vlm_agent.policy import VLMPolicy
-from vlm_agent.ppo import resume_ppo, train_ppo
+from vlm_agent.ppo_training import resume_ppo, train_ppo
 from vlm_agent.resume import Saver
 from vlm_agent.rollout import Collector
 from vlm_agent.runs import read_metrics

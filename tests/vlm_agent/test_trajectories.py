@@ -6,12 +6,13 @@ import pytest
 from PIL import Image
 
 from tests.vlm_agent.counting import Counting, Scripted, limited, limited_restarting
+from vlm_agent.batches import estimate_advantages
 from vlm_agent.cli import main
 from vlm_agent.evaluate import evaluate
 from vlm_agent.groups import GroupCollector
 from vlm_agent.policy import VLMPolicy
-from vlm_agent.ppo import estimate_advantages, train_ppo
 from vlm_agent.ppo_config import PPOConfig
+from vlm_agent.ppo_training import train_ppo
 from vlm_agent.rollout import Collector
 from vlm_agent.task import episode_seeds, make_env, observe, task_of
 from vlm_agent.trajectories import (

@@ -1,0 +1,72 @@
+"""Imitating the thoughts of an expert beside learning from rewards (GTR)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vlm_agent.demonstrations import Demonstration, demonstration_from, demonstration_state
+from vlm_agent.objectives import imitation_loss
+from vlm_agent.parsing import parse
+from vlm_agent.policy import Scores, VLMPolicy
+
+
+class Corrections:
+    """Corrected replies to imitate: the latest ones, old beside new (DAgger, Ross et al. 2011).
+
+    Args:
+        capacity: How many are kept; the oldest go first.
+        seed: Of drawing from them.
+    """
+
+    def __init__(self, capacity: int, seed: int) -> None:
+        self._kept: deque[Demonstration] = deque(maxlen=capacity)
+        self._rng = np.random.default_rng([seed, 2])
+
+    def add(self, corrections: Sequence[Demonstration]) -> None:
+        """Keeps some more."""
+        self._kept.extend(corrections)
+
+    def sample(self, count: int) -> list[Demonstration]:
+        """Draws some, uniformly and independently."""
+        return [self._kept[i] for i in self._rng.integers(len(self._kept), size=count)]
+
+    def state_dict(self) -> dict[str, Any]:
+        """What is kept, and the draws to come."""
+        return {
+            "kept": [demonstration_state(each) for each in self._kept],
+            "rng": self._rng.bit_generator.state,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on where `state_dict` was taken."""
+        self._kept.clear()
+        self._kept.extend(map(demonstration_from, state["kept"]))
+        self._rng.bit_generator.state = state["rng"]
+
+
+def thought_loss(
+    module: nn.Module, policy: VLMPolicy, corrected: Sequence[Demonstration]
+) -> Tensor:
+    """`imitation_loss` of corrected replies, shape (batch,).
+
+    Args:
+        module: The policy, or what trains it in several processes.
+        policy: The policy.
+        corrected: The replies.
+    """
+    replies = [policy.encode_reply(each.reply) for each in corrected]
+    starts = [parse(each.reply, each.observation.actions).action_start for each in corrected]
+    action_tokens = [
+        policy.action_token(reply, start) for reply, start in zip(replies, starts, strict=True)
+    ]
+    observations = [each.observation for each in corrected]
+    scores: Scores = module(observations, replies, temperature=1.0)
+    return imitation_loss(
+        scores.log_probs, scores.mask, torch.tensor(action_tokens, device=policy.device)
+    )
