@@ -109,9 +109,9 @@ class Perception:
 
     def merge(self, other: Perception) -> None:
         """Counts what another one has counted."""
-        self._asked += other._asked
-        self._right += other._right
-        self._reads = self._reads or other._reads
+        self.asked += other.asked
+        self.right += other.right
+        self.reads = self.reads or other.reads
 
     @property
     def share(self) -> float | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar, cast
@@ -76,7 +77,10 @@ class Processes:
         """
         if self._accelerator is None:
             return policy, optimizer
-        module, optimizer = self._accelerator.prepare(policy, optimizer)
+        with warnings.catch_warnings():
+            # Torch renames the option that Accelerate passes on.
+            warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
+            module, optimizer = self._accelerator.prepare(policy, optimizer)
         if isinstance(module, FSDPModule):
             for name in _ACTING:
                 register_fsdp_forward_method(cast(nn.Module, module), name)
