@@ -17,7 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tests.vlm_agent.killed import outcome, settings
 from tests.vlm_agent.test_env_state import Unsteady, limited
 from tests.vlm_agent.updates import NUMBER_LINE
-from vlm_agent import ppo_training, steps
+from vlm_agent import ppo, steps
 from vlm_agent.checkpoints import find_checkpoint
 from vlm_agent.cli import main
 from vlm_agent.policy import VLMPolicy
@@ -231,7 +231,7 @@ def test_a_checkpoint_is_a_policy(whole):
 
 def test_generators_that_belong_to_nobody_go_on(whole):
     step = Path(whole.out, "checkpoints", "step-000000012")
-    state = read_tree(step, "training")["random"]
+    state = read_tree(step, "training")["own"][0]["random"]
     with torch.random.fork_rng():
         resume_ppo(step)
         assert random.getstate()[1][:3] == tuple(state["python"][1][:3])
