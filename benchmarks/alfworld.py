@@ -9,36 +9,50 @@ Machines differ, so what counts is the ratio within one run: steps/s of the envi
 included, and of alfworld's `AlfredTWEnv`, which makes none, with the same commands in the same
 games; measurements are interleaved, and medians are reported. On Python 3.13 `AlfredTWEnv` itself
 fails, so that speed is compared on 3.11 or 3.12. Memory is measured in a fresh process.
+
+Players and checks take minutes. `--results FILE` keeps every game that was played, and a run that
+was stopped goes on there; games that other code played are played again. `--processes` shares the
+games out, `--task-types` leaves some of them out.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
+import hashlib
 import io
 import json
+import multiprocessing
 import random
 import resource
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium as gym
 from tqdm import tqdm
 
-import gym_cards  # noqa: F401
-from gym_cards.alfworld import dataset, games, packages
+import gym_cards
+from gym_cards.alfworld import dataset, games, packages, view
 from gym_cards.alfworld.experts import WORST_CASE
-from gym_cards.alfworld.games import TASK_TYPES
+from gym_cards.alfworld.floor_plans import SPLITS, Split
+from gym_cards.alfworld.games import TASK_TYPES, TaskType
+from vlm_agent.evaluate import wilson_interval
+from vlm_agent.json_lines import read_json_lines
 
 ID = "gym_cards/ALFWorld-v0"
 STEPS = 30
 PLAYERS = ("random", "unprivileged", "privileged")
+CHECKS = ("privileged", "displaced")
+"""From the start, and from where random commands have led."""
+DISPLACEMENT = 20
 LIMIT = 50
 
 
@@ -153,102 +167,255 @@ def memory(resets: int) -> dict[str, float]:
     return {"resets": resets, "mb_after_a_fifth": first, "mb_after_all": last}
 
 
+# ----- pictures -----------------------------------------------------------------------------------
+
+
+def pictures(seconds: float = 2.0) -> dict[str, float]:
+    """Pictures a second, of scenes seen for the first time and of scenes seen before."""
+    env = make()
+    scenes = []
+    for task_type in TASK_TYPES:
+        _, info = env.reset(options={"task_type": task_type, "game_seed": 1})
+        rng = random.Random(1)
+        for _ in range(LIMIT):
+            scenes.append(env._house.scene)  # type: ignore[attr-defined]
+            *_, ended, _, info = env.step(rng.choice(info["admissible_commands"]))
+            if ended:
+                break
+    env.close()
+    size = 299  # Nothing of it was drawn above.
+    start = time.perf_counter()
+    for scene in scenes:
+        view.draw(scene, size=size)
+    first = len(scenes) / (time.perf_counter() - start)
+    count, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        for scene in scenes:
+            view.draw(scene, size=size)
+        count += len(scenes)
+    again = count / (time.perf_counter() - start)
+    return {"new_pictures_per_second": first, "seen_pictures_per_second": again}
+
+
 # ----- players ------------------------------------------------------------------------------------
 
 
-def play(env: Any, player: str, options: dict[str, Any]) -> tuple[bool, int]:
-    """Plays one game; whether it was won within the limit, and the steps."""
-    _, info = env.reset(options=options)
-    rng = random.Random(options["game_seed"])
-    for step in range(LIMIT):
+class Name(NamedTuple):
+    """Names a game."""
+
+    split: Split
+    task_type: TaskType
+    seed: int
+
+
+Steps = Mapping[str, int | None]
+"""For every player the steps that it won a game in, or `None` where it did not win."""
+
+
+@functools.cache
+def player_env(split: Split) -> Any:
+    """The environment that a process plays in; its pictures are the cheapest there are."""
+    return make(split=split, data=dataset.GENERATED, view="map", size=150)
+
+
+def play(name: Name, player: str) -> int | None:
+    """Plays one game; the steps that it took, or `None` where it is not won within the limit."""
+    env = player_env(name.split)
+    _, info = env.reset(options={"task_type": name.task_type, "game_seed": name.seed})
+    rng = random.Random(name.seed)
+    for _ in range(DISPLACEMENT if player == "displaced" else 0):
+        if not info["won"]:
+            *_, info = env.step(rng.choice(info["admissible_commands"]))
+    for step in range(LIMIT + 1):
         if info["won"]:
-            return True, step
+            return step
         if player == "random":
             command = rng.choice(info["admissible_commands"])
         else:
-            command, _ = env.expert(privileged=player == "privileged")
+            command, _ = env.expert(privileged=player != "unprivileged")
         *_, info = env.step(command)
-    return info["won"], LIMIT
+    return None
 
 
-def names(count: int, first: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Games of every task type, by name."""
-    for task_type in TASK_TYPES:
-        for seed in range(first, first + count):
-            yield task_type, {"task_type": task_type, "game_seed": seed}
+def play_all(name: Name, players: Sequence[str]) -> tuple[Name, dict[str, int | None]]:
+    """Has players play one game, which is translated once."""
+    return name, {player: play(name, player) for player in players}
 
 
-def players(count: int, split: str) -> dict[str, dict[str, dict[str, float]]]:
-    """Success and lengths of every player's games in every task type."""
-    env = make(split=split, view="map", size=150)
-    results: dict[tuple[str, str], list[tuple[bool, int]]] = {}
-    for task_type, options in tqdm(list(names(count, 10_000)), desc=split):
-        for player in PLAYERS:
-            results.setdefault((player, task_type), []).append(play(env, player, options))
+@functools.cache
+def fingerprint() -> str:
+    """Tells apart results of different code; how things are drawn does not change them."""
+    folder = Path(gym_cards.__file__).parent / "alfworld"
+    sources = [path for path in sorted(folder.glob("*.py")) if not path.name.startswith("view")]
+    text = b"".join(path.read_bytes() for path in [*sources, Path(__file__)])
+    return hashlib.sha256(text).hexdigest()[:12]
+
+
+def played_before(path: Path) -> dict[Name, dict[str, int | None]]:
+    """What is kept in a file of results, of this code."""
+    found: dict[Name, dict[str, int | None]] = {}
+    code = fingerprint()
+    for _, line in read_json_lines(path) if path.is_file() else ():
+        if line["code"] == code:
+            found.setdefault(Name(*line["game"]), {}).update(line["steps"])
+    return found
+
+
+def play_games(
+    names: Sequence[Name], players: Sequence[str], results: Path | None, processes: int
+) -> dict[Name, Steps]:
+    """Plays all games that are not among the results yet, and keeps each one there."""
+    known = played_before(results) if results else {}
+    missing = [name for name in names if not set(players) <= set(known.get(name, ()))]
+    work = functools.partial(play_all, players=players)
+    bar = tqdm(total=len(names), initial=len(names) - len(missing), desc="games", unit="game")
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(bar)
+        kept = stack.enter_context(appending(results)) if results else None
+        done: Iterable[tuple[Name, dict[str, int | None]]] = map(work, missing)
+        if processes > 1:
+            context = multiprocessing.get_context("spawn")
+            # Ctrl-C is for the process that hands out the games; leaving the pool ends the others.
+            pool = stack.enter_context(
+                context.Pool(processes, signal.signal, (signal.SIGINT, signal.SIG_IGN))
+            )
+            done = pool.imap_unordered(work, missing)
+        for name, steps in done:
+            known.setdefault(name, {}).update(steps)
+            if kept:
+                line = {"game": name, "steps": steps, "code": fingerprint()}
+                kept.write(json.dumps(line) + "\n")
+                kept.flush()
+            bar.update()
+    return {name: {player: known[name][player] for player in players} for name in names}
+
+
+@contextlib.contextmanager
+def appending(path: Path) -> Iterator[Any]:
+    """A file to append lines to, the last of which may have been cut short."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cut = path.is_file() and path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")
+    with path.open("a", encoding="utf-8") as lines:
+        if cut:
+            lines.write("\n")
+        yield lines
+
+
+def summary(found: Sequence[int | None]) -> dict[str, Any]:
+    """Success and lengths of a player's games; what is not won counts as played to the limit."""
+    won = [steps for steps in found if steps is not None]
+    lengths = [LIMIT if steps is None else steps for steps in found]
     return {
-        player: {
-            task_type: {
-                "success": sum(won for won, _ in results[player, task_type]) / count,
-                "mean_steps": statistics.fmean(n for _, n in results[player, task_type]),
-                "most_steps": max(n for _, n in results[player, task_type]),
-            }
-            for task_type in TASK_TYPES
-        }
-        for player in PLAYERS
+        "games": len(found),
+        "won": len(won),
+        "success": len(won) / len(found),
+        "interval": wilson_interval(len(won), len(found)),
+        "mean_steps": statistics.fmean(lengths),
+        "most_steps": max(lengths),
     }
 
 
-def check(count: int) -> dict[str, int]:
-    """Has who knows everything win games from the start, and from where random commands led.
-
-    Raises:
-        RuntimeError: If a game is not won within the bound that is documented.
-    """
-    env = make(view="map", size=150)
-    for task_type, options in tqdm(list(names(count, 20_000)), desc="check"):
-        won, steps = play(env, "privileged", options)
-        if not won or steps > WORST_CASE:
-            raise RuntimeError(f"{task_type} {options}: not won in {WORST_CASE} steps")
-        _, info = env.reset(options=options)
-        rng = random.Random(options["game_seed"])
-        for _ in range(20):
-            if not info["won"]:
-                *_, info = env.step(rng.choice(info["admissible_commands"]))
-        for _ in range(WORST_CASE):
-            if not info["won"]:
-                *_, info = env.step(env.expert()[0])
-        if not info["won"]:
-            raise RuntimeError(f"{task_type} {options}: not won from where random commands led")
-    return {"games": count * len(TASK_TYPES), "won": count * len(TASK_TYPES)}
+def by_task_type(played: Mapping[Name, Steps], player: str) -> dict[str, dict[str, Any]]:
+    """A player's summary for every task type, and for all."""
+    kinds = sorted({name.task_type for name in played}, key=TASK_TYPES.index)
+    rows = {
+        kind: summary([steps[player] for name, steps in played.items() if name.task_type == kind])
+        for kind in kinds
+    }
+    return {**rows, "all": summary([steps[player] for steps in played.values()])}
 
 
-def main() -> None:
-    """Runs the command."""
+def table(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    """Success with its 95% interval, and mean steps, as a table of the docs."""
+    lines = [f"| task type | {' | '.join(found)} |", "| --- |" + " --- |" * len(found)]
+    for kind in next(iter(found.values())):
+        cells = []
+        for rows in found.values():
+            row = rows[kind]
+            low, high = (100 * bound for bound in row["interval"])
+            cells.append(
+                f"{100 * row['success']:.1f}% ({low:.1f} to {high:.1f}), {row['mean_steps']:.1f}"
+            )
+        lines.append(f"| {kind} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def check(played: Mapping[Name, Steps]) -> dict[str, Any]:
+    """Whether every game was won within the bound that is documented, and which were not."""
+    return {
+        "bound": WORST_CASE,
+        "not_won": [
+            {**name._asdict(), **steps}
+            for name, steps in played.items()
+            if any(steps[way] is None or steps[way] > WORST_CASE for way in CHECKS)  # type: ignore[operator]
+        ],
+        "from_the_start": by_task_type(played, "privileged"),
+        "after_random_commands": by_task_type(played, "displaced"),
+    }
+
+
+def whole(least: int) -> Any:
+    """Reads a whole number of at least so much."""
+
+    def read(word: str) -> int:
+        if not word.isdecimal() or int(word) < least:
+            raise argparse.ArgumentTypeError(f"{word!r}: expected a whole number from {least} on")
+        return int(word)
+
+    return read
+
+
+def main() -> int:
+    """Runs the command; 1 if a check failed."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--json", type=Path, help="file for the figures")
-    parser.add_argument("--resets", type=int, default=1000, help="of the memory's measurement")
-    parser.add_argument("--players", type=int, metavar="GAMES", help="games of each task type")
-    parser.add_argument("--split", default="valid_unseen", help="of the players' games")
-    parser.add_argument("--check", type=int, metavar="GAMES", help="games of each task type")
+    parser.add_argument("--resets", type=whole(5), default=1000, help="of the memory's measurement")
+    parser.add_argument("--players", type=whole(1), metavar="GAMES", help="games of each task type")
+    parser.add_argument("--check", type=whole(1), metavar="GAMES", help="games of each task type")
+    parser.add_argument(
+        "--split",
+        choices=SPLITS,
+        help="of the games: by default valid_unseen for --players, train for --check",
+    )
+    parser.add_argument("--task-types", nargs="+", choices=TASK_TYPES, default=TASK_TYPES)
+    parser.add_argument("--processes", type=whole(1), default=1, help="that play games")
+    parser.add_argument("--results", type=Path, help="file of games played, to go on from")
     parser.add_argument("--growth", type=int, nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.growth:
         growth(tuple(options.growth))
-        return
-    if options.players:
-        found: dict[str, Any] = players(options.players, options.split)
-    elif options.check:
-        found = dict(check(options.check))
+        return 0
+    failed = False
+    if options.players or options.check:
+        count, first = options.players or options.check, 10_000 if options.players else 20_000
+        split = options.split or ("valid_unseen" if options.players else "train")
+        names = [
+            Name(split, kind, seed)
+            for kind in options.task_types
+            for seed in range(first, first + count)
+        ]
+        players = PLAYERS if options.players else CHECKS
+        played = play_games(names, players, options.results, options.processes)
+        if options.players:
+            found: dict[str, Any] = {player: by_task_type(played, player) for player in PLAYERS}
+            print(table(found))
+        else:
+            found = check(played)
+            failed = bool(found["not_won"])
     else:
-        found = dict(speed())
+        found = {**speed(), **pictures()}
         print(json.dumps(found, indent=2), flush=True)
         found |= memory(options.resets)
     print(json.dumps(found, indent=2))
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
+    return int(failed)
 
 
 if __name__ == "__main__":
     # This file has the name of the package that it measures, and would be found in its place.
     sys.path.remove(str(Path(__file__).resolve().parent))
-    main()
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("stopped; with --results FILE the same command goes on from there")
