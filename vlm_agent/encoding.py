@@ -43,6 +43,8 @@ class Encoder:
         self.unwritable_tokens = _unwritable_tokens(model, self.tokenizer, self.end_tokens)
         self._special_case = special_case(model.config)
         self._cache = EncodingCache()
+        text = model.config.get_text_config()
+        self._room: int | None = getattr(text, "max_position_embeddings", None)
 
     @property
     def tokenizer(self) -> Any:
@@ -87,7 +89,8 @@ class Encoder:
 
         Raises:
             ValueError: If the observations have different numbers of pictures, and the model
-                cannot tell a picture from what fills up a batch.
+                cannot tell a picture from what fills up a batch; or if a prompt with its pictures
+                is longer than the model can read.
         """
         counts = {len(observation.images) for observation in observations}
         if self._special_case.same_number_of_pictures and len(counts) > 1:
@@ -133,6 +136,13 @@ class Encoder:
             return_tensors="pt",
             **options,
         )
+        length = inputs["input_ids"].shape[1]
+        if self._room is not None and length > self._room:
+            raise ValueError(
+                f"a prompt of {length} tokens, pictures included, for a model that was made for "
+                f"texts of at most {self._room}: remember fewer steps, have the environment tell "
+                "less, or take a model that reads longer texts"
+            )
         # Some processors add labels, of which a model would compute a loss that nobody asked for.
         kept = {name: value for name, value in inputs.items() if name != "labels"}
         rows = split_rows(kept, len(observations))

@@ -26,6 +26,9 @@ from vlm_agent.settings import Settings
 from vlm_agent.steps import SavedOptimizer, Stepper
 from vlm_agent.tiny import build_tiny
 
+_TEXTS = 2048
+"""Of how many demonstrations, at most, the tiny model's tokenizer is made."""
+
 
 @dataclass
 class SFTConfig(ModelOptions):
@@ -177,9 +180,10 @@ def _start(config: SFTConfig, demonstrator: Iterable[list[Demonstration]]) -> VL
     )
     if config.model != "tiny":
         return VLMPolicy.load(config.model, options=config, **vars(settings))
+    batches = -(-min(_TEXTS, config.samples) // config.batch_size)
     texts = itertools.chain.from_iterable(
         (build_prompt(item.observation, cot=config.cot), item.reply)
-        for batch in itertools.islice(demonstrator, -(-2048 // config.batch_size))
+        for batch in tqdm(itertools.islice(demonstrator, batches), "tokenizer", batches)
         for item in batch
     )
     return VLMPolicy(*build_tiny(texts, seed=config.seed), settings)
