@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 from gymnasium.error import DependencyNotInstalled
 
 _LOCK = threading.Lock()
@@ -42,13 +43,14 @@ def load(name: str) -> ModuleType:
     """Imports a module of alfworld or of what it is built on.
 
     Importing alfworld makes the folder that ALFWORLD_DATA names, by default one in the home
-    directory, and sets the variable. Here neither happens.
+    directory, and sets the variable; textworld draws from NumPy's global generator. Here none of
+    this happens.
 
     Raises:
         DependencyNotInstalled: If it is missing.
     """
     with _LOCK:
-        given = os.environ.get("ALFWORLD_DATA")
+        given, drawn = os.environ.get("ALFWORLD_DATA"), np.random.get_state()
         try:
             if given is None:
                 # A folder that exists, so that none is made.
@@ -63,5 +65,6 @@ def load(name: str) -> ModuleType:
                 raise DependencyNotInstalled(_MISSING) from error
             raise
         finally:
+            np.random.set_state(drawn)
             if given is None:
                 os.environ.pop("ALFWORLD_DATA", None)

@@ -147,15 +147,21 @@ def test_the_last_translations_are_kept(monkeypatch):
 def test_nothing_is_printed_and_nothing_is_left_changed(tmp_path):
     """In a fresh process with an empty home, where importing alfworld would make a folder."""
     code = (
-        "import os, sys\n"
+        "import os, random, sys\n"
+        "import gymnasium\n"
+        "import numpy as np\n"
+        "def outside():\n"
+        "    numbers = [str(value) for value in np.random.get_state()]\n"
+        "    return list(sys.argv), sys.stdout, dict(os.environ), random.getstate(), numbers\n"
         "sys.argv = ['mine', '--flag']\n"
-        "output, environment = sys.stdout, dict(os.environ)\n"
-        "from gym_cards.alfworld import engine, games\n"
-        "playing = engine.Engine()\n"
-        "moment = playing.start(games.game_file(games.generate('train', games.TASK_TYPES[1], 0)))\n"
-        "playing.step(moment.commands[0])\n"
-        "assert sys.argv == ['mine', '--flag'] and sys.stdout is output\n"
-        "assert dict(os.environ) == environment\n"
+        "before = outside()\n"
+        "env = gymnasium.make('gym_cards:gym_cards/ALFWorld-v0')\n"
+        "_, info = env.reset(seed=3)\n"
+        "while not info['won']:\n"
+        "    *_, info = env.step(env.unwrapped.demonstrate()[0])\n"
+        "env.reset()\n"
+        "env.close()\n"
+        "assert outside() == before\n"
     )
     environment = {k: v for k, v in os.environ.items() if k != "ALFWORLD_DATA"}
     result = subprocess.run(
