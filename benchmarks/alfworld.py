@@ -144,7 +144,7 @@ def growth(resets: tuple[int, ...]) -> None:
     """Prints resident memory after so many resets of distinct games, with a few steps in each."""
     env = make()
     found: dict[int, float] = {}
-    for count in range(1, max(resets) + 1):
+    for count in tqdm(range(1, max(resets) + 1), desc="memory", unit="game"):
         _, info = env.reset(seed=count)
         for _ in range(3):
             *_, info = env.step(info["admissible_commands"][0])
@@ -158,7 +158,7 @@ def memory(resets: int) -> dict[str, float]:
     fifth = max(1, resets // 5)
     result = subprocess.run(
         [sys.executable, __file__, "--growth", str(fifth), str(resets)],
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
