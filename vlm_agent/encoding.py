@@ -272,6 +272,8 @@ class Encoder:
         replacement characters; those do not count.
         """
         decoded = self.decode(tokens)
+        if text.startswith(decoded):
+            return len(decoded)
         same = (a == b for a, b in zip(text, decoded, strict=False))
         return next((at for at, agrees in enumerate(same) if not agrees), len(decoded))
 

@@ -1,0 +1,335 @@
+"""How fast the agent plays and learns, beside the plain way and beside what the processor can do.
+
+    python benchmarks/agent.py                  # fine-tunes a tiny model first, in a minute or two
+    python benchmarks/agent.py --model runs/sft --json FILE
+
+Machines differ, so what counts are ratios within one run: repeats are interleaved, and medians are
+reported. The plain way plays one environment: it encodes one prompt, writes one reply by
+`transformers.generate`, and makes a second forward pass for its log-probabilities and the value.
+Both ways use the same weights at the same temperature, so that their replies are of one length;
+the tokens a reply are printed. The update's share of the peak counts the operations of matrix
+products (torch.utils.flop_counter) of forward and backward passes over steps without padding,
+against the best `torch.mm` of this run with the same threads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import GenerationConfig
+from transformers.utils import logging
+
+from vlm_agent.parsing import parse
+from vlm_agent.policy import VLMPolicy
+from vlm_agent.ppo import PPO
+from vlm_agent.ppo_config import PPOConfig
+from vlm_agent.rollout import Collector, Rollout
+from vlm_agent.sft import SFTConfig, train_sft
+from vlm_agent.task import Observation, env_action, make_env, observe, task_of
+from vlm_agent.tiny import build_model
+
+TEMPERATURE = 0.5
+PEAK_SHARE = 0.4  # below this the reason is measured too
+
+
+def seconds(work: Callable[..., Any], *arguments: Any) -> float:
+    """How long a call takes."""
+    start = time.perf_counter()
+    work(*arguments)
+    return time.perf_counter() - start
+
+
+# ----- playing ------------------------------------------------------------------------------------
+
+
+class PlainPlayer:
+    """One environment, one reply at a time, and a second pass for what it was sampled with."""
+
+    def __init__(self, policy: VLMPolicy, env: str) -> None:
+        self.policy = policy
+        self.env = make_env(env)
+        self.task = task_of(self.env)
+        self.now = observe(self.task, *self.env.reset(seed=0))
+        self.rng = np.random.default_rng(0)
+        self.tokens: list[int] = []
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Plays one step."""
+        policy = self.policy
+        inputs = plainly_encoded(policy, self.now)
+        written = policy.network.generate(
+            **inputs,
+            generation_config=GenerationConfig(
+                do_sample=True,
+                temperature=TEMPERATURE,
+                top_k=0,
+                max_new_tokens=policy.settings.max_new_tokens,
+                suppress_tokens=policy.encoder.unwritable_tokens,
+                eos_token_id=policy.encoder.end_tokens,
+                pad_token_id=policy.encoder.pad_token,
+            ),
+        )
+        prompt = inputs["input_ids"].shape[1]
+        tokens = written[:, prompt:]
+        self.tokens.append(tokens.shape[1])
+        mask = torch.ones_like(tokens, dtype=torch.bool)
+        with policy._hidden_states() as hidden:
+            logits = policy.network(**policy.encoder.append(inputs, tokens, mask)).logits
+        log_probs = policy.token_log_probs(logits[:, prompt - 1 : -1])
+        log_probs.gather(2, tokens[..., None]).sum().item()
+        policy.value_head(hidden[0][:, prompt - 1]).item()
+        text = policy.encoder.decode(policy.encoder.until_end(tokens[0].tolist()))
+        action = parse(text, self.now.actions).action
+        if action is None:
+            action = int(self.rng.integers(len(self.now.actions)))
+        played = env_action(self.now, action)
+        picture, _, terminated, truncated, info = self.env.step(played)
+        if terminated or truncated:
+            picture, info = self.env.reset()
+        self.now = observe(self.task, picture, info)
+
+
+def plainly_encoded(policy: VLMPolicy, observation: Observation) -> dict[str, torch.Tensor]:
+    """What the processor gives, without looking whether it gave it before."""
+    (row,) = policy.encoder._process([observation], policy.cot)
+    return row
+
+
+def measure_rollouts(policy: VLMPolicy, env: str, num_envs: int, repeats: int) -> dict[str, Any]:
+    """Environment steps a second of both ways, interleaved."""
+    plain, collector = PlainPlayer(policy, env), Collector(env, num_envs)
+    steps = 8
+    plain.step()
+    collector.collect(policy, 1)
+    plain.tokens.clear()
+    rates: dict[str, list[float]] = {"plain": [], "ours": []}
+    ours: list[float] = []
+    for _ in range(repeats):
+        rates["plain"].append(16 / seconds(lambda: [plain.step() for _ in range(16)]))
+        start = time.perf_counter()
+        rollout = collector.collect(policy, steps)
+        rates["ours"].append(steps * num_envs / (time.perf_counter() - start))
+        ours += [len(reply.tokens) for reply in rollout.flat_replies()]
+    collector.close()
+    median = {name: statistics.median(each) for name, each in rates.items()}
+    return {
+        **median,
+        "speedup": median["ours"] / median["plain"],
+        "speedups": [a / b for a, b in zip(rates["ours"], rates["plain"], strict=True)],
+        "plain_tokens": statistics.mean(plain.tokens),
+        "tokens": statistics.mean(ours),
+    }
+
+
+# ----- learning -----------------------------------------------------------------------------------
+
+
+def peak() -> float:
+    """The most operations a second of a float32 matrix product."""
+    best = 0.0
+    for size in (1024, 2048, 4096):
+        a, b = torch.randn(size, size), torch.randn(size, size)
+        torch.mm(a, b)
+        best = max(best, *(2 * size**3 / seconds(torch.mm, a, b) for _ in range(3)))
+    return best
+
+
+def operations(policy: VLMPolicy, rollout: Rollout) -> float:
+    """Operations of scoring every step once, forward and backward, each by itself: no padding."""
+    known: dict[tuple[int, int], int] = {}
+    total = 0
+    observations = rollout.flat_observations()
+    prompts = policy.prompt_lengths(observations)
+    for observation, prompt, reply in zip(
+        observations, prompts, rollout.flat_replies(), strict=True
+    ):
+        key = (prompt, len(reply.tokens))
+        if key not in known:
+            with FlopCounterMode(display=False) as counter:
+                scores = policy.score([observation], [reply.tokens])
+                (scores.log_probs.sum() + scores.values.sum()).backward()
+            policy.zero_grad()
+            known[key] = counter.get_total_flops()
+        total += known[key]
+    return float(total)
+
+
+def measure_updates(policy: VLMPolicy, config: PPOConfig, repeats: int) -> dict[str, Any]:
+    """The update's share of the peak, measured in turn."""
+    collector = Collector(config.env, config.num_envs)
+    rollout = collector.collect(policy, config.rollout_steps)
+    collector.close()
+    steps = len(rollout.flat_replies())
+    wanted = config.epochs * operations(policy, rollout)
+    algorithm = PPO(policy, config, total_steps=1000 * steps)
+    algorithm.update(rollout)
+    peaks, times = [], []
+    for _ in range(repeats):
+        peaks.append(peak())
+        times.append(seconds(lambda: algorithm.update(rollout)))
+    shares = [wanted / t / p for t, p in zip(times, peaks, strict=True)]
+    return {
+        "steps_per_second": steps * config.epochs / statistics.median(times),
+        "peak": statistics.median(peaks),
+        "share": statistics.median(shares),
+        "shares": shares,
+        "reason": None,
+        "algorithm": algorithm,
+        "rollout": rollout,
+    }
+
+
+def reason(measured: dict[str, Any]) -> str:
+    """Where the time of an update goes, by operation."""
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        measured["algorithm"].update(measured["rollout"])
+    rows = profiler.key_averages()
+    total = sum(row.self_cpu_time_total for row in rows)
+    products = ("mm", "addmm", "bmm", "baddbmm", "convolution", "scaled_dot_product")
+    share = sum(r.self_cpu_time_total for r in rows if any(p in r.key for p in products)) / total
+    others = sorted(
+        (r for r in rows if not any(p in r.key for p in products)),
+        key=lambda row: -row.self_cpu_time_total,
+    )[:6]
+    named = ", ".join(
+        f"{r.key.split('::')[-1]} {r.self_cpu_time_total / total:.0%}" for r in others
+    )
+    return (
+        f"of the update's time on the processor, {share:.0%} are matrix products, attention and "
+        f"convolutions, of sizes that are too small for the peak; the rest is spent on {named}"
+    )
+
+
+# ----- growth -------------------------------------------------------------------------------------
+
+
+def collecting(policy: VLMPolicy, env: str, num_envs: int, steps: int) -> float:
+    """Steps a second of rollouts of so many steps an environment, a median of three."""
+    collector = Collector(env, num_envs)
+    collector.collect(policy, 1)
+    taken = statistics.median(seconds(collector.collect, policy, steps) for _ in range(3))
+    collector.close()
+    return steps * num_envs / taken
+
+
+def growth(policy: VLMPolicy, env: str, sizes: Sequence[int]) -> None:
+    """Prints how rollouts grow with the number of environments."""
+    print("\nRollouts by environments (steps/s):")
+    for size in sizes:
+        print(f"  {size:4} {collecting(policy, env, size, 4):8.0f}")
+
+
+def growth_of_updates(policy: VLMPolicy, config: PPOConfig, sizes: Sequence[int]) -> None:
+    """Prints how updates grow with the steps of a forward pass."""
+    print("\nUpdates by steps a forward pass (steps/s):")
+    collector = Collector(config.env, config.num_envs)
+    rollout = collector.collect(policy, config.rollout_steps)
+    collector.close()
+    for size in sizes:
+        changed = dataclasses.replace(config, micro_batch_size=size, epochs=1)
+        algorithm = PPO(policy, changed, total_steps=10**6)
+        algorithm.update(rollout)
+        taken = statistics.median(seconds(algorithm.update, rollout) for _ in range(3))
+        print(f"  {size:4} {len(rollout.flat_replies()) / taken:8.0f}")
+
+
+def growth_of_models(policy: VLMPolicy, config: PPOConfig) -> None:
+    """Prints how both grow with the model."""
+    print("\nBy size of the model (replies are cut at 24 tokens):")
+    for hidden, layers in ((128, 2), (192, 3), (256, 4)):
+        model = build_model(policy.tokenizer, hidden_size=hidden, layers=layers)
+        settings = dataclasses.replace(policy.settings, max_new_tokens=24)
+        larger = VLMPolicy(model, policy.processor, settings)
+        rate = collecting(larger, config.env, config.num_envs, 2)
+        found = measure_updates(larger, dataclasses.replace(config, epochs=1), 1)
+        weights = sum(p.numel() for p in model.parameters()) / 1e6
+        print(
+            f"  {weights:5.1f} M weights: {rate:6.0f} steps/s in rollouts, "
+            f"{found['steps_per_second']:6.0f} in updates, {found['share']:.0%} of the peak"
+        )
+
+
+# ----- all ----------------------------------------------------------------------------------------
+
+
+def fine_tuned(env: str, folder: str) -> str:
+    """A tiny model that was taught to reply, saved in a folder."""
+    print("fine-tuning a tiny model …", flush=True)
+    train_sft(SFTConfig(env=env, out=folder, samples=3000, random_share=1.0, max_new_tokens=64))
+    return folder
+
+
+def main() -> None:
+    """Prints all of it, and writes the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--model", help="directory of a fine-tuned policy; by default a new one")
+    parser.add_argument("--env", default="gym_cards/NumberLine-v0")
+    parser.add_argument("--num-envs", type=int, default=32)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--growth", action="store_true", help="by batch, environments and model")
+    parser.add_argument("--json", type=Path, help="file for the ratios")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    logging.disable_progress_bar()
+    with tempfile.TemporaryDirectory() as folder:
+        model = options.model or fine_tuned(options.env, folder)
+        policy = VLMPolicy.load(model, temperature=TEMPERATURE)
+    policy.seed(0)
+    print(f"{options.env}, {options.num_envs} environments, {options.threads} threads")
+
+    played = measure_rollouts(policy, options.env, options.num_envs, options.repeats)
+    print(
+        f"\nRollouts: {played['ours']:.0f} steps/s, the plain way {played['plain']:.1f}: "
+        f"{played['speedup']:.1f} times as fast "
+        f"(repeats: {min(played['speedups']):.1f} to {max(played['speedups']):.1f}); "
+        f"{played['tokens']:.1f} and {played['plain_tokens']:.1f} tokens a reply"
+    )
+    config = PPOConfig(
+        env=options.env,
+        model=model,
+        out="unused",
+        num_envs=options.num_envs,
+        rollout_steps=8,
+        minibatch_size=64,
+        micro_batch_size=64,
+        epochs=2,
+    )
+    learned = measure_updates(policy, config, options.repeats)
+    why = reason(learned) if learned["share"] < PEAK_SHARE else None
+    print(
+        f"Updates: {learned['steps_per_second']:.0f} steps/s, {learned['share']:.0%} of the peak "
+        f"of {learned['peak'] / 1e9:.0f} GFLOP/s "
+        f"(repeats: {min(learned['shares']):.0%} to {max(learned['shares']):.0%})"
+    )
+    if why:
+        print(f"  {why}")
+    if options.growth:
+        growth(policy, options.env, (1, 2, 4, 8, 16, 32, 64, 128))
+        growth_of_updates(policy, config, (1, 4, 16, 64))
+        growth_of_models(policy, config)
+    if options.json:
+        record = {
+            "rollout_speedup": played["speedup"],
+            "update_peak_share": learned["share"],
+            "update_reason": why,
+        }
+        options.json.write_text(json.dumps(record, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
