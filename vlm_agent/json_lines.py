@@ -12,7 +12,8 @@ from typing import Any
 def read_json_lines(path: str | Path) -> Iterator[tuple[int, Any]]:
     """The values of a file, each with the number of its line.
 
-    A line that is no JSON, as a crash leaves it when it cuts one short, is left out with a warning.
+    A line that is no JSON, as a crash leaves it when it cuts one short, is left out with a warning;
+    so is one that Python does not read, since it nests too deeply or holds too long a number.
 
     Raises:
         OSError: If there is no such file.
@@ -23,7 +24,9 @@ def read_json_lines(path: str | Path) -> Iterator[tuple[int, Any]]:
                 continue
             try:
                 value = json.loads(line)
-            except (json.JSONDecodeError, UnicodeDecodeError):
-                warnings.warn(f"{path}:{number} is cut short, and left out", stacklevel=2)
+            except (ValueError, RecursionError):
+                warnings.warn(
+                    f"{path}:{number} is cut short or no JSON, and left out", stacklevel=2
+                )
                 continue
             yield number, value

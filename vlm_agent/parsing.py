@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 _BARE_KEY = re.compile(r"\w+")
+_PUBLISHED_KEY = re.compile('"action":', re.IGNORECASE | re.ASCII)
 _MARKS = "\"'`.,;:!?"
 # A point or comma within a number, as in 1.5 or 1,000, is no boundary.
 _END = r"(?=$|\s|[\"'`;:!?]|[.,](?!\d))"
@@ -221,13 +222,12 @@ def _normalise(value: str) -> str:
 
 def _parse_published(text: str, action_names: Sequence[str]) -> ParsedReply:
     """The published rule (RL4VLM, `text_projection`), without its random fallback."""
-    lowered = text.lower()
-    start = lowered.find('"action":')
-    part = lowered[start:] if start >= 0 else lowered[-1:]
+    found = _PUBLISHED_KEY.search(text)  # not in lower case, which may be longer than the text
+    part = text[found.start() :].lower() if found else text.lower()[-1:]
     contained = set()
     if "10" in action_names and "10" in part:
         contained.add("10")
         part = part.replace("10", "")
     contained.update(name for name in action_names if name in part)
     action = action_names.index(contained.pop()) if len(contained) == 1 else None
-    return ParsedReply(action, part, start if start >= 0 else None)
+    return ParsedReply(action, part, found.start() if found else None)

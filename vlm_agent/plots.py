@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _BLUE, _RED, _GREY = "#2a6fbb", "#c0392b", "#777777"
+_MOST_TEXT = 2000  # characters of a reply: a picture cannot be of any height
 
 
 def save_success_curve(
@@ -150,7 +151,7 @@ def save_episode(steps: Sequence[Step], title: str, path: str | Path, most: int 
     from matplotlib.figure import Figure
 
     shown = steps[:most]
-    replies = [textwrap.fill(step.reply.text, 38) or "(no reply)" for step in shown]
+    replies = [textwrap.fill(_drawable(step.reply.text), 38) or "(no reply)" for step in shown]
     lines = max(reply.count("\n") + 1 for reply in replies)
     heights = [2.9, 0.16 * lines]
     figure = Figure(figsize=(2.9 * len(shown), sum(heights) + 0.9), layout="constrained")
@@ -168,6 +169,12 @@ def save_episode(steps: Sequence[Step], title: str, path: str | Path, most: int 
             transform=text.transAxes,
         )  # fmt: skip
     figure.savefig(path, dpi=110)
+
+
+def _drawable(text: str) -> str:
+    """A text, or its start, without what no font draws, such as half surrogates."""
+    shown = text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]} …"
+    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in shown)
 
 
 def _draw_picture(axes: Axes, step: Step) -> None:

@@ -223,6 +223,8 @@ def _parse(value: Any, place: str) -> Recording:
             "by another release"
         )
     _check(value, _FIELDS, place)
+    if value["seed"] < 0:
+        raise RecordingError(f"{place}: seed={value['seed']}: expected 0 or above")
     for number, step in enumerate(value["steps"], 1):
         _check(step, _STEP_FIELDS, f"{place}, step {number}")
     ended = any(value.get(key) is True for key in ("terminated", "truncated"))
@@ -256,7 +258,7 @@ def same_action(now: Observation, step: Mapping[str, Any], place: str) -> int:
         )
     names, action = now.actions, step["action"]
     index = names.index(action) if isinstance(action, str) and action in names else action
-    if not isinstance(index, int) or index >= len(names) or names[index] != step["name"]:
+    if not isinstance(index, int) or not 0 <= index < len(names) or names[index] != step["name"]:
         raise RecordingError(
             f"{place}: {step['name']!r} (action {action!r}) is none of the actions "
             f"{', '.join(map(repr, names))}"

@@ -501,7 +501,10 @@ def read_trajectories(folder: str | Path) -> Iterator[EpisodeRecord]:
                 "by another release"
             )
         missing = sorted(EpisodeRecord.__required_keys__ - set(value))
-        for step in value.get("steps", ()):
+        steps = value.get("steps", [])
+        if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
+            raise TrajectoryError(f"{place}: steps={steps!r:.80}: expected a list of objects")
+        for step in steps:
             missing += sorted(StepRecord.__required_keys__ - set(step))
         if missing:
             raise TrajectoryError(f"{place} lacks {', '.join(dict.fromkeys(missing))}")
