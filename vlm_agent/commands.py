@@ -91,7 +91,8 @@ def serve(words: Sequence[str]) -> None:
     policy = VLMPolicy.load(config.policy, options=config)
     name = str(config.name)
     with serving(policy, name, port=config.port, batch_size=config.batch_size) as url:
-        print(f"{name} is served at {url} until Ctrl-C", flush=True)
+        print(f"{name} is served at {url} until Ctrl-C; in another terminal, for one:")
+        print(f"  vlm-agent eval --policy api:{name} --api-base-url {url} --env ID", flush=True)
         threading.Event().wait()
 
 
@@ -122,7 +123,7 @@ def play(words: Sequence[str]) -> None:
     from vlm_agent.watch import PlayConfig, watch
 
     config = _parse(PlayConfig, "play", words)
-    check_player(config.run)
+    check_player(config.run, config)
     make_env(str(config.env), **config.env_kwargs).close()
     watch(config, load_player(config.run, config, config.temperature))
 

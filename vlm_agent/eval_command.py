@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tqdm import tqdm
 
 from baselines.runs import model_file
+from vlm_agent.api_options import ApiOptions
 from vlm_agent.comparison import Lazy, compare, progress_file
 from vlm_agent.episodes import PolicyLike, Step
 from vlm_agent.evaluate import Evaluation
@@ -22,21 +23,26 @@ from vlm_agent.tables import markdown_table, text_table
 from vlm_agent.task import make_env
 from vlm_agent.trajectories import record_evaluation
 
+if TYPE_CHECKING:
+    from vlm_agent.api_model import ApiModel
+
 # What begins the names of players that are no directories of models.
+API = "api:"
 SB3 = "sb3:"
 RECORDING = "recording:"
 
 
 @dataclass
-class EvalConfig(LoadOptions):
+class EvalConfig(LoadOptions, ApiOptions):
     """Measures policies in environments: a table, and a JSON record of each.
 
     With --json, a call that was interrupted goes on from where it stopped when it is given again.
 
     Args:
         policy: The word random or expert, the directory of a policy, a model's name on a hub,
-            sb3: and the file or run of a model of stable-baselines3, or recording: and the file of
-            episodes that a person played; several to compare.
+            api: and a model's name behind an OpenAI-compatible API, sb3: and the file or run of a
+            model of stable-baselines3, or recording: and the file of episodes that a person played;
+            several to compare.
         env: Environment id, such as gym_cards/NumberLine-v0; several to compare.
         episodes: Episodes of each policy in each environment.
         seed: Of the episodes, of sampling and of random moves.
@@ -44,7 +50,8 @@ class EvalConfig(LoadOptions):
         env_kwargs: Keyword arguments of the environments, as JSON.
         regret: Measure how much each action gives away to optimal play, in environments that know
             it; in the points games that takes up to a tenth of a second a step.
-        temperature: At which models reply; by default as they were trained, and 0 is greedy.
+        temperature: At which models reply; by default as they were trained, or as the API does;
+            0 is greedy.
         top_k: How many of the likeliest tokens models may write, 0 for all; by default as they
             were trained.
         top_p: Of those, the fewest likeliest that together hold this probability may be written;
@@ -79,6 +86,12 @@ class EvalConfig(LoadOptions):
         """Refuses an evaluation of nothing."""
         if not self.policy or not self.env:
             raise ValueError("expected at least one --policy and one --env")
+        ApiOptions.__post_init__(self)
+        if self.top_k is not None and any(name.startswith(API) for name in self.policy):
+            raise ValueError(
+                "top_k is not a part of the API: leave it out, or, where the server knows it, give "
+                """--api-extra '{"top_k": 50}'"""
+            )
         check_least(self, 1, "episodes", "num_envs")
 
 
@@ -92,7 +105,7 @@ def run_eval(config: EvalConfig) -> None:
     from vlm_agent.plots import check_picture_file, save_comparison
 
     for name in config.policy:
-        check_player(name)
+        check_player(name, config)
     for env in config.env:
         make_env(env, **config.env_kwargs).close()
     if config.plot is not None:
@@ -103,6 +116,7 @@ def run_eval(config: EvalConfig) -> None:
     if config.json is not None and progress_file(config.json).is_file():
         print(f"{progress_file(config.json)} is there: going on with what is the same call")
     evaluations: list[Evaluation] = []
+    asked: dict[str, ApiModel] = {}
     try:
         for evaluation in compare(
             {name: entrant(name, config) for name in config.policy},
@@ -113,20 +127,33 @@ def run_eval(config: EvalConfig) -> None:
             env_kwargs=config.env_kwargs,
             regret=config.regret,
             json=config.json,
-            watch=_watch(config),
+            watch=_watch(config, asked),
         ):
             evaluations.append(evaluation)
     finally:
         if evaluations:
             print(text_table(evaluations))
+        for name, model in asked.items():
+            print(f"{name}: {_spent(model)}")
     if config.markdown is not None:
         Path(config.markdown).write_text(markdown_table(evaluations), encoding="utf-8")
     if config.plot is not None:
         save_comparison(evaluations, config.plot)
 
 
-def _watch(config: EvalConfig) -> Any:
-    """A progress bar for each evaluation, and its recorder."""
+def _spent(model: ApiModel) -> str:
+    """What this call asked of an API, as a line."""
+    spent = model.spending
+    cost = model.price(spent.prompt_tokens, spent.reply_tokens)
+    return (
+        f"{spent.requests} requests, {spent.retries} of them after failures, and {spent.cached} "
+        f"replies from the cache; {spent.prompt_tokens} tokens of prompts, {spent.reply_tokens} of "
+        f"replies{'' if cost is None else f', cost {cost:.4g}'}"
+    )
+
+
+def _watch(config: EvalConfig, asked: dict[str, ApiModel]) -> Any:
+    """A progress bar for each evaluation, and its recorder; notes which APIs are asked."""
 
     @contextmanager
     def watch(
@@ -136,6 +163,8 @@ def _watch(config: EvalConfig) -> Any:
             tqdm(total=config.episodes, initial=over, desc=f"{name} {env}") as progress,
             record_evaluation(config, policy, name, env) as recorder,
         ):
+            if name.startswith(API):
+                asked[name] = cast("ApiModel", policy)
 
             def count(step: Step) -> None:
                 if recorder is not None:
@@ -157,7 +186,8 @@ def entrant(name: str, config: EvalConfig) -> PolicyLike | Lazy:
     elif name.startswith(RECORDING):
         identity["files"] = fingerprint(name.removeprefix(RECORDING))
     else:
-        options = (*asdict(LoadOptions()), "temperature", "top_k", "top_p")
+        kind = ApiOptions if name.startswith(API) else LoadOptions
+        options = (*(each.name for each in fields(kind)), "temperature", "top_k", "top_p")
         identity.update({key: getattr(config, key) for key in options})
         if Path(name).is_dir():
             identity["files"] = fingerprint(name)
@@ -166,8 +196,12 @@ def entrant(name: str, config: EvalConfig) -> PolicyLike | Lazy:
     )
 
 
-def check_player(name: str) -> None:
+def check_player(name: str, options: Any) -> None:
     """Refuses names of players that cannot be, before anything is loaded or played.
+
+    Args:
+        name: As `EvalConfig.policy` explains.
+        options: How it is read or asked.
 
     Raises:
         OSError: If there is no such directory or file.
@@ -179,13 +213,16 @@ def check_player(name: str) -> None:
     if name.startswith(RECORDING):
         RecordedPlayer(name.removeprefix(RECORDING))
         return
+    if name.startswith(API):
+        load_player(name, options, None)
+        return
     if name in ("random", "expert"):
         return
     if "/" not in name and not Path(name).exists():
         raise FileNotFoundError(
             f"no policy {name!r}: expected random, expert, a directory that "
-            "`vlm-agent sft` or `vlm-agent ppo` wrote, ORGANISATION/MODEL of a hub, sb3:PATH "
-            "of a baseline, or recording:FILE of episodes that a person played"
+            "`vlm-agent sft` or `vlm-agent ppo` wrote, ORGANISATION/MODEL of a hub, api:MODEL "
+            "behind an API, sb3:PATH of a baseline, or recording:FILE of a person's episodes"
         )
     from vlm_agent.models import check_name
 
@@ -194,7 +231,7 @@ def check_player(name: str) -> None:
 
 def load_player(
     name: str,
-    options: LoadOptions,
+    options: Any,
     temperature: float | None,
     top_k: int | None = None,
     top_p: float | None = None,
@@ -203,7 +240,8 @@ def load_player(
 
     Args:
         name: As `EvalConfig.policy` explains.
-        options: How a model is read.
+        options: How a model is read, `LoadOptions`, or asked, `ApiOptions`; if it is not of the
+            kind that the name needs, the defaults count.
         temperature: Of sampling; here and below, by default as saved.
         top_k: How many of the likeliest tokens may be written.
         top_p: The probability that they may hold together.
@@ -215,6 +253,11 @@ def load_player(
         return name
     if name.startswith(RECORDING):
         return RecordedPlayer(name.removeprefix(RECORDING))
+    if name.startswith(API):
+        from vlm_agent.api_model import ApiModel
+
+        asked = options if isinstance(options, ApiOptions) else None
+        return ApiModel(name.removeprefix(API), asked, temperature=temperature, top_p=top_p)
     if name.startswith(SB3):
         try:
             from baselines.player import SB3Player

@@ -1,0 +1,116 @@
+"""A proxy before a server of the chat-completions API, which fails as such servers do."""
+
+import json
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+SLOW = 1.5  # seconds, more than the tests wait
+
+
+class Faults:
+    """What goes wrong: of each request to come, the name of its fault, or `None`.
+
+    Attributes:
+        coming: Faults of the next requests; when none is left, all goes well.
+        always: The fault of all requests after those.
+        seen: The bodies of all requests.
+        keys: What was sent to authorise them.
+    """
+
+    def __init__(self):
+        self.coming = []
+        self.always = None
+        self.seen = []
+        self.keys = set()
+        self.lock = threading.Lock()
+
+    def next(self, body, key):
+        with self.lock:
+            self.seen.append(json.loads(body))
+            self.keys.add(key)
+            return self.coming.pop(0) if self.coming else self.always
+
+
+@contextmanager
+def faulty(upstream):
+    """Yields the proxy's base URL and its faults."""
+    faults = Faults()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            key = self.headers["Authorization"]
+            fault = faults.next(body, key)
+            if fault is None:
+                return self.forward(body)
+            # As some servers do, they tell the key back.
+            told = {"error": {"message": f"wrong: {key}", "type": "x", "code": None}}
+            if isinstance(fault, tuple):
+                status, headers, code = fault
+                told["error"]["code"] = code
+                return self.answer(status, json.dumps(told).encode(), headers)
+            return getattr(self, fault)(body)
+
+        def forward(self, body):
+            request = urllib.request.Request(f"{upstream}/chat/completions", body)
+            try:
+                with urllib.request.urlopen(request, timeout=60) as response:
+                    return self.answer(response.status, response.read())
+            except urllib.error.HTTPError as error:
+                return self.answer(error.code, error.read())
+
+        def slow(self, body):
+            time.sleep(SLOW)
+            self.close_connection = True
+
+        def cut_off(self, body):
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b'{"id": "x", "choi')
+            self.wfile.flush()
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
+
+        def not_json(self, body):
+            self.answer(200, b"<html>busy</html>")
+
+        def nonsense(self, body):
+            self.answer(200, b'{"choices": [], "hello": [1]}')
+
+        def other_text(self, body):
+            self.answer(200, b"busy", {"Content-Type": "text/plain"})
+
+        def numbers(self, body):
+            self.answer(200, b'{"choices": [{"message": {"content": 7}}]}')
+
+        def nothing(self, body):
+            self.answer(200, b'{"choices": [{"message": {"content": null}}]}')
+
+        def answer(self, status, data, headers=None):
+            self.send_response(status)
+            given = {"Content-Type": "application/json", **(headers or {})}
+            for name, value in given.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/v1", faults
+        server.shutdown()
+        thread.join()
