@@ -5,10 +5,14 @@ TORCH ?= torch==2.13.0
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test test-slow lint docs clean
+.PHONY: demo compare test test-slow lint docs clean
 
 demo: $(INSTALLED)
 	$(BIN)/vlm-agent demo $(DEMO_OPTIONS)
+
+# docs/results.md; goes on where it was broken off.
+compare: $(INSTALLED)
+	$(BIN)/python benchmarks/compare.py $(COMPARE_OPTIONS)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
