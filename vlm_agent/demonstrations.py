@@ -45,10 +45,12 @@ class Demonstrator:
         seed: Of the episodes and of the random moves.
         env_kwargs: Keyword arguments of the environment.
         memory: How many steps of the episode observations remember.
+        shown_share: The share of moves, drawn at random, that are demonstrated; the others are
+            played alone. Fewer of the same episode make demonstrations, and batches, less alike.
 
     Raises:
         ProtocolError: If the environment has no expert.
-        ValueError: If `random_share` is not from 0 to 1.
+        ValueError: If `random_share` is not from 0 to 1, or `shown_share` not above 0 and up to 1.
     """
 
     def __init__(
@@ -61,9 +63,13 @@ class Demonstrator:
         seed: int = 0,
         env_kwargs: Mapping[str, Any] | None = None,
         memory: int = 0,
+        shown_share: float = 1.0,
     ) -> None:
         if not 0 <= random_share <= 1:
             raise ValueError(f"random_share {random_share}: expected a share from 0 to 1")
+        if not 0 < shown_share <= 1:
+            raise ValueError(f"shown_share {shown_share}: expected a share above 0, up to 1")
+        self.shown_share = shown_share
         self.random_share = random_share
         self.cot = cot
         self.memory = memory
@@ -108,6 +114,12 @@ class Demonstrator:
             env.close()
 
     def _demonstrate(self, index: int) -> Demonstration:
+        move = self._move(index)
+        while self.shown_share < 1 and self._rng.random() >= self.shown_share:
+            move = self._move(index)
+        return move
+
+    def _move(self, index: int) -> Demonstration:
         env, observation = self._envs[index], self._now[index]
         if self._rng.random() < self.random_share:
             action = int(self._rng.integers(len(observation.actions)))

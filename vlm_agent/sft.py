@@ -16,7 +16,7 @@ from transformers import get_cosine_with_min_lr_schedule_with_warmup
 
 from vlm_agent.demonstrations import Demonstration, Demonstrator
 from vlm_agent.model_options import ModelOptions
-from vlm_agent.options import JsonObject, check_least, check_not_negative, check_positive
+from vlm_agent.options import JsonObject, check_least, check_not_negative, check_positive, check_share
 from vlm_agent.policy import VLMPolicy
 from vlm_agent.prompts import build_prompt
 from vlm_agent.recordings import RecordedDemonstrator
@@ -44,6 +44,8 @@ class SFTConfig(ModelOptions):
         cot: Read out the state and reason before the action.
         memory: Steps of the episode, pictures and actions, that the prompt recalls.
         random_share: Share of the demonstrator's moves that are random, 0 to 1.
+        shown_share: Share of the demonstrator's moves that are learned from, 0 to 1; fewer of each
+            episode make demonstrations less alike, where many moves share a picture.
         demonstrations: File of episodes that a person played, instead of the expert's.
         successes_only: Leave out episodes of that file that were lost or broken off.
         samples: Demonstrations to learn from.
@@ -67,6 +69,7 @@ class SFTConfig(ModelOptions):
     cot: bool = True
     memory: int = 0
     random_share: float = 0.0
+    shown_share: float = 1.0
     demonstrations: str | None = None
     successes_only: bool = False
     samples: int = 4096
@@ -90,10 +93,13 @@ class SFTConfig(ModelOptions):
             raise ValueError(
                 "successes_only chooses among the episodes of --demonstrations: name it"
             )
-        if self.demonstrations is not None and (self.random_share or self.env_kwargs):
+        check_share(self, "shown_share")
+        check_positive(self, "shown_share")
+        own = self.random_share or self.env_kwargs or self.shown_share < 1
+        if self.demonstrations is not None and own:
             raise ValueError(
-                "recorded episodes hold their own moves and variants: leave out random_share and "
-                "env_kwargs, or demonstrations"
+                "recorded episodes hold their own moves and variants: leave out random_share, "
+                "shown_share and env_kwargs, or demonstrations"
             )
         changed = self.lora or self.load_in_4bit or self.gradient_checkpointing
         if self.model == "tiny" and (changed or self.dtype != "auto"):
@@ -168,6 +174,7 @@ def _demonstrator(config: SFTConfig) -> Demonstrator | RecordedDemonstrator:
         seed=config.seed,
         env_kwargs=config.env_kwargs,
         memory=config.memory,
+        shown_share=config.shown_share,
     )
 
 

@@ -96,3 +96,20 @@ def test_a_player_who_sees_no_more_is_learnt_from_where_there_is_one():
     (first, *_) = next(iter(demonstrator))
     demonstrator.close()
     assert json.loads(first.reply)["thoughts"] == "I saw it"
+
+
+def test_a_share_of_the_moves_is_shown():
+    """With a share of 0.1, a hand of Points24, solved in up to 10 moves, is seen about once."""
+    env = "gym_cards/Points24-v0"
+    kwargs = {"hands": "solvable"}
+    all_moves = demonstrate(8 * 30, env, num_envs=1, env_kwargs=kwargs)
+    few = demonstrate(8 * 30, env, num_envs=1, env_kwargs=kwargs, shown_share=0.1)
+    hands = [len({item.observation.state["cards"] for item in items}) for items in (all_moves, few)]
+    assert hands[0] < 8 * 30 / 6
+    assert hands[1] > 8 * 30 / 2
+    # Nothing is left out of the episodes themselves: every prefix of a formula is still shown.
+    lengths = {len(item.observation.state["current formula"]) for item in few}
+    assert {0, 1, 2, 3, 4} <= lengths
+    for wrong in (0, 1.5):
+        with pytest.raises(ValueError, match=f"shown_share {wrong}: expected a share above 0"):
+            Demonstrator(env, shown_share=wrong)
