@@ -12,12 +12,25 @@ from gym_cards.pictures.look import Colour
 from gym_cards.pictures.sprites import Frame, Glyph, Sprite, font_glyphs, paste
 
 
+# Left, top, right and bottom of a part of a frame.
+Box = tuple[int, int, int, int]
+_NOTHING: Box = (1 << 30, 1 << 30, 0, 0)
+
+
 class Word(NamedTuple):
-    """A word's inked part on its ground, and how far right of the pen and below the top it lies."""
+    """A word on its ground.
+
+    Attributes:
+        picture: The part that has ink.
+        right: How far right of the pen it lies.
+        down: How far below the top of the line it lies.
+        advance: How far the word moves the pen.
+    """
 
     picture: Frame
     right: int
     down: int
+    advance: int
 
 
 class Ink(NamedTuple):
@@ -65,17 +78,54 @@ def word(text: str, ink: Ink) -> Word:
     Raises:
         ValueError: If a character is not printable ASCII, or there is no such font.
     """
+    picture, reach = _line(text, ink)
+    advance = text_width(text, ink.font)
+    rows, columns = (picture != ink.ground).any(axis=2).nonzero()
+    if not rows.size:
+        return Word(picture[:0, :0], 0, 0, advance)
+    left, top = int(columns.min()), int(rows.min())
+    seen = picture[top : rows.max() + 1, left : columns.max() + 1]
+    return Word(seen.copy(), left - reach, top, advance)
+
+
+@functools.lru_cache(maxsize=1024)
+def number(digits: str, ink: Ink) -> Word:
+    """A number on plain ground, of the same size as every other one of as many digits.
+
+    Put in place of such a one it leaves nothing of it.
+
+    Raises:
+        ValueError: If a character is not printable ASCII, or there is no such font.
+    """
+    picture, reach = _line(digits, ink)
+    advance = text_width(digits, ink.font)
+    top, bottom, over = _room_of_digits(ink.font)
+    seen = picture[top:bottom, reach - over : reach + advance + over]
+    return Word(seen.copy(), -over, top, advance)
+
+
+def _line(text: str, ink: Ink) -> tuple[Frame, int]:
+    """A line of text on plain ground, and how far from its left edge the pen began."""
     # A glyph reaches beyond the pen's way by far less than the height of a line.
     reach = font_glyphs(ink.font)[" "].coverage.shape[0]
     width = text_width(text, ink.font) + 2 * reach
     picture = np.full((reach, width, 3), ink.ground, np.uint8)
     draw_text(picture, text, reach, 0, ink.font, ink.colour)
-    rows, columns = (picture != ink.ground).any(axis=2).nonzero()
-    if not rows.size:
-        return Word(picture[:0, :0], 0, 0)
-    left, top = int(columns.min()), int(rows.min())
-    seen = picture[top : rows.max() + 1, left : columns.max() + 1]
-    return Word(seen.copy(), left - reach, top)
+    return picture, reach
+
+
+@functools.lru_cache(maxsize=64)
+def _room_of_digits(font: str) -> tuple[int, int, int]:
+    """The rows of a line that have ink of digits, and how far digits reach beyond the pen's way."""
+    tops, bottoms, over = [], [], 0
+    for digit in "0123456789":
+        coverage, bearing, advance = font_glyphs(font)[digit]
+        rows, columns = coverage.nonzero()
+        tops.append(int(rows.min()))
+        bottoms.append(int(rows.max()) + 1)
+        left, right = bearing + int(columns.min()), bearing + int(columns.max()) + 1
+        over = max(over, -left, right - advance)
+    return min(tops), max(bottoms), over
 
 
 def put_word(frame: Frame, text: str, x: int, y: int, ink: Ink) -> None:
@@ -83,10 +133,14 @@ def put_word(frame: Frame, text: str, x: int, y: int, ink: Ink) -> None:
     _put(frame, word(text, ink), x, y)
 
 
-def _put(frame: Frame, drawn: Word, x: int, y: int) -> None:
-    picture, right, down = drawn
+def _put(frame: Frame, drawn: Word, x: int, y: int) -> Box:
+    """Puts a word and returns the part of the frame that it is in."""
+    picture, right, down, _ = drawn
     height, width, _ = picture.shape
-    frame[y + down : y + down + height, x + right : x + right + width] = picture
+    x += right
+    y += down
+    frame[y : y + height, x : x + width] = picture
+    return x, y, x + width, y + height
 
 
 class Way(NamedTuple):
@@ -139,10 +193,6 @@ def wrapped(words: Sequence[str], width: int, font: str) -> tuple[list[list[tupl
     return lines, widest
 
 
-# Left, top, right and bottom of a part of a frame in which nothing is.
-_NOTHING = (1 << 30, 1 << 30, 0, 0)
-
-
 class Paragraph:
     """Words written into a part of a frame that shows its ground alone; more may be added.
 
@@ -175,8 +225,6 @@ class Paragraph:
         self.top = min(way.top for way in self.ways)
         self._colour = colour
         self._ground = ground
-        # Words that were written before, in each way's font: how wide they are, and their pictures.
-        self._known: list[dict[str, tuple[int, Word]]] = [{} for _ in ways]
         self._start: tuple[str, ...] = ()
         self._start_end = 0
         self._words: list[str] = []
@@ -215,31 +263,45 @@ class Paragraph:
         Raises:
             ValueError: If not even the last way has room for it.
         """
-        known = self._known[self._way]
-        if text not in known:
-            known[text] = (text_width(text, self._ink.font), word(text, self._ink))
-        length, drawn = known[text]
+        drawn = word(text, self._ink)
         row, start = self._row, 0
         if self._words:
             start = self._end + self._space
-            if start + length > self.width:
+            if start + drawn.advance > self.width:
                 row, start = row + 1, 0
         self._words.append(text)
-        if row >= self._room or start + length > self.width:
+        if row >= self._room or start + drawn.advance > self.width:
             self._rewrite(frame)
             return
-        self._row, self._end = row, start + length
-        x, y = self.x + start, self._first + row * self._pitch
-        _put(frame, drawn, x, y)
-        height, width, _ = drawn.picture.shape
-        x, y = x + drawn.right, y + drawn.down
-        left, top, end, bottom = self._inked
+        self._row, self._end = row, start + drawn.advance
+        box = _put(frame, drawn, self.x + start, self._first + row * self._pitch)
+        before = self._inked
         self._inked = (
-            left if left < x else x,
-            top if top < y else y,
-            end if end > x + width else x + width,
-            bottom if bottom > y + height else y + height,
+            before[0] if before[0] < box[0] else box[0],
+            before[1] if before[1] < box[1] else box[1],
+            before[2] if before[2] > box[2] else box[2],
+            before[3] if before[3] > box[3] else box[3],
         )
+
+    def replace(self, frame: Frame, digits: str) -> None:
+        """Writes a number, in place of the one that was added before, if any.
+
+        Raises:
+            ValueError: If not even the last way has room for it.
+        """
+        drawn = number(digits, self._ink)
+        start = self._start_end + self._space if self._start else 0
+        end = start + drawn.advance
+        if self._way or self._row or end > self.width:
+            self.clear(frame)
+            self.add(frame, digits)
+            return
+        if end != self._end:
+            self.clear(frame)
+        self._words = [*self._start, digits]
+        self._end = end
+        # One of as many digits is covered.
+        self._inked = _put(frame, drawn, self.x + start, self._first)
 
     def _rewrite(self, frame: Frame) -> None:
         """Writes all words anew, in a way that has room for them."""

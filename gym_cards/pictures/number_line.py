@@ -47,16 +47,14 @@ class NumberLinePicture(Picture):
                 drawn = drawn_line.flag(self.look, self.ground, self._max_position, target)
                 self.frame[drawn[0] : drawn[0] + len(drawn[1])] = drawn[1]
             else:
-                self._target_text.clear(self.frame)
-                self._target_text.add(self.frame, str(target))
+                self._target_text.replace(self.frame, str(target))
         if current != self._current:
             self._current = current
             if self._display == "line":
                 drawn = drawn_line.arrow(self.look, self.ground, self._max_position, current)
                 self.frame[drawn[0] : drawn[0] + len(drawn[1])] = drawn[1]
             else:
-                self._current_text.clear(self.frame)
-                self._current_text.add(self.frame, str(current))
+                self._current_text.replace(self.frame, str(current))
 
     def _labelled(self, label: str, top: float, bottom: float) -> Paragraph:
         """A line for a number behind its label, or below it, and at last in smaller letters."""

@@ -16,24 +16,28 @@ def written(monkeypatch):
     from gym_cards.pictures import lettering
 
     words, inks = [], {}
-    word, put, rewrite = lettering.word, lettering._put, lettering.Paragraph._rewrite
+    put, rewrite = lettering._put, lettering.Paragraph._rewrite
 
-    def spy_word(text, ink):
-        drawn = word(text, ink)
-        inks[id(drawn)] = (drawn, text, ink.font)
-        return drawn
+    def spied(draw):
+        def spy(text, ink):
+            drawn = draw(text, ink)
+            inks[id(drawn)] = (drawn, text, ink.font)
+            return drawn
+
+        return spy
 
     def spy_put(frame, drawn, x, y):
         _, text, font = inks[id(drawn)]
         words.append((text, x, y, font))
-        put(frame, drawn, x, y)
+        return put(frame, drawn, x, y)
 
     def spy_rewrite(paragraph, frame):
         # All of the paragraph is written anew.
         words[:] = [one for one in words if one[2] < paragraph.top]
         rewrite(paragraph, frame)
 
-    monkeypatch.setattr(lettering, "word", spy_word)
+    for name in ("word", "number"):
+        monkeypatch.setattr(lettering, name, spied(getattr(lettering, name)))
     monkeypatch.setattr(lettering, "_put", spy_put)
     monkeypatch.setattr(lettering.Paragraph, "_rewrite", spy_rewrite)
     return words

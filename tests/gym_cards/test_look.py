@@ -155,7 +155,7 @@ def seen_words(frame, written, ink):
     """Makes sure that every word stands in the picture, whole, and returns their boxes."""
     boxes = []
     for text, x, y, font in written:
-        picture, right, down = word(text, Ink(font, ink, TABLE))
+        picture, right, down, _ = word(text, Ink(font, ink, TABLE))
         height, width, _ = picture.shape
         left, top = x + right, y + down
         if not picture.size:
