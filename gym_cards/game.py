@@ -193,6 +193,23 @@ class Game(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
         info["action_mask"] = self._action_mask()
         return info
 
+    @staticmethod
+    def infos(games: Sequence[Game[Any]]) -> dict[str, Any]:
+        """What `info` tells of games of one kind, key by key.
+
+        Returns:
+            A value for each game: in lists, for the state in a dictionary of lists, and for the
+            action mask in an array of shape (games, actions).
+        """
+        columns = columns_of([game._published_info() for game in games])
+        columns["state"] = columns_of([game._state() for game in games])
+        columns["given"] = [game.given for game in games]
+        columns["is_success"] = [game._return > 0 for game in games]
+        # Bytes are joined in a fraction of the time that arrays take.
+        masks = bytearray().join([game._action_mask() for game in games])
+        columns["action_mask"] = np.frombuffer(masks, np.int8).reshape(len(games), -1)
+        return columns
+
     def render(self) -> Frame | None:
         """The picture in the mode "rgb_array"; in the mode "human" it is shown in a window."""
         if self.render_mode is None:
@@ -374,6 +391,15 @@ class Game(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
     def __getstate__(self) -> dict[str, Any]:
         # A window belongs to its process; a copy of the game opens its own.
         return {**self.__dict__, "_window": None}
+
+
+def columns_of(infos: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Infos of some games, which all have the same keys, key by key."""
+    columns: dict[str, Any] = {}
+    for key, example in infos[0].items():
+        column = [info[key] for info in infos]
+        columns[key] = columns_of(column) if isinstance(example, dict) else column
+    return columns
 
 
 @functools.cache

@@ -14,7 +14,7 @@ from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
 from numpy.typing import NDArray
 
 from gym_cards.blackjack import BlackjackEnv
-from gym_cards.game import Game, check_flag, check_integer
+from gym_cards.game import Game, check_flag, check_integer, columns_of
 from gym_cards.number_line import NumberLineEnv
 from gym_cards.points import EZPointsEnv, Points24Env
 
@@ -154,8 +154,8 @@ class VectorGame(VectorEnv[Any, NDArray[np.int64], Any]):
             self._elapsed[index] = 0
             self._finished[index] = False
         self._begun[chosen] = True
-        infos = [self.envs[index].info() for index in chosen]
-        return self._observations(), _batch_infos(infos, chosen, self.num_envs)
+        columns = Game.infos([self.envs[index] for index in chosen])
+        return self._observations(), _batch_infos(columns, chosen, self.num_envs)
 
     def step(
         self, actions: NDArray[np.int64] | Sequence[int]
@@ -178,7 +178,6 @@ class VectorGame(VectorEnv[Any, NDArray[np.int64], Any]):
         rewards = [0.0] * self.num_envs
         terminations = [False] * self.num_envs
         truncations = [False] * self.num_envs
-        infos: list[dict[str, Any]] = []
         last: dict[int, tuple[Any, dict[str, Any]]] = {}
         limit, elapsed, finished = self.max_episode_steps, self._elapsed, self._finished
         next_step = self.autoreset_mode == AutoresetMode.NEXT_STEP
@@ -188,7 +187,6 @@ class VectorGame(VectorEnv[Any, NDArray[np.int64], Any]):
                 game.begin()
                 elapsed[index] = 0
                 finished[index] = False
-                infos.append(game.info())
                 continue
             reward, terminated, truncated = game.advance_by(chosen[index])
             elapsed[index] += 1
@@ -203,13 +201,11 @@ class VectorGame(VectorEnv[Any, NDArray[np.int64], Any]):
                     elapsed[index] = 0
                 else:
                     finished[index] = True
-            infos.append(game.info())
-        batch = _batch_infos(infos, range(self.num_envs), self.num_envs)
+        batch = _batch_infos(Game.infos(self.envs), range(self.num_envs), self.num_envs)
         if last:
             ended = list(last)
-            batch["final_info"] = _batch_infos(
-                [info for _, info in last.values()], ended, self.num_envs
-            )
+            final = columns_of([info for _, info in last.values()])
+            batch["final_info"] = _batch_infos(final, ended, self.num_envs)
             batch["final_obs"] = np.full(self.num_envs, None, object)
             for index in ended:
                 batch["final_obs"][index] = last[index][0]
@@ -397,35 +393,35 @@ def _mask(indices: Iterable[int], num_envs: int) -> Bools:
 
 
 def _batch_infos(
-    infos: Sequence[Mapping[str, Any]], indices: Sequence[int], num_envs: int
+    columns: Mapping[str, Any], indices: Sequence[int], num_envs: int
 ) -> dict[str, Any]:
-    """Infos of some games, which all have the same keys, as arrays with masks."""
-    if not infos:
-        return {}
+    """The infos of some games, given key by key, as arrays with masks."""
     everywhere = len(indices) == num_envs
     mask = np.ones(num_envs, np.bool_) if everywhere else _mask(indices, num_envs)
     batch: dict[str, Any] = {}
-    for key, example in infos[0].items():
-        column = [info[key] for info in infos]
-        batch[key] = _batch_values(column, example, indices, num_envs, everywhere)
+    for key, column in columns.items():
+        if isinstance(column, dict):
+            batch[key] = _batch_infos(column, indices, num_envs)
+        else:
+            values = _as_array(column)
+            batch[key] = values if everywhere else _spread(values, indices, num_envs)
         batch[f"_{key}"] = mask.copy()
     return batch
 
 
-def _batch_values(
-    column: list[Any], example: Any, indices: Sequence[int], num_envs: int, everywhere: bool
-) -> Any:
-    if isinstance(example, dict):
-        return _batch_infos(column, indices, num_envs)
+def _as_array(column: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:
+    if isinstance(column, np.ndarray):
+        return column
+    example = column[0]
     if isinstance(example, np.ndarray):
-        values = np.concatenate(column).reshape(len(column), *example.shape)
-    elif isinstance(example, (bool, int, float)):
-        values = np.array(column, dtype=type(example))
-    else:
-        values = np.fromiter(column, dtype=object, count=len(column))
-    if everywhere:
-        return values
-    # As Gymnasium does it: None where there is no object, zeros where there is no number.
+        return np.stack(column)
+    if isinstance(example, (bool, int, float)):
+        return np.array(column, dtype=type(example))
+    return np.fromiter(column, dtype=object, count=len(column))
+
+
+def _spread(values: NDArray[Any], indices: Sequence[int], num_envs: int) -> NDArray[Any]:
+    """Values of some games among those that Gymnasium puts for the others: None or zeros."""
     array = np.zeros((num_envs, *values.shape[1:]), values.dtype)
     if values.dtype == object:
         array[...] = None
