@@ -43,14 +43,18 @@ def rate(work: Callable[[int], int], count: int) -> float:
     return done / (time.perf_counter() - start)
 
 
-def copying(frames: int) -> Callable[[int], int]:
-    """Copies of one frame, or of a batch of frames."""
-    shape = (300, 300, 3) if frames == 1 else (frames, 300, 300, 3)
-    frame = np.zeros(shape, np.uint8)
+def copying(name: str, frames: int) -> Callable[[int], int]:
+    """Copies of a frame of the game, or of a batch of frames.
+
+    They are real ones: an array of zeros has no memory of its own before it is written to, so that
+    copying it reads none.
+    """
+    batch, _ = gym.make_vec(f"gym_cards/{name}-v0", num_envs=frames).reset(seed=0)
+    shown = batch[0] if frames == 1 else batch
 
     def work(count: int) -> int:
         for _ in range(-(-count // frames)):
-            frame.copy()
+            shown.copy()
         return -(-count // frames) * frames
 
     return work
@@ -175,10 +179,10 @@ def measure(names: tuple[str, ...], repeats: int, budget: float) -> dict[str, di
     table: dict[str, dict[str, float]] = {}
     for name in names:
         works = {
-            "frame_copies": copying(1),
+            "frame_copies": copying(name, 1),
             "single": single(name),
             "plain": plain(name),
-            "batch_copies": copying(NUM_ENVS),
+            "batch_copies": copying(name, NUM_ENVS),
             "vector": batched(name),
             "vector_nocopy": batched(name, copy=False),
             "sync": synchronous(name),
@@ -203,7 +207,7 @@ def growth(name: str, budget: float) -> list[tuple[int, float, float]]:
     """Number of environments, steps/s and batch copies/s, as the number grows."""
     rows = []
     for num_envs in GROWTH:
-        work, copies = batched(name, num_envs), copying(num_envs)
+        work, copies = batched(name, num_envs), copying(name, num_envs)
         work(num_envs)
         count = max(num_envs, int(budget * rate(work, 2 * num_envs)))
         pairs = [(rate(work, count), rate(copies, count)) for _ in range(3)]
