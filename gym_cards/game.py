@@ -190,7 +190,7 @@ class Game(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
         info["state"] = self._state()
         info["given"] = self.given
         info["is_success"] = self._return > 0
-        info["action_mask"] = self._action_mask()
+        info["action_mask"] = self._action_mask().copy()
         return info
 
     @staticmethod
@@ -369,8 +369,8 @@ class Game(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
         """The keys that the published environment's infos have."""
 
     def _action_mask(self) -> NDArray[np.int8]:
-        """1 for every action that the rules do not refuse now."""
-        return _nothing_refused(len(self.action_names)).copy()
+        """1 for every action that the rules do not refuse now; whoever hands it out copies it."""
+        return _nothing_refused(len(self.action_names))
 
     def _require_start(self) -> None:
         """Makes sure that there is a state to speak of."""

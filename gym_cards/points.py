@@ -308,7 +308,7 @@ class PointsEnv(Game[Frame]):
         }
 
     def _action_mask(self) -> NDArray[np.int8]:
-        return self._mask.copy()
+        return self._mask
 
 
 class EZPointsEnv(PointsEnv):

@@ -143,6 +143,19 @@ def _put(frame: Frame, drawn: Word, x: int, y: int) -> Box:
     return x, y, x + width, y + height
 
 
+def _around(one: Box, other: Box) -> Box:
+    """The smallest box around two."""
+    # Twice as fast as `min` and `max`.
+    left, top, right, bottom = one
+    x, y, end, floor = other
+    return (
+        left if left < x else x,
+        top if top < y else y,
+        right if right > end else end,
+        bottom if bottom > floor else floor,
+    )
+
+
 class Way(NamedTuple):
     """One way of writing a text.
 
@@ -269,19 +282,14 @@ class Paragraph:
             start = self._end + self._space
             if start + drawn.advance > self.width:
                 row, start = row + 1, 0
+        end = start + drawn.advance
         self._words.append(text)
-        if row >= self._room or start + drawn.advance > self.width:
+        if row >= self._room or end > self.width:
             self._rewrite(frame)
             return
-        self._row, self._end = row, start + drawn.advance
+        self._row, self._end = row, end
         box = _put(frame, drawn, self.x + start, self._first + row * self._pitch)
-        before = self._inked
-        self._inked = (
-            before[0] if before[0] < box[0] else box[0],
-            before[1] if before[1] < box[1] else box[1],
-            before[2] if before[2] > box[2] else box[2],
-            before[3] if before[3] > box[3] else box[3],
-        )
+        self._inked = _around(self._inked, box)
 
     def replace(self, frame: Frame, digits: str) -> None:
         """Writes a number, in place of the one that was added before, if any.

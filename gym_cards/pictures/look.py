@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import math
 import re
 from collections.abc import Mapping
@@ -106,7 +107,7 @@ class Look:
                 raise TypeError(f"unexpected keyword argument {name!r}: {hint}")
         return cls(**options)
 
-    @property
+    @functools.cached_property
     def jitters(self) -> bool:
         """Whether cards leave their places."""
         return self.position_jitter > 0 or self.rotation_jitter > 0
