@@ -206,7 +206,7 @@ class Game(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
         columns["given"] = [game.given for game in games]
         columns["is_success"] = [game._return > 0 for game in games]
         # Bytes are joined in a fraction of the time that arrays take.
-        masks = bytearray().join([game._action_mask() for game in games])
+        masks = bytearray().join([game._action_mask().data for game in games])
         columns["action_mask"] = np.frombuffer(masks, np.int8).reshape(len(games), -1)
         return columns
 
@@ -404,4 +404,6 @@ def columns_of(infos: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 @functools.cache
 def _nothing_refused(actions: int) -> NDArray[np.int8]:
-    return np.ones(actions, np.int8)
+    mask = np.ones(actions, np.int8)
+    mask.flags.writeable = False
+    return mask

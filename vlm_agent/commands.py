@@ -202,12 +202,12 @@ def _train(
     words: Sequence[str],
     config: type[Config],
     train: Callable[[Config], Any],
-    resume: Callable[[str], Any],
+    resume: Callable[..., Any],
 ) -> None:
     """Starts a training, or goes on with one, and says where it is saved or how it goes on."""
     from vlm_agent.checkpoints import holds_checkpoint, run_of
 
-    place = _place_to_resume(command, words)
+    place, trusted = _place_to_resume(command, words)
     options: Any = _parse_with_files(config, command, words) if place is None else None
     directory = Path(options.out) if place is None else run_of(place)
     quiet_transformers()
@@ -215,7 +215,7 @@ def _train(
         if place is None:
             train(options)
         else:
-            resume(place)
+            resume(place, trust_remote_code=trusted)
     except (KeyboardInterrupt, OSError):
         if holds_checkpoint(directory):
             print(f"\ngo on with: vlm-agent {command} --resume {directory}", file=sys.stderr)
@@ -223,8 +223,8 @@ def _train(
     print(f"saved in {directory}")
 
 
-def _place_to_resume(command: str, words: Sequence[str]) -> str | None:
-    """What `--resume` names, which takes no other options beside it.
+def _place_to_resume(command: str, words: Sequence[str]) -> tuple[str | None, bool]:
+    """What `--resume` names, and whether `--trust-remote-code` stands beside it.
 
     Raises:
         ValueError: If there are others.
@@ -233,16 +233,17 @@ def _place_to_resume(command: str, words: Sequence[str]) -> str | None:
         prog=f"vlm-agent {command}", add_help=False, allow_abbrev=False
     )
     finder.add_argument("--resume", metavar="DIR")
+    finder.add_argument("--trust-remote-code", action="store_true")
     found, rest = finder.parse_known_args(list(words))
     if found.resume is None or {"-h", "--help"} & set(rest):
-        return None
+        return None, False
     if rest:
         raise ValueError(
             f"{' '.join(rest)} beside --resume: a run goes on with the options that it began with, "
             "which its run.json holds. Leave that out; to train with other options, start another "
             f"run with --model {found.resume}"
         )
-    return str(found.resume)
+    return str(found.resume), bool(found.trust_remote_code)
 
 
 def _parse(config: type[Config], command: str, words: Sequence[str]) -> Config:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ from typing import Any
 import torch
 from huggingface_hub import snapshot_download
 from transformers import AutoModelForImageTextToText
+from transformers.utils import SAFE_WEIGHTS_INDEX_NAME
+from transformers.utils.hub import cached_file
 from transformers.utils.peft_utils import find_adapter_config_file
 
 from vlm_agent import lora
 from vlm_agent.model_options import LoadOptions, ModelOptions
-from vlm_agent.processors import holds_processor, load_processor
+from vlm_agent.processors import holds_processor, load_processor, of_untrusted_code
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,7 @@ def _read_weights(name: str, options: LoadOptions, dtype: str) -> Any:
     if find_adapter_config_file(name) is not None:
         # It would be read without the checks of `lora.load_adapter`.
         raise ValueError(f"{name} is an adapter itself: merge it, and name the merged model")
+    _check_index(name)
     if options.load_in_4bit and dtype == "auto":
         dtype = "bfloat16"
     arguments: dict[str, Any] = {
@@ -133,12 +137,9 @@ def _read_weights(name: str, options: LoadOptions, dtype: str) -> Any:
     try:
         model: Any = AutoModelForImageTextToText.from_pretrained(name, **arguments)
     except ValueError as error:
-        if "trust_remote_code" not in str(error):
+        if (refused := of_untrusted_code(error, name)) is None:
             raise
-        raise ValueError(
-            f"{name} brings Python code of its own, which was not run: add --trust-remote-code if "
-            "you trust its authors"
-        ) from error
+        raise refused from error
     if not options.load_in_4bit:
         return model.to(device)
     for module in model.modules():
@@ -146,6 +147,23 @@ def _read_weights(name: str, options: LoadOptions, dtype: str) -> Any:
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False
     return model
+
+
+def _check_index(name: str) -> None:
+    """Makes sure that what lists the files of a model's weights names no pickle.
+
+    Raises:
+        ValueError: If it does; transformers alone would read it.
+    """
+    index = cached_file(name, SAFE_WEIGHTS_INDEX_NAME, _raise_exceptions_for_missing_entries=False)
+    if index is None:
+        return
+    listed = json.loads(Path(index).read_text(encoding="utf-8")).get("weight_map", {})
+    if wrong := sorted({file for file in listed.values() if not file.endswith(".safetensors")}):
+        raise ValueError(
+            f"{name}: {SAFE_WEIGHTS_INDEX_NAME} names {wrong[0]}: expected safetensors alone, "
+            "since no pickled weights are read; save the model anew with safetensors"
+        )
 
 
 def _four_bits(dtype: torch.dtype) -> Any:

@@ -60,7 +60,7 @@ def train_ppo(config: PPOConfig) -> VLMPolicy:
     return _run(config, policy, None, processes)
 
 
-def resume_ppo(place: str | Path) -> VLMPolicy:
+def resume_ppo(place: str | Path, *, trust_remote_code: bool = False) -> VLMPolicy:
     """Goes on with a training that was interrupted, with the options that it began with.
 
     On the CPU, what comes of it is what would have come without the interruption, to the last bit.
@@ -69,6 +69,7 @@ def resume_ppo(place: str | Path) -> VLMPolicy:
     Args:
         place: Directory of the run, for its newest checkpoint, or the folder of a checkpoint; those
             after it are removed then.
+        trust_remote_code: Whether the code that comes with its model may be run.
 
     Raises:
         FileNotFoundError: If there is no such directory.
@@ -77,7 +78,7 @@ def resume_ppo(place: str | Path) -> VLMPolicy:
         OSError: If something cannot be written.
     """
     processes = Processes()
-    saved = read_saved(place, "ppo", PPOConfig)
+    saved = read_saved(place, "ppo", PPOConfig, trust_remote_code=trust_remote_code)
     return _run(saved.config, saved.policy(), saved, processes)
 
 

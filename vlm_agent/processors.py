@@ -30,6 +30,7 @@ def load_processor(name: str, config: Any, *, trust_remote_code: bool = False) -
 
     Raises:
         ImportError: If a package is missing that the processor needs for pictures.
+        ValueError: If it brings code of its own, and that is not to be trusted.
     """
     try:
         return AutoProcessor.from_pretrained(name, trust_remote_code=trust_remote_code)
@@ -38,7 +39,7 @@ def load_processor(name: str, config: Any, *, trust_remote_code: bool = False) -
         if kind is None or _VIDEO not in kind.get_attributes():
             raise _explained(error, name) from error
     try:
-        return image_only(kind).from_pretrained(name)
+        return image_only(kind).from_pretrained(name, trust_remote_code=trust_remote_code)
     except ImportError as error:
         raise _explained(error, name) from error
 
@@ -88,8 +89,20 @@ class _ImagesOnly(_Mixin):  # type: ignore[misc]
         return list(parts)
 
 
+def of_untrusted_code(error: Exception, name: str) -> ValueError | None:
+    """What to say where an error of transformers is that code would have to be run."""
+    if "trust_remote_code" not in str(error):
+        return None
+    return ValueError(
+        f"{name} brings Python code of its own, which was not run: add --trust-remote-code if you "
+        "trust its authors"
+    )
+
+
 def _explained(error: Exception, name: str) -> Exception:
-    """An import error as one line that says what to install; any other error as it is."""
+    """An error as one line that says what to do about it, where that is known."""
+    if (refused := of_untrusted_code(error, name)) is not None:
+        return refused
     if isinstance(error, ImportError):
         for package in ("torchvision", "num2words", "sentencepiece"):
             if package in str(error).lower():

@@ -17,9 +17,16 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from tqdm import tqdm
 
-from vlm_agent.checkpoints import Checkpoint, drop_after, find_checkpoint, write_checkpoint
+from vlm_agent.checkpoints import (
+    Checkpoint,
+    CheckpointError,
+    drop_after,
+    find_checkpoint,
+    write_checkpoint,
+)
 from vlm_agent.configuration import load_config
 from vlm_agent.model_options import ModelOptions
 from vlm_agent.policy import VLMPolicy
@@ -71,7 +78,9 @@ class Saved(Generic[Config]):
         return policy
 
 
-def read_saved(place: str | Path, kind: Kind, config: type[Config]) -> Saved[Config]:
+def read_saved(
+    place: str | Path, kind: Kind, config: type[Config], *, trust_remote_code: bool = False
+) -> Saved[Config]:
     """Reads a checkpoint, and sets the number of threads that it was computed with.
 
     Sums come out differently, in the last digits, with another number of threads.
@@ -80,16 +89,23 @@ def read_saved(place: str | Path, kind: Kind, config: type[Config]) -> Saved[Con
         place: Directory of a run, for its newest checkpoint, or the folder of a checkpoint.
         kind: What is trained by.
         config: The class of its options.
+        trust_remote_code: Whether the code that comes with its model may be run.
 
     Raises:
         FileNotFoundError: If there is no such directory.
         CheckpointError: If there is no whole checkpoint.
-        ValueError: If the run's options were changed.
+        ValueError: If the run's options were changed, or its model brings code that is not trusted.
     """
     checkpoint = find_checkpoint(place, kind)
     _check_options(checkpoint)
     options = load_config(config, checkpoint.path / CONFIG_FILE, kind, out=str(checkpoint.run))
-    state = read_tree(checkpoint.path, _STATE)
+    if options.trust_remote_code and not trust_remote_code:
+        # A file that lies with the model must not decide whether its code is run.
+        raise ValueError(
+            f"{checkpoint.run} was trained with --trust-remote-code: add it beside --resume if you "
+            "still trust the authors of its model"
+        )
+    state = _read_state(checkpoint)
     torch.set_num_threads(state["threads"])
     if state["torch"] != torch.__version__:
         warnings.warn(
@@ -239,6 +255,13 @@ class Saver:
             "torch": torch.__version__,
         }
         write_tree(state, folder, _STATE)
+
+
+def _read_state(checkpoint: Checkpoint) -> dict[str, Any]:
+    try:
+        return dict(read_tree(checkpoint.path, _STATE))
+    except (SafetensorError, ValueError, LookupError, TypeError) as error:
+        raise CheckpointError(f"{checkpoint.path} cannot be read: {error}") from error
 
 
 def _check_options(checkpoint: Checkpoint) -> None:

@@ -16,7 +16,13 @@ from transformers import get_cosine_with_min_lr_schedule_with_warmup
 
 from vlm_agent.demonstrations import Demonstration, Demonstrator
 from vlm_agent.model_options import ModelOptions
-from vlm_agent.options import JsonObject, check_least, check_not_negative, check_positive, check_share
+from vlm_agent.options import (
+    JsonObject,
+    check_least,
+    check_not_negative,
+    check_positive,
+    check_share,
+)
 from vlm_agent.policy import VLMPolicy
 from vlm_agent.prompts import build_prompt
 from vlm_agent.recordings import RecordedDemonstrator
@@ -134,7 +140,7 @@ def train_sft(config: SFTConfig) -> VLMPolicy:
     return policy
 
 
-def resume_sft(place: str | Path) -> VLMPolicy:
+def resume_sft(place: str | Path, *, trust_remote_code: bool = False) -> VLMPolicy:
     """Goes on with a training that was interrupted, with the options that it began with.
 
     Arguments, errors and what is promised are those of `resume_ppo`.
@@ -142,7 +148,7 @@ def resume_sft(place: str | Path) -> VLMPolicy:
     Raises:
         RecordingError: If the file of recorded episodes was changed.
     """
-    saved = read_saved(place, "sft", SFTConfig)
+    saved = read_saved(place, "sft", SFTConfig, trust_remote_code=trust_remote_code)
     config = saved.config
     demonstrator = _demonstrator(config)
     try:

@@ -11,7 +11,6 @@ import numpy as np
 from gym_cards.pictures.look import Colour
 from gym_cards.pictures.sprites import Frame, Glyph, Sprite, font_glyphs, paste
 
-
 # Left, top, right and bottom of a part of a frame.
 Box = tuple[int, int, int, int]
 _NOTHING: Box = (1 << 30, 1 << 30, 0, 0)

@@ -19,7 +19,9 @@ from gym_cards.cards import DECK, Card
 from gym_cards.pictures import sprites
 from gym_cards.pictures.base import TABLE
 from gym_cards.pictures.blackjack import BlackjackPicture, blackjack_layout
-from gym_cards.pictures.look import WHITE
+from gym_cards.pictures.lettering import Ink, number
+from gym_cards.pictures.look import WHITE, Look
+from gym_cards.pictures.number_line import NumberLinePicture
 from gym_cards.pictures.points import PointsPicture
 
 HASHES = Path(__file__).with_name("frame_hashes.json")
@@ -196,6 +198,33 @@ def test_nothing_is_left_of_the_formula_before():
             for token in formula:
                 picture.append(token)
             assert (picture.frame == rendering.points(hand, formula, inline=inline)).all()
+
+
+@pytest.mark.parametrize(("size", "scale"), [(300, 1.0), (300, 2.0), (64, 0.5), (150, 1.5)])
+def test_nothing_is_left_of_the_numbers_before(size, scale):
+    look = Look(size=size, font_scale=scale)
+    picture = NumberLinePicture(look)
+    numbers = [*range(10), 10, 88, 71, 7, 10**12, 11, 10**20, 10**9, 123456, 654321, 1, 0]
+    for target, current in itertools.pairwise(numbers):
+        picture.show(target, current)
+        assert (picture.frame == rendering.number_line(target, current, look=look)).all()
+
+
+@pytest.mark.parametrize("font", [*FONTS, "bold-5", "bold-23"])
+def test_numbers_of_as_many_digits_cover_one_another(font):
+    ink = Ink(font, WHITE, TABLE)
+    for digits in ("0", "00"):
+        pictures = [number(str(i).zfill(len(digits)), ink) for i in range(10 ** len(digits))]
+        assert len({(one.picture.shape, one[1:]) for one in pictures}) == 1
+        for i, one in enumerate(pictures):
+            # Nothing of it lies outside of its box.
+            drawn = np.full((99, 99, 3), TABLE, np.uint8)
+            rendering.draw_text(drawn, str(i).zfill(len(digits)), 20, 5, font, WHITE)
+            height, width, _ = one.picture.shape
+            top, left = 5 + one.down, 20 + one.right
+            expected = np.full_like(drawn, TABLE)
+            expected[top : top + height, left : left + width] = one.picture
+            assert (drawn == expected).all()
 
 
 def test_a_hand_too_large_is_an_error():

@@ -208,6 +208,20 @@ def test_the_last_observation_is_not_overwritten_by_the_new_episode():
     assert all(np.array_equal(final, last) for final in infos["final_obs"])
 
 
+@few
+def test_what_is_handed_out_may_be_changed(env_id, kwargs):
+    envs, other = (make_vec(env_id, 2, **kwargs) for _ in range(2))
+    other.reset(seed=0)
+    _, infos = envs.reset(seed=0)
+    for _ in range(6):
+        infos["action_mask"][:] = 0
+        for key in set(infos) & {"Cards", "Numbers", "Formula", "Player Card", "Dealer Card"}:
+            for values in infos[key]:
+                values.clear()
+        infos, expected = (one.step(np.zeros(2, np.int64))[4] for one in (envs, other))
+        assert_same_form(infos, expected)
+
+
 def test_rendering():
     envs = make_vec("Blackjack", 2, render_mode="rgb_array")
     observations, _ = envs.reset(seed=0)
