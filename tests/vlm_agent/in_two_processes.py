@@ -1,6 +1,6 @@
-"""Started by Accelerate in several processes, and in one: trains, and tells what came of it.
+"""Runs trainings, one after the other; Accelerate starts it in several processes.
 
-Usage: accelerate launch … in_two_processes.py FOLDER OPTIONS-AS-JSON
+Usage: in_two_processes.py TRAININGS-AS-JSON
 """
 
 import json
@@ -12,12 +12,13 @@ from vlm_agent.ppo_config import PPOConfig
 from vlm_agent.ppo_training import resume_ppo, train_ppo
 
 
-def main(options):
+def main(trainings):
     torch.set_num_threads(1)
-    if resumed := options.pop("resume", None):
-        resume_ppo(resumed)
-    else:
-        train_ppo(PPOConfig(**options))
+    for options in trainings:
+        if "resume" in options:
+            resume_ppo(options["resume"])
+        else:
+            train_ppo(PPOConfig(**options))
 
 
 if __name__ == "__main__":
