@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         print(f"vlm-agent: {error.name} is not installed; run: {_INSTALL}", file=sys.stderr)
         return 1
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError, MemoryError) as error:
         # These say what was given and what to do, which a traceback would bury.
         if os.environ.get("VLM_AGENT_TRACEBACK"):
             raise

@@ -29,8 +29,6 @@ class ReplyWriter:
             of the batch they are and how many tokens each has written; returns the tokens and
             their log-probabilities, each of shape (rows,).
         end_tokens: Ids that close a reply.
-        wait: Asked before every token whether anyone has still to write: in processes that hold
-            one model together (FSDP, ZeRO-3), all have to take part in every pass of each.
 
     Attributes:
         tokens: What was written, a list a row; what follows a closing token is of no use.
@@ -41,11 +39,9 @@ class ReplyWriter:
         self,
         choose: Choose,
         end_tokens: Sequence[int],
-        wait: Callable[[bool], bool] | None = None,
     ) -> None:
         self._choose = choose
         self._end_tokens = end_tokens
-        self._wait = wait
         self.tokens: list[list[int]] = []
         self.log_probs: list[list[float]] = []
 
@@ -80,12 +76,11 @@ class ReplyWriter:
             chosen.append((rows, tokens, log_probs))
             writing &= ~torch.isin(tokens, end_tokens)
             left = int(writing.sum())
-            if not (self._wait(left > 0) if self._wait is not None else left):
+            if not left:
                 break
             input_ids = torch.cat([input_ids, tokens[:, None]], dim=1)
             if left <= (1 - _SHARE_WORTH_DROPPING) * len(rows):
-                # Where others are still writing, one reply goes on for the sake of their passes.
-                stays = writing.nonzero()[:, 0] if left else rows.new_zeros(1)
+                stays = writing.nonzero()[:, 0]
                 if _select(model_kwargs, stays, len(rows)):
                     rows, writing, input_ids = rows[stays], writing[stays], input_ids[stays]
         self._collect(batch, chosen)

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 from torch.nn.utils.rnn import pad_sequence
 
-from vlm_agent.batches import Batch, action_tokens, deal, make_batch, micro_batches
+from vlm_agent.batches import Batch, action_tokens, deal, even_parts, make_batch, micro_batches
 from vlm_agent.corrections import Corrections, thought_loss
 from vlm_agent.groups import GroupRollout
 from vlm_agent.objectives import (
@@ -230,16 +230,12 @@ class PPO:
         """Steps for one forward pass each, and whether they count.
 
         A process without a step in a minibatch takes part all the same, with one that does not
-        count; where processes hold the weights together, each makes as many passes as the others.
+        count.
         """
         config = self.config
         lengths = [self._lengths[row] for row in rows]
         parts = micro_batches(lengths, config.micro_batch_size, config.micro_batch_tokens)
-        passes = [([rows[index] for index in part], True) for part in parts] or [([0], False)]
-        if self._processes.are_sharded:
-            most = max(self._processes.gather(len(passes)))
-            passes += [(passes[-1][0], False)] * (most - len(passes))
-        return passes
+        return [([rows[index] for index in part], True) for part in parts] or [([0], False)]
 
     def _imitate(self, rows: Sequence[int], size: int) -> float:
         """Adds the gradient of imitating as many corrected thoughts as there are steps.
@@ -248,16 +244,12 @@ class PPO:
         """
         corrected = self.corrections.sample(max(len(rows), 1))
         share = len(rows) / size / len(corrected)
-        passes = -(-len(corrected) // self.config.micro_batch_size)
-        if self._processes.are_sharded:
-            passes = max(self._processes.gather(passes))
-        parts = np.array_split(range(len(corrected)), min(passes, len(corrected)))
-        chosen = [*parts, *[parts[-1]] * (passes - len(parts))]
+        parts = even_parts(range(len(corrected)), self.config.micro_batch_size)
         total = 0.0
-        for number, part in enumerate(chosen, start=1):
-            with self._processes.accumulating(self._module, last=number == len(chosen)):
+        for number, part in enumerate(parts, start=1):
+            with self._processes.accumulating(self._module, last=number == len(parts)):
                 loss = thought_loss(self._module, self.policy, [corrected[i] for i in part]).sum()
-                loss = share * loss if number <= len(parts) else 0.0 * loss
+                loss = share * loss
                 self._processes.backward(self.config.imitation_coef * loss)
             total += loss.item()
         return total
@@ -334,9 +326,8 @@ class PPO:
 
     def _standardise(self, batch: Batch) -> None:
         states: list[Tensor] = []
-        for part, counts in self._passes(range(len(batch))):
-            found = self.policy.states([batch.observations[row] for row in part])
-            states += found.cpu() if counts else []
+        for part, _ in self._passes(range(len(batch))):
+            states += self.policy.states([batch.observations[row] for row in part]).cpu()
         every = [each for found in self._processes.gather(states) for each in found]
         self.policy.value_head.standardise(torch.stack(every).to(self.policy.device))
 
@@ -354,13 +345,12 @@ class PPO:
         """
         rows: dict[int, Tensor] = {}
         gap = 0.0
-        for part, counts in self._passes(range(len(batch))):
+        for part, _ in self._passes(range(len(batch))):
             steps = batch.select(part)
             terms, weights = self._terms(steps, self._score(steps))
-            if counts:
-                apart = (terms - steps.log_probs[:, : terms.shape[1]]).abs()
-                gap += mean_over_tokens(apart, weights).sum().item()
-                rows.update(zip(part, terms, strict=True))
+            apart = (terms - steps.log_probs[:, : terms.shape[1]]).abs()
+            gap += mean_over_tokens(apart, weights).sum().item()
+            rows.update(zip(part, terms, strict=True))
         batch.log_probs = pad_sequence([rows[i] for i in range(len(rows))], batch_first=True)
         found = self._processes.sum({"gap": gap, "steps": len(batch)})
         return found["gap"] / found["steps"]

@@ -210,8 +210,6 @@ def _collect(
     processes: Processes,
 ) -> Rollout | GroupRollout:
     advice = "lower --num-envs, --max-new-tokens or --memory, or add --dtype bfloat16"
-    with (
-        processes.whole(policy),
-        advising(f"replying to {config.num_envs // processes.count} environments at once", advice),
-    ):
+    at_once = config.num_envs // processes.count
+    with advising(f"replying to {at_once} environments at once", advice):
         return collector.collect(policy, config.rollout_steps)

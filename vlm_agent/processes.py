@@ -1,7 +1,7 @@
 """Training in several processes: what they share out, and what they have to agree on.
 
-All of it is Accelerate's: `accelerate launch` starts the processes and says how they hold the
-model together (DDP, FSDP, DeepSpeed). In a process that was started by itself nothing of it runs.
+All of it is Accelerate's: `accelerate launch` starts the processes, each of which holds the whole
+model (DDP). In a process that was started by itself nothing of it runs.
 """
 
 from __future__ import annotations
@@ -9,20 +9,17 @@ from __future__ import annotations
 import contextlib
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.fsdp import FSDPModule, register_fsdp_forward_method
 
 from vlm_agent.policy import VLMPolicy
 from vlm_agent.steps import clip_grad_norm
 
 T = TypeVar("T")
-# What is called of a policy beside its `forward`.
-_ACTING = ("act", "values", "states")
 
 
 class Processes:
@@ -31,6 +28,9 @@ class Processes:
     Attributes:
         count: How many there are.
         rank: The number of this one, from 0.
+
+    Raises:
+        ValueError: If Accelerate was configured for what is not done here.
     """
 
     def __init__(self) -> None:
@@ -42,11 +42,6 @@ class Processes:
     def is_main(self) -> bool:
         """Whether this is the process that logs and saves."""
         return self.rank == 0
-
-    @property
-    def are_sharded(self) -> bool:
-        """Whether each holds a part of the weights, so that all have to compute at once."""
-        return self._accelerator is not None and self._accelerator.distributed_type.value == "FSDP"
 
     def share(self, number: int, name: str) -> int:
         """What each process gets of a number of things.
@@ -70,39 +65,14 @@ class Processes:
     def prepare(
         self, policy: VLMPolicy, optimizer: torch.optim.Optimizer
     ) -> tuple[nn.Module, torch.optim.Optimizer]:
-        """What trains the policy in all processes: a module to call, and its optimiser.
-
-        Raises:
-            ValueError: If Accelerate was configured for what is not done here.
-        """
+        """What trains the policy in all processes: a module to call, and its optimiser."""
         if self._accelerator is None:
             return policy, optimizer
         with warnings.catch_warnings():
             # Torch renames the option that Accelerate passes on.
             warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
             module, optimizer = self._accelerator.prepare(policy, optimizer)
-        if isinstance(module, FSDPModule):
-            for name in _ACTING:
-                register_fsdp_forward_method(cast(nn.Module, module), name)
         return module, optimizer
-
-    @contextmanager
-    def whole(self, policy: VLMPolicy) -> Iterator[None]:
-        """Inside, each process holds all weights, and computes by itself.
-
-        In rollouts each writes replies of lengths of its own: weights that have to be gathered at
-        every token would make all wait for the longest.
-        """
-        shards = [module for module in policy.modules() if isinstance(module, FSDPModule)]
-        for shard in shards:
-            shard.set_reshard_after_forward(False, recurse=False)
-            shard.unshard()
-        try:
-            yield
-        finally:
-            for shard in shards:
-                shard.set_reshard_after_forward(True, recurse=False)
-                shard.reshard()
 
     def accumulating(self, module: nn.Module, *, last: bool) -> AbstractContextManager[Any]:
         """Inside, gradients add up in each process; those of all are put together in the last."""
@@ -122,20 +92,7 @@ class Processes:
         """Clips gradients to a norm, and gives the one that they had."""
         if self._accelerator is None:
             return clip_grad_norm(parameters, max_norm)
-        norm = self._accelerator.clip_grad_norm_(list(parameters), max_norm)
-        return float(getattr(norm, "full_tensor", lambda: norm)())
-
-    def weights(self, policy: VLMPolicy) -> dict[str, Tensor] | None:
-        """All weights, on the CPU, where each process holds a part of them; else `None`.
-
-        Every process has to ask; those that do not save get an empty dictionary.
-        """
-        if not self.are_sharded:
-            return None
-        from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
-
-        options = StateDictOptions(full_state_dict=True, cpu_offload=True)
-        return cast(dict[str, Tensor], get_model_state_dict(policy, options=options))
+        return float(self._accelerator.clip_grad_norm_(list(parameters), max_norm))
 
     # ----- what is agreed on ------------------------------------------------------------------
 
@@ -178,6 +135,16 @@ def _accelerator() -> Any:
             "be scored in another number format than they were sampled in: set it to 'no', and "
             "choose the format by --dtype"
         )
+    for name, variable in (
+        ("FSDP", "ACCELERATE_USE_FSDP"),
+        ("DeepSpeed", "ACCELERATE_USE_DEEPSPEED"),
+    ):
+        if os.environ.get(variable, "false").lower() == "true":
+            raise ValueError(
+                f"Accelerate is configured for {name}, with which nothing is trained here yet: use "
+                "DDP (`accelerate launch --multi_gpu`), and --lora or --load-in-4bit where the "
+                "model is too large for one GPU"
+            )
     # Without a critic the value head has no gradient; buffers are the same everywhere.
     ddp = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
     return Accelerator(kwargs_handlers=[ddp])

@@ -24,6 +24,7 @@ from vlm_agent.options import (
     check_share,
 )
 from vlm_agent.policy import VLMPolicy
+from vlm_agent.processes import Processes
 from vlm_agent.prompts import build_prompt
 from vlm_agent.recordings import RecordedDemonstrator
 from vlm_agent.resume import Saved, Saver, Stateful, read_saved
@@ -126,6 +127,8 @@ def train_sft(config: SFTConfig) -> VLMPolicy:
         RecordingError: If the recorded episodes cannot be played again.
         OSError: If something cannot be written.
     """
+    if Processes().count > 1:
+        raise ValueError("fine-tuning runs in one process: start it without `accelerate launch`")
     check_free(config.out, overwrite=config.overwrite)
     if config.learning_rate is None:
         config = replace(config, learning_rate=2e-3 if config.model == "tiny" else 2e-5)

@@ -133,6 +133,14 @@ def test_what_cannot_be_shared_out_is_refused(monkeypatch):
         processes.share(3, "num_envs")
 
 
+@pytest.mark.parametrize("name", ["FSDP", "DeepSpeed"])
+def test_sharded_weights_are_refused(monkeypatch, name):
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
+    monkeypatch.setenv(f"ACCELERATE_USE_{name.upper()}", "true")
+    with pytest.raises(ValueError, match=f"configured for {name}.*--multi_gpu"):
+        Processes()
+
+
 def test_another_number_format_is_refused(monkeypatch):
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
     with pytest.raises(ValueError, match="mixed_precision: bf16.*--dtype"):
