@@ -41,8 +41,8 @@ from vlm_agent.evaluate import Evaluation, evaluate
 from vlm_agent.json_lines import read_json_lines
 from vlm_agent.plots import save_comparison
 from vlm_agent.policy import VLMPolicy
-from vlm_agent.ppo import resume_ppo, train_ppo
 from vlm_agent.ppo_config import PPOConfig
+from vlm_agent.ppo_training import resume_ppo, train_ppo
 from vlm_agent.report import ReportConfig, write_report
 from vlm_agent.sft import SFTConfig, resume_sft, train_sft
 from vlm_agent.trajectories import record_evaluation

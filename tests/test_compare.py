@@ -1,5 +1,6 @@
 """The comparison of all players, cut down to a few steps: what it writes, and that it goes on."""
 
+import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -8,8 +9,13 @@ import pytest
 
 from vlm_agent.trajectories import read_trajectories
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-import compare
+# By its file: beside it lies `alfworld.py`, which must not be taken for the package.
+_SPEC = importlib.util.spec_from_file_location(
+    "compare", Path(__file__).parents[1] / "benchmarks" / "compare.py"
+)
+compare = importlib.util.module_from_spec(_SPEC)
+sys.modules["compare"] = compare
+_SPEC.loader.exec_module(compare)
 
 QUICK = ["--quick", "--games", "NumberLine", "--out"]
 

@@ -12,7 +12,7 @@ from vlm_agent.cli import main
 from vlm_agent.lora import add_adapter
 from vlm_agent.model_options import LoadOptions, ModelOptions
 from vlm_agent.policy import VLMPolicy
-from vlm_agent.ppo import resume_ppo, train_ppo
+from vlm_agent.ppo_training import resume_ppo, train_ppo
 
 REFUSED = "brings Python code of its own, which was not run: add --trust-remote-code"
 
