@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
+from gymnasium.error import DependencyNotInstalled
+
 from gym_cards.alfworld.dataset import LAYOUT, write_game
 from gym_cards.alfworld.engine import Engine
 from gym_cards.alfworld.floor_plans import SPLITS
@@ -35,7 +37,10 @@ def main(words: Sequence[str] | None = None) -> None:
     options = parser.parse_args(words)
     if options.games < 1 or options.first_seed < 0:
         parser.error("expected --games of at least 1 and --first-seed of at least 0")
-    engine = Engine()
+    try:
+        engine = Engine()
+    except DependencyNotInstalled as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
     try:
         _write(options, engine)
     finally:

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from gym_cards.alfworld import dataset, games, ids
+from gym_cards.alfworld import dataset, games, ids, packages
 from gym_cards.alfworld.engine import Engine
 from gym_cards.alfworld.floor_plans import SPLITS, contents_allowed, floor_plan, scenes
 from gym_cards.alfworld.games import TASK_TYPES, TREATMENTS
@@ -162,8 +162,6 @@ def test_ids_and_names():
 
 
 def test_names_are_those_of_alfworld():
-    from gym_cards.alfworld import packages
-
     game = games.generate("train", "pick_and_place_simple", 0)
     spelt = [ids.spell(t.identity).lower() for t in (*game.things, *game.plan.furniture)]
 
@@ -178,8 +176,6 @@ def test_names_are_those_of_alfworld():
 
 
 def test_a_written_data_set_is_read_by_alfworld(tmp_path, capsys):
-    from gym_cards.alfworld import packages
-
     write_games(["--out", str(tmp_path), "--games", "1", "--splits", "train", "valid_unseen"])
     environment = packages.load("alfworld.agents.environment.alfred_tw_env").AlfredTWEnv
     folder = tmp_path / dataset.LAYOUT
@@ -201,6 +197,16 @@ def test_a_written_data_set_is_read_by_alfworld(tmp_path, capsys):
     assert path.parent == folder / "train" / game.name
     assert dataset.read_game(path) == dataset.files_of(game)
     assert json.loads(path.read_text())["solvable"] is True
+
+
+def test_without_alfworld_the_command_tells_the_install_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "fast_downward", None)
+    packages.load.cache_clear()
+    with pytest.raises(SystemExit) as stopped:
+        write_games(["--out", str(tmp_path)])
+    packages.load.cache_clear()
+    assert stopped.value.code == 1
+    assert 'run `pip install "gym-cards[alfworld]"`' in capsys.readouterr().err
 
 
 def test_what_alfworld_skips_is_skipped(tmp_path):
