@@ -4,8 +4,8 @@
     python benchmarks/environments.py --json environments.json
 
 Machines differ, so what counts are ratios within one run: steps/s of each environment with random
-actions, resets included, divided by the frames/s at which the same process copies a frame (a batch
-of frames for the vector environments). The repeats of all measurements are interleaved, and medians
+actions, resets included, divided by the rate at which the same process copies its frame (its batch
+of frames for the vector environments). Seconds are those of computing. The repeats of all measurements are interleaved, and medians
 are reported. The plain way decodes the card faces' files, resizes them and draws a fresh frame at
 every step. Memory is measured in fresh processes.
 """
@@ -37,10 +37,14 @@ FONT = Path(__file__).resolve().parents[1] / "assets" / "fonts" / "DejaVuSans.tt
 
 
 def rate(work: Callable[[int], int], count: int) -> float:
-    """Units of work a second; the work does at least `count` and says how many."""
-    start = time.perf_counter()
+    """Units of work a second of computing; the work does at least `count` and says how many.
+
+    It takes one thread and waits for nothing, so that computing is what a machine with nothing else
+    to do takes. What others do at the same time still takes their part of the caches.
+    """
+    start = time.process_time()
     done = work(count)
-    return done / (time.perf_counter() - start)
+    return done / (time.process_time() - start)
 
 
 def copying(name: str, frames: int) -> Callable[[int], int]:
