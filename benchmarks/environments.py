@@ -5,9 +5,9 @@
 
 Machines differ, so what counts are ratios within one run: steps/s of each environment with random
 actions, resets included, divided by the rate at which the same process copies its frame (its batch
-of frames for the vector environments). Seconds are those of computing. The repeats of all measurements are interleaved, and medians
-are reported. The plain way decodes the card faces' files, resizes them and draws a fresh frame at
-every step. Memory is measured in fresh processes.
+of frames for the vector environments). Seconds are those of computing. The repeats of all
+measurements are interleaved, and medians are reported. The plain way decodes the card faces' files,
+resizes them and draws a fresh frame at every step. Memory is measured in fresh processes.
 """
 
 from __future__ import annotations
