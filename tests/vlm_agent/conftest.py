@@ -1,5 +1,6 @@
 import itertools
 import shutil
+import signal
 
 import numpy as np
 import pytest
@@ -21,6 +22,14 @@ BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
 collect_ignore = [] if BROWSER else ["test_report_browser.py"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible():
+    """Ctrl-C as in a terminal: a shell's background jobs, and what they start, ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")
