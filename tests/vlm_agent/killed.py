@@ -4,6 +4,7 @@ import hashlib
 import json
 import multiprocessing
 import shutil
+import signal
 import time
 from pathlib import Path
 
@@ -61,34 +62,43 @@ def _resume(place):
     resume_ppo(place)
 
 
-def run(target, *arguments, kill_after=None):
-    """Runs a training; gives whether it was killed, and how many seconds it took."""
+def run(target, *arguments, kill=None):
+    """Runs a training; gives whether it was killed, and how many seconds it took.
+
+    To be killed, it is told what has to be true first, and how many seconds later.
+    """
     process = _CONTEXT.Process(target=target, args=arguments)
     started = time.monotonic()
     process.start()
-    process.join(kill_after)
-    if killed := process.exitcode is None:
+    if kill is not None:
+        reached, seconds = kill
+        while process.exitcode is None and not reached():
+            time.sleep(0.002)
+        process.join(seconds)
         process.kill()
-        process.join()
+    process.join()
+    killed = process.exitcode == -signal.SIGKILL
     assert killed or process.exitcode == 0, f"exit status {process.exitcode}"
     return killed, time.monotonic() - started
 
 
-def train(options, threads=1, kill_after=None):
-    return run(_train, options, threads, kill_after=kill_after)
+def train(options, threads=1, kill=None):
+    return run(_train, options, threads, kill=kill)
 
 
-def resume(options, kill_after=None):
-    return run(_resume, options.out, kill_after=kill_after)
+def resume(options, kill=None):
+    return run(_resume, options.out, kill=kill)
 
 
-def has_checkpoint(options):
-    return any(Path(options.out, CHECKPOINTS).glob("step-?????????"))
+def progress(options):
+    """The step of the newest checkpoint, 0 without one."""
+    found = Path(options.out, CHECKPOINTS).glob("step-?????????")
+    return max((int(path.name.removeprefix("step-")) for path in found), default=0)
 
 
 def finish(options, threads=1):
     """Brings a killed run to its end, from its start where it was killed before a checkpoint."""
-    if has_checkpoint(options):
+    if progress(options):
         resume(options)
     else:
         shutil.rmtree(options.out, ignore_errors=True)

@@ -33,7 +33,8 @@ def model(make_policy, tmp_path, mark, monkeypatch):
     make_policy().save(directory)
     (directory / "own.py").write_text(
         f"open({str(mark)!r}, 'w').close()\n"
-        "from transformers import *\n"
+        "from transformers import CLIPImageProcessor, LlavaConfig, LlavaProcessor\n"
+        "from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast\n"
         "class OwnProcessor(LlavaProcessor): pass\n"
         "class OwnTokenizer(PreTrainedTokenizerFast): pass\n"
         "class OwnImages(CLIPImageProcessor): pass\n"
