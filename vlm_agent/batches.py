@@ -132,7 +132,8 @@ def even_parts(indices: Sequence[int], size: int) -> list[list[int]]:
 
     A remainder by itself would make an optimiser step as large as any other out of a few steps.
     """
-    return [part.tolist() for part in np.array_split(indices, -(-len(indices) // size))]
+    parts = -(-len(indices) // size)
+    return [part.tolist() for part in np.array_split(indices, parts)] if parts else []
 
 
 def deal(owners: Sequence[Hashable], size: int, rng: np.random.Generator) -> list[list[int]]:

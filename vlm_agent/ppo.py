@@ -224,7 +224,9 @@ class PPO:
         losses = {key: sum(each[key] for each in found) for key in found[0]}
         if imitating:
             losses["imitation_loss"] = self._imitate(rows, size)
-        return self._processes.sum(losses), max(self._processes.gather(max(errors)))
+        every = self._processes.gather((losses, max(errors)))
+        totals = {key: sum(each[key] for each, _ in every) for key in losses}
+        return totals, max(error for _, error in every)
 
     def _passes(self, rows: Sequence[int]) -> list[tuple[list[int], bool]]:
         """Steps for one forward pass each, and whether they count.

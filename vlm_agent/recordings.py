@@ -66,9 +66,14 @@ def read_recordings(path: str | Path) -> list[Recording]:
     A line that is no JSON, as a crash leaves it when it cuts one short, is left out with a warning.
 
     Raises:
-        OSError: If there is no such file.
+        FileNotFoundError: If there is no such file.
         RecordingError: If a line is something else than an episode of this format.
     """
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f"no file {path}: expected the episodes that `python -m gym_cards.play GAME --record "
+            "FILE` keeps"
+        )
     return [_parse(value, f"{path}:{number}") for number, value in read_json_lines(path)]
 
 

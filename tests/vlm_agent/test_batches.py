@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from tests.vlm_agent.updates import config, updated
-from vlm_agent.batches import deal, micro_batches
+from tests.vlm_agent.updates import NUMBER_LINE, config, updated
+from vlm_agent.batches import deal, make_batch, micro_batches
 from vlm_agent.out_of_memory import NotEnoughMemoryError, advising
 from vlm_agent.policy import VLMPolicy
+from vlm_agent.ppo import PPO
+from vlm_agent.rollout import Collector
 
 
 def test_every_part_has_an_even_share_of_every_environment():
@@ -41,7 +43,7 @@ def test_micro_batches_by_hand():
     assert micro_batches(lengths, 4, most_tokens=60) == [[1], [3, 2], [0]]
     assert micro_batches(lengths, 1, most_tokens=60) == [[1], [3], [2], [0]]
     assert micro_batches([100], 4, most_tokens=60) == [[0]], "what cannot be cut goes by itself"
-    assert micro_batches([], 4, most_tokens=60) == []
+    assert micro_batches([], 4, most_tokens=60) == micro_batches([], 4) == []
 
 
 def test_tokens_of_a_forward_pass_are_bounded_and_the_update_is_the_same(
@@ -68,6 +70,22 @@ def test_tokens_of_a_forward_pass_are_bounded_and_the_update_is_the_same(
     torch.testing.assert_close(weights[0], weights[1], atol=1e-5, rtol=1e-4)
     with pytest.raises(ValueError, match="micro_batch_tokens=0"):
         config(tmp_path, micro_batch_tokens=0)
+
+
+def test_a_process_without_a_step_in_a_minibatch_changes_nothing(make_policy, tmp_path):
+    policy = make_policy(max_new_tokens=8)
+    settings = config(tmp_path, env=NUMBER_LINE)
+    rollout = Collector(NUMBER_LINE, 4).collect(policy, 3)
+    algorithm = PPO(policy, settings, total_steps=24)
+    algorithm.update(rollout)
+    batch = make_batch(rollout, settings, policy.device)
+    losses, _ = algorithm._gradient(batch, [], 8)
+    assert not any(losses.values())
+    gradients = [p.grad for p in policy.parameters() if p.grad is not None]
+    assert gradients, "it takes part all the same"
+    assert not any(gradient.any() for gradient in gradients)
+    losses, _ = algorithm._gradient(batch, [0, 1], 8)
+    assert losses["value_loss"] > 0
 
 
 def test_running_out_of_memory_says_what_to_lower(make_policy, tmp_path, monkeypatch):

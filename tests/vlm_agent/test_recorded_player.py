@@ -103,3 +103,8 @@ def test_mistakes_are_known_before_anything_is_played(words, message, capsys):
     error = capsys.readouterr().err
     assert message in error
     assert "it/s" not in error
+
+
+def test_a_file_that_is_not_there_is_a_clear_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no file .*none\.jsonl: expected .*--record FILE"):
+        RecordedPlayer(str(tmp_path / "none.jsonl"))
