@@ -27,10 +27,18 @@ from vlm_agent.task import (
 
 @dataclass(frozen=True)
 class Demonstration:
-    """A moment of an episode, and the reply that it should get."""
+    """A moment of an episode, and the reply that it should get.
+
+    Attributes:
+        observation: The moment.
+        reply: The reply.
+        learned_from: Offset in the reply, in characters, of what is to be learned; what comes
+            before is only to be gone on from.
+    """
 
     observation: Observation
     reply: str
+    learned_from: int = 0
 
 
 class Demonstrator:
@@ -142,6 +150,7 @@ def demonstration_state(demonstration: Demonstration) -> dict[str, Any]:
         "description": task.description,
         "action_names": task.action_names,
         "reply": demonstration.reply,
+        "learned_from": demonstration.learned_from,
     }
 
 
@@ -149,7 +158,8 @@ def demonstration_from(state: Mapping[str, Any]) -> Demonstration:
     """The demonstration that `demonstration_state` described."""
     names = state["action_names"]
     task = Task(state["description"], None if names is None else tuple(names))
-    return Demonstration(observation_from(state["observation"], task), state["reply"])
+    observation = observation_from(state["observation"], task)
+    return Demonstration(observation, state["reply"], state.get("learned_from", 0))
 
 
 def check_expert(env: gym.Env[Any, Any], otherwise: str) -> None:

@@ -128,9 +128,10 @@ class Encoder:
         if (begin := self.tokenizer.bos_token) and prompts[0].startswith(begin):
             # The chat template writes the token that begins a text, and the tokenizer would again.
             options["add_special_tokens"] = False
+        images = [[Image.fromarray(image) for image in o.images] for o in observations]
         inputs = self.processor(
             text=prompts,
-            images=[[Image.fromarray(image) for image in o.images] for o in observations],
+            images=images if any(images) else None,
             padding=True,
             padding_side="left",
             return_tensors="pt",

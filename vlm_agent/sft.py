@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
@@ -26,6 +27,7 @@ from vlm_agent.options import (
 from vlm_agent.policy import VLMPolicy
 from vlm_agent.processes import Processes
 from vlm_agent.prompts import build_prompt
+from vlm_agent.reading import ReadingProbe, caption, picture_embeddings, reasoning
 from vlm_agent.recordings import RecordedDemonstrator
 from vlm_agent.resume import Saved, Saver, Stateful, read_saved
 from vlm_agent.runs import Run, check_free, peak_memory
@@ -35,6 +37,8 @@ from vlm_agent.tiny import build_tiny
 
 _TEXTS = 2048
 """Of how many demonstrations, at most, the tiny model's tokenizer is made."""
+_PROBED = 512
+"""Of how many demonstrations a probe learns what there is to see."""
 
 
 @dataclass
@@ -55,7 +59,12 @@ class SFTConfig(ModelOptions):
             episode make demonstrations less alike, where many moves share a picture.
         demonstrations: File of episodes that a person played, instead of the expert's.
         successes_only: Leave out episodes of that file that were lost or broken off.
-        samples: Demonstrations to learn from.
+        caption_samples: Pictures to read out, without a prompt, before anything else.
+        reasoning_samples: Demonstrations to reason from what was read, without picture and prompt,
+            after that.
+        samples: Demonstrations to learn from, whole, after these.
+        probe_weight: Weight of the loss of a linear probe that reads pictures off their embeddings,
+            wherever there are pictures; 0 for none.
         batch_size: Demonstrations an optimiser step.
         micro_batch_size: Demonstrations a forward pass; lower it to save memory.
         learning_rate: Peak of a cosine; by default 2e-3 for tiny and 2e-5 for others.
@@ -79,7 +88,10 @@ class SFTConfig(ModelOptions):
     shown_share: float = 1.0
     demonstrations: str | None = None
     successes_only: bool = False
+    caption_samples: int = 0
+    reasoning_samples: int = 0
     samples: int = 4096
+    probe_weight: float = 0.0
     batch_size: int = 16
     micro_batch_size: int = 16
     learning_rate: float | None = None
@@ -94,7 +106,18 @@ class SFTConfig(ModelOptions):
         super().__post_init__()
         check_least(self, 1, "samples", "batch_size", "micro_batch_size")
         check_positive(self, "max_grad_norm", "learning_rate")
-        check_not_negative(self, "memory", "checkpoint_every")
+        check_not_negative(
+            self,
+            "memory",
+            "checkpoint_every",
+            "caption_samples",
+            "reasoning_samples",
+            "probe_weight",
+        )
+        if self.reasoning_samples and not self.cot:
+            raise ValueError(
+                "reasoning_samples are of replies with thoughts: leave them out, or out cot=False"
+            )
         check_least(self, 1, "keep_checkpoints")
         if self.demonstrations is None and self.successes_only:
             raise ValueError(
@@ -212,12 +235,17 @@ def _train(
     run: Run,
     saved: Saved[SFTConfig] | None,
 ) -> None:
-    steps = -(-config.samples // config.batch_size)
+    lessons = _Lessons(config)
+    probe = _probe(config, policy, demonstrator, saved)
     parameters = [p for p in policy.model.parameters() if p.requires_grad]
+    clipped = {"gradient_norm": parameters}
+    if probe is not None:
+        clipped["probe_gradient_norm"] = list(probe.linear.parameters())
     optimizer = torch.optim.AdamW(
-        parameters, lr=cast(float, config.learning_rate), weight_decay=0.0
+        itertools.chain(*clipped.values()), lr=cast(float, config.learning_rate), weight_decay=0.0
     )
-    stepper = Stepper({"gradient_norm": parameters}, config.max_grad_norm)
+    stepper = Stepper(clipped, config.max_grad_norm)
+    steps = lessons.steps
     schedule = get_cosine_with_min_lr_schedule_with_warmup(
         optimizer, num_warmup_steps=min(20, steps // 10), num_training_steps=steps, min_lr_rate=0.01
     )
@@ -227,6 +255,8 @@ def _train(
         "stepper": stepper,
         "schedule": schedule,
     }
+    if probe is not None:
+        parts["probe"] = probe
     saver = Saver(
         run, "sft", policy, parts, every=config.checkpoint_every, keep=config.keep_checkpoints
     )
@@ -240,12 +270,15 @@ def _train(
     ):
         for step, batch in enumerate(itertools.islice(demonstrator, steps - done), start=done + 1):
             started = time.perf_counter()
+            lesson, learned = lessons.of(step, batch)
             optimizer.zero_grad()
-            loss, tokens = accumulate(policy, batch, config.micro_batch_size)
-            norms = stepper.step(optimizer, {"loss": loss})
+            losses, tokens = accumulate(
+                policy, learned, config.micro_batch_size, probe, config.probe_weight
+            )
+            norms = stepper.step(optimizer, losses)
             seconds = time.perf_counter() - started
             metrics = {
-                "train/loss": loss if norms else None,
+                **{f"train/{name}": loss if norms else None for name, loss in losses.items()},
                 "train/gradient_norm": norms["gradient_norm"] if norms else None,
                 "train/skipped_steps": int(norms is None),
                 "train/learning_rate": schedule.get_last_lr()[0],
@@ -256,33 +289,113 @@ def _train(
             schedule.step()
             run.log(step * config.batch_size, metrics)
             progress.update(len(batch))
-            progress.set_postfix(loss=f"{loss:.3f}")
+            progress.set_postfix({"loss": f"{losses['loss']:.3f}", "of": lesson})
             saver.updated(step * config.batch_size, step, last=step == steps)
     policy.eval()
 
 
+class _Lessons:
+    """What is learned of the demonstrator's batches: captions, then reasoning, then all.
+
+    Attributes:
+        steps: Optimiser steps of all together.
+    """
+
+    def __init__(self, config: SFTConfig) -> None:
+        asked = {
+            "captions": config.caption_samples,
+            "reasoning": config.reasoning_samples,
+            "demonstrations": config.samples,
+        }
+        steps = {name: -(-samples // config.batch_size) for name, samples in asked.items()}
+        self._ends = dict(zip(steps, itertools.accumulate(steps.values()), strict=True))
+        self.steps = self._ends["demonstrations"]
+
+    def of(self, step: int, batch: list[Demonstration]) -> tuple[str, list[Demonstration]]:
+        """The name of the lesson of a step, counted from 1, and what its batch becomes."""
+        if step <= self._ends["captions"]:
+            return "captions", [caption(item) for item in batch]
+        if step <= self._ends["reasoning"]:
+            return "reasoning", [reasoning(item) for item in batch]
+        return "demonstrations", batch
+
+
+def _probe(
+    config: SFTConfig,
+    policy: VLMPolicy,
+    demonstrator: Demonstrator | RecordedDemonstrator,
+    saved: Saved[SFTConfig] | None,
+) -> ReadingProbe | None:
+    """The probe that is trained along: a fresh one for what pictures show, or the one saved."""
+    if not config.probe_weight:
+        return None
+    if saved is not None:
+        probe = ReadingProbe.of_state(saved.state["parts"]["probe"])
+        probe.linear.to(policy.device)
+        return probe
+    batches = -(-_PROBED // config.batch_size)
+    shown = itertools.chain.from_iterable(itertools.islice(demonstrator, batches))
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        return ReadingProbe.of(policy, list(shown))
+
+
 def accumulate(
-    policy: VLMPolicy, batch: Sequence[Demonstration], micro_batch_size: int
-) -> tuple[float, int]:
-    """Adds the gradient of a batch's loss, and gives the loss and the number of reply tokens.
+    policy: VLMPolicy,
+    batch: Sequence[Demonstration],
+    micro_batch_size: int,
+    probe: ReadingProbe | None = None,
+    probe_weight: float = 0.0,
+) -> tuple[dict[str, float], int]:
+    """Adds the gradient of a batch's losses.
 
     The loss is the mean negative log-probability of the tokens of the demonstrated replies, at
     temperature 1, whatever the size of the micro-batches that it is computed in.
+
+    Args:
+        policy: What learns.
+        batch: What from.
+        micro_batch_size: Demonstrations a forward pass.
+        probe: Reads the pictures, where there are any.
+        probe_weight: What its loss counts beside the other.
+
+    Returns:
+        The losses by name, without their weights, and the number of tokens that were learned.
     """
     replies = [policy.encode_reply(item.reply) for item in batch]
-    tokens = sum(len(reply) for reply in replies)
-    total = 0.0
+    tokens = sum(
+        len(reply) - _given(policy, item, reply) for item, reply in zip(batch, replies, strict=True)
+    )
+    probed = probe if batch[0].observation.images else None
+    losses = {"loss": 0.0} if probed is None else {"loss": 0.0, "probe_loss": 0.0}
     for start in range(0, len(batch), micro_batch_size):
         part = slice(start, start + micro_batch_size)
-        loss = reply_loss(policy, batch[part], replies[part]) / tokens
+        collecting: AbstractContextManager[list[list[Tensor]]] = (
+            nullcontext([]) if probed is None else picture_embeddings(policy)
+        )
+        with collecting as seen:
+            loss = reply_loss(policy, batch[part], replies[part]) / tokens
+        losses["loss"] += loss.item()
+        if probed is not None:
+            observations = [item.observation for item in batch[part]]
+            read = probed.loss(policy, seen[0], observations) * len(observations) / len(batch)
+            losses["probe_loss"] += read.item()
+            loss = loss + probe_weight * read
         loss.backward()
-        total += loss.item()
-    return total, tokens
+    return losses, tokens
 
 
 def reply_loss(
     policy: VLMPolicy, batch: Sequence[Demonstration], replies: Sequence[list[int]]
 ) -> Tensor:
-    """Summed negative log-probability of the tokens of the demonstrated replies."""
+    """Summed negative log-probability of the tokens of the demonstrated replies to be learned."""
     scores = policy.score([item.observation for item in batch], replies, temperature=1.0)
-    return -scores.log_probs.sum()
+    given = [_given(policy, item, reply) for item, reply in zip(batch, replies, strict=True)]
+    places = torch.arange(scores.log_probs.shape[1])
+    learned = (places >= torch.tensor(given)[:, None]).to(scores.log_probs.device)
+    return -(scores.log_probs * learned).sum()
+
+
+def _given(policy: VLMPolicy, item: Demonstration, reply: Sequence[int]) -> int:
+    """How many tokens of a reply come before what is to be learned of it."""
+    return policy.action_token(reply, item.learned_from) if item.learned_from else 0

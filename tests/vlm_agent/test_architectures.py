@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from tests.vlm_agent.architectures import ARCHITECTURES
+from vlm_agent.demonstrations import Demonstration
 from vlm_agent.model_options import ModelOptions
 from vlm_agent.parsing import parse
 from vlm_agent.policy import VLMPolicy
+from vlm_agent.reading import ReadingProbe, picture_embeddings
 from vlm_agent.settings import Settings
 from vlm_agent.task import Observation, Task
 
@@ -246,6 +248,28 @@ def test_a_frozen_vision_part_looks_at_a_picture_once(name):
         assert alone == pytest.approx(expected.values[1].item(), abs=1e-4)
     # Cross-attention to pictures is not told apart from them in Mllama, which looks again.
     assert len(calls) == (4 if name == "Mllama" else len(observations))
+
+
+@every
+def test_a_pictures_embeddings_are_what_the_vision_part_makes_of_it(name):
+    policy = make_policy(name)
+    batch = [dataclasses.replace(observation(n, n), state={"number": str(n)}) for n in (1, 2)]
+    with torch.no_grad(), picture_embeddings(policy) as seen:
+        policy.states(batch)
+        policy.states(batch[::-1])
+        if name == "Mllama":
+            assert not sum(len(rows) for rows in seen[0])
+            with pytest.raises(ValueError, match="probe_weight=0"):
+                ReadingProbe.of(policy, [Demonstration(shown, "") for shown in batch])
+            return
+        policy.states([observation(1, 3, earlier=1)])
+    first, second = seen[0]
+    assert len(first) == len(second) > 0
+    torch.testing.assert_close(seen[1], [second, first], atol=1e-4, rtol=1e-4)
+    if name != "LLaVA-OneVision":  # which looks at one picture closer than at several
+        # The current picture comes last.
+        torch.testing.assert_close(seen[2][0][len(first) :], first, atol=1e-4, rtol=1e-4)
+    assert (first - second).abs().max() > 1e-2
 
 
 @every

@@ -18,9 +18,12 @@ def test_accumulated_micro_batches_equal_one_batch(make_policy):
     found = []
     for size in (1, 4, 6):
         policy.zero_grad()
-        loss, tokens = accumulate(policy, batch, size)
+        losses, tokens = accumulate(policy, batch, size)
         found.append(
-            (loss, [p.grad.clone() for p in policy.model.parameters() if p.grad is not None])
+            (
+                losses["loss"],
+                [p.grad.clone() for p in policy.model.parameters() if p.grad is not None],
+            )
         )
         assert tokens == sum(len(policy.encode_reply(item.reply)) for item in batch)
     for loss, gradients in found[1:]:
