@@ -60,9 +60,9 @@ class SFTConfig(ModelOptions):
         demonstrations: File of episodes that a person played, instead of the expert's.
         successes_only: Leave out episodes of that file that were lost or broken off.
         caption_samples: Pictures to read out, without a prompt, before anything else.
-        reasoning_samples: Demonstrations to reason from what was read, without picture and prompt,
-            after that.
-        samples: Demonstrations to learn from, whole, after these.
+        reasoning_samples: Demonstrations without picture and prompt, dealt out between the others,
+            of which only thoughts and action are learned, from what was read.
+        samples: Demonstrations to learn from, whole.
         probe_weight: Weight of the loss of a linear probe that reads pictures off their embeddings,
             wherever there are pictures; 0 for none.
         batch_size: Demonstrations an optimiser step.
@@ -295,27 +295,27 @@ def _train(
 
 
 class _Lessons:
-    """What is learned of the demonstrator's batches: captions, then reasoning, then all.
+    """What is learned of the demonstrator's batches: captions first, then all the rest in turns.
+
+    Reasoning and whole demonstrations alternate, evenly, for one that comes long after the other
+    finds it forgotten.
 
     Attributes:
         steps: Optimiser steps of all together.
     """
 
     def __init__(self, config: SFTConfig) -> None:
-        asked = {
-            "captions": config.caption_samples,
-            "reasoning": config.reasoning_samples,
-            "demonstrations": config.samples,
-        }
-        steps = {name: -(-samples // config.batch_size) for name, samples in asked.items()}
-        self._ends = dict(zip(steps, itertools.accumulate(steps.values()), strict=True))
-        self.steps = self._ends["demonstrations"]
+        asked = (config.caption_samples, config.reasoning_samples, config.samples)
+        self._captions, reasoning, self._whole = (-(-each // config.batch_size) for each in asked)
+        self._rest = reasoning + self._whole
+        self.steps = self._captions + self._rest
 
     def of(self, step: int, batch: list[Demonstration]) -> tuple[str, list[Demonstration]]:
         """The name of the lesson of a step, counted from 1, and what its batch becomes."""
-        if step <= self._ends["captions"]:
+        place = step - self._captions
+        if place <= 0:
             return "captions", [caption(item) for item in batch]
-        if step <= self._ends["reasoning"]:
+        if place * self._whole // self._rest == (place - 1) * self._whole // self._rest:
             return "reasoning", [reasoning(item) for item in batch]
         return "demonstrations", batch
 

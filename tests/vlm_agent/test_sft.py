@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from vlm_agent.demonstrations import Demonstrator
-from vlm_agent.sft import SFTConfig, accumulate
+from vlm_agent.sft import SFTConfig, _Lessons, accumulate
 
 NUMBER_LINE = "gym_cards/NumberLine-v0"
 
@@ -46,3 +46,14 @@ def test_demonstrations_are_scored_by_the_whole_distribution(make_policy):
 def test_the_tiny_model_takes_no_options_that_it_would_not_heed(options):
     with pytest.raises(ValueError, match="built from nothing"):
         SFTConfig(env=NUMBER_LINE, out="out", **options)
+
+
+def test_lessons_begin_with_captions_and_deal_out_the_rest_evenly():
+    asked = {"caption_samples": 7, "reasoning_samples": 24, "samples": 8, "batch_size": 4}
+    lessons = _Lessons(SFTConfig(env=NUMBER_LINE, out="out", **asked))
+    assert lessons.steps == 2 + 6 + 2
+    names = [lessons.of(step, [])[0] for step in range(1, lessons.steps + 1)]
+    rest = (["reasoning"] * 3 + ["demonstrations"]) * 2
+    assert names == ["captions"] * 2 + rest
+    alone = _Lessons(SFTConfig(env=NUMBER_LINE, out="out", samples=8, batch_size=4))
+    assert [alone.of(step, [])[0] for step in (1, 2)] == ["demonstrations"] * 2
