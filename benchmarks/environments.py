@@ -5,9 +5,11 @@
 
 Machines differ, so what counts are ratios within one run: steps/s of each environment with random
 actions, resets included, divided by the rate at which the same process copies its frame (its batch
-of frames for the vector environments). Seconds are those of computing. The repeats of all
-measurements are interleaved, and medians are reported. The plain way decodes the card faces' files,
-resizes them and draws a fresh frame at every step. Memory is measured in fresh processes.
+of frames for the vector environments). All is measured twice, in seconds of computing and in those
+of the clock on the wall, which count what others compute on the same core too. The repeats of all
+measurements are interleaved; reported are medians of the rates, and of each repeat's own ratio. The
+plain way decodes the card faces' files, resizes them and draws a fresh frame at every step. Memory
+is measured in fresh processes.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import time
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -36,15 +38,26 @@ GROWTH = (1, 4, 16, 64, 256, 1024)
 FONT = Path(__file__).resolve().parents[1] / "assets" / "fonts" / "DejaVuSans.ttf"
 
 
-def rate(work: Callable[[int], int], count: int) -> float:
-    """Units of work a second of computing; the work does at least `count` and says how many.
+class Rate(NamedTuple):
+    """Units of work a second.
 
-    It takes one thread and waits for nothing, so that computing is what a machine with nothing else
-    to do takes. What others do at the same time still takes their part of the caches.
+    Attributes:
+        computing: A second that this process computes. It takes one thread and waits for nothing,
+            so that this is what a machine with nothing else to do takes. What others do at the same
+            time still takes their part of the caches and of the way to the memory.
+        wall: A second on the wall.
     """
-    start = time.process_time()
+
+    computing: float
+    wall: float
+
+
+def rate(work: Callable[[int], int], count: int) -> Rate:
+    """How fast a work is that does at least `count` units and says how many."""
+    wall, computing = time.perf_counter(), time.process_time()
     done = work(count)
-    return done / (time.process_time() - start)
+    computing, wall = time.process_time() - computing, time.perf_counter() - wall
+    return Rate(done / computing, done / wall)
 
 
 def copying(name: str, frames: int) -> Callable[[int], int]:
@@ -178,9 +191,13 @@ def peak_memories() -> dict[str, float]:
     return memories
 
 
-def measure(names: tuple[str, ...], repeats: int, budget: float) -> dict[str, dict[str, float]]:
-    """Medians of all rates for each game, measured in turns."""
-    table: dict[str, dict[str, float]] = {}
+Rates = dict[str, list[Rate]]
+"""What was measured of a game in each repeat."""
+
+
+def measure(names: tuple[str, ...], repeats: int, budget: float) -> dict[str, Rates]:
+    """All rates for each game, measured in turns."""
+    table: dict[str, Rates] = {}
     for name in names:
         works = {
             "frame_copies": copying(name, 1),
@@ -196,28 +213,56 @@ def measure(names: tuple[str, ...], repeats: int, budget: float) -> dict[str, di
             # Once for art to be decoded and caches to be filled; the plain way has none.
             least = 16 if key == "plain" else 4 * NUM_ENVS
             work(least)
-            counts[key] = max(least, int(budget * rate(work, least)))
-        seen: dict[str, list[float]] = {key: [] for key in works}
+            counts[key] = max(least, int(budget * rate(work, least).computing))
+        seen: Rates = {key: [] for key in works}
         for repeat in range(repeats):
             for key, work in works.items():
                 seen[key].append(rate(work, counts[key]))
             print(f"\r{name}: repeat {repeat + 1} of {repeats}", end="", file=sys.stderr)
         print(file=sys.stderr)
-        table[name] = {key: statistics.median(rates) for key, rates in seen.items()}
+        table[name] = seen
     return table
 
 
-def growth(name: str, budget: float) -> list[tuple[int, float, float]]:
-    """Number of environments, steps/s and batch copies/s, as the number grows."""
+def median_rate(rates: list[Rate]) -> float:
+    """Units of work a second of computing."""
+    return statistics.median(one.computing for one in rates)
+
+
+def median_ratio(ones: list[Rate], others: list[Rate]) -> Rate:
+    """By how much one is faster than another, by either clock."""
+    pairs = list(zip(ones, others, strict=True))
+    return Rate(
+        statistics.median(one.computing / other.computing for one, other in pairs),
+        statistics.median(one.wall / other.wall for one, other in pairs),
+    )
+
+
+def growth(name: str, budget: float) -> list[tuple[int, float, Rate]]:
+    """Number of environments, steps/s and their ratio to batch copies/s, as the number grows."""
     rows = []
     for num_envs in GROWTH:
         work, copies = batched(name, num_envs), copying(name, num_envs)
         work(num_envs)
-        count = max(num_envs, int(budget * rate(work, 2 * num_envs)))
+        count = max(num_envs, int(budget * rate(work, 2 * num_envs).computing))
         pairs = [(rate(work, count), rate(copies, count)) for _ in range(3)]
-        steps, copied = (statistics.median(column) for column in zip(*pairs, strict=True))
-        rows.append((num_envs, steps, copied))
+        steps, copied = ([*column] for column in zip(*pairs, strict=True))
+        rows.append((num_envs, median_rate(steps), median_ratio(steps, copied)))
     return rows
+
+
+RATIOS = {
+    "single_ratio": ("single", "frame_copies"),
+    "vector_ratio": ("vector", "batch_copies"),
+    "vector_nocopy_ratio": ("vector_nocopy", "batch_copies"),
+    "plain_speedup": ("single", "plain"),
+    "sync_speedup": ("vector", "sync"),
+}
+
+
+def ratios_of(rates: Rates) -> dict[str, Rate]:
+    """A game's ratios."""
+    return {key: median_ratio(rates[one], rates[other]) for key, (one, other) in RATIOS.items()}
 
 
 def main() -> None:
@@ -238,30 +283,33 @@ def main() -> None:
         "| without copy | of batch copies | times SyncVectorEnv |"
     )
     print("| --- " * 9 + "|")
-    ratios = {}
-    for name, row in table.items():
-        ratios[f"gym_cards/{name}-v0"] = {
-            "single_ratio": row["single"] / row["frame_copies"],
-            "vector_ratio": row["vector"] / row["batch_copies"],
-            "vector_nocopy_ratio": row["vector_nocopy"] / row["batch_copies"],
-            "plain_speedup": row["single"] / row["plain"],
-            "sync_speedup": row["vector"] / row["sync"],
+    written: dict[str, dict[str, float]] = {}
+    for name, rates in table.items():
+        ratios = ratios_of(rates)
+        written[f"gym_cards/{name}-v0"] = {
+            **{key: ratio.computing for key, ratio in ratios.items()},
+            **{f"{key}_wall": ratio.wall for key, ratio in ratios.items()},
         }
-        one = ratios[f"gym_cards/{name}-v0"]
-        print(
-            f"| {name} | {row['single']:,.0f} | {one['single_ratio']:.0%} "
-            f"| {one['plain_speedup']:.0f} | {row['vector']:,.0f} | {one['vector_ratio']:.0%} "
-            f"| {row['vector_nocopy']:,.0f} | {one['vector_nocopy_ratio']:.0%} "
-            f"| {one['sync_speedup']:.1f} |"
+        single, vector, nocopy = (
+            f"{ratio.computing:.0%} ({ratio.wall:.0%})"
+            for ratio in (ratios[key] for key in list(RATIOS)[:3])
         )
+        print(
+            f"| {name} | {median_rate(rates['single']):,.0f} | {single} "
+            f"| {ratios['plain_speedup'].computing:.0f} | {median_rate(rates['vector']):,.0f} "
+            f"| {vector} | {median_rate(rates['vector_nocopy']):,.0f} | {nocopy} "
+            f"| {ratios['sync_speedup'].computing:.1f} |"
+        )
+    print("\nIn seconds of computing; in brackets by the clock on the wall.")
     print("\nPeak memory of a process, in MB:")
     for what, megabytes in memory.items():
         print(f"- {what}: {megabytes:.0f}")
     print("\nPoints24 as the number of environments grows:")
-    for num_envs, steps, copied in growth("Points24", arguments.seconds):
-        print(f"- {num_envs}: {steps:,.0f} steps/s, {steps / copied:.0%} of batch copies")
+    for num_envs, steps, ratio in growth("Points24", arguments.seconds):
+        shares = f"{ratio.computing:.0%} ({ratio.wall:.0%})"
+        print(f"- {num_envs}: {steps:,.0f} steps/s, {shares} of batch copies")
     if arguments.json:
-        arguments.json.write_text(json.dumps(ratios, indent=2) + "\n")
+        arguments.json.write_text(json.dumps(written, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -294,24 +294,30 @@ class BlackjackEnv(Game[Any]):
         else:
             cards = tuple(self._draw_card() for _ in range(4))
         self._dealer, self._player = list(cards[:2]), list(cards[2:])
-        self._total, self._usable_ace = count(self._player)
+        self._look_at_hand()
 
     def _hold(self, player: Hand, dealer: Hand) -> None:
         """Sets the hands, and takes them out of the shoe."""
         self._player, self._dealer = list(player), list(dealer)
-        self._total, self._usable_ace = count(self._player)
+        self._look_at_hand()
         self._shoe = self._full_shoe()
         if self.decks is not None:
             for card in (*player, *dealer):
                 self._shoe.remove(card)
+
+    def _look_at_hand(self) -> None:
+        """Finds out what infos tell of the player's hand."""
+        self._total, self._usable_ace = count(self._player)
+        self._told = [_TOLD[card] for card in self._player]
+        self._labels = " ".join([label for _, label, _ in self._told])
 
     def _full_shoe(self) -> list[Card]:
         return [] if self.decks is None else list(dyed(DECK, self.suits)) * self.decks
 
     def _draw_card(self) -> Card:
         if self.decks is None:
-            index = int(self.np_random.integers(len(INFINITE_DECK)))
-            return dyed((INFINITE_DECK[index],), self.suits)[0]
+            card = INFINITE_DECK[int(self.np_random.integers(len(INFINITE_DECK)))]
+            return card if self.suits == "any" else dyed((card,), self.suits)[0]
         card = self._shoe[int(self.np_random.integers(len(self._shoe)))]
         # The first of equal cards goes, as in `_hold`, so that a restored shoe has the same order.
         self._shoe.remove(card)
@@ -344,7 +350,7 @@ class BlackjackEnv(Game[Any]):
         if ACTION_NAMES[action] == "hit":
             card = self._draw_card()
             self._player.append(card)
-            self._total, self._usable_ace = count(self._player)
+            self._look_at_hand()
             if self.is_pixel:
                 self.picture.hit(card)
             bust = self._total > 21
@@ -382,7 +388,7 @@ class BlackjackEnv(Game[Any]):
 
     def _state(self) -> dict[str, str]:
         return {
-            "player cards": " ".join([card.label for card in self._player]),
+            "player cards": self._labels,
             "dealer card": self._dealer[0].label,
             "player total": str(self._total),
         }
@@ -391,5 +397,22 @@ class BlackjackEnv(Game[Any]):
         dealer = self._dealer[:1] if self._playing else self._dealer
         return {
             "Dealer Card": [_TOLD[card] for card in dealer],
-            "Player Card": [_TOLD[card] for card in self._player],
+            "Player Card": self._told.copy(),
+        }
+
+    @staticmethod
+    def _columns(games: Sequence[Any]) -> dict[str, Any]:
+        open_cards = [_TOLD[game._dealer[0]] for game in games]
+        dealers = [
+            [card] if game._playing else [_TOLD[card] for card in game._dealer]
+            for game, card in zip(games, open_cards, strict=True)
+        ]
+        return {
+            "Dealer Card": dealers,
+            "Player Card": [game._told.copy() for game in games],
+            "state": {
+                "player cards": [game._labels for game in games],
+                "dealer card": [label for _, label, _ in open_cards],
+                "player total": [str(game._total) for game in games],
+            },
         }

@@ -31,6 +31,19 @@ def picture_space(look: Look) -> spaces.Space[Frame]:
     return spaces.Box(0, 255, (look.size, look.size, 3), np.uint8)
 
 
+def batch_of_pictures(space: spaces.Box, number: int) -> spaces.Box:
+    """The space of so many pictures at once, which equals what Gymnasium's `batch_space` gives.
+
+    The bounds are views of one picture's, since four arrays as large as the batch would take many
+    times its own memory.
+    """
+    batch = spaces.Box(0, 255, space.shape, np.uint8)
+    batch._shape = (number, *space.shape)
+    for name in ("low", "high", "bounded_below", "bounded_above"):
+        setattr(batch, name, np.broadcast_to(getattr(space, name), batch.shape))
+    return batch
+
+
 def check_integer(name: str, value: object, least: int | None = None) -> int:
     """A keyword argument or an option as a plain integer.
 
@@ -115,6 +128,12 @@ class Game(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
     """The fields of the state that a prompt may tell."""
     picture: Picture
     """The picture of the state, kept up to date by every move."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # What a class tells in its own way its ancestor's `_columns` would not tell.
+        if vars(cls).keys() & {"_published_info", "_state"} and "_columns" not in vars(cls):
+            cls._columns = staticmethod(Game._columns)  # type: ignore[method-assign]
 
     def __init__(self, render_mode: str | None, look: Look) -> None:
         if render_mode is not None and render_mode not in RENDER_MODES:
@@ -201,8 +220,7 @@ class Game(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
             A value for each game: in lists, for the state in a dictionary of lists, and for the
             action mask in an array of shape (games, actions).
         """
-        columns = columns_of([game._published_info() for game in games])
-        columns["state"] = columns_of([game._state() for game in games])
+        columns = type(games[0])._columns(games)
         columns["given"] = [game.given for game in games]
         columns["is_success"] = [game._return > 0 for game in games]
         # Bytes are joined in a fraction of the time that arrays take.
@@ -367,6 +385,16 @@ class Game(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
     @abstractmethod
     def _published_info(self) -> dict[str, Any]:
         """The keys that the published environment's infos have."""
+
+    @staticmethod
+    def _columns(games: Sequence[Any]) -> dict[str, Any]:
+        """What `_published_info` and `_state` tell of games of this kind, key by key.
+
+        A game may find faster ways to this.
+        """
+        columns = columns_of([game._published_info() for game in games])
+        columns["state"] = columns_of([game._state() for game in games])
+        return columns
 
     def _action_mask(self) -> NDArray[np.int8]:
         """1 for every action that the rules do not refuse now; whoever hands it out copies it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
 import numpy as np
@@ -228,3 +228,10 @@ class NumberLineEnv(Game[Frame]):
 
     def _published_info(self) -> dict[str, Any]:
         return {"Target": self._target, "Current": self._current}
+
+    @staticmethod
+    def _columns(games: Sequence[Any]) -> dict[str, Any]:
+        targets = [game._target for game in games]
+        currents = [game._current for game in games]
+        state = {"current number": [*map(str, currents)], "target number": [*map(str, targets)]}
+        return {"Target": targets, "Current": currents, "state": state}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations_with_replacement
 from typing import Any, Literal, Unpack
@@ -11,7 +12,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from gym_cards import points_exact, solver
-from gym_cards.cards import RANKS, Card, Suits, deal, dyed
+from gym_cards.cards import DECK, RANKS, Card, Suits, deal, dyed
 from gym_cards.exact import Exact
 from gym_cards.game import (
     Frame,
@@ -110,6 +111,7 @@ class PointsEnv(Game[Frame]):
         self._faces_as_10 = faces_as_10
         self._operators = operators
         self._numbers_dealt = range(1, 11 if faces_as_10 else 14)
+        self._told = _told(faces_as_10)
         self._tokens: tuple[Token, ...] = (*self._numbers_dealt, *operators)
         self.action_names = tuple(map(str, self._tokens))
         self._operators_mask = np.array([isinstance(t, str) for t in self._tokens], np.int8)
@@ -247,11 +249,12 @@ class PointsEnv(Game[Frame]):
     def _hold(self, cards: tuple[Card, ...], formula: Sequence[Token] = ()) -> None:
         """Sets the state."""
         self._cards = cards
-        self._numbers = self._values(cards)
         self._formula = list(formula)
         # What follows from the above, kept up to date since infos tell it after every step.
-        self._codes = [card.code for card in cards]
-        self._labels = " ".join(card.label for card in cards)
+        told = [self._told[card] for card in cards]
+        self._numbers = [number for number, _, _ in told]
+        self._codes = [code for _, code, _ in told]
+        self._labels = " ".join([label for _, _, label in told])
         self._left = numbers_left(self._numbers, self._formula)
         self._text = "".join(map(str, self._formula))
         self._mask = self._operators_mask.copy()
@@ -309,6 +312,24 @@ class PointsEnv(Game[Frame]):
 
     def _action_mask(self) -> NDArray[np.int8]:
         return self._mask
+
+    @staticmethod
+    def _columns(games: Sequence[Any]) -> dict[str, Any]:
+        return {
+            "Cards": [game._codes.copy() for game in games],
+            "Numbers": [game._numbers.copy() for game in games],
+            "Formula": [game._formula.copy() for game in games],
+            "state": {
+                "cards": [game._labels for game in games],
+                "current formula": [game._text for game in games],
+            },
+        }
+
+
+@functools.cache
+def _told(faces_as_10: bool) -> dict[Card, tuple[int, str, str]]:
+    """What infos tell of each card: its number, its code and its label."""
+    return {card: (value(card, faces_as_10=faces_as_10), card.code, card.label) for card in DECK}
 
 
 class EZPointsEnv(PointsEnv):

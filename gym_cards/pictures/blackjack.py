@@ -89,7 +89,9 @@ class BlackjackPicture(Picture):
         before = self._places(len(self._player))
         self._player.append(card)
         after = self._places(len(self._player))
-        if after[:-1] == before:
+        if not self.look.jitters and len(after) <= _ROW:
+            self.put_card(card, self._width, after[-1].x, after[-1].y)
+        elif after[:-1] == before:
             self._draw_hand(len(before))
         else:
             self._clear_hand(len(after))
@@ -107,8 +109,7 @@ class BlackjackPicture(Picture):
             return
         # Cards side by side: those of the next hand cover the first two.
         for x, y, _ in self._places(len(self._player))[2:]:
-            place = np.s_[y : y + card_height(self._width), x : x + self._width]
-            self.frame[place] = self._empty[place]
+            self.take_card(self._width, x, y)
 
     def _draw_hand(self, start: int = 0) -> None:
         """Draws the player's cards from the one at an index on."""
@@ -119,7 +120,8 @@ class BlackjackPicture(Picture):
             if covers:
                 self.paste_card(card, self._width, place)
             else:
-                self.put_card(card, self._width, place.x, place.y)
+                x, y, _ = place
+                self.put_card(card, self._width, x, y)
 
     def _places(self, n: int) -> list[Place]:
         """Where the cards of a hand lie."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -85,6 +85,27 @@ def word(text: str, ink: Ink) -> Word:
     left, top = int(columns.min()), int(rows.min())
     seen = picture[top : rows.max() + 1, left : columns.max() + 1]
     return Word(seen.copy(), left - reach, top, advance)
+
+
+class _Words(dict[str, Word]):
+    """Words of one ink, which take a fraction of the time to find that `word` takes."""
+
+    def __init__(self, ink: Ink) -> None:
+        self._ink = ink
+
+    def __missing__(self, text: str) -> Word:
+        drawn = word(text, self._ink)
+        if len(self) < 256:
+            self[text] = drawn
+        return drawn
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _words, (self._ink,)
+
+
+@functools.lru_cache(maxsize=64)
+def _words(ink: Ink) -> Mapping[str, Word]:
+    return _Words(ink)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -275,7 +296,7 @@ class Paragraph:
         Raises:
             ValueError: If not even the last way has room for it.
         """
-        drawn = word(text, self._ink)
+        drawn = self._drawn[text]
         row, start = self._row, 0
         if self._words:
             start = self._end + self._space
@@ -310,6 +331,21 @@ class Paragraph:
         # One of as many digits is covered.
         self._inked = _put(frame, drawn, self.x + start, self._first)
 
+    def rows_with(self, digits: str) -> tuple[int, int]:
+        """The rows of the frame that `replace` draws into, for numbers up to a length.
+
+        Args:
+            digits: One of the longest numbers.
+
+        Returns:
+            The first of the rows and the one behind the last: those of one line, where the numbers
+            have room in it, else of all lines.
+        """
+        end = self._start_end + self._space + text_width(digits, self._ink.font)
+        if self._way or self._row or end > self.width:
+            return self.top, self.bottom
+        return self._first, self._first + _ink_height(self._ink.font)
+
     def _rewrite(self, frame: Frame) -> None:
         """Writes all words anew, in a way that has room for them."""
         words = self._words
@@ -339,6 +375,7 @@ class Paragraph:
         way = self.ways[index]
         self._way = index
         self._ink = Ink(way.font, self._colour, self._ground)
+        self._drawn = _words(self._ink)
         self._space = text_width(" ", way.font)
         self._first, self._pitch, self._room = way.top, way.pitch, way.room
         self._height = font_glyphs(way.font)[" "].coverage.shape[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from gym_cards.pictures import drawn_line
@@ -55,6 +56,13 @@ class NumberLinePicture(Picture):
                 self.frame[drawn[0] : drawn[0] + len(drawn[1])] = drawn[1]
             else:
                 self._current_text.replace(self.frame, str(current))
+
+    def drawn_rows(self) -> Sequence[tuple[int, int]]:
+        """The lines of text."""
+        if self._display == "line":
+            return super().drawn_rows()
+        longest = str(self._max_position)
+        return [text.rows_with(longest) for text in (self._target_text, self._current_text)]
 
     def _labelled(self, label: str, top: float, bottom: float) -> Paragraph:
         """A line for a number behind its label, or below it, and at last in smaller letters."""

@@ -36,6 +36,8 @@ def written(monkeypatch):
         words[:] = [one for one in words if one[2] < paragraph.top]
         rewrite(paragraph, frame)
 
+    # So that words are asked for anew, whoever has drawn them before.
+    lettering._words.cache_clear()
     for name in ("word", "number"):
         monkeypatch.setattr(lettering, name, spied(getattr(lettering, name)))
     monkeypatch.setattr(lettering, "_put", spy_put)

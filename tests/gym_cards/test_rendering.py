@@ -1,11 +1,13 @@
 """Pictures: the same bytes everywhere, every card distinct, and nothing hidden or cut off."""
 
+import copy
 import functools
 import hashlib
 import importlib
 import inspect
 import itertools
 import json
+import pickle
 import pkgutil
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +19,7 @@ from PIL import Image, ImageFont
 from gym_cards import pictures, rendering
 from gym_cards.cards import DECK, Card
 from gym_cards.pictures import sprites
-from gym_cards.pictures.base import TABLE
+from gym_cards.pictures.base import TABLE, Picture
 from gym_cards.pictures.blackjack import BlackjackPicture, blackjack_layout
 from gym_cards.pictures.lettering import Ink, number
 from gym_cards.pictures.look import WHITE, Look
@@ -91,6 +93,32 @@ def test_frames_are_fresh_arrays(name):
     before = digest(second)
     first[...] = 7
     assert digest(second) == digest(FRAMES[name]()) == before
+
+
+@pytest.mark.parametrize("place", [(-1, 0), (0, -1), (231, 0), (0, 203)])
+def test_a_card_outside_of_the_picture_is_an_error(place):
+    picture = Picture(Look(), TABLE)
+    with pytest.raises(ValueError, match="a card of 70 x 98 pixels at .* inside the picture"):
+        picture.put_card(DECK[0], 70, *place)
+    assert (picture.frame == TABLE).all()
+
+
+def test_a_card_is_taken_away_again_and_copies_of_a_picture_are_apart():
+    picture = Picture(Look(size=100, background="#123456"), TABLE)
+    bare = picture.frame.copy()
+    picture.put_card(DECK[5], 40, 60, 44)
+    shown = picture.frame.copy()
+    assert (shown[44:, 60:] != bare[44:, 60:]).any(axis=2).mean() > 0.9
+    assert (shown[:44] == bare[:44]).all()
+    assert (shown[:, :60] == bare[:, :60]).all()
+    for other in (copy.deepcopy(picture), pickle.loads(pickle.dumps(picture))):
+        other.take_card(40, 60, 44)
+        assert (other.frame == bare).all()
+        assert (picture.frame == shown).all()
+    elsewhere = np.empty_like(shown)
+    picture.move_to(elsewhere)
+    picture.take_card(40, 60, 44)
+    assert (elsewhere == bare).all()
 
 
 def test_arguments_are_left_as_they_were():

@@ -11,8 +11,10 @@ from card_games import EVERY, IDS, LOOKS, RULES, lasting_action, make, same
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.vector.utils import batch_space
 
-from gym_cards.vector import NumberLineVectorEnv
+from gym_cards.points import EZPointsEnv
+from gym_cards.vector import NumberLineVectorEnv, VectorGame
 
 MODES = [AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED]
 FEW = [
@@ -173,6 +175,59 @@ def test_copies_do_not_change_later(env_id, kwargs):
         assert all(same(*pair) for pair in kept)
 
 
+@pytest.mark.parametrize("env_id", ["NumberLine", "Points24"])
+def test_whatever_is_kept_of_copies_does_not_change(env_id):
+    envs, shared = make_vec(env_id, 3), make_vec(env_id, 3, copy=False)
+    rng = np.random.default_rng(3)
+    kept = []
+    observations, expected = envs.reset(seed=1)[0], shared.reset(seed=1)[0]
+    for _ in range(50):
+        # Some hold all of it, some a part, a buffer or another library's view of it.
+        kept += [
+            (observations, expected.copy()),
+            (observations[1, ::2], expected[1, ::2].copy()),
+            (memoryview(observations)[2:], expected[2:].copy()),
+            (np.asarray(observations).reshape(3, -1)[:, 7:], expected.reshape(3, -1)[:, 7:].copy()),
+        ]
+        # What is done to it is nobody else's business.
+        envs.step(np.zeros(3, np.int64))[0][...] = 99
+        shared.step(np.zeros(3, np.int64))
+        actions = rng.integers(envs.single_action_space.n, size=3)
+        observations, expected = envs.step(actions)[0], shared.step(actions)[0]
+        assert observations.flags.writeable
+    assert all(np.array_equal(one, other) for one, other in kept)
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {},
+        {"max_position": 20},
+        {"max_position": 1_000_000},
+        {"max_position": 1_000_000, "font_scale": 2},
+        {"size": 64, "font_scale": 0.5, "background": "#101010"},
+        {"background": "#203040"},
+        {"display": "line", "size": 100},
+    ],
+    ids=str,
+)
+def test_only_ground_is_outside_of_the_rows_that_are_drawn(kwargs):
+    envs = make_vec("NumberLine", 2, **kwargs)
+    picture, most = envs.envs[0].picture, envs.envs[0].max_position
+    drawn = np.zeros(envs.envs[0].look.size, np.bool_)
+    for top, bottom in picture.drawn_rows():
+        assert not drawn[top:bottom].any()
+        drawn[top:bottom] = True
+    for target, current in [(most, most - 1), (0, most), (most // 2, 1), (1, 0), (most, 0)]:
+        envs.reset(options={"target": target, "current": current})
+        assert (picture.frame[~drawn] == picture.ground).all()
+        alone = make("NumberLine", **kwargs)
+        assert same(
+            tuple(envs.observations()),
+            (alone.reset(options={"target": target, "current": current})[0],) * 2,
+        )
+
+
 @few
 def test_without_a_copy_all_share_one_buffer(env_id, kwargs):
     copied = make_vec(env_id, 2, copy=True, **kwargs)
@@ -231,6 +286,26 @@ def test_rendering():
     assert same(numbers.render(), tuple(observations))
     with pytest.raises(ValueError, match="render_mode='human': expected None or 'rgb_array'"):
         make_vec("Blackjack", render_mode="human")
+
+
+@pytest.mark.parametrize("duplicate", [lambda s: pickle.loads(pickle.dumps(s)), copy.deepcopy])
+def test_the_space_of_many_pictures_takes_no_more_than_that_of_one(duplicate):
+    envs = make_vec("EZPoints", 4, size=64)
+    space, plain = envs.observation_space, batch_space(envs.single_observation_space, 4)
+    bounds = (space.low, space.high, space.bounded_below, space.bounded_above)
+    assert all(bound.strides[0] == 0 for bound in bounds)
+    assert (space, repr(space), space.dtype) == (plain, repr(plain), plain.dtype)
+    again = duplicate(space)
+    assert again == space == plain == again
+    for one in (space, plain, again):
+        one.seed(5)
+    samples = [one.sample() for one in (space, plain, again)]
+    assert same(samples[0], samples[1])
+    assert same(samples[0], samples[2])
+    assert space.contains(samples[0])
+    assert not space.contains(samples[0][:3])
+    assert not space.contains(samples[0].astype(np.int64))
+    assert envs.single_observation_space.contains(samples[0][0])
 
 
 # Mistakes
@@ -448,6 +523,25 @@ def test_the_spec_makes_it_again(env_id, kwargs):
         strict=True,
     ):
         assert_same_transition(one, other)
+
+
+def test_what_a_subclass_tells_reaches_the_infos():
+    class Loud(EZPointsEnv):
+        def _state(self):
+            return {name: text.upper() + "!" for name, text in super()._state().items()}
+
+    class Louder(Loud):
+        def _published_info(self):
+            return {**super()._published_info(), "Volume": 11}
+
+    for game in (Loud, Louder):
+        envs, alone = VectorGame(game, 2), game()
+        _, infos = envs.reset(seed=4)
+        info = alone.reset(seed=5)[1]
+        assert info["state"]["cards"].endswith("!")
+        assert infos["state"]["cards"][1] == info["state"]["cards"]
+        assert infos.keys() - {f"_{key}" for key in infos} == info.keys()
+    assert infos["Volume"].tolist() == [11, 11]
 
 
 def test_closing():
