@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium import spaces
 
 from gym_cards import blackjack_exact, blackjack_odds, blackjack_shoe
-from gym_cards.cards import DECK, SUITS, Card, Suits, deal, dyed
+from gym_cards.cards import DECK, SUITS, Card, Suits, below, deal, dyed
 from gym_cards.exact import Exact
 from gym_cards.game import (
     Frame,
@@ -316,9 +316,9 @@ class BlackjackEnv(Game[Any]):
 
     def _draw_card(self) -> Card:
         if self.decks is None:
-            card = INFINITE_DECK[int(self.np_random.integers(len(INFINITE_DECK)))]
+            card = INFINITE_DECK[below(self.np_random, len(INFINITE_DECK))]
             return card if self.suits == "any" else dyed((card,), self.suits)[0]
-        card = self._shoe[int(self.np_random.integers(len(self._shoe)))]
+        card = self._shoe[below(self.np_random, len(self._shoe))]
         # The first of equal cards goes, as in `_hold`, so that a restored shoe has the same order.
         self._shoe.remove(card)
         return card

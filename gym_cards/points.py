@@ -12,7 +12,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from gym_cards import points_exact, solver
-from gym_cards.cards import DECK, RANKS, Card, Suits, deal, dyed
+from gym_cards.cards import DECK, RANKS, Card, Suits, below, deal, dyed
 from gym_cards.exact import Exact
 from gym_cards.game import (
     Frame,
@@ -460,7 +460,7 @@ class EZPointsEnv(PointsEnv):
             return super()._deal(np_random)
         deals = deals_of_twelve()
         while True:
-            cards = deals[int(np_random.integers(len(deals)))]
+            cards = deals[below(np_random, len(deals))]
             if self.split is None or split_of(cards) == self.split:
                 return cards
 

@@ -75,8 +75,9 @@ class BlackjackPicture(Picture):
             for card, place in zip((dealer, None), places, strict=True):
                 self.paste_card(card, self._width, place)
         else:
-            self._clear_hand(max(len(player), len(self._player)))
-            self.put_card(dealer, self._width, *self._dealer_corners[0])
+            self._clear_hand(len(player))
+            x, y = self._dealer_corners[0]
+            self.put_card(dealer, self._width, x, y)
         self._player = list(player)
         self._draw_hand()
 
@@ -97,19 +98,20 @@ class BlackjackPicture(Picture):
             self._clear_hand(len(after))
             self._draw_hand()
 
-    def _clear_hand(self, most: int) -> None:
-        """Draws the table where the player's hand lies, of which the next may be seen in parts.
+    def _clear_hand(self, following: int) -> None:
+        """Draws the table where the player's hand lies, and the next one will not.
 
         Args:
-            most: How many cards the larger one of both hands has.
+            following: How many cards the next one has.
         """
-        if self.look.jitters or most > _ROW:
+        if self.look.jitters or max(following, len(self._player)) > _ROW:
             top = self._hand_box[1]
             self.frame[top:] = self._empty[top:]
             return
-        # Cards side by side: those of the next hand cover the first two.
-        for x, y, _ in self._places(len(self._player))[2:]:
-            self.take_card(self._width, x, y)
+        # Cards side by side: those of the next hand cover the first ones.
+        if len(self._player) > following:
+            for x, y, _ in self._places(len(self._player))[following:]:
+                self.take_card(self._width, x, y)
 
     def _draw_hand(self, start: int = 0) -> None:
         """Draws the player's cards from the one at an index on."""
