@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from vlm_agent.model_options import ModelOptions, Part
+from vlm_agent.sharding import are_true
 
 ADAPTER_CONFIG_FILE = "adapter_config.json"
 _ADAPTER_FILE = "adapter_model.safetensors"
@@ -150,43 +151,65 @@ def load_adapter(model: Any, directory: Path, *, trainable: bool) -> Any:
     return PeftModel.from_pretrained(model, str(directory), is_trainable=trainable)
 
 
-def save_adapter(model: Any, directory: Path) -> None:
-    """Writes the adapter, and the model that it lies on only where no name leads to that."""
+def save_adapter(
+    model: Any, directory: Path, weights: Mapping[str, torch.Tensor] | None = None
+) -> None:
+    """Writes the adapter, and the model that it lies on only where no name leads to that.
+
+    Args:
+        model: The `peft.PeftModel`.
+        directory: Where to.
+        weights: What to write in place of the model's own weights, by the names of its
+            `state_dict`.
+    """
     from peft import get_peft_model_state_dict
     from safetensors.torch import save_file
 
     config = copy.copy(model.peft_config[model.active_adapter])
     config.inference_mode = True
-    config.base_model_name_or_path = _name_of_base(model.get_base_model(), directory)
-    weights = get_peft_model_state_dict(model, save_embedding_layers=False)
-    weights = {name: value.contiguous() for name, value in weights.items()}
-    save_file(weights, directory / _ADAPTER_FILE, {"format": "pt"})
+    network = model.get_base_model()
+    config.base_model_name_or_path = name_of_base(model)
+    if config.base_model_name_or_path is None:
+        base = directory / _BASE_DIRECTORY
+        _save_base(network, base, weights)
+        config.base_model_name_or_path = str(base.resolve())
+    found = get_peft_model_state_dict(model, weights, save_embedding_layers=False)
+    found = {name: value.contiguous() for name, value in found.items()}
+    save_file(found, directory / _ADAPTER_FILE, {"format": "pt"})
     config.save_pretrained(str(directory))
 
 
-def _name_of_base(model: Any, directory: Path) -> str:
-    """A name that the model under an adapter can be loaded by; its weights are saved if need be."""
-    name = model.name_or_path
+def name_of_base(model: Any) -> str | None:
+    """A name that the model under an adapter can be loaded by; `None` where there is none."""
+    name = model.get_base_model().name_or_path
     if name and _is_model(Path(name)):
         return str(Path(name).resolve())  # an adapter may be read from anywhere
     if name and not Path(name).is_absolute() and not Path(name).exists():
         return str(name)  # of a hub
-    base = directory / _BASE_DIRECTORY
-    weights = model.state_dict()
-    model.save_pretrained(
-        base,
+    return None
+
+
+def _save_base(network: Any, directory: Path, weights: Mapping[str, torch.Tensor] | None) -> None:
+    """Writes the weights of a model under an adapter without it."""
+    start = "base_model.model."
+    if weights is None:
+        own = network.state_dict()
+    else:
+        own = {n.removeprefix(start): w for n, w in weights.items() if n.startswith(start)}
+    network.save_pretrained(
+        directory,
         state_dict={
             key.replace(".base_layer.", "."): value
-            for key, value in weights.items()
+            for key, value in own.items()
             if ".lora_" not in key
         },
     )
-    return str(base.resolve())
 
 
 def has_effect(model: Any) -> bool:
     """Whether an adapter changes its model: a new one does not."""
-    return any(bool(p.any()) for name, p in model.named_parameters() if ".lora_B." in name)
+    lifted = (p for name, p in model.named_parameters() if ".lora_B." in name)
+    return any(are_true(p.any() for p in lifted))
 
 
 def merge(model: Any, dtype: torch.dtype | None = None) -> Any:

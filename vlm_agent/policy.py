@@ -12,7 +12,7 @@ import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -30,14 +30,14 @@ from vlm_agent.generation import Choose, ReplyWriter
 from vlm_agent.model_options import LoadOptions
 from vlm_agent.models import fetch_adapter, load_model
 from vlm_agent.parsing import parse
+from vlm_agent.reference import Reference
 from vlm_agent.settings import Settings
 from vlm_agent.task import Observation, Reply
 from vlm_agent.value_head import VALUE_HEAD_FILE, ValueHead
 
 
-@dataclass(frozen=True)
-class Scores:
-    """Replies scored under the prompts of their own steps.
+class Scores(NamedTuple):
+    """Replies scored under the prompts of their own steps; a tuple, in which FSDP finds tensors.
 
     Attributes:
         log_probs: One a token, shape (batch, longest reply), zero on padding.
@@ -60,18 +60,6 @@ class Scores:
             self.values[:count],
             None if self.entropies is None else self.entropies[:count],
         )
-
-
-class _Reference(NamedTuple):
-    """The weights that `VLMPolicy.reference` goes back to.
-
-    Attributes:
-        weights: Each parameter and the value that it had.
-        without_adapter: Whether the adapter is to be left out, instead of keeping a copy of it.
-    """
-
-    weights: list[tuple[nn.Parameter, Tensor]]
-    without_adapter: bool
 
 
 class VLMPolicy(nn.Module):
@@ -108,7 +96,7 @@ class VLMPolicy(nn.Module):
         self.value_head = value_head or ValueHead(model.get_output_embeddings().weight.shape[1])
         self.value_head.to(model.device)
         self.compute_dtype = compute_dtype or self._weights_dtype
-        self._reference: _Reference | None = None
+        self._reference: Reference | None = None
         self.generator = torch.Generator()
         self.encoder = Encoder(self.network, processor)
         self.vision = FrozenVision(self.network)
@@ -254,7 +242,7 @@ class VLMPolicy(nn.Module):
             # Masked by `where`, since a pad token may be one that is never written: -inf * 0.
             torch.where(mask, log_probs, 0.0),
             mask,
-            self.value_head(state),
+            self.value_head(state).clone(),  # FSDP's hooks are lost on views
             torch.where(mask, sampling.entropies(every), 0.0) if entropy else None,
         )
 
@@ -306,11 +294,7 @@ class VLMPolicy(nn.Module):
         What is trained is copied, so a fully trained model takes its memory once more. Nothing is
         copied of an adapter that changes nothing yet: the reference is the model without it.
         """
-        without_adapter = self.has_adapter and not lora.has_effect(self.model)
-        kept = self.value_head if without_adapter else self
-        self._reference = _Reference(
-            [(p, p.detach().clone()) for p in kept.parameters() if p.requires_grad], without_adapter
-        )
+        self._reference = Reference.of(self, self.model, self.value_head)
 
     @contextmanager
     def reference(self) -> Iterator[None]:
@@ -321,31 +305,17 @@ class VLMPolicy(nn.Module):
         """
         if self._reference is None:
             raise ValueError("there is no reference to go back to: call keep_reference() first")
-        weights, without_adapter = self._reference
-        now = [parameter.data for parameter, _ in weights]
-        with torch.no_grad(), self.model.disable_adapter() if without_adapter else nullcontext():
-            for parameter, kept in weights:
-                parameter.data = kept.to(parameter.device)
-            try:
-                yield
-            finally:
-                for (parameter, _), value in zip(weights, now, strict=True):
-                    parameter.data = value
+        with self._reference.restored(self, self.model):
+            yield
 
     def hidden_state(self) -> dict[str, Any]:
         """What `save` leaves out, and a training goes on from: see `load_hidden_state`."""
-        reference = self._reference
-        names = {id(parameter): name for name, parameter in self.named_parameters()}
         return {
             "generator": self.generator.get_state(),
             "compute_dtype": str(self.compute_dtype).removeprefix("torch."),
             # Some are computed when a model is read, and not alike from weights of another format.
             "buffers": {} if self.has_adapter else dict(self.network.named_buffers()),
-            "reference": reference
-            and {
-                "weights": {names[id(p)]: kept for p, kept in reference.weights},
-                "without_adapter": reference.without_adapter,
-            },
+            "reference": self._reference and self._reference.state_dict(),
         }
 
     def load_hidden_state(self, state: Mapping[str, Any]) -> None:
@@ -360,14 +330,7 @@ class VLMPolicy(nn.Module):
             owner, _, own_name = name.rpartition(".")
             setattr(self.network.get_submodule(owner), own_name, value.to(self.device))
         if state["reference"] is not None:
-            parameters = dict(self.named_parameters())
-            self._reference = _Reference(
-                [
-                    (parameters[name], value.to(self.device))
-                    for name, value in state["reference"]["weights"].items()
-                ],
-                state["reference"]["without_adapter"],
-            )
+            self._reference = Reference.from_state(state["reference"])
 
     # ----- encoding ---------------------------------------------------------------------------
 
@@ -401,17 +364,36 @@ class VLMPolicy(nn.Module):
 
     # ----- saving -----------------------------------------------------------------------------
 
-    def save(self, directory: str | Path) -> None:
-        """Writes model, processor, value head and settings; `load` gives the same policy back."""
+    def save(self, directory: str | Path, weights: Mapping[str, Tensor] | None = None) -> None:
+        """Writes model, processor, value head and settings; `load` gives the same policy back.
+
+        Args:
+            directory: Where to.
+            weights: What `weights` gave, whole, where the policy's own are spread over processes.
+        """
         directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
+        model, head = (
+            None if weights is None else _below(weights, name) for name in ("model", "value_head")
+        )
         if self.has_adapter:
-            lora.save_adapter(self.model, directory)
+            lora.save_adapter(self.model, directory, model)
         else:
-            self.model.save_pretrained(directory)
+            self.model.save_pretrained(directory, state_dict=model)
         self.processor.save_pretrained(directory)
-        self.value_head.save(directory)
+        self.value_head.save(directory, head)
         self.settings.save(directory)
+
+    def weights(self) -> dict[str, Tensor]:
+        """What `save` writes of the model and the value head, by the names of `state_dict`."""
+        every = self.state_dict(keep_vars=True)
+        if not self.has_adapter or lora.name_of_base(self.model) is None:
+            return every
+        return {
+            name: value
+            for name, value in every.items()
+            if ".lora_" in name or name.startswith("value_head.")
+        }
 
     @classmethod
     def load(
@@ -621,3 +603,9 @@ class VLMPolicy(nn.Module):
             log_probs=tuple(log_probs[: len(tokens)]),
             value=value,
         )
+
+
+def _below(weights: Mapping[str, Tensor], module: str) -> dict[str, Tensor]:
+    """The weights of a module, by the names that they have in it."""
+    start = f"{module}."
+    return {n.removeprefix(start): w for n, w in weights.items() if n.startswith(start)}

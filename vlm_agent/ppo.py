@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -104,8 +105,10 @@ class PPO:
     def update(self, rollout: Rollout | GroupRollout) -> dict[str, float | None]:
         """Makes the optimiser steps that one rollout is worth, and reports on them."""
         config = self.config
+        # In a pass with spread weights, no process may look at pictures while others do not.
+        remembering = nullcontext if self._processes.is_sharded else self.policy.vision.remembering
         with (
-            self.policy.vision.remembering(),
+            remembering(),
             advising(
                 f"learning from {config.micro_batch_size} steps at once",
                 "lower --micro-batch-tokens or --micro-batch-size, or add "
@@ -210,7 +213,7 @@ class PPO:
             Losses and what else is averaged over a minibatch, and the largest error of a ratio.
         """
         self.optimizer.zero_grad()
-        parts = self._passes(rows)
+        parts = self._in_step(self._passes(rows))
         imitating = self.config.imitation_coef > 0 and not self._warming
         found: list[dict[str, float]] = []
         errors: list[float] = []
@@ -239,6 +242,10 @@ class PPO:
         parts = micro_batches(lengths, config.micro_batch_size, config.micro_batch_tokens)
         return [([rows[index] for index in part], True) for part in parts] or [([0], False)]
 
+    def _in_step(self, passes: list[tuple[list[int], bool]]) -> list[tuple[list[int], bool]]:
+        """As many passes as each process has to make; those that are added do not count."""
+        return passes + [([0], False)] * (self._processes.passes(len(passes)) - len(passes))
+
     def _imitate(self, rows: Sequence[int], size: int) -> float:
         """Adds the gradient of imitating as many corrected thoughts as there are steps.
 
@@ -246,12 +253,13 @@ class PPO:
         """
         corrected = self.corrections.sample(max(len(rows), 1))
         share = len(rows) / size / len(corrected)
-        parts = even_parts(range(len(corrected)), self.config.micro_batch_size)
+        own = even_parts(range(len(corrected)), self.config.micro_batch_size)
+        parts = self._in_step([(part, True) for part in own])
         total = 0.0
-        for number, part in enumerate(parts, start=1):
+        for number, (part, counts) in enumerate(parts, start=1):
             with self._processes.accumulating(self._module, last=number == len(parts)):
                 loss = thought_loss(self._module, self.policy, [corrected[i] for i in part]).sum()
-                loss = share * loss
+                loss = (share if counts else 0.0) * loss
                 self._processes.backward(self.config.imitation_coef * loss)
             total += loss.item()
         return total
@@ -328,8 +336,9 @@ class PPO:
 
     def _standardise(self, batch: Batch) -> None:
         states: list[Tensor] = []
-        for part, _ in self._passes(range(len(batch))):
-            states += self.policy.states([batch.observations[row] for row in part]).cpu()
+        with self._processes.gathered():
+            for part, _ in self._passes(range(len(batch))):
+                states += self.policy.states([batch.observations[row] for row in part]).cpu()
         every = [each for found in self._processes.gather(states) for each in found]
         self.policy.value_head.standardise(torch.stack(every).to(self.policy.device))
 
@@ -347,12 +356,13 @@ class PPO:
         """
         rows: dict[int, Tensor] = {}
         gap = 0.0
-        for part, _ in self._passes(range(len(batch))):
-            steps = batch.select(part)
-            terms, weights = self._terms(steps, self._score(steps))
-            apart = (terms - steps.log_probs[:, : terms.shape[1]]).abs()
-            gap += mean_over_tokens(apart, weights).sum().item()
-            rows.update(zip(part, terms, strict=True))
+        with self._processes.gathered():
+            for part, _ in self._passes(range(len(batch))):
+                steps = batch.select(part)
+                terms, weights = self._terms(steps, self._score(steps))
+                apart = (terms - steps.log_probs[:, : terms.shape[1]]).abs()
+                gap += mean_over_tokens(apart, weights).sum().item()
+                rows.update(zip(part, terms, strict=True))
         batch.log_probs = pad_sequence([rows[i] for i in range(len(rows))], batch_first=True)
         found = self._processes.sum({"gap": gap, "steps": len(batch)})
         return found["gap"] / found["steps"]
@@ -361,7 +371,7 @@ class PPO:
     def _reference(self, batch: Batch) -> Tensor:
         """Log-probabilities of a batch's tokens under the policy that training started with."""
         rows: dict[int, Tensor] = {}
-        with self.policy.reference():
+        with self.policy.reference(), self._processes.gathered():
             for part, _ in self._passes(range(len(batch))):
                 rows.update(zip(part, self._score(batch.select(part)).log_probs, strict=True))
         return pad_sequence([rows[i] for i in range(len(rows))], batch_first=True)

@@ -16,7 +16,7 @@ from vlm_agent.out_of_memory import advising
 from vlm_agent.policy import VLMPolicy
 from vlm_agent.ppo import PPO, value_learning_rate
 from vlm_agent.ppo_config import PPOConfig
-from vlm_agent.processes import Processes
+from vlm_agent.processes import Processes, WholePolicy
 from vlm_agent.resume import Saved, Saver, Stateful, read_saved
 from vlm_agent.rollout import Collector, Rollout
 from vlm_agent.runs import Run, check_free, peak_memory
@@ -31,7 +31,8 @@ def train_ppo(config: PPOConfig) -> VLMPolicy:
     The configuration that is saved with it has numbers in place of all defaults that depend on the
     model or the environment. An interrupt (Ctrl-C) or an error saves what was learned so far before
     it is raised again; `resume_ppo` goes on from the last checkpoint. In processes that
-    `accelerate launch` has started, each plays its share of the environments.
+    `accelerate launch` has started, each plays its share of the environments; where they share the
+    weights out too (FSDP), what is returned is a part of the policy: load `config.out` to use it.
 
     Raises:
         FileExistsError: If `config.out` holds anything already.
@@ -39,6 +40,7 @@ def train_ppo(config: PPOConfig) -> VLMPolicy:
         OSError: If something cannot be written.
     """
     processes = Processes()
+    processes.check_options(load_in_4bit=config.load_in_4bit)
     check_free(config.out, overwrite=config.overwrite)
     processes.wait()  # before the first of them writes there
     make_env(config.env, **config.env_kwargs).close()
@@ -79,6 +81,7 @@ def resume_ppo(place: str | Path, *, trust_remote_code: bool = False) -> VLMPoli
     """
     processes = Processes()
     saved = read_saved(place, "ppo", PPOConfig, trust_remote_code=trust_remote_code)
+    processes.check_options(load_in_4bit=saved.config.load_in_4bit)
     return _run(saved.config, saved.policy(), saved, processes)
 
 
@@ -89,6 +92,7 @@ def _run(
     processes: Processes,
 ) -> VLMPolicy:
     """Trains from the start, or from a checkpoint on."""
+    whole = WholePolicy(policy, processes)
     collector = _collector(config, policy, processes)
     try:
         with ExitStack() as stack:
@@ -100,11 +104,12 @@ def _run(
                     overwrite=config.overwrite,
                     resumed=None if saved is None else saved.position,
                 )
-                stack.enter_context(run.saving(policy))
+                stack.enter_context(run.saving(whole))
                 recorder = stack.enter_context(
                     record_run(config, policy, collector.illegal_penalty)
                 )
-            _train(config, policy, collector, run, recorder, saved, processes)
+            _train(config, whole, collector, run, recorder, saved, processes)
+        processes.finish()
     finally:
         collector.close()
     return policy
@@ -146,13 +151,14 @@ def _resolved(
 
 def _train(
     config: PPOConfig,
-    policy: VLMPolicy,
+    whole: WholePolicy,
     collector: Collector | GroupCollector,
     run: Run | None,
     recorder: RolloutRecorder | None,
     saved: Saved[PPOConfig] | None,
     processes: Processes,
 ) -> None:
+    policy = whole.policy
     batch = config.num_envs * config.rollout_steps
     total = -(-config.total_steps // batch) * batch
     algorithm = PPO(policy, config, total, processes)
@@ -162,7 +168,7 @@ def _train(
     saver = Saver(
         run,
         "ppo",
-        policy,
+        whole,
         parts,
         every=config.checkpoint_every,
         keep=config.keep_checkpoints,
@@ -211,5 +217,5 @@ def _collect(
 ) -> Rollout | GroupRollout:
     advice = "lower --num-envs, --max-new-tokens or --memory, or add --dtype bfloat16"
     at_once = config.num_envs // processes.count
-    with advising(f"replying to {at_once} environments at once", advice):
+    with advising(f"replying to {at_once} environments at once", advice), processes.gathered():
         return collector.collect(policy, config.rollout_steps)

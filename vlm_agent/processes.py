@@ -1,22 +1,26 @@
 """Training in several processes: what they share out, and what they have to agree on.
 
 All of it is Accelerate's: `accelerate launch` starts the processes, each of which holds the whole
-model (DDP). In a process that was started by itself nothing of it runs.
+model (DDP), or a part of it (FSDP). In a process that was started by itself nothing of it runs.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import time
 import warnings
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
+from vlm_agent import sharding
 from vlm_agent.policy import VLMPolicy
+from vlm_agent.runs import NotWholeError
 from vlm_agent.steps import clip_grad_norm
 
 T = TypeVar("T")
@@ -28,8 +32,10 @@ class Processes:
     Attributes:
         count: How many there are.
         rank: The number of this one, from 0.
+        is_sharded: Whether each keeps a part of the weights alone, gradients and moments with them.
 
     Raises:
+        ImportError: If torch or Accelerate is too old for what is configured.
         ValueError: If Accelerate was configured for what is not done here.
     """
 
@@ -37,6 +43,9 @@ class Processes:
         self._accelerator = _accelerator() if _is_launched() else None
         self.count = self._accelerator.num_processes if self._accelerator else 1
         self.rank = self._accelerator.process_index if self._accelerator else 0
+        self.is_sharded = self._accelerator is not None and sharding.is_asked_for()
+        self._sharded: nn.Module | None = None
+        self._reshard = False
 
     @property
     def is_main(self) -> bool:
@@ -68,15 +77,74 @@ class Processes:
         """What trains the policy in all processes: a module to call, and its optimiser."""
         if self._accelerator is None:
             return policy, optimizer
+        if self.is_sharded:
+            return self._shard(self._accelerator, policy, optimizer)
         with warnings.catch_warnings():
             # Torch renames the option that Accelerate passes on.
             warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
             module, optimizer = self._accelerator.prepare(policy, optimizer)
         return module, optimizer
 
+    def _shard(
+        self, accelerator: Any, policy: VLMPolicy, optimizer: torch.optim.Optimizer
+    ) -> tuple[nn.Module, torch.optim.Optimizer]:
+        from torch.distributed.fsdp import register_fsdp_forward_method
+
+        plugin = accelerator.state.fsdp_plugin
+        if "FSDP_TRANSFORMER_CLS_TO_WRAP" not in os.environ:
+            # Of this model, whatever was trained in this process before.
+            plugin.transformer_cls_names_to_wrap = sharding.layer_classes(policy.network)
+        module, optimizer = accelerator.prepare(policy, optimizer)
+        for name in ("act", "states"):
+            register_fsdp_forward_method(module, name)
+        self._sharded, self._reshard = module, plugin.reshard_after_forward
+        return module, optimizer
+
+    def check_options(self, *, load_in_4bit: bool) -> None:
+        """Makes sure that a model can be trained in these processes.
+
+        Raises:
+            ValueError: If its weights have 4 bits and are to be spread.
+        """
+        if self.is_sharded and load_in_4bit:
+            raise ValueError(
+                "weights of 4 bits are not spread over processes: train without --load-in-4bit, or "
+                "with DDP (`accelerate launch --multi_gpu`)"
+            )
+
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """Inside, each process has all weights, and runs the model as often as it likes.
+
+        Without gradients; all processes have to enter and to leave.
+        """
+        if self._sharded is None:
+            yield
+            return
+        with torch.no_grad(), sharding.gathered(self._sharded, reshard=self._reshard):
+            yield
+
+    def whole(self, tree: Any) -> Any:
+        """What a tree holds, with what was spread over processes whole, for the main one to save.
+
+        All processes have to ask; what the others get is of no use.
+        """
+        return sharding.whole(tree, keep=self.is_main) if self.is_sharded else tree
+
+    def passes(self, own: int) -> int:
+        """How many passes with gradients each process has to make, if this one needs some.
+
+        Spread weights are brought together in every pass, so that all have to make as many.
+        """
+        return max(self.gather(own)) if self.is_sharded else own
+
     def accumulating(self, module: nn.Module, *, last: bool) -> AbstractContextManager[Any]:
-        """Inside, gradients add up in each process; those of all are put together in the last."""
-        if self._accelerator is None or last:
+        """Inside, gradients add up in each process; those of all are put together in the last.
+
+        Spread ones are put together in every pass: whole, they would take the memory that
+        spreading them saves.
+        """
+        if self._accelerator is None or self.is_sharded or last:
             return contextlib.nullcontext()
         return cast(AbstractContextManager[Any], self._accelerator.no_sync(module))
 
@@ -92,7 +160,8 @@ class Processes:
         """Clips gradients to a norm, and gives the one that they had."""
         if self._accelerator is None:
             return clip_grad_norm(parameters, max_norm)
-        return float(self._accelerator.clip_grad_norm_(list(parameters), max_norm))
+        norm = self._accelerator.clip_grad_norm_(list(parameters), max_norm)
+        return float(sharding.whole_tensor(norm))
 
     # ----- what is agreed on ------------------------------------------------------------------
 
@@ -118,6 +187,53 @@ class Processes:
         if self._accelerator is not None:
             self._accelerator.wait_for_everyone()
 
+    def finish(self) -> None:
+        """Waits for all at the end of a training, so that none stops while another still saves."""
+        self.wait()
+        if self._accelerator is not None:
+            # A thread of gloo lets go of this last exchange a moment after it was made, and aborts
+            # the process if Python is ending by then.
+            time.sleep(0.1)
+
+
+class WholePolicy:
+    """A policy as the main process saves it, also where its weights are spread over several.
+
+    Args:
+        policy: The policy.
+        processes: Those that train it; by default this one alone.
+    """
+
+    def __init__(self, policy: VLMPolicy, processes: Processes | None = None) -> None:
+        self.policy = policy
+        self._spread_over = processes if processes and processes.is_sharded else None
+        self._weights: dict[str, Tensor] | None = None
+
+    def gather(self) -> None:
+        """Brings spread weights together for `save`; all processes have to ask."""
+        if self._spread_over is not None:
+            self._weights = self._spread_over.whole(self.policy.weights())
+
+    def release(self) -> None:
+        """Forgets what was brought together, which the next update makes untrue."""
+        self._weights = None
+
+    def save(self, directory: str | Path) -> None:
+        """Writes the policy into a directory.
+
+        Raises:
+            NotWholeError: If its weights are spread over processes, and were not brought together.
+        """
+        if self._spread_over is None:
+            self.policy.save(directory)
+        elif self._weights is not None:
+            self.policy.save(directory, self._weights)
+        else:
+            raise NotWholeError(
+                f"the weights are spread over {self._spread_over.count} processes, which cannot be "
+                "asked for them any more: go on from the last checkpoint with --resume"
+            )
+
 
 def _is_launched() -> bool:
     """Whether Accelerate, or anything else that sets what it reads, has started this process."""
@@ -135,16 +251,20 @@ def _accelerator() -> Any:
             "be scored in another number format than they were sampled in: set it to 'no', and "
             "choose the format by --dtype"
         )
-    for name, variable in (
-        ("FSDP", "ACCELERATE_USE_FSDP"),
-        ("DeepSpeed", "ACCELERATE_USE_DEEPSPEED"),
-    ):
-        if os.environ.get(variable, "false").lower() == "true":
-            raise ValueError(
-                f"Accelerate is configured for {name}, with which nothing is trained here yet: use "
-                "DDP (`accelerate launch --multi_gpu`), and --lora or --load-in-4bit where the "
-                "model is too large for one GPU"
-            )
+    if os.environ.get("ACCELERATE_USE_DEEPSPEED", "false").lower() == "true":
+        raise ValueError(
+            "Accelerate is configured for DeepSpeed, whose optimiser steps it makes inside the "
+            "backward pass, before they can be clipped or left out here: use DDP (`accelerate "
+            "launch --multi_gpu`), or FSDP of version 2 where the model is too large for that"
+        )
+    if sharding.is_asked_for():
+        sharding.check_configuration()
     # Without a critic the value head has no gradient; buffers are the same everywhere.
     ddp = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
-    return Accelerator(kwargs_handlers=[ddp])
+    accelerator = Accelerator(kwargs_handlers=[ddp])
+    if sharding.is_asked_for() and not accelerator.is_fsdp2:
+        raise ValueError(
+            "Accelerate is configured for FSDP, which it does on GPUs alone, and there is none: "
+            "use DDP (`accelerate launch --multi_gpu`)"
+        )
+    return accelerator

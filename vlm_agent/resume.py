@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,7 @@ from vlm_agent.checkpoints import (
 from vlm_agent.configuration import load_config
 from vlm_agent.model_options import ModelOptions
 from vlm_agent.policy import VLMPolicy
-from vlm_agent.processes import Processes
+from vlm_agent.processes import Processes, WholePolicy
 from vlm_agent.runs import CONFIG_FILE, Run, RunPosition
 from vlm_agent.trees import read_tree, write_tree
 
@@ -135,7 +135,7 @@ class Saver:
         self,
         run: Run | None,
         kind: Kind,
-        policy: VLMPolicy,
+        policy: WholePolicy,
         parts: Mapping[str, Stateful],
         *,
         every: int,
@@ -180,7 +180,7 @@ class Saver:
         return saved.checkpoint.step
 
     def updated(self, step: int, updates: int, *, last: bool) -> None:
-        """Writes a checkpoint if it is time.
+        """Writes a checkpoint if it is time, and has the policy ready to be saved at the end.
 
         Args:
             step: That was logged.
@@ -193,17 +193,32 @@ class Saver:
         """
         # A signal may reach processes in different updates.
         interrupted = self._processes.any(self._interrupted)
-        due = last or interrupted or updates % max(self._every, 1) == 0
-        if self._every and due:
-            own = {
-                "parts": {name: part.state_dict() for name, part in self._own.items()},
-                "random": _random_state(),
-            }
-            every = self._processes.gather(own)
-            if self._run is not None:
-                self._write(self._run, step, every)
+        ending = last or interrupted
+        due = self._every > 0 and (ending or updates % self._every == 0)
+        if due or ending:
+            self._policy.gather()
+        if due:
+            self._checkpoint(step)
+        if not ending:
+            self._policy.release()
         if interrupted and not last:
             raise KeyboardInterrupt
+
+    def _checkpoint(self, step: int) -> None:
+        """Brings together what all processes are to be resumed from; the main one writes it."""
+        own = {
+            "parts": {name: part.state_dict() for name, part in self._own.items()},
+            "random": _random_state(),
+        }
+        every = self._processes.gather(own)
+        shared = self._processes.whole(
+            {
+                "policy": self._policy.policy.hidden_state(),
+                "parts": {name: part.state_dict() for name, part in self._parts.items()},
+            }
+        )
+        if self._run is not None:
+            self._write(self._run, step, {**shared, "own": every})
 
     @contextmanager
     def finishing_updates(self) -> Iterator[None]:
@@ -230,9 +245,9 @@ class Saver:
         finally:
             signal.signal(signal.SIGINT, normal)
 
-    def _write(self, run: Run, step: int, own: Sequence[Any]) -> None:
+    def _write(self, run: Run, step: int, state: Mapping[str, Any]) -> None:
         directory = run.directory
-        fill = functools.partial(self._fill, run, own)
+        fill = functools.partial(self._fill, run, state)
         try:
             write_checkpoint(directory, step, self._kind, fill, keep=self._keep)
         except OSError as error:
@@ -243,18 +258,15 @@ class Saver:
                 str(directory),
             ) from error
 
-    def _fill(self, run: Run, own: Sequence[Any], folder: Path) -> None:
+    def _fill(self, run: Run, state: Mapping[str, Any], folder: Path) -> None:
         (folder / CONFIG_FILE).write_text(run.configuration, encoding="utf-8")
         self._policy.save(folder / POLICY)
-        state = {
+        about = {
             "metrics_size": run.metrics_size(),
-            "policy": self._policy.hidden_state(),
-            "parts": {name: part.state_dict() for name, part in self._parts.items()},
-            "own": own,
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
         }
-        write_tree(state, folder, _STATE)
+        write_tree({**about, **state}, folder, _STATE)
 
 
 def _read_state(checkpoint: Checkpoint) -> dict[str, Any]:

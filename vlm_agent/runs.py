@@ -130,7 +130,7 @@ class Run:
                 raise
             try:
                 self._finish(policy)
-            except OSError as failure:
+            except (OSError, NotWholeError) as failure:
                 # Not in place of what happened first: both may come of a full disk.
                 error.add_note(f"nor could the policy be saved: {failure}")
             raise
@@ -201,11 +201,19 @@ def peak_memory() -> float | None:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
 
 
+class NotWholeError(RuntimeError):
+    """What is to be saved is spread over processes, and was not brought together."""
+
+
 class Saveable(Protocol):
     """Anything with `save`, such as a policy."""
 
     def save(self, directory: str | Path) -> None:
-        """Writes itself into a directory."""
+        """Writes itself into a directory.
+
+        Raises:
+            NotWholeError: If it is not all in this process.
+        """
         ...
 
 

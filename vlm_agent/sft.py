@@ -25,7 +25,7 @@ from vlm_agent.options import (
     check_share,
 )
 from vlm_agent.policy import VLMPolicy
-from vlm_agent.processes import Processes
+from vlm_agent.processes import Processes, WholePolicy
 from vlm_agent.prompts import build_prompt
 from vlm_agent.reading import ReadingProbe, caption, picture_embeddings, reasoning
 from vlm_agent.recordings import RecordedDemonstrator
@@ -258,7 +258,12 @@ def _train(
     if probe is not None:
         parts["probe"] = probe
     saver = Saver(
-        run, "sft", policy, parts, every=config.checkpoint_every, keep=config.keep_checkpoints
+        run,
+        "sft",
+        WholePolicy(policy),
+        parts,
+        every=config.checkpoint_every,
+        keep=config.keep_checkpoints,
     )
     policy.train()
     samples = saver.restore(saved) if saved is not None else 0

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from vlm_agent.sharding import are_true, spread_like
+
 # One batch may overflow; as many in a row as this have a cause that does not pass.
 _PATIENCE = 5
 
@@ -91,7 +93,7 @@ class Stepper:
     def _diagnosis(self, wrong: Sequence[str]) -> str:
         start = f"{_PATIENCE} optimiser steps in a row were left out, since {', '.join(wrong)}. "
         weights = [each for group in self.clipped.values() for each in group]
-        if not all(torch.isfinite(each).all() for each in weights):
+        if not all(are_true(torch.isfinite(each).all() for each in weights)):
             return start + (
                 "The weights themselves hold NaN or infinity: start from a model that does not"
             )
@@ -118,6 +120,15 @@ class SavedOptimizer:
         return {**state, "state": {str(number): each for number, each in state["state"].items()}}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on where `state_dict` was taken, with equal parameters."""
-        moments = {int(number): each for number, each in state["state"].items()}
+        """Goes on where `state_dict` was taken, with equal parameters.
+
+        These may be spread over processes; then all of them have to ask.
+        """
+        parameters = [p for group in self._optimizer.param_groups for p in group["params"]]
+        moments = {
+            int(number): {
+                name: spread_like(value, parameters[int(number)]) for name, value in each.items()
+            }
+            for number, each in state["state"].items()
+        }
         self._optimizer.load_state_dict({**state, "state": moments})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
@@ -9,6 +10,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+
+from vlm_agent.sharding import are_true
 
 VALUE_HEAD_FILE = "value_head.safetensors"
 _FORMAT = "1"
@@ -46,7 +49,7 @@ class ValueHead(nn.Module):
     @property
     def is_fresh(self) -> bool:
         """Whether it has learned nothing yet, and says 0 of every state."""
-        return not cast(nn.Linear, self.layers[-1]).weight.any()
+        return not all(are_true([cast(nn.Linear, self.layers[-1]).weight.any()]))
 
     @torch.no_grad()
     def standardise(self, hidden: Tensor) -> None:
@@ -62,9 +65,10 @@ class ValueHead(nn.Module):
         # The small constant keeps what hardly varies from being blown up.
         self.scale.copy_((hidden.float().var(dim=0) + 1e-5).sqrt())
 
-    def save(self, directory: Path) -> None:
-        """Writes the head into a directory."""
-        save_file(self.state_dict(), directory / VALUE_HEAD_FILE, {"format": _FORMAT})
+    def save(self, directory: Path, weights: Mapping[str, Tensor] | None = None) -> None:
+        """Writes the head into a directory, or weights in place of its own."""
+        state = dict(self.state_dict() if weights is None else weights)
+        save_file(state, directory / VALUE_HEAD_FILE, {"format": _FORMAT})
 
     def load(self, directory: Path) -> None:
         """Reads the head that a directory holds.

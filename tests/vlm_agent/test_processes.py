@@ -1,80 +1,13 @@
 """Training in two processes, started by Accelerate as a user would."""
 
-import json
-import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from tests.vlm_agent.in_two_processes import main
-from tests.vlm_agent.updates import NUMBER_LINE
+from tests.vlm_agent.launching import launch, options, shown, weights
 from vlm_agent.processes import Processes
-from vlm_agent.runs import read_metrics
-
-ROOT = Path(__file__).resolve().parents[2]
-LAUNCH = (
-    *(sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--multi_gpu"),
-    *("--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"),
-    *("--dynamo_backend", "no", "--main_process_port", "0"),
-)
-
-
-def launch(trainings, **environment):
-    return subprocess.run(
-        [*LAUNCH, str(Path(__file__).with_name("in_two_processes.py")), json.dumps(trainings)],
-        env={
-            **os.environ,
-            "ACCELERATE_USE_CPU": "true",
-            "PYTHONPATH": str(ROOT),
-            "OMP_NUM_THREADS": "1",
-            **environment,
-        },
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-
-
-def weights(out):
-    return {
-        f"{file}/{name}": value
-        for file in ("model", "value_head")
-        for name, value in load_file(Path(out) / f"{file}.safetensors").items()
-    }
-
-
-def shown(out):
-    return [
-        {k: v for k, v in row.items() if not k.startswith(("time/", "system/"))}
-        for row in read_metrics(out)
-    ]
-
-
-def options(folder, name, **changes):
-    return {
-        "env": NUMBER_LINE,
-        "model": str(folder / "start"),
-        "out": str(folder / name),
-        "num_envs": 4,
-        "rollout_steps": 3,
-        "total_steps": 36,
-        "minibatch_size": 6,
-        "micro_batch_size": 3,
-        "max_new_tokens": 12,
-        "temperature": 1.0,
-        "illegal_penalty": 0.5,
-        "epochs": 2,
-        "learning_rate": 1e-3,
-        "checkpoint_every": 1,
-        "keep_checkpoints": 3,
-        **changes,
-    }
 
 
 @pytest.fixture(scope="module")
@@ -133,11 +66,10 @@ def test_what_cannot_be_shared_out_is_refused(monkeypatch):
         processes.share(3, "num_envs")
 
 
-@pytest.mark.parametrize("name", ["FSDP", "DeepSpeed"])
-def test_sharded_weights_are_refused(monkeypatch, name):
+def test_deepspeed_is_refused(monkeypatch):
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
-    monkeypatch.setenv(f"ACCELERATE_USE_{name.upper()}", "true")
-    with pytest.raises(ValueError, match=f"configured for {name}.*--multi_gpu"):
+    monkeypatch.setenv("ACCELERATE_USE_DEEPSPEED", "true")
+    with pytest.raises(ValueError, match="configured for DeepSpeed.*--multi_gpu.*FSDP"):
         Processes()
 
 
