@@ -32,11 +32,13 @@ class _Slot(NamedTuple):
     """Where a card is shown.
 
     Attributes:
+        frame: The picture.
         rows: Of the picture.
         faces: What may be put into them.
         bare: A row of the ground alone, shape (1,).
     """
 
+    frame: Frame
     rows: Rows
     faces: Mapping[Card | None, Rows]
     bare: Rows
@@ -111,7 +113,9 @@ class Picture:
         Raises:
             ValueError: If it would not lie inside the picture.
         """
-        slot = self._slots.get((width, x, y)) or self._slot(width, x, y)
+        slot = self._slots.get((width, x, y))
+        if slot is None or slot.frame is not self.frame:
+            slot = self._slot(width, x, y)
         slot.rows[...] = slot.faces[card]
 
     def take_card(self, width: int, x: int, y: int) -> None:
@@ -120,7 +124,9 @@ class Picture:
         Raises:
             ValueError: If no card would lie inside the picture there.
         """
-        slot = self._slots.get((width, x, y)) or self._slot(width, x, y)
+        slot = self._slots.get((width, x, y))
+        if slot is None or slot.frame is not self.frame:
+            slot = self._slot(width, x, y)
         slot.rows[...] = slot.bare
 
     def paste_card(self, card: Card | None, width: int, place: Place) -> None:
@@ -129,7 +135,7 @@ class Picture:
         sprites.paste(self.frame, sprite, place.x, place.y)
 
     def _slot(self, width: int, x: int, y: int) -> _Slot:
-        """The place of a card, found once."""
+        """The place of a card, found once for each frame."""
         size, height = self.look.size, sprites.card_height(width)
         if not (0 <= x <= size - width and 0 <= y <= size - height):
             raise ValueError(
@@ -139,7 +145,8 @@ class Picture:
         row = np.dtype((np.void, 3 * width))
         rows: Rows = np.ndarray((height,), row, self.frame, 3 * (y * size + x), (3 * size,))
         bare = np.full((1, width, 3), self.ground, np.uint8).reshape(1, -1).view(row)[0]
-        slot = _Slot(rows, _faces(self.ground, width, self.look.four_colours), bare)
+        faces = _faces(self.ground, width, self.look.four_colours)
+        slot = _Slot(self.frame, rows, faces, bare)
         self._slots[width, x, y] = slot
         return slot
 

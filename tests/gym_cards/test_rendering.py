@@ -119,6 +119,9 @@ def test_a_card_is_taken_away_again_and_copies_of_a_picture_are_apart():
     picture.move_to(elsewhere)
     picture.take_card(40, 60, 44)
     assert (elsewhere == bare).all()
+    picture.frame = shown.copy()
+    picture.take_card(40, 60, 44)
+    assert (picture.frame == bare).all()
 
 
 def test_arguments_are_left_as_they_were():
