@@ -300,27 +300,31 @@ def _train(
 
 
 class _Lessons:
-    """What is learned of the demonstrator's batches: captions first, then all the rest in turns.
+    """What is learned of the demonstrator's batches, step by step.
 
-    Reasoning and whole demonstrations alternate, evenly, for one that comes long after the other
-    finds it forgotten.
+    Captions come first, then half of the whole demonstrations, so that what was read without a prompt
+    is read behind one, too. The other half and reasoning alternate, evenly, for what is not done for
+    long is forgotten.
 
     Attributes:
         steps: Optimiser steps of all together.
     """
 
     def __init__(self, config: SFTConfig) -> None:
-        asked = (config.caption_samples, config.reasoning_samples, config.samples)
-        self._captions, reasoning, self._whole = (-(-each // config.batch_size) for each in asked)
-        self._rest = reasoning + self._whole
-        self.steps = self._captions + self._rest
+        asked = (config.caption_samples, config.samples, config.reasoning_samples)
+        self._captions, whole, reasoning = (-(-each // config.batch_size) for each in asked)
+        self._at_once = whole // 2 if reasoning else whole
+        self._dealt = whole - self._at_once
+        self._mixed = self._dealt + reasoning
+        self.steps = self._captions + whole + reasoning
 
     def of(self, step: int, batch: list[Demonstration]) -> tuple[str, list[Demonstration]]:
         """The name of the lesson of a step, counted from 1, and what its batch becomes."""
-        place = step - self._captions
-        if place <= 0:
+        if step <= self._captions:
             return "captions", [caption(item) for item in batch]
-        if place * self._whole // self._rest == (place - 1) * self._whole // self._rest:
+        place = step - self._captions - self._at_once
+        dealt = [at * self._dealt // max(self._mixed, 1) for at in (place - 1, place)]
+        if place > 0 and dealt[0] == dealt[1]:
             return "reasoning", [reasoning(item) for item in batch]
         return "demonstrations", batch
 
