@@ -302,9 +302,9 @@ def _train(
 class _Lessons:
     """What is learned of the demonstrator's batches, step by step.
 
-    Captions come first, then half of the whole demonstrations, so that what was read without a prompt
-    is read behind one, too. The other half and reasoning alternate, evenly, for what is not done for
-    long is forgotten.
+    Captions come first, then half of the whole demonstrations, so that what was read without a
+    prompt is read behind one, too. The other half and reasoning alternate, evenly, for what is not
+    done for long is forgotten.
 
     Attributes:
         steps: Optimiser steps of all together.
