@@ -32,13 +32,13 @@ class Demonstration:
     Attributes:
         observation: The moment.
         reply: The reply.
-        learned_from: Offset in the reply, in characters, of what is to be learned; what comes
-            before is only to be gone on from.
+        learned: The part of the reply that is to be learned, by offsets in characters; what comes
+            before is only to be gone on from. `None` stands for all of it.
     """
 
     observation: Observation
     reply: str
-    learned_from: int = 0
+    learned: tuple[int, int] | None = None
 
 
 class Demonstrator:
@@ -150,7 +150,7 @@ def demonstration_state(demonstration: Demonstration) -> dict[str, Any]:
         "description": task.description,
         "action_names": task.action_names,
         "reply": demonstration.reply,
-        "learned_from": demonstration.learned_from,
+        "learned": demonstration.learned,
     }
 
 
@@ -159,7 +159,8 @@ def demonstration_from(state: Mapping[str, Any]) -> Demonstration:
     names = state["action_names"]
     task = Task(state["description"], None if names is None else tuple(names))
     observation = observation_from(state["observation"], task)
-    return Demonstration(observation, state["reply"], state.get("learned_from", 0))
+    learned = state.get("learned")
+    return Demonstration(observation, state["reply"], learned and (learned[0], learned[1]))
 
 
 def check_expert(env: gym.Env[Any, Any], otherwise: str) -> None:

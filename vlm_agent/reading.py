@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -49,14 +50,18 @@ def caption(demonstration: Demonstration) -> Demonstration:
     return Demonstration(_said([{"type": "image"}], seen), reply)
 
 
+def readout(demonstration: Demonstration) -> Demonstration:
+    """The same, of which only what the reply reads out is to be learned."""
+    return replace(demonstration, learned=(0, _end_of_state(demonstration)))
+
+
 def reasoning(demonstration: Demonstration) -> Demonstration:
-    """The reply without picture and prompt, in which only thoughts and action are to be learned.
+    """The reply without picture and prompt, of which only thoughts and action are to be learned.
 
     What was read stays in it, so that there is something to reason from.
     """
-    seen = demonstration.observation
-    read = json.dumps(seen.state, ensure_ascii=False)
-    return Demonstration(_said([], seen), demonstration.reply, learned_from=len(read) - 1)
+    learned = (_end_of_state(demonstration), len(demonstration.reply))
+    return Demonstration(_said([], demonstration.observation), demonstration.reply, learned)
 
 
 class ReadingProbe:
@@ -202,6 +207,11 @@ def picture_embeddings(policy: VLMPolicy) -> Iterator[list[list[Tensor]]]:
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _end_of_state(demonstration: Demonstration) -> int:
+    """Where in a reply the state has been read out, in characters."""
+    return len(json.dumps(demonstration.observation.state, ensure_ascii=False)) - 1
 
 
 def _shown(policy: VLMPolicy, observation: Observation) -> dict[tuple[str, int], int]:

@@ -27,7 +27,7 @@ from vlm_agent.options import (
 from vlm_agent.policy import VLMPolicy
 from vlm_agent.processes import Processes, WholePolicy
 from vlm_agent.prompts import build_prompt
-from vlm_agent.reading import ReadingProbe, caption, picture_embeddings, reasoning
+from vlm_agent.reading import ReadingProbe, caption, picture_embeddings, readout, reasoning
 from vlm_agent.recordings import RecordedDemonstrator
 from vlm_agent.resume import Saved, Saver, Stateful, read_saved
 from vlm_agent.runs import Run, check_free, peak_memory
@@ -59,7 +59,8 @@ class SFTConfig(ModelOptions):
             episode make demonstrations less alike, where many moves share a picture.
         demonstrations: File of episodes that a person played, instead of the expert's.
         successes_only: Leave out episodes of that file that were lost or broken off.
-        caption_samples: Pictures to read out, without a prompt, before anything else.
+        caption_samples: Pictures to read out before anything else, the first half without a prompt,
+            the second behind it.
         reasoning_samples: Demonstrations without picture and prompt, dealt out between the others,
             of which only thoughts and action are learned, from what was read.
         samples: Demonstrations to learn from, whole.
@@ -302,9 +303,8 @@ def _train(
 class _Lessons:
     """What is learned of the demonstrator's batches, step by step.
 
-    Captions come first, then half of the whole demonstrations, so that what was read without a
-    prompt is read behind one, too. The other half and reasoning alternate, evenly, for what is not
-    done for long is forgotten.
+    First pictures are read out, without a prompt and then behind one. Whole demonstrations and
+    reasoning alternate, evenly, for what is not done for long is forgotten.
 
     Attributes:
         steps: Optimiser steps of all together.
@@ -312,19 +312,18 @@ class _Lessons:
 
     def __init__(self, config: SFTConfig) -> None:
         asked = (config.caption_samples, config.samples, config.reasoning_samples)
-        self._captions, whole, reasoning = (-(-each // config.batch_size) for each in asked)
-        self._at_once = whole // 2 if reasoning else whole
-        self._dealt = whole - self._at_once
-        self._mixed = self._dealt + reasoning
-        self.steps = self._captions + whole + reasoning
+        self._reading, self._whole, reasoning = (-(-each // config.batch_size) for each in asked)
+        self._mixed = self._whole + reasoning
+        self.steps = self._reading + self._mixed
 
     def of(self, step: int, batch: list[Demonstration]) -> tuple[str, list[Demonstration]]:
         """The name of the lesson of a step, counted from 1, and what its batch becomes."""
-        if step <= self._captions:
+        place = step - self._reading
+        if 2 * step <= self._reading:
             return "captions", [caption(item) for item in batch]
-        place = step - self._captions - self._at_once
-        dealt = [at * self._dealt // max(self._mixed, 1) for at in (place - 1, place)]
-        if place > 0 and dealt[0] == dealt[1]:
+        if place <= 0:
+            return "readouts", [readout(item) for item in batch]
+        if place * self._whole // self._mixed == (place - 1) * self._whole // self._mixed:
             return "reasoning", [reasoning(item) for item in batch]
         return "demonstrations", batch
 
@@ -371,7 +370,7 @@ def accumulate(
     Returns:
         The losses by name, without their weights, and the number of tokens that were learned.
     """
-    replies = [policy.encode_reply(item.reply) for item in batch]
+    replies = [_reply(policy, item) for item in batch]
     tokens = sum(
         len(reply) - _given(policy, item, reply) for item, reply in zip(batch, replies, strict=True)
     )
@@ -405,6 +404,14 @@ def reply_loss(
     return -(scores.log_probs * learned).sum()
 
 
+def _reply(policy: VLMPolicy, item: Demonstration) -> list[int]:
+    """The tokens of a reply up to the one that ends what is to be learned of it."""
+    tokens = policy.encode_reply(item.reply)
+    if item.learned is None or item.learned[1] == len(item.reply):
+        return tokens
+    return tokens[: policy.action_token(tokens, item.learned[1] - 1) + 1]
+
+
 def _given(policy: VLMPolicy, item: Demonstration, reply: Sequence[int]) -> int:
     """How many tokens of a reply come before what is to be learned of it."""
-    return policy.action_token(reply, item.learned_from) if item.learned_from else 0
+    return policy.action_token(reply, item.learned[0]) if item.learned else 0

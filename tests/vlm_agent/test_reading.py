@@ -7,7 +7,7 @@ import torch
 
 from vlm_agent.demonstrations import Demonstration, Demonstrator
 from vlm_agent.prompts import build_reply
-from vlm_agent.reading import ReadingProbe, caption, picture_embeddings, reasoning
+from vlm_agent.reading import ReadingProbe, caption, picture_embeddings, readout, reasoning
 from vlm_agent.sft import SFTConfig, accumulate, reply_loss
 
 NUMBER_LINE = "gym_cards/NumberLine-v0"
@@ -39,7 +39,7 @@ def test_thoughts_and_action_are_learned_from_what_was_read_alone(make_policy):
     assert all(not item.observation.images for item in learned)
     assert policy.prompt(learned[0].observation) == "<reply>"
     for item in learned:
-        known, rest = item.reply[: item.learned_from], item.reply[item.learned_from :]
+        known, rest = item.reply[: item.learned[0]], item.reply[item.learned[0] :]
         assert json.loads(known + "}") == dict(item.observation.state)
         assert rest.startswith(', "thoughts"')
     # By hand: what is given is as if its tokens were not there, and the others count as they are.
@@ -50,7 +50,7 @@ def test_thoughts_and_action_are_learned_from_what_was_read_alone(make_policy):
         given = [
             at
             for at in range(len(reply))
-            if len(policy.tokenizer.decode(reply[: at + 1])) <= item.learned_from
+            if len(policy.tokenizer.decode(reply[: at + 1])) <= item.learned[0]
         ]
         assert len(given) > 3
         by_hand -= scores.log_probs[row, len(given) : len(reply)].sum()
@@ -59,11 +59,29 @@ def test_thoughts_and_action_are_learned_from_what_was_read_alone(make_policy):
     assert losses["loss"] == pytest.approx(by_hand.item() / tokens, rel=1e-5)
 
 
+def test_a_readout_is_learned_up_to_the_end_of_the_state(make_policy):
+    policy = make_policy()
+    batch = demonstrations("gym_cards/Points24-v0", 3)
+    learned = [readout(item) for item in batch]
+    losses, tokens = accumulate(policy, learned, 3)
+    by_hand, count = 0.0, 0
+    for item in batch:
+        reply = policy.encode_reply(item.reply)
+        ends = item.reply.index('", "thoughts"')
+        # Up to the token that holds the last quote.
+        read = next(n for n in range(99) if len(policy.tokenizer.decode(reply[:n])) > ends)
+        score = policy.score([item.observation], [reply], temperature=1.0)
+        by_hand -= score.log_probs[0, :read].sum().item()
+        count += read
+    assert tokens == count
+    assert losses["loss"] == pytest.approx(by_hand / count, rel=1e-4)
+
+
 def test_what_was_read_is_found_though_it_holds_the_name_of_the_thoughts():
     (item,) = demonstrations(count=1)
     odd = replace(item.observation, state={"note": 'a "thoughts": "b', "x": "1"})
     learned = reasoning(Demonstration(odd, build_reply(odd, 0, "c")))
-    assert learned.reply[learned.learned_from :].startswith(', "thoughts": "c"')
+    assert learned.reply[learned.learned[0] :].startswith(', "thoughts": "c"')
 
 
 def test_a_probe_reads_what_pictures_show_off_their_embeddings(make_policy):

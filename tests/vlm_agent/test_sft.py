@@ -48,12 +48,12 @@ def test_the_tiny_model_takes_no_options_that_it_would_not_heed(options):
         SFTConfig(env=NUMBER_LINE, out="out", **options)
 
 
-def test_lessons_begin_with_captions_and_deal_reasoning_out_among_the_rest():
-    asked = {"caption_samples": 7, "reasoning_samples": 24, "samples": 16, "batch_size": 4}
+def test_lessons_begin_with_reading_and_deal_reasoning_out_among_the_rest():
+    asked = {"caption_samples": 13, "reasoning_samples": 24, "samples": 8, "batch_size": 4}
     lessons = _Lessons(SFTConfig(env=NUMBER_LINE, out="out", **asked))
-    assert lessons.steps == 2 + 4 + 6
+    assert lessons.steps == 4 + 6 + 2
     names = [lessons.of(step, [])[0] for step in range(1, lessons.steps + 1)]
     dealt = (["reasoning"] * 3 + ["demonstrations"]) * 2
-    assert names == ["captions"] * 2 + ["demonstrations"] * 2 + dealt
+    assert names == ["captions"] * 2 + ["readouts"] * 2 + dealt
     alone = _Lessons(SFTConfig(env=NUMBER_LINE, out="out", samples=8, batch_size=4))
     assert [alone.of(step, [])[0] for step in (1, 2)] == ["demonstrations"] * 2
