@@ -51,7 +51,11 @@ def caption(demonstration: Demonstration) -> Demonstration:
 
 
 def readout(demonstration: Demonstration) -> Demonstration:
-    """The same, of which only what the reply reads out is to be learned."""
+    """The same, picture and prompt too, of which only what the reply reads out is to be learned.
+
+    Raises:
+        ValueError: If the reply does not begin with reading out the state.
+    """
     return replace(demonstration, learned=(0, _end_of_state(demonstration)))
 
 
@@ -59,6 +63,9 @@ def reasoning(demonstration: Demonstration) -> Demonstration:
     """The reply without picture and prompt, of which only thoughts and action are to be learned.
 
     What was read stays in it, so that there is something to reason from.
+
+    Raises:
+        ValueError: If the reply does not begin with reading out the state.
     """
     learned = (_end_of_state(demonstration), len(demonstration.reply))
     return Demonstration(_said([], demonstration.observation), demonstration.reply, learned)
@@ -183,8 +190,9 @@ def picture_embeddings(policy: VLMPolicy) -> Iterator[list[list[Tensor]]]:
     pictures, hidden size).
     """
     network = policy.network
-    # None stands for no token.
-    token = getattr(network.config, "image_token_id", None) or -1
+    token = getattr(network.config, "image_token_id", None)
+    if token is None:
+        token = -1  # no token's id
     places: list[Tensor] = []
     seen: list[list[Tensor]] = []
 
@@ -211,7 +219,12 @@ def picture_embeddings(policy: VLMPolicy) -> Iterator[list[list[Tensor]]]:
 
 def _end_of_state(demonstration: Demonstration) -> int:
     """Where in a reply the state has been read out, in characters."""
-    return len(json.dumps(demonstration.observation.state, ensure_ascii=False)) - 1
+    read = json.dumps(demonstration.observation.state, ensure_ascii=False)[:-1]
+    if not demonstration.reply.startswith(read):
+        raise ValueError(
+            f"the reply {demonstration.reply!r:.200} does not begin with {read!r:.200}"
+        )
+    return len(read)
 
 
 def _shown(policy: VLMPolicy, observation: Observation) -> dict[tuple[str, int], int]:

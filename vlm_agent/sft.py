@@ -115,9 +115,10 @@ class SFTConfig(ModelOptions):
             "reasoning_samples",
             "probe_weight",
         )
-        if self.reasoning_samples and not self.cot:
+        if (self.caption_samples or self.reasoning_samples) and not self.cot:
             raise ValueError(
-                "reasoning_samples are of replies with thoughts: leave them out, or out cot=False"
+                "caption_samples and reasoning_samples are of replies that read out the state and "
+                "have thoughts: leave them out, or cot=False"
             )
         check_least(self, 1, "keep_checkpoints")
         if self.demonstrations is None and self.successes_only:
@@ -285,7 +286,7 @@ def _train(
             seconds = time.perf_counter() - started
             metrics = {
                 **{f"train/{name}": loss if norms else None for name, loss in losses.items()},
-                "train/gradient_norm": norms["gradient_norm"] if norms else None,
+                **{f"train/{name}": norms[name] if norms else None for name in clipped},
                 "train/skipped_steps": int(norms is None),
                 "train/learning_rate": schedule.get_last_lr()[0],
                 "time/samples_per_second": len(batch) / seconds,
@@ -341,8 +342,10 @@ def _probe(
         probe = ReadingProbe.of_state(saved.state["parts"]["probe"])
         probe.linear.to(policy.device)
         return probe
-    batches = -(-_PROBED // config.batch_size)
-    shown = itertools.chain.from_iterable(itertools.islice(demonstrator, batches))
+    batches = -(-min(_PROBED, config.samples) // config.batch_size)
+    shown = itertools.chain.from_iterable(
+        tqdm(itertools.islice(demonstrator, batches), "probe", batches)
+    )
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
         return ReadingProbe.of(policy, list(shown))

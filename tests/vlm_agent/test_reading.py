@@ -157,7 +157,12 @@ def test_there_has_to_be_something_to_read(make_policy):
         ReadingProbe.of(make_policy(), blind)
     with pytest.raises(ValueError, match="shows nothing"):
         caption(blind[0])
-    with pytest.raises(ValueError, match="leave them out"):
-        SFTConfig(env=NUMBER_LINE, out="out", cot=False, reasoning_samples=8)
+    for lessons in ({"reasoning_samples": 8}, {"caption_samples": 8}):
+        with pytest.raises(ValueError, match="leave them out"):
+            SFTConfig(env=NUMBER_LINE, out="out", cot=False, **lessons)
+    (item,) = demonstrations(count=1, cot=False)
+    for lesson in (readout, reasoning):
+        with pytest.raises(ValueError, match="does not begin with"):
+            lesson(item)
     with pytest.raises(ValueError, match="probe_weight=-1"):
         SFTConfig(env=NUMBER_LINE, out="out", probe_weight=-1)
