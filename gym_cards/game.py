@@ -131,8 +131,14 @@ class Game(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        # What a class tells in its own way its ancestor's `_columns` would not tell.
-        if vars(cls).keys() & {"_published_info", "_state"} and "_columns" not in vars(cls):
+
+        def place(name: str) -> int:
+            """Where the method is taken from, in the order in which bases are asked."""
+            return next(i for i, base in enumerate(cls.__mro__) if name in vars(base))
+
+        # What a class or a base beside the game tells in its own way, the game's `_columns` would
+        # not tell.
+        if min(place("_published_info"), place("_state")) < place("_columns"):
             cls._columns = staticmethod(Game._columns)  # type: ignore[method-assign]
 
     def __init__(self, render_mode: str | None, look: Look) -> None:

@@ -534,7 +534,17 @@ def test_what_a_subclass_tells_reaches_the_infos():
         def _published_info(self):
             return {**super()._published_info(), "Volume": 11}
 
-    for game in (Loud, Louder):
+    class Shouting:
+        def _state(self):
+            return {name: text + "!" for name, text in super()._state().items()}
+
+    class Shouted(Shouting, EZPointsEnv):
+        pass
+
+    class ShoutedOn(Shouted):
+        pass
+
+    for game in (Shouted, ShoutedOn, Loud, Louder):
         envs, alone = VectorGame(game, 2), game()
         _, infos = envs.reset(seed=4)
         info = alone.reset(seed=5)[1]
