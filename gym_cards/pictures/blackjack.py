@@ -87,13 +87,12 @@ class BlackjackPicture(Picture):
         Raises:
             ValueError: If there are more cards than `blackjack_layout` has places for.
         """
-        before = self._places(len(self._player))
         self._player.append(card)
         after = self._places(len(self._player))
         if not self.look.jitters and len(after) <= _ROW:
             self.put_card(card, self._width, after[-1].x, after[-1].y)
-        elif after[:-1] == before:
-            self._draw_hand(len(before))
+        elif after[:-1] == self._places(len(after) - 1):
+            self._draw_hand(len(after) - 1)
         else:
             self._clear_hand(len(after))
             self._draw_hand()
