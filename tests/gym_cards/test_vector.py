@@ -2,81 +2,18 @@
 
 import copy
 import json
-import pickle
 
 import gymnasium as gym
 import numpy as np
 import pytest
-from card_games import EVERY, IDS, LOOKS, RULES, lasting_action, make, same
+from card_games import EVERY, IDS, LOOKS, RULES, make, same
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.error import ResetNeeded
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
-from gymnasium.vector.utils import batch_space
+from gymnasium.vector import AutoresetMode
+from many_games import assert_same_form, few, make_vec, modes, playing, synchronous
 
 from gym_cards.points import EZPointsEnv
 from gym_cards.vector import NumberLineVectorEnv, VectorGame
-
-MODES = [AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED]
-FEW = [
-    ("gym_cards/Blackjack-v0", {}),
-    ("gym_cards/EZPoints-v0", {}),
-    ("gym_cards/Points24-v0", {"size": 80, "position_jitter": 10}),
-    ("gym_cards/NumberLine-v0", {"size": 64}),
-    ("gym_cards/Blackjack-v0", {"is_pixel": False}),
-]
-
-few = pytest.mark.parametrize(("env_id", "kwargs"), FEW, ids=str)
-modes = pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.name)
-
-
-def make_vec(env_id, num_envs=3, **kwargs):
-    full = env_id if "/" in env_id else f"gym_cards/{env_id}-v0"
-    return gym.make_vec(full, num_envs=num_envs, **kwargs)
-
-
-def synchronous(env_id, num_envs, mode, limit=300, **kwargs):
-    """Gymnasium's own vector of the same games."""
-
-    def one():
-        return gym.make(env_id, disable_env_checker=True, max_episode_steps=limit, **kwargs)
-
-    return SyncVectorEnv([one] * num_envs, autoreset_mode=mode)
-
-
-def playing(envs, mode, seed, steps):
-    """Everything that `envs` hands out to random play, resets where they are due included."""
-    rng = np.random.default_rng(seed)
-    masks = np.ones((envs.num_envs, envs.single_action_space.n), np.int8)
-    observations, infos = envs.reset(seed=seed)
-    yield observations, infos
-    names = envs.get_attr("action_names")[0]
-    for _ in range(steps):
-        masks = np.where(infos["_action_mask"][:, None], infos["action_mask"], masks)
-        actions = np.array([lasting_action(names, rng, mask) for mask in masks])
-        transition = envs.step(actions)
-        infos = transition[4]
-        yield transition
-        over = transition[2] | transition[3]
-        if mode == AutoresetMode.DISABLED and over.any():
-            observations, infos = envs.reset(options={"reset_mask": over})
-            yield observations, infos
-
-
-def assert_same_form(ours, theirs, path="infos"):
-    """Equal keys, types, shapes, masks and values, wherever they are nested."""
-    assert type(ours) is type(theirs), path
-    if isinstance(ours, dict):
-        assert ours.keys() == theirs.keys(), path
-        for key in ours:
-            assert_same_form(ours[key], theirs[key], f"{path}[{key!r}]")
-    elif isinstance(ours, np.ndarray):
-        assert ours.dtype == theirs.dtype, path
-        assert ours.shape == theirs.shape, path
-        for one, other in zip(ours, theirs, strict=True):
-            assert same(one, other), path
-    else:
-        assert same(ours, theirs), path
-
 
 # The same as games alone
 
@@ -163,120 +100,6 @@ def test_options_reach_every_game():
         envs.reset(options={"colour": "red"})
 
 
-# Observations
-
-
-@few
-def test_copies_do_not_change_later(env_id, kwargs):
-    envs = make_vec(env_id, 2, copy=True, autoreset_mode=AutoresetMode.SAME_STEP, **kwargs)
-    kept = []
-    for observations, *_, infos in playing(envs, AutoresetMode.SAME_STEP, 1, 15):
-        kept.append(((observations, infos), copy.deepcopy((observations, infos))))
-        assert all(same(*pair) for pair in kept)
-
-
-@pytest.mark.parametrize("env_id", ["NumberLine", "Points24"])
-def test_whatever_is_kept_of_copies_does_not_change(env_id):
-    envs, shared = make_vec(env_id, 3), make_vec(env_id, 3, copy=False)
-    rng = np.random.default_rng(3)
-    kept = []
-    observations, expected = envs.reset(seed=1)[0], shared.reset(seed=1)[0]
-    for _ in range(50):
-        # Some hold all of it, some a part, a buffer or another library's view of it.
-        kept += [
-            (observations, expected.copy()),
-            (observations[1, ::2], expected[1, ::2].copy()),
-            (memoryview(observations)[2:], expected[2:].copy()),
-            (np.asarray(observations).reshape(3, -1)[:, 7:], expected.reshape(3, -1)[:, 7:].copy()),
-        ]
-        # What is done to it is nobody else's business.
-        envs.step(np.zeros(3, np.int64))[0][...] = 99
-        shared.step(np.zeros(3, np.int64))
-        actions = rng.integers(envs.single_action_space.n, size=3)
-        observations, expected = envs.step(actions)[0], shared.step(actions)[0]
-        assert observations.flags.writeable
-    assert all(np.array_equal(one, other) for one, other in kept)
-
-
-@pytest.mark.parametrize(
-    "kwargs",
-    [
-        {},
-        {"max_position": 20},
-        {"max_position": 1_000_000},
-        {"max_position": 1_000_000, "font_scale": 2},
-        {"size": 64, "font_scale": 0.5, "background": "#101010"},
-        {"background": "#203040"},
-        {"display": "line", "size": 100},
-    ],
-    ids=str,
-)
-def test_only_ground_is_outside_of_the_rows_that_are_drawn(kwargs):
-    envs = make_vec("NumberLine", 2, **kwargs)
-    picture, most = envs.envs[0].picture, envs.envs[0].max_position
-    drawn = np.zeros(envs.envs[0].look.size, np.bool_)
-    for top, bottom in picture.drawn_rows():
-        assert not drawn[top:bottom].any()
-        drawn[top:bottom] = True
-    for target, current in [(most, most - 1), (0, most), (most // 2, 1), (1, 0), (most, 0)]:
-        envs.reset(options={"target": target, "current": current})
-        assert (picture.frame[~drawn] == picture.ground).all()
-        alone = make("NumberLine", **kwargs)
-        assert same(
-            tuple(envs.observations()),
-            (alone.reset(options={"target": target, "current": current})[0],) * 2,
-        )
-
-
-@few
-def test_without_a_copy_all_share_one_buffer(env_id, kwargs):
-    copied = make_vec(env_id, 2, copy=True, **kwargs)
-    shared = make_vec(env_id, 2, copy=False, **kwargs)
-    pairs = zip(
-        playing(copied, AutoresetMode.NEXT_STEP, 1, 15),
-        playing(shared, AutoresetMode.NEXT_STEP, 1, 15),
-        strict=True,
-    )
-    handed_out = []
-    for one, other in pairs:
-        assert same(one[0], other[0])
-        handed_out.append(other[0])
-        parts = other[0] if isinstance(other[0], tuple) else (other[0],)
-        first = handed_out[0] if isinstance(other[0], tuple) else (handed_out[0],)
-        assert all(a is b for a, b in zip(parts, first, strict=True))
-    if not isinstance(handed_out[0], tuple):
-        assert not np.shares_memory(one[0], copied.observations())
-
-
-def test_the_last_observation_is_not_overwritten_by_the_new_episode():
-    envs = make_vec("NumberLine", 2, copy=False, autoreset_mode=AutoresetMode.SAME_STEP)
-    envs.reset(options={"target": 1, "current": 0})
-    observations, _, terminations, _, infos = envs.step([1, 1])
-    assert terminations.all()
-    alone = make("NumberLine")
-    alone.reset(options={"target": 1, "current": 0})
-    last = alone.step(1)[0]
-    for index in range(2):
-        assert np.array_equal(infos["final_obs"][index], last)
-        assert not np.shares_memory(infos["final_obs"][index], observations)
-    envs.step([0, 1])
-    assert all(np.array_equal(final, last) for final in infos["final_obs"])
-
-
-@few
-def test_what_is_handed_out_may_be_changed(env_id, kwargs):
-    envs, other = (make_vec(env_id, 2, **kwargs) for _ in range(2))
-    other.reset(seed=0)
-    _, infos = envs.reset(seed=0)
-    for _ in range(6):
-        infos["action_mask"][:] = 0
-        for key in set(infos) & {"Cards", "Numbers", "Formula", "Player Card", "Dealer Card"}:
-            for values in infos[key]:
-                values.clear()
-        infos, expected = (one.step(np.zeros(2, np.int64))[4] for one in (envs, other))
-        assert_same_form(infos, expected)
-
-
 def test_rendering():
     envs = make_vec("Blackjack", 2, render_mode="rgb_array")
     observations, _ = envs.reset(seed=0)
@@ -286,26 +109,6 @@ def test_rendering():
     assert same(numbers.render(), tuple(observations))
     with pytest.raises(ValueError, match="render_mode='human': expected None or 'rgb_array'"):
         make_vec("Blackjack", render_mode="human")
-
-
-@pytest.mark.parametrize("duplicate", [lambda s: pickle.loads(pickle.dumps(s)), copy.deepcopy])
-def test_the_space_of_many_pictures_takes_no_more_than_that_of_one(duplicate):
-    envs = make_vec("EZPoints", 4, size=64)
-    space, plain = envs.observation_space, batch_space(envs.single_observation_space, 4)
-    bounds = (space.low, space.high, space.bounded_below, space.bounded_above)
-    assert all(bound.strides[0] == 0 for bound in bounds)
-    assert (space, repr(space), space.dtype) == (plain, repr(plain), plain.dtype)
-    again = duplicate(space)
-    assert again == space == plain == again
-    for one in (space, plain, again):
-        one.seed(5)
-    samples = [one.sample() for one in (space, plain, again)]
-    assert same(samples[0], samples[1])
-    assert same(samples[0], samples[2])
-    assert space.contains(samples[0])
-    assert not space.contains(samples[0][:3])
-    assert not space.contains(samples[0].astype(np.int64))
-    assert envs.single_observation_space.contains(samples[0][0])
 
 
 # Mistakes
@@ -440,25 +243,6 @@ def test_attributes_of_the_games():
         envs.set_attr("target_points", [1, 2, 3])
     with pytest.raises(AttributeError, match="no_such_thing"):
         envs.get_attr("no_such_thing")
-
-
-@pytest.mark.parametrize("duplicate", [lambda e: pickle.loads(pickle.dumps(e)), copy.deepcopy])
-@few
-def test_copies_go_on_alike_and_apart(env_id, kwargs, duplicate):
-    envs = make_vec(env_id, 2, copy=False, **kwargs)
-    rng = np.random.default_rng(0)
-    envs.reset(seed=6)
-    again = duplicate(envs)
-    assert same(again.observations(), envs.observations())
-    rest = copy.deepcopy(again.observations())
-    for _ in range(8):
-        actions = rng.integers(envs.single_action_space.n, size=2)
-        one = envs.step(actions)
-        # Nothing that one draws shows in the other.
-        assert same(again.observations(), rest)
-        assert_same_form(again.step(actions)[4], one[4])
-        assert same(again.observations(), one[0])
-        rest = copy.deepcopy(again.observations())
 
 
 @few
