@@ -127,6 +127,14 @@ def run_of(place: str | Path) -> Path:
     return path.resolve().parent.parent if _NAME.fullmatch(path.resolve().name) else path
 
 
+def is_in_checkpoint(path: Path) -> bool:
+    """Whether a path leads into a checkpoint, which newer ones may push out."""
+    return any(
+        _NAME.fullmatch(folder.name) and folder.parent.name == CHECKPOINTS
+        for folder in path.resolve().parents
+    )
+
+
 def holds_checkpoint(run: Path) -> bool:
     """Whether a run can go on from somewhere."""
     return bool(_names(run / CHECKPOINTS))

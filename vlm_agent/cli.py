@@ -6,6 +6,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from vlm_agent.runs import NotWholeError
+
 _INSTALL = 'pip install "gym-cards[agent]"'
 _USAGE = """usage: vlm-agent {sft,ppo,merge,eval,serve,report,export,play,show,demo} [options]
 
@@ -60,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         print(f"vlm-agent: {error.name} is not installed; run: {_INSTALL}", file=sys.stderr)
         return 1
-    except (ValueError, OSError, ImportError, MemoryError) as error:
+    except (ValueError, OSError, ImportError, MemoryError, NotWholeError) as error:
         # These say what was given and what to do, which a traceback would bury.
         if os.environ.get("VLM_AGENT_TRACEBACK"):
             raise

@@ -15,7 +15,9 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+from vlm_agent.checkpoints import is_in_checkpoint
 from vlm_agent.model_options import ModelOptions, Part
+from vlm_agent.runs import NotWholeError
 from vlm_agent.sharding import are_true
 
 ADAPTER_CONFIG_FILE = "adapter_config.json"
@@ -160,7 +162,10 @@ def save_adapter(
         model: The `peft.PeftModel`.
         directory: Where to.
         weights: What to write in place of the model's own weights, by the names of its
-            `state_dict`.
+            `state_dict`; those under the adapter only if no name led to them.
+
+    Raises:
+        NotWholeError: If they are left out, and no name leads to them any more.
     """
     from peft import get_peft_model_state_dict
     from safetensors.torch import save_file
@@ -180,8 +185,14 @@ def save_adapter(
 
 
 def name_of_base(model: Any) -> str | None:
-    """A name that the model under an adapter can be loaded by; `None` where there is none."""
+    """A name that the model under an adapter can be loaded by; `None` where there is none.
+
+    What a checkpoint holds has none: it goes with the checkpoint, which the run's next one may push
+    out.
+    """
     name = model.get_base_model().name_or_path
+    if name and Path(name).name == _BASE_DIRECTORY and is_in_checkpoint(Path(name)):
+        return None
     if name and _is_model(Path(name)):
         return str(Path(name).resolve())  # an adapter may be read from anywhere
     if name and not Path(name).is_absolute() and not Path(name).exists():
@@ -196,14 +207,16 @@ def _save_base(network: Any, directory: Path, weights: Mapping[str, torch.Tensor
         own = network.state_dict()
     else:
         own = {n.removeprefix(start): w for n, w in weights.items() if n.startswith(start)}
-    network.save_pretrained(
-        directory,
-        state_dict={
-            key.replace(".base_layer.", "."): value
-            for key, value in own.items()
-            if ".lora_" not in key
-        },
-    )
+    own = {
+        key.replace(".base_layer.", "."): value for key, value in own.items() if ".lora_" not in key
+    }
+    if not own:
+        raise NotWholeError(
+            f"the model in {network.name_or_path}, which the adapter belongs to, is gone, and its "
+            "weights are spread over processes: put it back, and go on from the last checkpoint "
+            "with --resume"
+        )
+    network.save_pretrained(directory, state_dict=own)
 
 
 def has_effect(model: Any) -> bool:

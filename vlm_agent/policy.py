@@ -370,6 +370,9 @@ class VLMPolicy(nn.Module):
         Args:
             directory: Where to.
             weights: What `weights` gave, whole, where the policy's own are spread over processes.
+
+        Raises:
+            NotWholeError: If these are of an adapter alone, whose model is gone by now.
         """
         directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
@@ -384,10 +387,20 @@ class VLMPolicy(nn.Module):
         self.value_head.save(directory, head)
         self.settings.save(directory)
 
-    def weights(self) -> dict[str, Tensor]:
-        """What `save` writes of the model and the value head, by the names of `state_dict`."""
+    @property
+    def is_named(self) -> bool:
+        """Whether there is an adapter, and a name leads to the model that it lies on."""
+        return self.has_adapter and lora.name_of_base(self.model) is not None
+
+    def weights(self, *, adapter_alone: bool) -> dict[str, Tensor]:
+        """What `save` writes of the model and the value head, by the names of `state_dict`.
+
+        Args:
+            adapter_alone: Whether to leave out the model that the adapter lies on, as `save` does
+                where `is_named` holds.
+        """
         every = self.state_dict(keep_vars=True)
-        if not self.has_adapter or lora.name_of_base(self.model) is None:
+        if not adapter_alone:
             return every
         return {
             name: value

@@ -212,7 +212,10 @@ class WholePolicy:
     def gather(self) -> None:
         """Brings spread weights together for `save`; all processes have to ask."""
         if self._spread_over is not None:
-            self._weights = self._spread_over.whole(self.policy.weights())
+            # Agreed on, since each looks at the disk, and has to bring the same weights together.
+            named = not self._spread_over.any(not self.policy.is_named)
+            weights = self.policy.weights(adapter_alone=named)
+            self._weights = self._spread_over.whole(weights)
 
     def release(self) -> None:
         """Forgets what was brought together, which the next update makes untrue."""
@@ -222,7 +225,8 @@ class WholePolicy:
         """Writes the policy into a directory.
 
         Raises:
-            NotWholeError: If its weights are spread over processes, and were not brought together.
+            NotWholeError: If its weights are spread over processes, and were not brought together,
+                or without those under an adapter, which are gone from the disk since.
         """
         if self._spread_over is None:
             self.policy.save(directory)

@@ -78,6 +78,29 @@ def test_every_way_to_train_goes_on_alike(make_policy, tmp_path, monkeypatch, ch
     assert found == outcome(whole.out)
 
 
+def test_an_adapter_goes_on_without_the_model_that_the_last_checkpoint_held(
+    make_policy, tmp_path, monkeypatch
+):
+    make_policy().save(tmp_path / "start")
+    adapter = {"lora": True, "lora_rank": 2, "keep_checkpoints": 1, "total_steps": 8}
+    options = small(tmp_path, "other", **adapter)
+    with monkeypatch.context() as patch:
+        # So that the first checkpoint, which the second one pushes out, holds the model itself.
+        at_update(patch, 1, lambda: shutil.rmtree(tmp_path / "start"))
+        stop_after(patch, 1)
+        with pytest.raises(RuntimeError, match="a crash"):
+            train_ppo(options)
+    first = find_checkpoint(options.out, "ppo").path
+    assert (first / "policy" / "base").is_dir()
+    shutil.rmtree(Path(options.out) / "base")
+    trained = resume_ppo(options.out).state_dict()
+    assert not first.exists()
+    for place in (options.out, find_checkpoint(options.out, "ppo").path / "policy"):
+        loaded = VLMPolicy.load(place).state_dict()
+        assert loaded.keys() == trained.keys()
+        assert all(torch.equal(loaded[name], trained[name]) for name in trained)
+
+
 def small(tmp_path, name="whole", **changes):
     """A run without anything that takes time."""
     plain = {"imitation_coef": 0.0, "kl_coef": 0.0, "entropy_coef": 0.0, "memory": 0}

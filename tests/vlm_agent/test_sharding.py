@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch import nn
 from tests.vlm_agent.architectures import ARCHITECTURES
 from tests.vlm_agent.in_two_processes import main
 from tests.vlm_agent.launching import ROOT, launch, options, shown, weights
+from vlm_agent.model_options import ModelOptions
 from vlm_agent.policy import VLMPolicy
 from vlm_agent.processes import Processes, WholePolicy
 from vlm_agent.runs import NotWholeError, Run
@@ -155,6 +157,31 @@ def test_a_model_that_does_not_tell_its_layers():
         ValueError, match="Linear does not tell.*fsdp_transformer_layer_cls_to_wrap"
     ):
         layer_classes(nn.Linear(2, 2))
+
+
+def test_an_adapter_is_never_saved_without_a_model_to_lie_on(make_policy, tmp_path, monkeypatch):
+    make_policy().save(tmp_path / "start")
+    processes = Processes()
+    processes.is_sharded = True
+    whole = WholePolicy(
+        VLMPolicy.load(tmp_path / "start", options=ModelOptions(lora=True, lora_rank=2)), processes
+    )
+    whole.gather()
+    shutil.move(tmp_path / "start", tmp_path / "away")
+    with pytest.raises(NotWholeError, match="start, which the adapter belongs to, is gone"):
+        whole.save(tmp_path / "adapter")
+    assert not list(tmp_path.glob("adapter/*"))
+    shutil.move(tmp_path / "away", tmp_path / "start")
+    whole.save(tmp_path / "adapter")
+    assert not (tmp_path / "adapter" / "base").exists()
+    # Where it is gone before, or for another process, its weights are brought together, too.
+    monkeypatch.setattr(processes, "any", lambda own: True)
+    whole.gather()
+    shutil.rmtree(tmp_path / "start")
+    whole.save(tmp_path / "whole")
+    saved, kept = VLMPolicy.load(tmp_path / "whole").state_dict(), whole.policy.state_dict()
+    assert saved.keys() == kept.keys()
+    assert all(torch.equal(saved[name], kept[name]) for name in kept)
 
 
 def test_an_error_in_one_process_leaves_the_checkpoints(make_policy, tmp_path):
