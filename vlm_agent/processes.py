@@ -12,6 +12,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -24,6 +25,9 @@ from vlm_agent.runs import NotWholeError
 from vlm_agent.steps import clip_grad_norm
 
 T = TypeVar("T")
+# How long processes wait for one of them. By default NCCL ends them after 10 minutes, and writing a
+# large model may take longer.
+_PATIENCE = timedelta(hours=2)
 
 
 class Processes:
@@ -246,7 +250,7 @@ def _is_launched() -> bool:
 
 def _accelerator() -> Any:
     from accelerate import Accelerator
-    from accelerate.utils import DistributedDataParallelKwargs
+    from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
 
     precision = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
     if precision != "no":
@@ -265,7 +269,8 @@ def _accelerator() -> Any:
         sharding.check_configuration()
     # Without a critic the value head has no gradient; buffers are the same everywhere.
     ddp = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
-    accelerator = Accelerator(kwargs_handlers=[ddp])
+    group = InitProcessGroupKwargs(timeout=_PATIENCE)
+    accelerator = Accelerator(kwargs_handlers=[ddp, group])
     if sharding.is_asked_for() and not accelerator.is_fsdp2:
         raise ValueError(
             "Accelerate is configured for FSDP, which it does on GPUs alone, and there is none: "
