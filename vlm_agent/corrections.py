@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,34 +19,58 @@ from vlm_agent.policy import Scores, VLMPolicy
 class Corrections:
     """Corrected replies to imitate: the latest ones, old beside new (DAgger, Ross et al. 2011).
 
+    Several processes have them together, and draw what one with all environments would: each knows
+    the places of all, and holds its own.
+
     Args:
-        capacity: How many are kept; the oldest go first.
-        seed: Of drawing from them.
+        capacity: How many are kept, by all processes together; the oldest go first.
+        seed: Of drawing from them; the same in all processes.
     """
 
     def __init__(self, capacity: int, seed: int) -> None:
-        self._kept: deque[Demonstration] = deque(maxlen=capacity)
+        # Those of other processes are `None`.
+        self._kept: deque[Demonstration | None] = deque(maxlen=capacity)
         self._rng = np.random.default_rng([seed, 2])
 
-    def add(self, corrections: Sequence[Demonstration]) -> None:
-        """Keeps some more."""
-        self._kept.extend(corrections)
+    def add(
+        self,
+        corrections: Sequence[Demonstration],
+        owners: Sequence[Sequence[tuple[int, int]]],
+        rank: int = 0,
+    ) -> None:
+        """Keeps some more, in an order that does not depend on who they are shared out to.
+
+        Args:
+            corrections: One for each step of this process.
+            owners: Whose each step is, a list a process; sorted, they are in the order of the
+                environments.
+            rank: The number of this process.
+        """
+        seen: Counter[tuple[int, int]] = Counter()
+        steps: list[tuple[int, tuple[int, int], Demonstration | None]] = []
+        for process, each in enumerate(owners):
+            own = corrections if process == rank else [None] * len(each)
+            for owner, corrected in zip(each, own, strict=True):
+                steps.append((seen[owner], owner, corrected))
+                seen[owner] += 1
+        self._kept.extend(step[2] for step in sorted(steps, key=lambda step: step[:2]))
 
     def sample(self, count: int) -> list[Demonstration]:
-        """Draws some, uniformly and independently."""
-        return [self._kept[i] for i in self._rng.integers(len(self._kept), size=count)]
+        """Draws some, uniformly and independently, and gives those of this process."""
+        drawn = [self._kept[i] for i in self._rng.integers(len(self._kept), size=count)]
+        return [each for each in drawn if each is not None]
 
     def state_dict(self) -> dict[str, Any]:
         """What is kept, and the draws to come."""
         return {
-            "kept": [demonstration_state(each) for each in self._kept],
+            "kept": [each and demonstration_state(each) for each in self._kept],
             "rng": self._rng.bit_generator.state,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Goes on where `state_dict` was taken."""
         self._kept.clear()
-        self._kept.extend(map(demonstration_from, state["kept"]))
+        self._kept.extend(each and demonstration_from(each) for each in state["kept"])
         self._rng.bit_generator.state = state["rng"]
 
 

@@ -45,7 +45,7 @@ class PPO:
     scores of the same kind, made before the first step; `train/sampling_gap` shows the difference.
 
     Attributes:
-        corrections: Corrected replies that are imitated, those of this process.
+        corrections: Corrected replies that are imitated; this process holds its own.
 
     Args:
         policy: The policy to train; dropout stays off, in rollouts and updates alike.
@@ -131,12 +131,14 @@ class PPO:
             batch.reference = self._reference(batch)
         if config.standardise_values and self.policy.value_head.is_fresh:
             self._standardise(batch)
-        self.corrections.add(rollout.corrections)
         seen: list[dict[str, float]] = []
         norms: list[dict[str, float]] = []
         skipped = 0
         first_ratio_error = None
         owners = self._processes.gather([(self._processes.rank, o) for o in rollout.owners()])
+        if config.imitation_coef > 0:
+            self.corrections.add(rollout.corrections, owners, self._processes.rank)
+            self._spare = rollout.corrections[:1]
         total = sum(map(len, owners))
         steps = config.epochs * -(-total // config.minibatch_size)
         for rows, size in self._minibatches(owners):
@@ -226,7 +228,7 @@ class PPO:
             errors.append(error)
         losses = {key: sum(each[key] for each in found) for key in found[0]}
         if imitating:
-            losses["imitation_loss"] = self._imitate(rows, size)
+            losses["imitation_loss"] = self._imitate(size)
         every = self._processes.gather((losses, max(errors)))
         totals = {key: sum(each[key] for each, _ in every) for key in losses}
         return totals, max(error for _, error in every)
@@ -246,20 +248,21 @@ class PPO:
         """As many passes as each process has to make; those that are added do not count."""
         return passes + [([0], False)] * (self._processes.passes(len(passes)) - len(passes))
 
-    def _imitate(self, rows: Sequence[int], size: int) -> float:
-        """Adds the gradient of imitating as many corrected thoughts as there are steps.
+    def _imitate(self, size: int) -> float:
+        """Adds the gradient of imitating as many corrected thoughts as a minibatch has steps.
 
-        Backward passes of their own, so that one forward pass at a time takes memory.
+        Backward passes of their own, so that one forward pass at a time takes memory. A process
+        of which none was drawn takes part all the same.
         """
-        corrected = self.corrections.sample(max(len(rows), 1))
-        share = len(rows) / size / len(corrected)
-        own = even_parts(range(len(corrected)), self.config.micro_batch_size)
-        parts = self._in_step([(part, True) for part in own])
+        drawn = self.corrections.sample(size)
+        own = even_parts(range(len(drawn)), self.config.micro_batch_size)
+        parts = self._in_step([(part, True) for part in own] or [([0], False)])
+        corrected = drawn or self._spare
         total = 0.0
         for number, (part, counts) in enumerate(parts, start=1):
             with self._processes.accumulating(self._module, last=number == len(parts)):
                 loss = thought_loss(self._module, self.policy, [corrected[i] for i in part]).sum()
-                loss = (share if counts else 0.0) * loss
+                loss = (1 / size if counts else 0.0) * loss
                 self._processes.backward(self.config.imitation_coef * loss)
             total += loss.item()
         return total

@@ -371,9 +371,22 @@ def test_corrected_thoughts_are_imitated_and_actions_are_not(make_policy, tmp_pa
 
 def test_old_corrections_make_room_for_new_ones():
     corrections = Corrections(3, seed=0)
-    corrections.add([1, 2])
-    corrections.add([3, 4])
+    corrections.add([1, 2], [[(0, 0), (0, 1)]])
+    corrections.add([3, 4], [[(0, 0), (0, 1)]])
     assert set(corrections.sample(100)) == {2, 3, 4}
+
+
+def test_processes_draw_what_one_would_each_its_own():
+    # Two steps of three environments, of which the second process has the last.
+    one, first, second = (Corrections(5, seed=0) for _ in range(3))
+    one.add([1, 2, 3, 4, 5, 6], [[(0, 0), (0, 1), (0, 2)] * 2])
+    owners = [[(0, 0), (0, 1)] * 2, [(1, 0)] * 2]
+    first.add([1, 2, 4, 5], owners, 0)
+    second.add([3, 6], owners, 1)
+    drawn = [each.sample(100) for each in (one, first, second)]
+    assert set(drawn[0]) == {2, 3, 4, 5, 6}
+    assert drawn[1] == [each for each in drawn[0] if each in (2, 4, 5)]
+    assert drawn[2] == [each for each in drawn[0] if each in (3, 6)]
 
 
 @pytest.mark.parametrize("advantages", ["grpo", "gigpo"])

@@ -62,6 +62,7 @@ def test_two_processes_with_spread_weights_train_what_one_would(make_policy, tmp
         "full": {
             # Unequal numbers of passes, a copied reference, two norms.
             **{"minibatch_size": 3, "micro_batch_size": 1, "kl_coef": 0.1, "entropy_coef": 0.01},
+            **{"imitation_coef": 0.5, "imitation_memory": 18},
             **{"standardise_values": True, "stop_value_gradient": True},
             **{"total_steps": 24, "epochs": 1},
         },
