@@ -2,14 +2,16 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from safetensors.torch import load_file
 
 from tests.vlm_agent.updates import NUMBER_LINE
-from vlm_agent.runs import read_metrics
+from vlm_agent.runs import METRICS_FILE, read_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 _DDP = ("--multi_gpu", "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no")
@@ -17,22 +19,59 @@ _DDP = ("--multi_gpu", "--num_machines", "1", "--mixed_precision", "no", "--dyna
 
 def launch(trainings, how=_DDP, script="in_two_processes"):
     return subprocess.run(
-        [
-            *(sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", *how),
-            *("--num_processes", "2", "--main_process_port", "0"),
-            *(str(Path(__file__).with_name(f"{script}.py")), json.dumps(trainings)),
-        ],
-        env={
-            **os.environ,
-            "ACCELERATE_USE_CPU": "true",
-            "PYTHONPATH": str(ROOT),
-            "OMP_NUM_THREADS": "1",
-        },
+        _command(trainings, how, script),
+        env=_environment(),
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
     )
+
+
+def launch_and_interrupt(training, how, errors):
+    """Presses Ctrl-C after the first update; gives the exit status.
+
+    Args:
+        training: The options.
+        how: It is launched.
+        errors: File for what processes write to their standard error.
+    """
+    with errors.open("w") as file:
+        process = subprocess.Popen(
+            _command([training], how or _DDP, "in_two_processes"),
+            env=_environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=file,
+            start_new_session=True,
+        )
+        try:
+            metrics = Path(training["out"], METRICS_FILE)
+            for _ in range(1200):
+                if process.poll() is not None or (metrics.exists() and metrics.read_text()):
+                    break
+                time.sleep(0.1)
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+            return process.wait(timeout=120)
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def _command(trainings, how, script):
+    return [
+        *(sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", *how),
+        *("--num_processes", "2", "--main_process_port", "0"),
+        *(str(Path(__file__).with_name(f"{script}.py")), json.dumps(trainings)),
+    ]
+
+
+def _environment():
+    return {
+        **os.environ,
+        "ACCELERATE_USE_CPU": "true",
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+    }
 
 
 def weights(out):

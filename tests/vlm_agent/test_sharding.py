@@ -11,11 +11,19 @@ from torch import nn
 
 from tests.vlm_agent.architectures import ARCHITECTURES
 from tests.vlm_agent.in_two_processes import main
-from tests.vlm_agent.launching import ROOT, launch, options, shown, weights
-from vlm_agent.model_options import ModelOptions
+from tests.vlm_agent.launching import (
+    ROOT,
+    launch,
+    launch_and_interrupt,
+    options,
+    shown,
+    weights,
+)
+from vlm_agent.checkpoints import find_checkpoint
+from vlm_agent.model_options import LoadOptions, ModelOptions
 from vlm_agent.policy import VLMPolicy
 from vlm_agent.processes import Processes, WholePolicy
-from vlm_agent.runs import NotWholeError, Run
+from vlm_agent.runs import NotWholeError, Run, read_metrics
 from vlm_agent.sft import SFTConfig
 from vlm_agent.sharding import layer_classes
 
@@ -100,6 +108,64 @@ def test_two_processes_with_spread_weights_train_what_one_would(make_policy, tmp
     assert shown(tmp_path / "again") == shown(tmp_path / "full-2")
     # Any process by itself can use it.
     assert VLMPolicy.load(tmp_path / "adapter-2").has_adapter
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_sharded", [False, True], ids=["DDP", "FSDP"])
+def test_ctrl_c_ends_after_the_update_and_saves(make_policy, tmp_path, documented, is_sharded):
+    make_policy().save(tmp_path / "start")
+    long = {"total_steps": 12_000, "checkpoint_every": 500}
+    given = options(tmp_path, "run", **long)
+    how = documented if is_sharded else None
+    status = launch_and_interrupt(given, how, tmp_path / "errors")
+    told = (tmp_path / "errors").read_text()
+    assert status != 0, "it was not at its end"
+    assert "stopping after this update" in told
+    last = read_metrics(given["out"])[-1]["step"]
+    assert 12 <= last < 12_000
+    checkpoint = find_checkpoint(given["out"], "ppo")
+    assert checkpoint.step == last
+    saved, kept = weights(given["out"]), weights(checkpoint.path / "policy")
+    assert saved.keys() == kept.keys() == weights(tmp_path / "start").keys()
+    assert all(torch.equal(saved[name], kept[name]) for name in saved)
+
+
+@pytest.mark.slow
+def test_in_bfloat16_spread_weights_train_and_go_on(make_policy, tmp_path, documented):
+    make_policy().save(tmp_path / "start")
+    narrow = {"dtype": "bfloat16", "total_steps": 24, "epochs": 1}
+    trained = {"full": narrow, "adapter": {**narrow, "lora": True, "lora_rank": 4}}
+    main([options(tmp_path, f"{name}-1", **each) for name, each in trained.items()])
+    again = [
+        {"run": str(tmp_path / f"{name}-2"), "copy": str(tmp_path / f"{name}-again")}
+        for name in trained
+    ]
+    found = launch(
+        [
+            *(options(tmp_path, f"{name}-2", **each) for name, each in trained.items()),
+            *({"break_off": {**each, "checkpoint": f"step-{12:09d}"}} for each in again),
+            *({"resume": each["copy"]} for each in again),
+        ],
+        how=documented,
+    )
+    assert found.returncode == 0, found.stderr
+    before = VLMPolicy.load(tmp_path / "start").state_dict()
+    for name in trained:
+        one, two, resumed = (weights(tmp_path / f"{name}-{which}") for which in (1, 2, "again"))
+        formats = [{key: each[key].dtype for key in each} for each in (one, two)]
+        assert formats[0] == formats[1]
+        assert all(value.isfinite().all() for value in two.values())
+        assert two.keys() == resumed.keys()
+        assert all(torch.equal(resumed[key], two[key]) for key in two)
+        assert shown(tmp_path / f"{name}-again") == shown(tmp_path / f"{name}-2")
+        rows = shown(tmp_path / f"{name}-2")
+        assert all(row["train/first_ratio_error"] < 1e-3 for row in rows)
+        assert all(row["train/skipped_steps"] == 0 for row in rows)
+        loaded = VLMPolicy.load(tmp_path / f"{name}-2", options=LoadOptions(dtype="float32"))
+        if loaded.has_adapter:
+            loaded.merge_adapter()
+        moved = loaded.state_dict()
+        assert max((moved[key] - before[key]).abs().max() for key in before) > 1e-3
 
 
 @pytest.mark.slow
