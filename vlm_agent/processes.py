@@ -6,9 +6,9 @@ model (DDP), or a part of it (FSDP). In a process that was started by itself not
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
-import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -44,6 +44,8 @@ class Processes:
     """
 
     def __init__(self) -> None:
+        # After an error nothing is waited for: others may be waiting for this process to end.
+        atexit.unregister(_leave)
         self._accelerator = _accelerator() if _is_launched() else None
         self.count = self._accelerator.num_processes if self._accelerator else 1
         self.rank = self._accelerator.process_index if self._accelerator else 0
@@ -195,9 +197,8 @@ class Processes:
         """Waits for all at the end of a training, so that none stops while another still saves."""
         self.wait()
         if self._accelerator is not None:
-            # A thread of gloo lets go of this last exchange a moment after it was made, and aborts
-            # the process if Python is ending by then.
-            time.sleep(0.1)
+            # When Python ends, and not before: what was trained may be used, and trained again.
+            atexit.register(_leave)
 
 
 class WholePolicy:
@@ -246,6 +247,16 @@ class WholePolicy:
 def _is_launched() -> bool:
     """Whether Accelerate, or anything else that sets what it reads, has started this process."""
     return "ACCELERATE_MIXED_PRECISION" in os.environ or int(os.environ.get("WORLD_SIZE", 1)) > 1
+
+
+def _leave() -> None:
+    """Ends the threads that exchange things with other processes.
+
+    One of gloo's lets go of the last exchange a moment after it was made, and aborts the process if
+    Python is ending by then.
+    """
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _accelerator() -> Any:
