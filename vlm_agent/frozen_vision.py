@@ -5,22 +5,39 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from functools import partial
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
 from vlm_agent.encoding_cache import Row
+from vlm_agent.lora import split_vision
+from vlm_agent.recall import Recall
 
 # By this argument a model takes what its vision part made before.
 _PRECOMPUTED = "mm_encoder_outputs"
 
 
-class FrozenVision:
-    """Remembers image features, vision tower and projector in one, while `remembering` lasts.
+class _Features(NamedTuple):
+    """What a language model takes of a model's image features."""
 
-    Nothing is remembered where the vision part is trained, or where a model does not take what was
-    computed before: then inputs stay as they are.
+    kind: type
+    pooler_output: Tensor | list[Tensor]
+    deepstack_features: list[Tensor] | None
+
+
+class FrozenVision:
+    """Remembers what the frozen vision part makes of pictures, while `remembering` lasts.
+
+    Where nothing in it learns, those are the image features. Where the tower is frozen and the
+    projector learns, it is what the projector takes: the projector then runs each time, with
+    gradients, though without gradient checkpointing. A tower may hold the projector, as Qwen's do:
+    then its other modules are frozen.
+
+    Nothing is remembered where a weight of the tower is trained, or where a model does not take
+    what was computed before, as Mllama, whose cross-attention looks at pictures by itself: then
+    inputs stay as they are.
 
     Args:
         network: The Hugging Face model, without PEFT's wrapper.
@@ -29,7 +46,10 @@ class FrozenVision:
     def __init__(self, network: Any) -> None:
         self._network = network
         # By the identity of the row, which is kept so that its identity stays its own.
-        self._known: dict[int, tuple[Row, Any]] | None = None
+        self._known: dict[int, tuple[Row, _Features | Recall]] | None = None
+        self._learning = False
+        self._tower: list[nn.Module] = []
+        self._inner_projector: list[nn.Module] = []
 
     @property
     def is_remembering(self) -> bool:
@@ -38,7 +58,7 @@ class FrozenVision:
 
     @contextmanager
     def remembering(self) -> Iterator[None]:
-        """Inside, the vision part is asked once about the pictures of a prompt."""
+        """Inside, the frozen vision part is asked once about the pictures of a prompt."""
         self._known = {} if self._can_remember() else None
         try:
             yield
@@ -59,19 +79,32 @@ class FrozenVision:
         return {**kept, _PRECOMPUTED: {"image": _joined(features)}}
 
     def _features(
-        self, known: dict[int, tuple[Row, Any]], row: Row, inputs: dict[str, Tensor]
-    ) -> Any:
+        self,
+        known: dict[int, tuple[Row, _Features | Recall]],
+        row: Row,
+        inputs: dict[str, Tensor],
+    ) -> _Features:
+        look = partial(self._look, row, inputs)
         if id(row) not in known:
-            model = self._network.model
-            wanted = inspect.signature(model.get_image_features).parameters
-            given = {
-                name: value.to(inputs[name].device, inputs[name].dtype)
-                for name, value in row.items()
-                if name in wanted
-            }
-            with torch.no_grad():
-                known[id(row)] = (row, model.get_image_features(**given, return_dict=True))
-        return known[id(row)][1]
+            if self._learning:
+                known[id(row)] = (row, Recall(look, self._tower, self._inner_projector))
+            else:
+                with torch.no_grad():
+                    known[id(row)] = (row, look())
+        found = known[id(row)][1]
+        return found.replay(look) if isinstance(found, Recall) else found
+
+    def _look(self, row: Row, inputs: dict[str, Tensor]) -> _Features:
+        """What the vision part makes of the pictures of a prompt."""
+        look = self._network.model.get_image_features
+        wanted = inspect.signature(look).parameters
+        given = {
+            name: value.to(inputs[name].device, inputs[name].dtype)
+            for name, value in row.items()
+            if name in wanted
+        }
+        made = look(**given, return_dict=True)
+        return _Features(type(made), made.pooler_output, getattr(made, "deepstack_features", None))
 
     def _can_remember(self) -> bool:
         network = self._network
@@ -84,14 +117,21 @@ class FrozenVision:
         ]
         language = {id(p) for part in parts for p in part.parameters()}
         seeing = [p for p in network.parameters() if id(p) not in language]
-        return bool(seeing) and not any(p.requires_grad for p in seeing)
+        self._learning = any(p.requires_grad for p in seeing)
+        if not self._learning:
+            return bool(seeing)
+        self._tower, self._inner_projector = split_vision(network)
+        projecting = {id(p) for module in self._inner_projector for p in module.parameters()}
+        whole = network.get_encoder(modality="image").parameters()
+        tower = [p for p in whole if id(p) not in projecting]
+        return bool(self._tower) and not any(p.requires_grad for p in tower)
 
 
-def _joined(features: Sequence[Any]) -> Any:
+def _joined(features: Sequence[_Features]) -> Any:
     """The features of several observations as those of one batch."""
-    joined = type(features[0])(pooler_output=_concatenated([f.pooler_output for f in features]))
-    if getattr(features[0], "deepstack_features", None) is not None:
-        layers = zip(*(f.deepstack_features for f in features), strict=True)
+    joined = features[0].kind(pooler_output=_concatenated([f.pooler_output for f in features]))
+    if features[0].deepstack_features is not None:
+        layers = zip(*(cast(list[Tensor], f.deepstack_features) for f in features), strict=True)
         joined.deepstack_features = [_concatenated(layer) for layer in layers]
     return joined
 
