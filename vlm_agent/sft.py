@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -373,10 +373,8 @@ def accumulate(
     Returns:
         The losses by name, without their weights, and the number of tokens that were learned.
     """
-    replies = [_reply(policy, item) for item in batch]
-    tokens = sum(
-        len(reply) - _given(policy, item, reply) for item, reply in zip(batch, replies, strict=True)
-    )
+    replies = [LearnedReply.of(policy, item) for item in batch]
+    tokens = sum(len(reply.tokens) - reply.given for reply in replies)
     probed = probe if batch[0].observation.images else None
     losses = {"loss": 0.0} if probed is None else {"loss": 0.0, "probe_loss": 0.0}
     for start in range(0, len(batch), micro_batch_size):
@@ -396,25 +394,37 @@ def accumulate(
     return losses, tokens
 
 
+class LearnedReply(NamedTuple):
+    """The tokens of a demonstrated reply.
+
+    Attributes:
+        tokens: Up to the one that ends what is to be learned.
+        given: How many of them come before what is to be learned.
+    """
+
+    tokens: list[int]
+    given: int
+
+    @classmethod
+    def of(cls, policy: VLMPolicy, item: Demonstration) -> LearnedReply:
+        """The reply of a demonstration, as the policy would have to write it."""
+        tokens = policy.encode_reply(item.reply)
+        if item.learned is None:
+            return cls(tokens, given=0)
+        start, end = item.learned
+        if end < len(item.reply):
+            tokens = tokens[: policy.action_token(tokens, end - 1) + 1]
+        return cls(tokens, policy.action_token(tokens, start))
+
+
 def reply_loss(
-    policy: VLMPolicy, batch: Sequence[Demonstration], replies: Sequence[list[int]]
+    policy: VLMPolicy, batch: Sequence[Demonstration], replies: Sequence[LearnedReply]
 ) -> Tensor:
     """Summed negative log-probability of the tokens of the demonstrated replies to be learned."""
-    scores = policy.score([item.observation for item in batch], replies, temperature=1.0)
-    given = [_given(policy, item, reply) for item, reply in zip(batch, replies, strict=True)]
+    scores = policy.score(
+        [item.observation for item in batch], [reply.tokens for reply in replies], temperature=1.0
+    )
+    given = torch.tensor([reply.given for reply in replies])
     places = torch.arange(scores.log_probs.shape[1])
-    learned = (places >= torch.tensor(given)[:, None]).to(scores.log_probs.device)
+    learned = (places >= given[:, None]).to(scores.log_probs.device)
     return -(scores.log_probs * learned).sum()
-
-
-def _reply(policy: VLMPolicy, item: Demonstration) -> list[int]:
-    """The tokens of a reply up to the one that ends what is to be learned of it."""
-    tokens = policy.encode_reply(item.reply)
-    if item.learned is None or item.learned[1] == len(item.reply):
-        return tokens
-    return tokens[: policy.action_token(tokens, item.learned[1] - 1) + 1]
-
-
-def _given(policy: VLMPolicy, item: Demonstration, reply: Sequence[int]) -> int:
-    """How many tokens of a reply come before what is to be learned of it."""
-    return policy.action_token(reply, item.learned[0]) if item.learned else 0

@@ -8,7 +8,7 @@ import torch
 from vlm_agent.demonstrations import Demonstration, Demonstrator
 from vlm_agent.prompts import build_reply
 from vlm_agent.reading import ReadingProbe, caption, picture_embeddings, readout, reasoning
-from vlm_agent.sft import SFTConfig, accumulate, reply_loss
+from vlm_agent.sft import LearnedReply, SFTConfig, accumulate, reply_loss
 
 NUMBER_LINE = "gym_cards/NumberLine-v0"
 
@@ -54,9 +54,21 @@ def test_thoughts_and_action_are_learned_from_what_was_read_alone(make_policy):
         ]
         assert len(given) > 3
         by_hand -= scores.log_probs[row, len(given) : len(reply)].sum()
-    torch.testing.assert_close(reply_loss(policy, learned, replies), by_hand)
+    found = [LearnedReply.of(policy, item) for item in learned]
+    torch.testing.assert_close(reply_loss(policy, learned, found), by_hand)
     losses, tokens = accumulate(policy, learned, 2)
     assert losses["loss"] == pytest.approx(by_hand.item() / tokens, rel=1e-5)
+
+
+def test_where_a_reply_begins_to_be_learned_is_looked_for_once(make_policy, monkeypatch):
+    policy = make_policy()
+    learned = [reasoning(item) for item in demonstrations()]
+    action_token, looked = policy.action_token, []
+    monkeypatch.setattr(
+        policy, "action_token", lambda *args: looked.append(args) or action_token(*args)
+    )
+    accumulate(policy, learned, 2)
+    assert len(looked) == len(learned)
 
 
 def test_a_readout_is_learned_up_to_the_end_of_the_state(make_policy):
