@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -15,15 +16,14 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from vlm_agent.checkpoints import is_in_checkpoint
+from vlm_agent.checkpoints import is_in_checkpoint, run_of
+from vlm_agent.disk import sync_path
 from vlm_agent.model_options import ModelOptions, Part
-from vlm_agent.runs import NotWholeError
+from vlm_agent.runs import BASE, NotWholeError
 from vlm_agent.sharding import are_true
 
 ADAPTER_CONFIG_FILE = "adapter_config.json"
 _ADAPTER_FILE = "adapter_model.safetensors"
-# Where the weights of a model without a name are saved, inside the adapter's directory.
-_BASE_DIRECTORY = "base"
 # What libraries call the modules between a vision tower and a language model that they keep
 # inside the tower.
 _PROJECTOR_WORDS = ("merger", "projector", "connector")
@@ -121,10 +121,12 @@ def base_of(directory: Path) -> str:
     Raises:
         FileNotFoundError: If it was a directory that is gone.
     """
-    if (directory / _BASE_DIRECTORY).is_dir():
-        return str(directory / _BASE_DIRECTORY)
+    if _is_model(directory / BASE):
+        return str(directory / BASE)
     name = str(_config_of(directory).get("base_model_name_or_path"))
     if is_path(name) and not _is_model(Path(name)):
+        if is_in_checkpoint(directory) and _is_model(kept := run_of(directory.parent) / BASE):
+            return str(kept)  # moved with the run
         raise FileNotFoundError(
             f"{directory} holds an adapter of the model in {name}, which is not there: put it "
             f"back, or write its new place into base_model_name_or_path of {ADAPTER_CONFIG_FILE}"
@@ -194,7 +196,7 @@ def save_adapter(
     network = model.get_base_model()
     config.base_model_name_or_path = name_of_base(model)
     if config.base_model_name_or_path is None:
-        base = directory / _BASE_DIRECTORY
+        base = directory / BASE
         _save_base(network, base, weights)
         config.base_model_name_or_path = str(base.resolve())
     found = get_peft_model_state_dict(model, weights, save_embedding_layers=False)
@@ -206,21 +208,51 @@ def save_adapter(
 def name_of_base(model: Any) -> str | None:
     """A name that the model under an adapter can be loaded by; `None` where there is none.
 
-    What a checkpoint holds has none: it goes with the checkpoint, which the run's next one may push
-    out.
+    What a checkpoint holds has none, whichever run it is of: it goes with the checkpoint, which the
+    run's next one may push out.
     """
     name = model.get_base_model().name_or_path
-    if name and Path(name).name == _BASE_DIRECTORY and is_in_checkpoint(Path(name)):
-        return None
     if name and _is_model(Path(name)):
-        return str(Path(name).resolve())  # an adapter may be read from anywhere
+        # In full, since an adapter may be read from anywhere.
+        return None if is_in_checkpoint(Path(name)) else str(Path(name).resolve())
     if name and not Path(name).is_absolute() and not Path(name).exists():
         return str(name)  # of a hub
     return None
 
 
+def keep_base(model: Any, directory: Path) -> str | None:
+    """Copies the model under an adapter out of a checkpoint, in the number format that it has.
+
+    Args:
+        model: The `peft.PeftModel`.
+        directory: Where `base/` is to be.
+
+    Returns:
+        A name that leads to the copy, for `rename_base`; `None` where the model lies in no
+        checkpoint.
+    """
+    network = model.get_base_model()
+    source = Path(network.name_or_path)
+    if not network.name_or_path or not _is_model(source) or not is_in_checkpoint(source):
+        return None
+    _copy_files(source, directory / BASE)
+    return str((directory / BASE).resolve())
+
+
+def rename_base(model: Any, name: str) -> None:
+    """Has an adapter's model loaded by another name from now on."""
+    model.get_base_model().name_or_path = name
+
+
 def _save_base(network: Any, directory: Path, weights: Mapping[str, torch.Tensor] | None) -> None:
-    """Writes the weights of a model under an adapter without it."""
+    """Writes the model under an adapter without it."""
+    source = Path(network.name_or_path)
+    if network.name_or_path and _is_model(source):
+        try:
+            # As its name would lead to it, in the number format that it was saved in.
+            return _copy_files(source, directory)
+        except FileNotFoundError:
+            pass  # it went meanwhile
     start = "base_model.model."
     if weights is None:
         own = network.state_dict()
@@ -235,7 +267,27 @@ def _save_base(network: Any, directory: Path, weights: Mapping[str, torch.Tensor
             "weights are spread over processes: put it back, and go on from the last checkpoint "
             "with --resume"
         )
-    network.save_pretrained(directory, state_dict=own)
+    # While it has one, transformers writes its own state in place of what it is given.
+    quantizer = getattr(network, "hf_quantizer", None)
+    network.hf_quantizer = None
+    try:
+        network.save_pretrained(directory, state_dict=own)
+    finally:
+        network.hf_quantizer = quantizer
+
+
+def _copy_files(source: Path, directory: Path) -> None:
+    """Makes a folder hold the files that another one holds, all of them on the disk."""
+    if directory.resolve() == source.resolve():
+        return
+    directory.mkdir(exist_ok=True)
+    for file in directory.iterdir():
+        file.unlink()
+    # The config last, without which no folder counts as a model's.
+    files = (file for file in source.iterdir() if file.is_file())
+    for file in sorted(files, key=lambda file: file.name == "config.json"):
+        sync_path(Path(shutil.copyfile(file, directory / file.name)))
+    sync_path(directory)
 
 
 def has_effect(model: Any) -> bool:

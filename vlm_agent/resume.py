@@ -20,6 +20,7 @@ import torch
 from safetensors import SafetensorError
 from tqdm import tqdm
 
+from vlm_agent import lora
 from vlm_agent.checkpoints import (
     Checkpoint,
     CheckpointError,
@@ -152,6 +153,16 @@ class Saver:
         self._every = every
         self._keep = keep
         self._interrupted = False
+        self._keep_base()
+
+    def _keep_base(self) -> None:
+        """Copies what an adapter lies on out of a checkpoint, which is pushed out one day."""
+        policy = self._policy.policy
+        if policy.has_adapter:
+            own = None if self._run is None else lora.keep_base(policy.model, self._run.directory)
+            kept = self._processes.gather(own)[0]
+            if kept is not None:
+                lora.rename_base(policy.model, kept)
 
     def restore(self, saved: Saved[Any]) -> int:
         """Brings the parts back, and returns the step that was logged last.

@@ -19,7 +19,7 @@ METRICS_FILE = "metrics.jsonl"
 TRAJECTORIES = "trajectories"
 CHECKPOINTS = "checkpoints"
 _TENSORBOARD = "tensorboard"
-_BASE = "base"  # the model under an adapter, where no name leads to it
+BASE = "base"  # the model under an adapter, where no name leads to it
 # What `VLMPolicy.save` writes, for the tokenizers and processors of Hugging Face models.
 _FILES = frozenset(
     f"{name}.json"
@@ -219,7 +219,7 @@ class Saveable(Protocol):
 
 def _is_of_a_run(path: Path) -> bool:
     if path.is_dir():
-        return path.name in (_TENSORBOARD, _BASE, TRAJECTORIES, CHECKPOINTS)
+        return path.name in (_TENSORBOARD, BASE, TRAJECTORIES, CHECKPOINTS)
     return path.name in _FILES or path.suffix in (".safetensors", ".jinja", ".model")
 
 

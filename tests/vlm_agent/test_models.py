@@ -171,6 +171,18 @@ def test_four_bits_hold_an_adapter_that_learns(saved, observations, tmp_path):
         policy.merge_adapter()
 
 
+def test_four_bits_are_saved_with_an_adapter_whose_model_is_gone(saved, observations, tmp_path):
+    policy = VLMPolicy.load(saved, options=ModelOptions(load_in_4bit=True, lora=True, lora_rank=4))
+    replies = policy.act(observations)
+    expected = log_probs(policy, observations, replies)
+    shutil.rmtree(saved)
+    policy.save(tmp_path / "adapter")
+    again = VLMPolicy.load(tmp_path / "adapter", options=LoadOptions(load_in_4bit=True))
+    torch.testing.assert_close(log_probs(again, observations, replies), expected)
+    again.save(tmp_path / "again")
+    assert not (tmp_path / "again" / "base").exists(), "it has a name again"
+
+
 def test_four_bits_of_weights_saved_in_float16_are_trained_in_bfloat16(saved):
     VLMPolicy.load(saved).model.half().save_pretrained(saved)
     options = ModelOptions(load_in_4bit=True, lora=True, lora_rank=2)

@@ -101,6 +101,33 @@ def test_an_adapter_goes_on_without_the_model_that_the_last_checkpoint_held(
         assert all(torch.equal(loaded[name], trained[name]) for name in trained)
 
 
+@pytest.mark.parametrize("dtype", ["auto", "bfloat16"])
+def test_an_adapter_on_another_runs_checkpoint_keeps_what_it_lies_on(
+    whole, tmp_path, monkeypatch, dtype
+):
+    start = find_checkpoint(whole.out, "ppo").path / "policy"
+    model = VLMPolicy.load(start).model.state_dict()
+    adapter = {"lora": True, "lora_rank": 2, "keep_checkpoints": 1, "total_steps": 8}
+    options = small(tmp_path, "unbroken", model=str(start), dtype=dtype, **adapter)
+    trained = train_ppo(options).state_dict()
+    options = dataclasses.replace(options, out=str(tmp_path / "other"))
+    with monkeypatch.context() as patch:
+        stop_after(patch, 1)
+        with pytest.raises(RuntimeError, match="a crash"):
+            train_ppo(options)
+    shutil.rmtree(start.parent)  # as when the other run's next checkpoint pushes it out
+    moved = Path(options.out).rename(tmp_path / "moved")
+    resume_ppo(moved)
+    for place in (moved, find_checkpoint(moved, "ppo").path / "policy"):
+        loaded = VLMPolicy.load(place, options=options).state_dict()
+        assert loaded.keys() == trained.keys()
+        assert all(torch.equal(loaded[name], trained[name]) for name in trained)
+    # Once, as it was saved, and not in the number format that was computed in.
+    assert [path.parent for path in moved.rglob("base")] == [moved]
+    base = VLMPolicy.load(moved / "base").model.state_dict()
+    assert all(torch.equal(base[name], model[name]) for name in model)
+
+
 def small(tmp_path, name="whole", **changes):
     """A run without anything that takes time."""
     plain = {"imitation_coef": 0.0, "kl_coef": 0.0, "entropy_coef": 0.0, "memory": 0}
@@ -112,6 +139,7 @@ def finished(texts, tmp_path_factory):
     """The directory of a model, and of a run that was never interrupted."""
     folder = tmp_path_factory.mktemp("finished")
     VLMPolicy(*build_tiny(texts), Settings(temperature=1.0)).save(folder / "start")
+    torch.manual_seed(0)  # a checkpoint holds the state of torch's own generator, too
     train_ppo(small(folder))
     return folder
 
@@ -120,6 +148,7 @@ def finished(texts, tmp_path_factory):
 def whole(finished, tmp_path):
     """The options of a copy of this run."""
     shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    torch.manual_seed(0)
     return small(tmp_path)
 
 
