@@ -431,7 +431,8 @@ def gemma3():
     )
     model, processor = build(hf.Gemma3ForConditionalGeneration, config, processor)
     # Zero in fresh models, so that the first step would give the vision tower no gradient.
-    nn.init.normal_(model.model.multi_modal_projector.mm_input_projection_weight, std=0.2)
+    projection = model.model.multi_modal_projector.mm_input_projection_weight
+    nn.init.normal_(projection, std=0.2, generator=torch.Generator().manual_seed(0))
     return model, processor
 
 
