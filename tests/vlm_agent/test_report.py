@@ -1,17 +1,22 @@
+import base64
+import io
 import json
 import re
 from html.parser import HTMLParser
 from importlib import resources
 from pathlib import Path
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import quickjs
+from PIL import Image
 
 from tests.vlm_agent.report_data import (
     EVALUATION,
     NASTY,
     recorded_episode,
+    recorded_step,
     recording,
     training_run,
 )
@@ -24,6 +29,7 @@ from vlm_agent.report.curves import curves_of, group_name, group_runs, last_succ
 from vlm_agent.report.page import embedded
 from vlm_agent.report.sources import find_sources
 from vlm_agent.sft import SFTConfig
+from vlm_agent.trajectories import TrajectoryWriter
 
 
 class Scripts(HTMLParser):
@@ -74,7 +80,8 @@ def test_whatever_a_model_writes_stays_text(words, tmp_path):
     assert page.addresses == ["data:,"]
     data = json.loads(page.scripts[1][1])
     (step,) = data["episodes"][0]["steps"]
-    assert step["reply"] == step["prompt"] == data["episodes"][0]["policy"] == words
+    assert step["reply"] == data["prompts"][step["prompt"]] == words
+    assert data["episodes"][0]["policy"] == words
 
 
 def test_scripts_never_parse_markup():
@@ -185,6 +192,91 @@ def test_lost_pictures_and_paths_out_of_the_folder(tmp_path):
     recording(tmp_path / "run", [episode])
     page = parsed(write_report(ReportConfig((str(tmp_path / "run"),), str(tmp_path / "out"))))
     assert json.loads(page.scripts[0][1]) == []
+
+
+def hands(count):
+    """Pictures that differ from the first one in a corner, and one that differs everywhere."""
+    rng = np.random.default_rng(0)
+    first, other = rng.integers(0, 256, (2, 60, 80, 3), dtype=np.uint8)
+    pictures = [first]
+    for index in range(count):
+        pictures.append(first.copy())
+        pictures[-1][-4 - index :, 70 - index :] = index
+    return [*pictures, other]
+
+
+def shown(picture, pictures):
+    """What a browser shows in the place of a picture."""
+    if isinstance(picture, str):
+        data = base64.b64decode(picture.partition("base64,")[2])
+        return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    left, top, width, height = picture["box"]
+    whole = shown(pictures[picture["on"]], pictures).copy()
+    assert whole.shape[1::-1] == tuple(picture["size"])
+    whole[top : top + height, left : left + width] = shown(picture["url"], pictures)
+    return whole
+
+
+def with_pictures(folder, pictures, **changes):
+    """A recording of one episode, with a picture in each step."""
+    writer = TrajectoryWriter(folder)
+    steps = [recorded_step(pictures=[writer.save_picture(each)]) for each in pictures]
+    writer.write(recorded_episode(steps, **changes))
+    writer.close()
+
+
+def test_pictures_are_shown_to_the_last_pixel_and_each_is_there_once(tmp_path):
+    pictures = hands(3)
+    # Two players, in folders of their own, who saw the same; one saw it in another order.
+    with_pictures(tmp_path / "one", pictures, policy="one")
+    with_pictures(tmp_path / "two", [*pictures[::-1], pictures[0]], policy="two")
+    page = parsed(write_report(ReportConfig((str(tmp_path),), str(tmp_path / "out"))))
+    found, data = (json.loads(text) for _, text in page.scripts[:2])
+    assert len(found) == len(pictures)
+    assert sum(isinstance(each, str) for each in found) == 2
+    for episode, seen in zip(
+        data["episodes"], (pictures, [*pictures[::-1], pictures[0]]), strict=True
+    ):
+        for step, picture in zip(episode["steps"], seen, strict=True):
+            np.testing.assert_array_equal(shown(found[step["pictures"][0]], found), picture)
+    assert len(data["prompts"]) == 1
+
+
+def test_a_page_is_much_smaller_than_the_pictures_in_it(tmp_path):
+    env = gym.make("gym_cards:gym_cards/Points24-v0")
+    seen = [env.reset(seed=0)[0]]
+    while len(seen) < 6:
+        seen.append(env.step(env.unwrapped.expert()[0])[0])
+    with_pictures(tmp_path / "run", seen)
+    files = list((tmp_path / "run" / "pictures").iterdir())
+    assert len(files) == len(seen)
+    page = parsed(write_report(ReportConfig((str(tmp_path),), str(tmp_path / "out"))))
+    found = json.loads(page.scripts[0][1])
+    for picture, expected in zip(found, seen, strict=True):
+        np.testing.assert_array_equal(shown(picture, found), expected)
+    assert len(page.scripts[0][1]) < 0.3 * sum(file.stat().st_size for file in files)
+
+
+@pytest.mark.parametrize("kind", ["no picture", "cut short", "grey", "too large"])
+def test_files_that_are_not_as_they_were_written_are_shown_as_they_are(tmp_path, kind):
+    picture = hands(1)[0]
+    with_pictures(tmp_path / "run", [picture, *hands(2)[1:3]])
+    (file,) = (f for f in (tmp_path / "run" / "pictures").iterdir() if (read(f) == picture).all())
+    if kind == "grey":
+        Image.fromarray(picture[:, :, 0]).save(file)
+    elif kind == "too large":
+        Image.new("RGB", (2**13, 2**12)).save(file)
+    else:
+        file.write_bytes(b"words" if kind == "no picture" else file.read_bytes()[:500])
+    page = parsed(write_report(ReportConfig((str(tmp_path),), str(tmp_path / "out"))))
+    found = json.loads(page.scripts[0][1])
+    data = base64.b64encode(file.read_bytes()).decode()
+    assert found[0] == f"data:image/png;base64,{data}"
+    np.testing.assert_array_equal(shown(found[2], found), hands(2)[2])
+
+
+def read(file):
+    return np.asarray(Image.open(file))
 
 
 # ----- what the page computes ---------------------------------------------------------------------

@@ -1,8 +1,11 @@
 """The report's page in a real browser."""
 
+import io
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from tests.vlm_agent.conftest import BROWSER
@@ -15,6 +18,7 @@ from tests.vlm_agent.report_data import (
     training_run,
 )
 from vlm_agent.report import ReportConfig, write_report
+from vlm_agent.trajectories import TrajectoryWriter
 
 WIDE = {"width": 1300, "height": 900}
 PHONE = {"width": 390, "height": 844}
@@ -83,6 +87,35 @@ def test_everything_is_there(open_page):
     assert page.locator("#list button").count() == 4
     image = page.locator(".sight img")
     assert image.evaluate("image => image.complete && image.naturalWidth") == 12
+
+
+def test_a_picture_that_differs_in_a_part_is_shown_whole(browser, tmp_path):
+    white = np.full((60, 80, 3), 255, np.uint8)
+    marked = white.copy()
+    marked[40:50, 50:70] = (200, 0, 0)
+    writer = TrajectoryWriter(tmp_path / "run")
+    steps = [recorded_step(pictures=[writer.save_picture(each)]) for each in (white, marked)]
+    writer.write(recorded_episode(steps))
+    writer.close()
+    page = browser.new_page(viewport=WIDE)
+    problems = []
+    page.on("console", lambda message: problems.append(message.text))
+    path = write_report(ReportConfig((str(tmp_path),), str(tmp_path / "out")))
+    page.goto(path.as_uri() + "#episode=0&step=1")
+    assert page.locator(".tile svg image").count() == 2
+    picture = page.get_by_role("img", name="what the agent saw")
+    assert picture.locator("image").count() == 2
+    box = picture.bounding_box()
+    assert box["width"] / box["height"] == pytest.approx(80 / 60, rel=0.05)
+    seen = np.asarray(Image.open(io.BytesIO(picture.screenshot())).convert("RGB")).astype(int)
+    height, width, _ = seen.shape
+    for left, top, colour in [(60, 45, (200, 0, 0)), (45, 45, (255,) * 3), (60, 30, (255,) * 3)]:
+        found = seen[int((top + 0.5) * height / 60), int((left + 0.5) * width / 80)]
+        assert np.abs(found - colour).max() < 8
+    page.keyboard.press("ArrowLeft")
+    assert page.locator(".sight img").count() == 1
+    assert problems == []
+    page.close()
 
 
 def test_a_curve_tells_its_values(open_page):

@@ -1,42 +1,20 @@
-"""Recorded episodes -> what the page's viewer shows, with every picture once."""
+"""Recorded episodes -> what the page's viewer shows."""
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from vlm_agent.parsing import same_value
+from vlm_agent.report.album import Album
 from vlm_agent.report.curves import natural
 from vlm_agent.trajectories import EpisodeRecord, StepRecord, read_trajectories
 
 
-class Album:
-    """Pictures as data URLs, each one once.
-
-    Attributes:
-        urls: The pictures; steps name them by their places in this list.
-    """
-
-    def __init__(self) -> None:
-        self.urls: list[str] = []
-        self._places: dict[Path, int] = {}
-
-    def add(self, path: Path) -> int | None:
-        """The place of a picture; `None` if its file is gone, or lies outside of its folder."""
-        if path not in self._places:
-            if not path.is_file():
-                return None
-            data = base64.b64encode(path.read_bytes()).decode("ascii")
-            self._places[path] = len(self.urls)
-            self.urls.append(f"data:image/png;base64,{data}")
-        return self._places[path]
-
-
 def episodes_of(
-    name: str, folder: Path, most: int, album: Album
+    name: str, folder: Path, most: int, album: Album, prompts: dict[str, int]
 ) -> tuple[list[dict[str, Any]], int]:
     """The episodes of a folder that the page shows, and how many it holds.
 
@@ -45,6 +23,7 @@ def episodes_of(
         folder: Where `episodes.jsonl` lies.
         most: How many to show of each policy in each environment, evenly spread over training.
         album: Where pictures go.
+        prompts: Where prompts go, each once, with its place among them.
     """
     players: dict[tuple[str, str], int] = {}
     for episode in read_trajectories(folder):
@@ -57,7 +36,7 @@ def episodes_of(
     for episode in read_trajectories(folder):
         key = (episode["policy"], episode["env"])
         if seen[key] in chosen[key]:
-            shown.append(_episode(name, folder, episode, album))
+            shown.append(_episode(name, folder, episode, album, prompts))
         seen[key] += 1
     shown.sort(key=lambda one: (natural(one["policy"]), one["trained"] or 0, one["number"]))
     return shown, sum(players.values())
@@ -72,8 +51,11 @@ def _spread(count: int, most: int) -> list[int]:
     return [round(i * (count - 1) / (most - 1)) for i in range(most)]
 
 
-def _episode(name: str, folder: Path, episode: EpisodeRecord, album: Album) -> dict[str, Any]:
+def _episode(
+    name: str, folder: Path, episode: EpisodeRecord, album: Album, prompts: dict[str, int]
+) -> dict[str, Any]:
     steps = episode["steps"]
+    album.turn_over()
     return {
         "source": name,
         "policy": name if episode["purpose"] == "training" else episode["policy"],
@@ -86,16 +68,16 @@ def _episode(name: str, folder: Path, episode: EpisodeRecord, album: Album) -> d
         "won": episode["success"],
         "illegal": sum(step["parsed_action"] is None for step in steps),
         "total": _finite(episode["total_reward"]),
-        "steps": [_step(folder, step, album) for step in steps],
+        "steps": [_step(folder, step, album, prompts) for step in steps],
     }
 
 
-def _step(folder: Path, step: StepRecord, album: Album) -> dict[str, Any]:
+def _step(folder: Path, step: StepRecord, album: Album, prompts: dict[str, int]) -> dict[str, Any]:
     pictures = folder / "pictures"
     return {
         # The name alone, so that no line leads out of the folder.
         "pictures": [album.add(pictures / Path(path).name) for path in step["pictures"]],
-        "prompt": step["prompt"],
+        "prompt": prompts.setdefault(step["prompt"], len(prompts)),
         "reply": step["reply"],
         "texts": step["token_texts"],
         "logp": _numbers(step["log_probs"]),

@@ -13,6 +13,7 @@ from typing import Any
 from tyro.conf import Positional
 
 from vlm_agent.options import check_least
+from vlm_agent.report.album import Album, Patch
 from vlm_agent.report.curves import (
     changed_options,
     curves_of,
@@ -21,7 +22,7 @@ from vlm_agent.report.curves import (
     last_success,
     repeat_command,
 )
-from vlm_agent.report.episodes import Album, episodes_of
+from vlm_agent.report.episodes import episodes_of
 from vlm_agent.report.sources import Sources, TrainingRun, find_sources
 
 PAGE = "index.html"
@@ -68,14 +69,15 @@ def write_report(config: ReportConfig) -> Path:
     return path
 
 
-def collect(sources: Sources, config: ReportConfig) -> tuple[dict[str, Any], list[str]]:
-    """All that the page shows, as plain values, and its pictures as data URLs."""
+def collect(sources: Sources, config: ReportConfig) -> tuple[dict[str, Any], list[str | Patch]]:
+    """All that the page shows, as plain values, and its pictures."""
     album = Album()
+    prompts: dict[str, int] = {}
     episodes: list[dict[str, Any]] = []
     recorded = 0
     for name, folder in sources.recordings.items():
         if config.episodes:
-            shown, count = episodes_of(name, folder, config.episodes, album)
+            shown, count = episodes_of(name, folder, config.episodes, album, prompts)
             episodes += shown
             recorded += count
     data = {
@@ -85,12 +87,13 @@ def collect(sources: Sources, config: ReportConfig) -> tuple[dict[str, Any], lis
         "evaluations": sources.evaluations,
         "groups": [_group(group) for group in group_runs(sources.runs)],
         "episodes": episodes,
+        "prompts": list(prompts),
         "recorded": recorded,
     }
-    return data, album.urls
+    return data, album.pictures
 
 
-def render(data: dict[str, Any], pictures: Sequence[str]) -> str:
+def render(data: dict[str, Any], pictures: Sequence[str | Patch]) -> str:
     """The page, of data that may hold any text: nothing in it is taken for markup."""
     folder = resources.files("vlm_agent.report") / "template"
 

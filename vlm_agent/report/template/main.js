@@ -29,5 +29,5 @@ function start() {
   drawSummary(byId("summary"), data);
   drawCurves(byId("curves"), data.groups);
   drawConfiguration(byId("configuration"), data.groups);
-  new Viewer(byId("episodes"), data.episodes, read("pictures"));
+  new Viewer(byId("episodes"), data.episodes, data.prompts, read("pictures"));
 }

@@ -4,8 +4,9 @@ const REPLY_CHARACTERS = 20000;
 const LISTED = 400;
 
 class Viewer {
-  constructor(section, episodes, pictures) {
+  constructor(section, episodes, prompts, pictures) {
     this.episodes = episodes;
+    this.prompts = prompts;
     this.pictures = pictures;
     this.filter = { outcome: "all", policy: "", text: "" };
     this.shown = episodes;
@@ -169,7 +170,13 @@ class Viewer {
 
   picture(place, words) {
     if (place === null || place === undefined) return el("span", { class: "missing" }, "no picture");
-    return el("img", { src: this.pictures[place], alt: words });
+    const picture = this.pictures[place];
+    if (typeof picture === "string") return el("img", { src: picture, alt: words });
+    const [width, height] = picture.size;
+    const [x, y, across, down] = picture.box;
+    return svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": words, "aria-hidden": words ? null : "true" },
+      svg("image", { href: this.pictures[picture.on], width, height }),
+      svg("image", { href: picture.url, x, y, width: across, height: down }));
   }
 
   left(step) {
@@ -221,7 +228,7 @@ class Viewer {
 
   prompt(step) {
     return el("details", { open: this.promptOpen, ontoggle: (event) => { this.promptOpen = event.target.open; } },
-      el("summary", {}, "Prompt"), el("pre", { class: "prompt" }, visible(cut(step.prompt, REPLY_CHARACTERS))));
+      el("summary", {}, "Prompt"), el("pre", { class: "prompt" }, visible(cut(this.prompts[step.prompt], REPLY_CHARACTERS))));
   }
 }
 
