@@ -62,9 +62,7 @@ def points(
         ValueError: If the formula is too long for the picture.
     """
     picture = PointsPicture(len(cards), inline=inline, look=look)
-    picture.deal(cards, jitter)
-    for token in formula:
-        picture.append(token)
+    picture.show(cards, formula, jitter)
     return picture.frame
 
 
@@ -81,5 +79,5 @@ def blackjack(
         ValueError: If there are more cards than `blackjack_layout` has places for.
     """
     picture = BlackjackPicture(look)
-    picture.deal(player, dealer, jitter)
+    picture.show(player, dealer, jitter)
     return picture.frame

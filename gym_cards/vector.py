@@ -301,6 +301,9 @@ class VectorGame(VectorEnv[Any, NDArray[np.int64], Any]):
         if not self._draws_in_place:
             seen = [game._observation() for game in self.envs]
             self._buffer = concatenate(self.single_observation_space, seen, self._buffer)
+        else:
+            for game in self.envs:
+                game._draw()
         if not self.copy:
             return self._buffer
         return self._copy() if self._draws_in_place else copying.deepcopy(self._buffer)
@@ -416,10 +419,12 @@ def _batch_infos(
 ) -> dict[str, Any]:
     """The infos of some games, given key by key, as arrays with masks."""
     everywhere = len(indices) == num_envs
-    mask = np.ones(num_envs, np.bool_) if everywhere else _mask(indices, num_envs)
     keys, objects = _leaves(columns)
     # One array for all keys takes a fraction of the time that one for each takes.
-    masks = iter(np.tile(mask, (keys, 1)))
+    masks_of_keys = np.ones((keys, num_envs), np.bool_)
+    if not everywhere:
+        masks_of_keys[:] = _mask(indices, num_envs)
+    masks = iter(masks_of_keys)
     values = np.fromiter(chain.from_iterable(objects), object, len(objects) * len(indices))
     rows = iter(values.reshape(-1, len(indices)))
 
