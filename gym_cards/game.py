@@ -23,6 +23,8 @@ Frame = NDArray[np.uint8]
 ObsType = TypeVar("ObsType")
 
 RENDER_MODES = ("human", "rgb_array")
+# NumPy takes a fifth of a microsecond to find it from the type.
+_INT8 = np.dtype(np.int8)
 
 
 def picture_space(look: Look) -> spaces.Space[Frame]:
@@ -213,7 +215,7 @@ class Game(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
         info["state"] = self._state()
         info["given"] = self.given
         info["is_success"] = self._return > 0
-        info["action_mask"] = np.frombuffer(bytearray(self._action_mask()), np.int8)
+        info["action_mask"] = np.frombuffer(bytearray(self._action_mask()), _INT8)
         return info
 
     @staticmethod
@@ -228,7 +230,7 @@ class Game(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
         columns["given"] = [game.given for game in games]
         columns["is_success"] = [game._return > 0 for game in games]
         masks = bytearray().join([game._action_mask() for game in games])
-        columns["action_mask"] = np.frombuffer(masks, np.int8).reshape(len(games), -1)
+        columns["action_mask"] = np.frombuffer(masks, _INT8).reshape(len(games), -1)
         return columns
 
     def render(self) -> Frame | None:

@@ -84,10 +84,12 @@ class PointsPicture(Picture):
         if cards != self._cards or jitter != self._jitter:
             self._lay(cards, jitter)
             self._cards, self._jitter = tuple(cards), jitter
-        if formula[: len(tokens)] != tokens:
+        seen = len(tokens)
+        if formula[:seen] != tokens:
             self._formula.clear(self.frame)
             tokens.clear()
-        for token in formula[len(tokens) :]:
+            seen = 0
+        for token in formula[seen:]:
             self._formula.add(self.frame, token)
             tokens.append(token)
 
