@@ -31,6 +31,7 @@ from transformers import GenerationConfig
 from transformers.utils import logging
 
 from vlm_agent.parsing import parse
+from vlm_agent.passes import hidden_states
 from vlm_agent.policy import VLMPolicy
 from vlm_agent.ppo import PPO
 from vlm_agent.ppo_config import PPOConfig
@@ -85,7 +86,7 @@ class PlainPlayer:
         tokens = written[:, prompt:]
         self.tokens.append(tokens.shape[1])
         mask = torch.ones_like(tokens, dtype=torch.bool)
-        with policy._hidden_states() as hidden:
+        with hidden_states(policy.network) as hidden:
             logits = policy.network(**policy.encoder.append(inputs, tokens, mask)).logits
         log_probs = policy.token_log_probs(logits[:, prompt - 1 : -1])
         log_probs.gather(2, tokens[..., None]).sum().item()

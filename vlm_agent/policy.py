@@ -8,7 +8,6 @@ come from the model's own config, tokenizer and processor.
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -23,7 +22,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import GenerationConfig
 
-from vlm_agent import lora, sampling
+from vlm_agent import lora, passes, sampling
 from vlm_agent.encoding import Encoder
 from vlm_agent.frozen_vision import FrozenVision
 from vlm_agent.generation import Choose, ReplyWriter
@@ -166,10 +165,10 @@ class VLMPolicy(nn.Module):
         inputs = self.encode(observations)
         writer = ReplyWriter(self._chooser(len(observations), draws), self.encoder.end_tokens)
         with (
-            self._acting(),
+            passes.evaluating(self),
             self._computing(),
-            self._without_own_defaults(),
-            self._hidden_states() as hidden,
+            passes.without_own_defaults(self.network),
+            passes.hidden_states(self.network) as hidden,
         ):
             self.network.generate(
                 **inputs,
@@ -198,7 +197,7 @@ class VLMPolicy(nn.Module):
     def states(self, observations: Sequence[Observation]) -> Tensor:
         """The hidden states that values are told from, shape (batch, hidden size)."""
         inputs = self.encode(observations)
-        with self._acting():
+        with passes.evaluating(self):
             _, hidden = self._forward(inputs, keep=1)
         return hidden[:, -1]
 
@@ -489,78 +488,14 @@ class VLMPolicy(nn.Module):
 
     def _forward(self, inputs: dict[str, Any], keep: int) -> tuple[Tensor, Tensor]:
         """Logits and the hidden states before them, both of the last `keep` positions."""
-        inputs = dict(inputs)
-        network = self.network
-        if "logits_to_keep" in inspect.signature(network.forward).parameters:
-            inputs["logits_to_keep"] = keep
-        if "position_ids" in inspect.signature(network.forward).parameters and not hasattr(
-            getattr(network, "model", None), "get_rope_index"
-        ):
-            # Padding on the left must not move a row's positions. Models with positions in a
-            # picture find their own, of which rows and columns are a part.
-            inputs["position_ids"] = (inputs["attention_mask"].cumsum(1) - 1).clamp(min=0)
-        with self._hidden_states() as hidden, self._computing(), self._recomputing():
-            logits = network(**inputs, use_cache=False).logits
-        return logits[:, -keep:], hidden[0][:, -keep:]
+        with self._computing():
+            return passes.last_positions(self.network, inputs, keep)
 
     def _computing(self) -> AbstractContextManager[Any]:
         """Computing in `compute_dtype`, whatever the weights are kept in."""
         if self.compute_dtype == self._weights_dtype:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.compute_dtype)
-
-    @contextmanager
-    def _hidden_states(self) -> Iterator[list[Tensor]]:
-        """Collects what enters the output embeddings: the last layer's normed hidden states."""
-        hidden: list[Tensor] = []
-        handle = self.model.get_output_embeddings().register_forward_pre_hook(
-            lambda _, args: hidden.append(args[0]) if not hidden else None
-        )
-        try:
-            yield hidden
-        finally:
-            handle.remove()
-
-    @contextmanager
-    def _recomputing(self) -> Iterator[None]:
-        """Lets layers with gradient checkpointing act by it although dropout is off.
-
-        They do so only in training mode. So the layers alone are put into it, and not the modules
-        inside them, which drop values in it; what a layer would drop by itself is set to 0.
-        """
-        layers = [
-            module
-            for module in (self.network.modules() if torch.is_grad_enabled() else ())
-            if getattr(module, "gradient_checkpointing", False) and not module.training
-        ]
-        dropped = [
-            (layer, name, value)
-            for layer in layers
-            for name, value in vars(layer).items()
-            if "drop" in name and isinstance(value, float)
-        ]
-        for layer, name, _ in dropped:
-            setattr(layer, name, 0.0)
-        for layer in layers:
-            layer.training = True
-        try:
-            yield
-        finally:
-            for layer in layers:
-                layer.training = False
-            for layer, name, value in dropped:
-                setattr(layer, name, value)
-
-    @contextmanager
-    def _acting(self) -> Iterator[None]:
-        """Dropout off, whatever mode training has left each module in."""
-        training = [module for module in self.modules() if module.training]
-        self.eval()
-        try:
-            yield
-        finally:
-            for module in training:
-                module.training = True
 
     def _chooser(self, batch: int, draws: Sequence[np.random.Generator] | None) -> Choose:
         """Chooses tokens from the policy's own distribution: what is sampled is what is scored."""
@@ -584,20 +519,6 @@ class VLMPolicy(nn.Module):
             return tokens, log_probs.gather(1, tokens[:, None])[:, 0]
 
         return choose
-
-    @contextmanager
-    def _without_own_defaults(self) -> Iterator[None]:
-        """The model's own generation settings set aside.
-
-        A repetition penalty, say, would change what is sampled from behind the back of
-        `token_log_probs`.
-        """
-        own = self.network.generation_config
-        self.network.generation_config = GenerationConfig()
-        try:
-            yield
-        finally:
-            self.network.generation_config = own
 
     def _reply(
         self,
