@@ -20,7 +20,7 @@ from vlm_agent.checkpoints import is_in_checkpoint, run_of
 from vlm_agent.disk import sync_path
 from vlm_agent.model_options import ModelOptions, Part
 from vlm_agent.runs import BASE, NotWholeError
-from vlm_agent.sharding import are_true
+from vlm_agent.sharding import all_are
 
 ADAPTER_CONFIG_FILE = "adapter_config.json"
 _ADAPTER_FILE = "adapter_model.safetensors"
@@ -293,7 +293,7 @@ def _copy_files(source: Path, directory: Path) -> None:
 def has_effect(model: Any) -> bool:
     """Whether an adapter changes its model: a new one does not."""
     lifted = (p for name, p in model.named_parameters() if ".lora_B." in name)
-    return any(are_true(p.any() for p in lifted))
+    return any(all_are(torch.any, lifted))
 
 
 def merge(model: Any, dtype: torch.dtype | None = None) -> Any:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from vlm_agent import lora
-from vlm_agent.sharding import spread_like
+from vlm_agent.sharding import memory_of, own_part, part_of
 
 
 class Reference:
@@ -39,7 +39,11 @@ class Reference:
         """
         without_adapter = hasattr(model, "disable_adapter") and not lora.has_effect(model)
         own = {id(p) for p in (head if without_adapter else policy).parameters() if p.requires_grad}
-        weights = {n: p.detach().clone() for n, p in policy.named_parameters() if id(p) in own}
+        weights = {
+            name: memory_of(parameter).detach().clone()
+            for name, parameter in policy.named_parameters()
+            if id(parameter) in own
+        }
         return cls(weights, without_adapter=without_adapter)
 
     @contextmanager
@@ -52,7 +56,7 @@ class Reference:
         """
         parameters = dict(policy.named_parameters())
         for name, kept in self._weights.items():
-            self._weights[name] = spread_like(kept.to(parameters[name].device), parameters[name])
+            self._weights[name] = own_part(kept.to(parameters[name].device), parameters[name])
         with torch.no_grad(), model.disable_adapter() if self._without_adapter else nullcontext():
             self._exchange(parameters)
             try:
@@ -64,13 +68,20 @@ class Reference:
         """Puts what is kept into the parameters, and keeps what they held."""
         for name, kept in self._weights.items():
             # In place, since spread weights are brought together from the memory that they have.
-            now = parameters[name].detach().clone()
-            parameters[name].copy_(kept)
+            memory = memory_of(parameters[name])
+            now = memory.detach().clone()
+            memory.copy_(kept)
             kept.copy_(now)
 
-    def state_dict(self) -> dict[str, Any]:
-        """All of it."""
-        return {"weights": self._weights, "without_adapter": self._without_adapter}
+    def state_dict(self, policy: nn.Module) -> dict[str, Any]:
+        """All of it.
+
+        Args:
+            policy: The policy, which may have been spread over processes meanwhile.
+        """
+        parameters = dict(policy.named_parameters())
+        weights = {name: part_of(kept, parameters[name]) for name, kept in self._weights.items()}
+        return {"weights": weights, "without_adapter": self._without_adapter}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Reference:

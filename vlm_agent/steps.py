@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from vlm_agent.sharding import are_true, spread_like
+from vlm_agent.sharding import all_are, spread_like
 
 # One batch may overflow; as many in a row as this have a cause that does not pass.
 _PATIENCE = 5
@@ -93,7 +93,7 @@ class Stepper:
     def _diagnosis(self, wrong: Sequence[str]) -> str:
         start = f"{_PATIENCE} optimiser steps in a row were left out, since {', '.join(wrong)}. "
         weights = [each for group in self.clipped.values() for each in group]
-        if not all(are_true(torch.isfinite(each).all() for each in weights)):
+        if not all(all_are(lambda each: torch.isfinite(each).all(), weights)):
             return start + (
                 "The weights themselves hold NaN or infinity: start from a model that does not"
             )

@@ -11,7 +11,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from vlm_agent.sharding import are_true
+from vlm_agent.sharding import all_are
 
 VALUE_HEAD_FILE = "value_head.safetensors"
 _FORMAT = "1"
@@ -49,7 +49,7 @@ class ValueHead(nn.Module):
     @property
     def is_fresh(self) -> bool:
         """Whether it has learned nothing yet, and says 0 of every state."""
-        return not all(are_true([cast(nn.Linear, self.layers[-1]).weight.any()]))
+        return not all(all_are(torch.any, [cast(nn.Linear, self.layers[-1]).weight]))
 
     @torch.no_grad()
     def standardise(self, hidden: Tensor) -> None:

@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+import torch
 from safetensors.torch import load_file
 
 from tests.vlm_agent.updates import NUMBER_LINE
@@ -17,10 +19,18 @@ ROOT = Path(__file__).resolve().parents[2]
 _DDP = ("--multi_gpu", "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no")
 
 
-def launch(trainings, how=_DDP, script="in_two_processes"):
+def launch(trainings, how=_DDP, script="in_two_processes", cpu="true"):
+    """Runs a script in two processes.
+
+    Args:
+        trainings: What it is given.
+        how: Options of `accelerate launch`.
+        script: Its name.
+        cpu: Whether Accelerate is told to use CPUs; for DeepSpeed it has to find that out.
+    """
     return subprocess.run(
         _command(trainings, how, script),
-        env=_environment(),
+        env=_environment(cpu),
         capture_output=True,
         text=True,
         timeout=300,
@@ -28,18 +38,19 @@ def launch(trainings, how=_DDP, script="in_two_processes"):
     )
 
 
-def launch_and_interrupt(training, how, errors):
+def launch_and_interrupt(training, how, errors, cpu="true"):
     """Presses Ctrl-C after the first update; gives the exit status.
 
     Args:
         training: The options.
         how: It is launched.
         errors: File for what processes write to their standard error.
+        cpu: As for `launch`.
     """
     with errors.open("w") as file:
         process = subprocess.Popen(
             _command([training], how or _DDP, "in_two_processes"),
-            env=_environment(),
+            env=_environment(cpu),
             stdout=subprocess.DEVNULL,
             stderr=file,
             start_new_session=True,
@@ -65,10 +76,10 @@ def _command(trainings, how, script):
     ]
 
 
-def _environment():
+def _environment(cpu):
     return {
         **os.environ,
-        "ACCELERATE_USE_CPU": "true",
+        "ACCELERATE_USE_CPU": cpu,
         "PYTHONPATH": str(ROOT),
         "OMP_NUM_THREADS": "1",
     }
@@ -108,3 +119,23 @@ def options(folder, name, **changes):
         "keep_checkpoints": 3,
         **changes,
     }
+
+
+def check_alike(one, two):
+    """Compares what a process trained by itself with what several did."""
+    weights_of_one, weights_of_two = weights(one), weights(two)
+    assert set(weights_of_one) == set(weights_of_two)
+    for key, value in weights_of_one.items():
+        torch.testing.assert_close(weights_of_two[key], value, atol=2e-4, rtol=1e-3, msg=key)
+    for row, other in zip(shown(one), shown(two), strict=True):
+        assert set(row) == set(other)
+        for key in ("step", "rollout/episodes", "rollout/illegal_rate", "rollout/reply_tokens"):
+            assert row[key] == other[key]
+        for key in row:
+            if (
+                key.startswith("train/")
+                and key != "train/first_ratio_error"
+                and row[key] is not None
+            ):
+                assert other[key] == pytest.approx(row[key], rel=1e-2, abs=1e-3), key
+        assert other["train/first_ratio_error"] < 1e-3

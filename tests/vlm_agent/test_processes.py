@@ -76,13 +76,6 @@ def test_what_cannot_be_shared_out_is_refused(monkeypatch):
         processes.share(3, "num_envs")
 
 
-def test_deepspeed_is_refused(monkeypatch):
-    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
-    monkeypatch.setenv("ACCELERATE_USE_DEEPSPEED", "true")
-    with pytest.raises(ValueError, match="configured for DeepSpeed.*--multi_gpu.*FSDP"):
-        Processes()
-
-
 def test_another_number_format_is_refused(monkeypatch):
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
     with pytest.raises(ValueError, match="mixed_precision: bf16.*--dtype"):
