@@ -29,7 +29,7 @@ _PASSED_ON = frozenset(
             f"zero_optimization.{name}"
             for name in (
                 "stage", "allgather_bucket_size", "allgather_partitions", "contiguous_gradients",
-                "overlap_comm", "reduce_bucket_size", "reduce_scatter", "round_robin_gradients",
+                "overlap_comm", "reduce_bucket_size", "reduce_scatter",
                 "stage3_gather_16bit_weights_on_model_save", "stage3_max_live_parameters",
                 "stage3_max_reuse_distance", "stage3_model_persistence_threshold",
                 "stage3_param_persistence_threshold", "stage3_prefetch_bucket_size",
@@ -51,6 +51,7 @@ _SAID_ELSEWHERE = {
     "torch_autocast": "--dtype says the number format",
     "zero_optimization.offload_optimizer": "moments stay where gradients are",
     "zero_optimization.offload_param": "weights stay where replies are written",
+    "zero_optimization.round_robin_gradients": "moments would be taken for those of other weights",
     "activation_checkpointing": "--gradient-checkpointing does the same",
 }
 _NEEDED = (
@@ -87,7 +88,7 @@ def check_configuration() -> None:
             "Accelerate is configured for DeepSpeed, which is not installed; run: "
             'pip install "gym-cards[deepspeed]"'
         )
-    check_version("DeepSpeed", "deepspeed", "0.19")
+    check_version("training by DeepSpeed", "deepspeed", "0.19")
     from accelerate.utils import DeepSpeedPlugin
 
     config = DeepSpeedPlugin().deepspeed_config

@@ -203,6 +203,10 @@ def test_what_deepspeed_is_not_used_for_is_refused(configured, variable, value, 
             {"zero_optimization": {"stage": 3, "zero_quantized_weights": True}},
             "zero_quantized_weights=True",
         ),
+        (
+            {"zero_optimization": {"stage": 2, "round_robin_gradients": True}},
+            "round_robin_gradients=True.*other weights",
+        ),
         ({"zero_optimization": {"stage": 4}}, "zero_stage=4"),
     ],
 )
