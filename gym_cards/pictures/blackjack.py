@@ -78,7 +78,9 @@ class BlackjackPicture(Picture):
         if len(player) > _ROW:
             # A hand without room leaves what is to be seen as it is.
             self._corners(len(player))
-        self._jitter = jitter
+        dealer_seen = self._dealer
+        # What cannot be laid down leaves some of it to be seen.
+        self._jitter, self._dealer = jitter, None
         if self.look.jitters:
             self.frame[...] = self._empty
             corners, box = self._dealer_corners, self._dealer_box
@@ -87,7 +89,7 @@ class BlackjackPicture(Picture):
                 self.paste_card(shown, self._width, place)
         else:
             self._clear_hand(len(player))
-            if dealer != self._dealer:
+            if dealer != dealer_seen:
                 x, y = self._dealer_corners[0]
                 self.put_card(dealer, self._width, x, y)
         self._player, self._dealer = list(player), dealer

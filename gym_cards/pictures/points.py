@@ -62,7 +62,7 @@ class PointsPicture(Picture):
             self.label("Formula:", 10, text_top, "sans", 16)
         self._no_cards = plain(self.ground, look.size)[: look.pixels(text_top)]
         # What is to be seen.
-        self._cards: tuple[Card, ...] = ()
+        self._cards: tuple[Card, ...] | None = None
         self._jitter: int | None = None
         self._tokens: list[str] = []
 
@@ -77,11 +77,13 @@ class PointsPicture(Picture):
             jitter: What the cards' displacement is drawn from, where the look has any.
 
         Raises:
-            ValueError: If the formula is too long for the picture: any 21 tokens of the standard
-                games fit.
+            ValueError: If there are more or fewer cards than places, or the formula is too long
+                for the picture: any 21 tokens of the standard games fit.
         """
         tokens = self._tokens
         if cards != self._cards or jitter != self._jitter:
+            # What cannot be laid down leaves some of it to be seen.
+            self._cards = None
             self._lay(cards, jitter)
             self._cards, self._jitter = tuple(cards), jitter
         seen = len(tokens)

@@ -186,19 +186,37 @@ def test_the_snapshot_of_other_arguments_changes_nothing(env_id, kwargs, others)
     ("env_id", "changes"),
     [
         ("gym_cards/Points24-v0", {"formula": [99]}),
+        ("gym_cards/Points24-v0", {"formula": ["("] * 200}),
         ("gym_cards/Points24-v0", {"cards": ["XX"]}),
+        ("gym_cards/Points24-v0", {"cards": ["HA", "C2", "D3"]}),
+        ("gym_cards/Points24-v0", {"cards": []}),
         ("gym_cards/NumberLine-v0", {"target": 99}),
         ("gym_cards/BlackjackDeck-v0", {"player": ["HA"] * 3}),
+        ("gym_cards/Blackjack-v0", {"player": ["HA"] * 30}),
     ],
 )
 def test_a_damaged_snapshot_changes_nothing(env_id, changes):
     env = gym.make(env_id).unwrapped
     env.reset(seed=0)
-    before = env.snapshot()
+    before, picture = env.snapshot(), env._frame()
     damaged = {**before, "state": {**before["state"], **changes}}
-    with pytest.raises(ValueError, match="damaged"):
-        env.restore(damaged)
+    for game in (env, env, gym.make(env_id).unwrapped):
+        with pytest.raises(ValueError, match="damaged"):
+            game.restore(damaged)
     assert env.snapshot() == before
+    assert np.array_equal(env._frame(), picture)
+
+
+@pytest.mark.parametrize("name", ["EZPoints", "Blackjack"])
+def test_places_that_cannot_be_drawn_change_nothing(name):
+    env = make(name, position_jitter=20)
+    env.reset(seed=0)
+    before, picture = env.snapshot(), env._frame()
+    for _ in range(2):
+        with pytest.raises(ValueError, match="damaged"):
+            env.restore({**before, "jitter": -1})
+    assert env.snapshot() == before
+    assert np.array_equal(env._frame(), picture)
 
 
 def test_wrong_options_leave_the_random_numbers_alone():
