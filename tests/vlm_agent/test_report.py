@@ -257,7 +257,7 @@ def test_a_page_is_much_smaller_than_the_pictures_in_it(tmp_path):
     assert len(page.scripts[0][1]) < 0.3 * sum(file.stat().st_size for file in files)
 
 
-@pytest.mark.parametrize("kind", ["no picture", "cut short", "grey", "too large"])
+@pytest.mark.parametrize("kind", ["no picture", "cut short", "grey", "too large", "too long"])
 def test_files_that_are_not_as_they_were_written_are_shown_as_they_are(tmp_path, kind):
     picture = hands(1)[0]
     with_pictures(tmp_path / "run", [picture, *hands(2)[1:3]])
@@ -266,6 +266,8 @@ def test_files_that_are_not_as_they_were_written_are_shown_as_they_are(tmp_path,
         Image.fromarray(picture[:, :, 0]).save(file)
     elif kind == "too large":
         Image.new("RGB", (2**13, 2**12)).save(file)
+    elif kind == "too long":
+        Image.new("RGB", (2**14, 10)).save(file)
     else:
         file.write_bytes(b"words" if kind == "no picture" else file.read_bytes()[:500])
     page = parsed(write_report(ReportConfig((str(tmp_path),), str(tmp_path / "out"))))

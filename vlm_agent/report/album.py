@@ -18,6 +18,8 @@ _FORMAT: dict[str, Any] = (
 )
 # Larger ones are not looked into: a file of a few bytes may say that it holds any number.
 _PIXELS = 2**24
+# WebP holds no longer sides.
+_SIDE = 2**14 - 1
 # Around what is different, so that no seam shows where a browser scales it.
 _MARGIN = 2
 
@@ -105,7 +107,9 @@ def _opened(data: bytes) -> Image.Image | None:
     """A picture's pixels; `None` where it is to be shown as it is, whatever it holds."""
     try:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-            if image.mode != "RGB" or not 0 < image.width * image.height <= _PIXELS:
+            if image.mode != "RGB" or max(image.size) > _SIDE:
+                return None
+            if not 0 < image.width * image.height <= _PIXELS:
                 return None
             image.load()
             return image
