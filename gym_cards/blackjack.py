@@ -351,6 +351,8 @@ class BlackjackEnv(Game[Any]):
             card = self._draw_card()
             self._player.append(card)
             self._look_at_hand()
+            if self.is_pixel:
+                self.picture.hit(card)
             bust = self._total > 21
             return (-1.0 if bust else 0.0), bust, False
         self._dealer = play_dealer(self._dealer, self._draw_card)
@@ -358,7 +360,14 @@ class BlackjackEnv(Game[Any]):
         return reward, True, False
 
     def _draw(self) -> None:
-        self.picture.show(self._player, self._dealer[0], self._jitter)
+        if self.is_pixel:
+            self.picture.deal(self._player, self._dealer[0], self._jitter)
+
+    def _frame(self) -> Frame:
+        if not self.is_pixel:
+            # Where no picture is observed none is kept up to date.
+            self.picture.deal(self._player, self._dealer[0], self._jitter)
+        return super()._frame()
 
     def _save(self) -> dict[str, Any]:
         return {

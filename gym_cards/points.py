@@ -9,6 +9,7 @@ from typing import Any, Literal, Unpack
 
 import numpy as np
 from gymnasium import spaces
+from numpy.typing import NDArray
 
 from gym_cards import points_exact, solver
 from gym_cards.cards import DECK, RANKS, Card, Suits, below, deal, dyed
@@ -113,7 +114,7 @@ class PointsEnv(Game[Frame]):
         self._told = _told(faces_as_10)
         self._tokens: tuple[Token, ...] = (*self._numbers_dealt, *operators)
         self.action_names = tuple(map(str, self._tokens))
-        self._operators_mask = bytes(isinstance(token, str) for token in self._tokens)
+        self._operators_mask = np.array([isinstance(t, str) for t in self._tokens], np.int8)
         self.action_space = spaces.Discrete(len(self._tokens))
         self.observation_space = picture_space(self.look)
         self.picture: PointsPicture = PointsPicture(num_cards, inline=inline, look=self.look)
@@ -255,9 +256,8 @@ class PointsEnv(Game[Frame]):
         self._codes = [code for _, code, _ in told]
         self._labels = " ".join([label for _, _, label in told])
         self._left = numbers_left(self._numbers, self._formula)
-        self._texts = [*map(str, self._formula)]
-        self._text = "".join(self._texts)
-        self._mask = bytearray(self._operators_mask)
+        self._text = "".join(map(str, self._formula))
+        self._mask = self._operators_mask.copy()
         for number in self._left:
             self._mask[number - 1] = 1
 
@@ -282,15 +282,17 @@ class PointsEnv(Game[Frame]):
         accepted = self._accepted(token)
         self._formula.append(accepted)
         text = self.action_names[action] if accepted == token else REFUSED
-        self._texts.append(text)
         self._text += text
+        self.picture.append(text)
         if isinstance(accepted, int):
             self._left.remove(accepted)
             self._mask[action] = accepted in self._left
         return (-1.0 if accepted == REFUSED else 0.0), False, False
 
     def _draw(self) -> None:
-        self.picture.show(self._cards, self._texts, self._jitter)
+        self.picture.deal(self._cards, self._jitter)
+        for token in self._formula:
+            self.picture.append(str(token))
 
     def _save(self) -> dict[str, Any]:
         return {"cards": list(self._codes), "formula": list(self._formula)}
@@ -308,7 +310,7 @@ class PointsEnv(Game[Frame]):
             "Formula": self._formula.copy(),
         }
 
-    def _action_mask(self) -> bytearray:
+    def _action_mask(self) -> NDArray[np.int8]:
         return self._mask
 
     @staticmethod

@@ -62,7 +62,9 @@ def points(
         ValueError: If the formula is too long for the picture.
     """
     picture = PointsPicture(len(cards), inline=inline, look=look)
-    picture.show(cards, formula, jitter)
+    picture.deal(cards, jitter)
+    for token in formula:
+        picture.append(token)
     return picture.frame
 
 
@@ -79,5 +81,5 @@ def blackjack(
         ValueError: If there are more cards than `blackjack_layout` has places for.
     """
     picture = BlackjackPicture(look)
-    picture.show(player, dealer, jitter)
+    picture.deal(player, dealer, jitter)
     return picture.frame

@@ -301,9 +301,6 @@ class VectorGame(VectorEnv[Any, NDArray[np.int64], Any]):
         if not self._draws_in_place:
             seen = [game._observation() for game in self.envs]
             self._buffer = concatenate(self.single_observation_space, seen, self._buffer)
-        else:
-            for game in self.envs:
-                game._draw()
         if not self.copy:
             return self._buffer
         return self._copy() if self._draws_in_place else copying.deepcopy(self._buffer)

@@ -45,7 +45,7 @@ class _Slot(NamedTuple):
 
 
 class Picture:
-    """A picture of one game: what has changed since it was last seen is drawn, and nothing else.
+    """A picture of one game, kept up to date: what a move changes is drawn, and nothing else.
 
     Attributes:
         frame: The picture, uint8 of shape (size, size, 3). Everything is drawn into it in place.

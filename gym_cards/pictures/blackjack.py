@@ -53,13 +53,11 @@ class BlackjackPicture(Picture):
             self.put_card(None, self._width, *self._dealer_corners[1])
         self._empty = _template(look, self.frame)
         self._known_places: dict[int, list[Place]] = {}
-        # What is to be seen.
         self._player: list[Card] = []
-        self._dealer: Card | None = None
         self._jitter: int | None = None
 
-    def show(self, player: Sequence[Card], dealer: Card, jitter: int | None = None) -> None:
-        """Draws the player's hand and the dealer's open card, as far as they are not seen yet.
+    def deal(self, player: Sequence[Card], dealer: Card, jitter: int | None = None) -> None:
+        """Draws a hand of the player and the dealer's open card.
 
         Args:
             player: The player's cards, in the order in which they were dealt.
@@ -69,36 +67,28 @@ class BlackjackPicture(Picture):
         Raises:
             ValueError: If there are more cards than `blackjack_layout` has places for.
         """
-        seen = self._player
-        known = dealer == self._dealer and jitter == self._jitter
-        if known and player[: len(seen)] == seen:
-            for card in player[len(seen) :]:
-                self._hit(card)
-            return
-        if len(player) > _ROW:
-            # A hand without room leaves what is to be seen as it is.
-            self._corners(len(player))
-        dealer_seen = self._dealer
-        # What cannot be laid down leaves some of it to be seen.
-        self._jitter, self._dealer = jitter, None
+        self._jitter = jitter
         if self.look.jitters:
             self.frame[...] = self._empty
             corners, box = self._dealer_corners, self._dealer_box
             places = self._scattered(corners, box, _DEALERS_STREAM)
-            for shown, place in zip((dealer, None), places, strict=True):
-                self.paste_card(shown, self._width, place)
+            for card, place in zip((dealer, None), places, strict=True):
+                self.paste_card(card, self._width, place)
         else:
             self._clear_hand(len(player))
-            if dealer != dealer_seen:
-                x, y = self._dealer_corners[0]
-                self.put_card(dealer, self._width, x, y)
-        self._player, self._dealer = list(player), dealer
+            x, y = self._dealer_corners[0]
+            self.put_card(dealer, self._width, x, y)
+        self._player = list(player)
         self._draw_hand()
 
-    def _hit(self, card: Card) -> None:
-        """Draws one more card of the player's."""
-        after = self._places(len(self._player) + 1)
+    def hit(self, card: Card) -> None:
+        """Draws one more card of the player's.
+
+        Raises:
+            ValueError: If there are more cards than `blackjack_layout` has places for.
+        """
         self._player.append(card)
+        after = self._places(len(self._player))
         if not self.look.jitters and len(after) <= _ROW:
             self.put_card(card, self._width, after[-1].x, after[-1].y)
         elif after[:-1] == self._places(len(after) - 1):

@@ -11,8 +11,9 @@ import numpy as np
 from gym_cards.pictures.look import Colour
 from gym_cards.pictures.sprites import Frame, Glyph, Sprite, font_glyphs, paste
 
-# Of a frame's columns, none.
-_NOWHERE = (1 << 30, 0)
+# Left, top, right and bottom of a part of a frame.
+Box = tuple[int, int, int, int]
+_NOTHING: Box = (1 << 30, 1 << 30, 0, 0)
 
 
 class Word(NamedTuple):
@@ -152,14 +153,27 @@ def put_word(frame: Frame, text: str, x: int, y: int, ink: Ink) -> None:
     _put(frame, word(text, ink), x, y)
 
 
-def _put(frame: Frame, drawn: Word, x: int, y: int) -> tuple[int, int]:
-    """Puts a word and returns where the columns begin and end that it is in."""
+def _put(frame: Frame, drawn: Word, x: int, y: int) -> Box:
+    """Puts a word and returns the part of the frame that it is in."""
     picture, right, down, _ = drawn
     height, width, _ = picture.shape
     x += right
     y += down
     frame[y : y + height, x : x + width] = picture
-    return x, x + width
+    return x, y, x + width, y + height
+
+
+def _around(one: Box, other: Box) -> Box:
+    """The smallest box around two."""
+    # Twice as fast as `min` and `max`.
+    left, top, right, bottom = one
+    x, y, end, floor = other
+    return (
+        left if left < x else x,
+        top if top < y else y,
+        right if right > end else end,
+        bottom if bottom > floor else floor,
+    )
 
 
 class Way(NamedTuple):
@@ -248,26 +262,25 @@ class Paragraph:
         self._start_end = 0
         self._words: list[str] = []
         self._row = self._end = 0
-        # Where the columns begin and end that have ink of what was added.
-        self._ink_left, self._ink_right = _NOWHERE
+        self._inked = _NOTHING
         self._take(0)
 
     def begin(self, frame: Frame, text: str) -> None:
         """Writes a word that stays: `clear` goes back to it."""
         self.add(frame, text)
         self._start, self._start_end = (text,), self._end
-        self._ink_left, self._ink_right = _NOWHERE
+        self._inked = _NOTHING
 
     def clear(self, frame: Frame) -> None:
         """Takes back what was added."""
         if self._way == 0 and self._row == 0:
-            left, right = self._ink_left, self._ink_right
+            left, top, right, bottom = self._inked
             if right > left:
-                written = frame[self._first : self._last, left:right]
-                written[...] = self._empty[:, : right - left]
+                written = frame[top:bottom, left:right]
+                written[...] = self._empty[: bottom - top, : right - left]
             self._end = self._start_end
             self._words = list(self._start)
-            self._ink_left, self._ink_right = _NOWHERE
+            self._inked = _NOTHING
             return
         frame[self.top : self.bottom] = self._ground
         self._words = []
@@ -275,33 +288,28 @@ class Paragraph:
         self._take(0)
         for text in self._start:
             self.add(frame, text)
-        self._ink_left, self._ink_right = _NOWHERE
+        self._inked = _NOTHING
 
     def add(self, frame: Frame, text: str) -> None:
         """Adds one word.
 
         Raises:
-            ValueError: If not even the last way has room for it; then nothing changes.
+            ValueError: If not even the last way has room for it.
         """
         drawn = self._drawn[text]
-        advance = drawn.advance
         row, start = self._row, 0
         if self._words:
             start = self._end + self._space
-            if start + advance > self.width:
+            if start + drawn.advance > self.width:
                 row, start = row + 1, 0
-        end = start + advance
-        if row >= self._room or end > self.width:
-            self._rewrite(frame, [*self._words, text])
-            return
+        end = start + drawn.advance
         self._words.append(text)
+        if row >= self._room or end > self.width:
+            self._rewrite(frame)
+            return
         self._row, self._end = row, end
-        left, right = _put(frame, drawn, self.x + start, self._first + row * self._pitch)
-        # Twice as fast as `min` and `max`.
-        if left < self._ink_left:
-            self._ink_left = left
-        if right > self._ink_right:
-            self._ink_right = right
+        box = _put(frame, drawn, self.x + start, self._first + row * self._pitch)
+        self._inked = _around(self._inked, box)
 
     def replace(self, frame: Frame, digits: str) -> None:
         """Writes a number, in place of the one that was added before, if any.
@@ -321,7 +329,7 @@ class Paragraph:
         self._words = [*self._start, digits]
         self._end = end
         # One of as many digits is covered.
-        self._ink_left, self._ink_right = _put(frame, drawn, self.x + start, self._first)
+        self._inked = _put(frame, drawn, self.x + start, self._first)
 
     def rows_with(self, digits: str) -> tuple[int, int]:
         """The rows of the frame that `replace` draws into, for numbers up to a length.
@@ -338,8 +346,9 @@ class Paragraph:
             return self.top, self.bottom
         return self._first, self._first + _ink_height(self._ink.font)
 
-    def _rewrite(self, frame: Frame, words: list[str]) -> None:
+    def _rewrite(self, frame: Frame) -> None:
         """Writes all words anew, in a way that has room for them."""
+        words = self._words
         for index in range(self._way + 1, len(self.ways)):
             way = self.ways[index]
             lines, widest = wrapped(words, self.width, way.font)
@@ -354,7 +363,6 @@ class Paragraph:
                 f"{widest} px"
             )
         frame[self.top : self.bottom] = self._ground
-        self._words = words
         self._take(index)
         for line_number, line in enumerate(lines):
             for text, start in line:
@@ -370,10 +378,8 @@ class Paragraph:
         self._drawn = _words(self._ink)
         self._space = text_width(" ", way.font)
         self._first, self._pitch, self._room = way.top, way.pitch, way.room
-        height = font_glyphs(way.font)[" "].coverage.shape[0]
-        # No letter reaches below the paragraph.
-        self._last = min(self._first + height, self.bottom)
-        self._empty = _ground(self._ground, self._last - self._first, self.x + self.width + height)
+        self._height = font_glyphs(way.font)[" "].coverage.shape[0]
+        self._empty = _ground(self._ground, self._height, self.x + self.width + self._height)
 
 
 @functools.lru_cache(maxsize=64)

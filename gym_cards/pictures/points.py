@@ -61,42 +61,14 @@ class PointsPicture(Picture):
         else:
             self.label("Formula:", 10, text_top, "sans", 16)
         self._no_cards = plain(self.ground, look.size)[: look.pixels(text_top)]
-        # What is to be seen.
-        self._cards: tuple[Card, ...] | None = None
-        self._jitter: int | None = None
-        self._tokens: list[str] = []
 
-    def show(
-        self, cards: Sequence[Card], formula: Sequence[str], jitter: int | None = None
-    ) -> None:
-        """Draws cards and a formula, as far as they are not to be seen yet.
+    def deal(self, cards: Sequence[Card], jitter: int | None = None) -> None:
+        """Draws cards and an empty formula.
 
         Args:
             cards: As many as the picture has places for.
-            formula: Its tokens; " " shows as a wider gap.
             jitter: What the cards' displacement is drawn from, where the look has any.
-
-        Raises:
-            ValueError: If there are more or fewer cards than places, or the formula is too long
-                for the picture: any 21 tokens of the standard games fit.
         """
-        tokens = self._tokens
-        if cards != self._cards or jitter != self._jitter:
-            # What cannot be laid down leaves some of it to be seen.
-            self._cards = None
-            self._lay(cards, jitter)
-            self._cards, self._jitter = tuple(cards), jitter
-        seen = len(tokens)
-        if formula[:seen] != tokens:
-            self._formula.clear(self.frame)
-            tokens.clear()
-            seen = 0
-        for token in formula[seen:]:
-            self._formula.add(self.frame, token)
-            tokens.append(token)
-
-    def _lay(self, cards: Sequence[Card], jitter: int | None) -> None:
-        """Draws cards where the ground or other cards are to be seen."""
         if self.look.jitters:
             self.frame[: len(self._no_cards)] = self._no_cards
             places = scattered(self.look, jitter, self._corners, self._width, self._box)
@@ -105,3 +77,13 @@ class PointsPicture(Picture):
         else:
             for card, (x, y) in zip(cards, self._corners, strict=True):
                 self.put_card(card, self._width, x, y)
+        self._formula.clear(self.frame)
+
+    def append(self, token: str) -> None:
+        """Writes one more token of the formula; " " shows as a wider gap.
+
+        Raises:
+            ValueError: If the formula is too long for the picture: any 21 tokens of the standard
+                games fit.
+        """
+        self._formula.add(self.frame, token)

@@ -31,10 +31,10 @@ def written(monkeypatch):
         words.append((text, x, y, font))
         return put(frame, drawn, x, y)
 
-    def spy_rewrite(paragraph, frame, texts):
+    def spy_rewrite(paragraph, frame):
         # All of the paragraph is written anew.
         words[:] = [one for one in words if one[2] < paragraph.top]
-        rewrite(paragraph, frame, texts)
+        rewrite(paragraph, frame)
 
     # So that words are asked for anew, whoever has drawn them before.
     lettering._words.cache_clear()

@@ -250,7 +250,7 @@ def test_every_hand_of_blackjack_is_seen(scale, size, written):
         written.clear()
         hand = [DECK[(7 * i + count) % 52] for i in range(count)]
         picture = BlackjackPicture(look)
-        picture.show(hand, Card("H", 9))
+        picture.deal(hand, Card("H", 9))
         width, height = picture._width, card_height(picture._width)
         for label in seen_words(picture.frame, written, WHITE):
             for x, y in (*picture._corners(count), *picture._dealer_corners):
@@ -422,15 +422,15 @@ def test_the_same_cards_lie_differently_in_every_episode():
 def test_a_hit_moves_no_other_card(pasted):
     look = Look(position_jitter=20, rotation_jitter=10)
     picture = BlackjackPicture(look)
-    picture.show([*DECK[:2]], Card("H", 9), 7)
+    picture.deal(DECK[:2], Card("H", 9), 7)
     dealer = picture.frame[: picture._dealer_box[3]].copy()
     before = {card: place for card, _, place in pasted}
     pasted.clear()
-    picture.show([*DECK[:2], DECK[30]], Card("H", 9), 7)
+    picture.hit(DECK[30])
     # The others are not drawn again, and lie as they would in the whole hand.
     assert [card for card, *_ in pasted] == [DECK[30]]
     pasted.clear()
-    BlackjackPicture(look).show([*DECK[:2], DECK[30]], Card("H", 9), 7)
+    BlackjackPicture(look).deal([*DECK[:2], DECK[30]], Card("H", 9), 7)
     whole = {card: place for card, _, place in pasted}
     assert all(whole[card] == before[card] for card in DECK[:2])
     assert np.array_equal(picture.frame[: picture._dealer_box[3]], dealer)

@@ -396,7 +396,7 @@ def test_experts_keep_their_promise_from_any_prefix(game, steps):
         ended = False
         for _ in range(int(rng.integers(7))):
             # Numbers that are left are as likely as the other tokens together.
-            mask = env.unwrapped.info()["action_mask"]
+            mask = env.unwrapped._action_mask()
             numbers = [i for i in np.flatnonzero(mask) if names[i].isdigit()]
             other = rng.integers(len(names) - 1)
             action = rng.choice(numbers) if numbers and rng.random() < 0.5 else other

@@ -216,8 +216,8 @@ def test_no_card_of_a_hand_hides_another_ones_index(n):
 def test_nothing_is_left_of_the_hand_before(before, after):
     hand = DECK[24 : 24 + after]
     picture = BlackjackPicture()
-    picture.show(DECK[:before], Card("H", 9))
-    picture.show(hand, Card("S", 12))
+    picture.deal(DECK[:before], Card("H", 9))
+    picture.deal(hand, Card("S", 12))
     assert (picture.frame == rendering.blackjack(hand, Card("S", 12))).all()
 
 
@@ -225,25 +225,10 @@ def test_nothing_is_left_of_the_formula_before():
     for inline, hand in ((True, cards("HA CT")), (False, cards("HA CT S2 D9"))):
         picture = PointsPicture(len(hand), inline=inline)
         for formula in (*LONGEST, ["1"], ["10"] * 9, []):
-            picture.show(hand, formula)
+            picture.deal(hand)
+            for token in formula:
+                picture.append(token)
             assert (picture.frame == rendering.points(hand, formula, inline=inline)).all()
-
-
-def test_what_has_no_room_leaves_the_picture_as_it_was():
-    hand = cards("HA CT S2 D9")
-    picture = PointsPicture(4, inline=False)
-    with pytest.raises(ValueError, match="too long for the picture: expected text that fits"):
-        picture.show(hand, ["10"] * 200)
-    for formula in (["1", "+"], [], ["10"]):
-        picture.show(hand, formula)
-        assert (picture.frame == rendering.points(hand, formula, inline=False)).all()
-    table = BlackjackPicture()
-    table.show(hand, DECK[0])
-    for _ in range(2):
-        with pytest.raises(ValueError, match="a hand of 30 cards has no room"):
-            table.show([*hand, *DECK[:26]], DECK[7])
-    table.show(hand, DECK[0])
-    assert (table.frame == rendering.blackjack(hand, DECK[0])).all()
 
 
 @pytest.mark.parametrize(("size", "scale"), [(300, 1.0), (300, 2.0), (64, 0.5), (150, 1.5)])

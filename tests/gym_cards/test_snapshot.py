@@ -56,22 +56,6 @@ def test_a_restored_game_has_the_same_future(env_id, kwargs):
 
 
 @every
-def test_nothing_is_drawn_before_somebody_looks(env_id, kwargs, monkeypatch):
-    env = make(env_id, **kwargs)
-    env.reset(seed=0)
-    drawn, show = [], env.picture.show
-    monkeypatch.setattr(env.picture, "show", lambda *state: drawn.append(state) or show(*state))
-    rng = np.random.default_rng(0)
-    for _ in range(20):
-        action = lasting_action(env.action_names, rng, env.info()["action_mask"])
-        if any(env.advance(action)[1:]):
-            env.begin()
-    assert not drawn
-    assert np.array_equal(env._frame(), picture_of(env, env.info()))
-    assert len(drawn) == 1
-
-
-@every
 def test_a_snapshot_stays_as_it_is(env_id, kwargs):
     env = make(env_id, **kwargs)
     wander(env, 4, 2)
