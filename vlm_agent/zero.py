@@ -300,21 +300,27 @@ class ZeroOptimizer(torch.optim.Optimizer):
 
     @torch.no_grad()
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Goes on where `state_dict` was taken, with equal parameters."""
+        """Goes on where `state_dict` was taken, with equal parameters.
+
+        It may be of an Adam by itself, which has no state of what had no gradient yet.
+        """
         from deepspeed.utils import safe_set_full_optimizer_state, safe_set_local_optimizer_state
 
         saved = zip(self.param_groups, state_dict["param_groups"], self._parts, strict=True)
         for group, as_it_was, parts in saved:
-            for number, parameter in zip(as_it_was["params"], group["params"], strict=True):
-                state = state_dict["state"][number]
+            states = [state_dict["state"].get(number) for number in as_it_was["params"]]
+            step = max((float(state["step"]) for state in states if state), default=0.0)
+            for part in parts:
+                self._adam.state[part]["step"].fill_(step)
+            for state, parameter in zip(states, group["params"], strict=True):
+                shape = getattr(parameter, "ds_shape", parameter.shape)
                 for name in _MOMENTS:
-                    value = state[name].to(parameter.device)
+                    value = state[name] if state else torch.zeros(shape)
+                    value = value.to(parameter.device)
                     if self._has_spread_weights:
                         safe_set_local_optimizer_state(parameter, own_part(value, parameter), name)
                     else:
                         safe_set_full_optimizer_state(parameter, value, name)
-                for part in parts:
-                    self._adam.state[part]["step"].copy_(state["step"])
             group.update({name: as_it_was[name] for name in as_it_was if name != "params"})
 
     def _own_parts(self) -> list[list[Tensor]]:

@@ -133,3 +133,16 @@ def check():
     again.gradient(random)
     assert again.step()
     again.compare()
+
+    # And from what an Adam by itself saved, which has nothing of a group without gradient.
+    both = Beside(start, processes)
+    both.gradient(random, head_alone=True)
+    assert both.step()
+    saved = SavedOptimizer(both.alone_adam).state_dict()
+    assert set(saved["state"]) == {"4", "5"}
+    again = Beside(both.alone, processes)
+    for optimizer in (again.alone_adam, again.adam):
+        SavedOptimizer(optimizer).load_state_dict(saved)
+    again.gradient(random)
+    assert again.step()
+    again.compare()
