@@ -91,11 +91,11 @@ def check_variables(what: str, needed: Iterable[Needed]) -> None:
             )
 
 
-def check_version(what: str, package: str, oldest: str) -> None:
-    """Makes sure that a package is new enough for something.
+def check_version(what: str, package: str, oldest: str, below: str | None = None) -> None:
+    """Makes sure that a package is new enough for something, and not too new.
 
     Raises:
-        ImportError: If it is too old.
+        ImportError: If it is not.
     """
     from accelerate.utils import compare_versions
 
@@ -103,6 +103,11 @@ def check_version(what: str, package: str, oldest: str) -> None:
         raise ImportError(
             f"{what} needs {package} {oldest} or newer, and this is {version(package)}: "
             f"pip install --upgrade {package}"
+        )
+    if below is not None and not compare_versions(package, "<", below):
+        raise ImportError(
+            f"{what} needs {package} older than {below}, and this is {version(package)}: "
+            f'pip install "{package}<{below}"'
         )
 
 

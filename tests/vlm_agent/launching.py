@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.vlm_agent.updates import NUMBER_LINE
+from vlm_agent.checkpoints import find_checkpoint
 from vlm_agent.runs import METRICS_FILE, read_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -119,6 +120,32 @@ def options(folder, name, **changes):
         "keep_checkpoints": 3,
         **changes,
     }
+
+
+def check_interrupted(folder, how, cpu="true"):
+    """Presses Ctrl-C in a long training from `start`, which has to save the update it was in."""
+    given = options(folder, "run", total_steps=12_000, checkpoint_every=500)
+    status = launch_and_interrupt(given, how, folder / "errors", cpu)
+    assert status != 0, "it was not at its end"
+    assert "stopping after this update" in (folder / "errors").read_text()
+    last = read_metrics(given["out"])[-1]["step"]
+    assert 12 <= last < 12_000
+    checkpoint = find_checkpoint(given["out"], "ppo")
+    assert checkpoint.step == last
+    saved, kept = weights(given["out"]), weights(checkpoint.path / "policy")
+    assert saved.keys() == kept.keys() == weights(folder / "start").keys()
+    assert all(torch.equal(saved[name], kept[name]) for name in saved)
+
+
+def check_went_on(folder, name):
+    """Compares what two processes trained with the same broken off, and its form with one's."""
+    one, two, resumed = (weights(folder / f"{name}-{which}") for which in (1, 2, "again"))
+    formats = [{key: each[key].dtype for key in each} for each in (one, two)]
+    assert formats[0] == formats[1]
+    assert all(value.isfinite().all() for value in two.values())
+    assert two.keys() == resumed.keys()
+    assert all(torch.equal(resumed[key], two[key]) for key in two)
+    assert shown(folder / f"{name}-again") == shown(folder / f"{name}-2")
 
 
 def check_alike(one, two):

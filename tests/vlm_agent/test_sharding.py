@@ -14,17 +14,17 @@ from tests.vlm_agent.in_two_processes import main
 from tests.vlm_agent.launching import (
     ROOT,
     check_alike,
+    check_interrupted,
+    check_went_on,
     launch,
-    launch_and_interrupt,
     options,
     shown,
     weights,
 )
-from vlm_agent.checkpoints import find_checkpoint
 from vlm_agent.model_options import LoadOptions, ModelOptions
 from vlm_agent.policy import VLMPolicy
 from vlm_agent.processes import Processes, WholePolicy
-from vlm_agent.runs import NotWholeError, Run, read_metrics
+from vlm_agent.runs import NotWholeError, Run
 from vlm_agent.sft import SFTConfig
 from vlm_agent.sharding import layer_classes
 
@@ -95,20 +95,8 @@ def test_two_processes_with_spread_weights_train_what_one_would(make_policy, tmp
 @pytest.mark.parametrize("is_sharded", [False, True], ids=["DDP", "FSDP"])
 def test_ctrl_c_ends_after_the_update_and_saves(make_policy, tmp_path, documented, is_sharded):
     make_policy().save(tmp_path / "start")
-    long = {"total_steps": 12_000, "checkpoint_every": 500}
-    given = options(tmp_path, "run", **long)
     how = documented if is_sharded else None
-    status = launch_and_interrupt(given, how, tmp_path / "errors")
-    told = (tmp_path / "errors").read_text()
-    assert status != 0, "it was not at its end"
-    assert "stopping after this update" in told
-    last = read_metrics(given["out"])[-1]["step"]
-    assert 12 <= last < 12_000
-    checkpoint = find_checkpoint(given["out"], "ppo")
-    assert checkpoint.step == last
-    saved, kept = weights(given["out"]), weights(checkpoint.path / "policy")
-    assert saved.keys() == kept.keys() == weights(tmp_path / "start").keys()
-    assert all(torch.equal(saved[name], kept[name]) for name in saved)
+    check_interrupted(tmp_path, how)
 
 
 @pytest.mark.slow
@@ -132,13 +120,7 @@ def test_in_bfloat16_spread_weights_train_and_go_on(make_policy, tmp_path, docum
     assert found.returncode == 0, found.stderr
     before = VLMPolicy.load(tmp_path / "start").state_dict()
     for name in trained:
-        one, two, resumed = (weights(tmp_path / f"{name}-{which}") for which in (1, 2, "again"))
-        formats = [{key: each[key].dtype for key in each} for each in (one, two)]
-        assert formats[0] == formats[1]
-        assert all(value.isfinite().all() for value in two.values())
-        assert two.keys() == resumed.keys()
-        assert all(torch.equal(resumed[key], two[key]) for key in two)
-        assert shown(tmp_path / f"{name}-again") == shown(tmp_path / f"{name}-2")
+        check_went_on(tmp_path, name)
         rows = shown(tmp_path / f"{name}-2")
         assert all(row["train/first_ratio_error"] < 1e-3 for row in rows)
         assert all(row["train/skipped_steps"] == 0 for row in rows)

@@ -1,5 +1,6 @@
 """Training in two processes by DeepSpeed's ZeRO, started by Accelerate as a user would."""
 
+import importlib.metadata
 import json
 import re
 import sys
@@ -13,18 +14,17 @@ from tests.vlm_agent.in_two_processes import main
 from tests.vlm_agent.launching import (
     ROOT,
     check_alike,
+    check_interrupted,
+    check_went_on,
     launch,
-    launch_and_interrupt,
     options,
     shown,
     weights,
 )
 from vlm_agent import zero
-from vlm_agent.checkpoints import find_checkpoint
 from vlm_agent.model_options import LoadOptions
 from vlm_agent.policy import VLMPolicy
 from vlm_agent.processes import Processes
-from vlm_agent.runs import read_metrics
 
 needs_deepspeed = pytest.mark.skipif(
     find_spec("deepspeed") is None, reason='needs DeepSpeed: pip install "gym-cards[deepspeed]"'
@@ -113,11 +113,7 @@ def test_adapters_and_bfloat16(make_policy, tmp_path, documented, stage):
     assert VLMPolicy.load(tmp_path / "adapter-2").has_adapter
     before = VLMPolicy.load(tmp_path / "start").state_dict()
     for name in rough:
-        one, two, resumed = (weights(tmp_path / f"{name}-{which}") for which in (1, 2, "again"))
-        formats = [{key: each[key].dtype for key in each} for each in (one, two)]
-        assert formats[0] == formats[1]
-        assert all(torch.equal(resumed[key], two[key]) for key in two)
-        assert shown(tmp_path / f"{name}-again") == shown(tmp_path / f"{name}-2")
+        check_went_on(tmp_path, name)
         assert all(row["train/first_ratio_error"] < 1e-3 for row in shown(tmp_path / f"{name}-2"))
         loaded = VLMPolicy.load(tmp_path / f"{name}-2", options=LoadOptions(dtype="float32"))
         if loaded.has_adapter:
@@ -141,19 +137,8 @@ def test_every_architecture_has_the_gradients_of_a_bare_one(documented, stage):
 @pytest.mark.parametrize("stage", [1, 3])
 def test_ctrl_c_ends_after_the_update_and_saves(make_policy, tmp_path, documented, stage):
     make_policy().save(tmp_path / "start")
-    long = {"total_steps": 12_000, "checkpoint_every": 500}
-    given = options(tmp_path, "run", **long)
     how = (*documented, "--zero_stage", str(stage))
-    status = launch_and_interrupt(given, how, tmp_path / "errors", cpu="false")
-    assert status != 0, "it was not at its end"
-    assert "stopping after this update" in (tmp_path / "errors").read_text()
-    last = read_metrics(given["out"])[-1]["step"]
-    assert 12 <= last < 12_000
-    checkpoint = find_checkpoint(given["out"], "ppo")
-    assert checkpoint.step == last
-    saved, kept = weights(given["out"]), weights(checkpoint.path / "policy")
-    assert saved.keys() == kept.keys() == weights(tmp_path / "start").keys()
-    assert all(torch.equal(saved[name], kept[name]) for name in saved)
+    check_interrupted(tmp_path, how, cpu="false")
 
 
 @pytest.fixture
@@ -230,4 +215,14 @@ def test_deepspeed_has_to_be_installed(configured, monkeypatch):
     configured()
     monkeypatch.setitem(sys.modules, "deepspeed", None)
     with pytest.raises(ImportError, match=r'pip install "gym-cards\[deepspeed\]"'):
+        Processes()
+
+
+@needs_deepspeed
+def test_deepspeed_of_an_untried_version_is_refused(configured, monkeypatch):
+    configured()
+    real = importlib.metadata.version
+    newer = {"deepspeed": "0.20.0"}
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: newer.get(name) or real(name))
+    with pytest.raises(ImportError, match=r'older than 0\.20.*pip install "deepspeed<0\.20"'):
         Processes()
