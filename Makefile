@@ -33,7 +33,7 @@ clean:
 	rm -rf .venv build dist *.egg-info
 
 # What alfworld is built on is compiled by scripts that call `python`: it has to be on the path.
-$(INSTALLED): pyproject.toml Makefile
+$(INSTALLED): pyproject.toml setup.py gym_cards/pictures/_canvas.c Makefile
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet "$(TORCH)"

@@ -294,21 +294,22 @@ class BlackjackEnv(Game[Any]):
         else:
             cards = tuple(self._draw_card() for _ in range(4))
         self._dealer, self._player = list(cards[:2]), list(cards[2:])
-        self._look_at_hand()
+        self._look_at_hands()
 
     def _hold(self, player: Hand, dealer: Hand) -> None:
         """Sets the hands, and takes them out of the shoe."""
         self._player, self._dealer = list(player), list(dealer)
-        self._look_at_hand()
+        self._look_at_hands()
         self._shoe = self._full_shoe()
         if self.decks is not None:
             for card in (*player, *dealer):
                 self._shoe.remove(card)
 
-    def _look_at_hand(self) -> None:
-        """Finds out what infos tell of the player's hand."""
+    def _look_at_hands(self) -> None:
+        """Finds out what infos tell of both hands."""
         self._total, self._usable_ace = count(self._player)
         self._told = [_TOLD[card] for card in self._player]
+        self._dealer_told = [_TOLD[card] for card in self._dealer]
         self._labels = " ".join([label for _, label, _ in self._told])
 
     def _full_shoe(self) -> list[Card]:
@@ -350,12 +351,15 @@ class BlackjackEnv(Game[Any]):
         if ACTION_NAMES[action] == "hit":
             card = self._draw_card()
             self._player.append(card)
-            self._look_at_hand()
+            self._total, self._usable_ace = count(self._player)
+            self._told.append(_TOLD[card])
+            self._labels += f" {_TOLD[card][1]}"
             if self.is_pixel:
                 self.picture.hit(card)
             bust = self._total > 21
             return (-1.0 if bust else 0.0), bust, False
         self._dealer = play_dealer(self._dealer, self._draw_card)
+        self._dealer_told = [_TOLD[card] for card in self._dealer]
         reward = settle(self._player, self._dealer, natural=self.natural, sab=self.sab)
         return reward, True, False
 
@@ -389,30 +393,24 @@ class BlackjackEnv(Game[Any]):
     def _state(self) -> dict[str, str]:
         return {
             "player cards": self._labels,
-            "dealer card": self._dealer[0].label,
+            "dealer card": self._dealer_told[0][1],
             "player total": str(self._total),
         }
 
     def _published_info(self) -> dict[str, Any]:
-        dealer = self._dealer[:1] if self._playing else self._dealer
         return {
-            "Dealer Card": [_TOLD[card] for card in dealer],
+            "Dealer Card": self._dealer_told[: 1 if self._playing else None],
             "Player Card": self._told.copy(),
         }
 
     @staticmethod
     def _columns(games: Sequence[Any]) -> dict[str, Any]:
-        open_cards = [_TOLD[game._dealer[0]] for game in games]
-        dealers = [
-            [card] if game._playing else [_TOLD[card] for card in game._dealer]
-            for game, card in zip(games, open_cards, strict=True)
-        ]
         return {
-            "Dealer Card": dealers,
+            "Dealer Card": [game._dealer_told[: 1 if game._playing else None] for game in games],
             "Player Card": [game._told.copy() for game in games],
             "state": {
                 "player cards": [game._labels for game in games],
-                "dealer card": [label for _, label, _ in open_cards],
+                "dealer card": [game._dealer_told[0][1] for game in games],
                 "player total": [str(game._total) for game in games],
             },
         }

@@ -104,6 +104,9 @@ def deal(
 ) -> tuple[Card, ...]:
     """Cards from an infinite deck, each equally likely to be any of those that `deck` lists."""
     # One number in place of `count`, since every call of the generator takes its time.
-    size = len(deck)
-    number = below(np_random, size**count)
-    return tuple([deck[number // size**place % size] for place in range(count)])
+    number = below(np_random, len(deck) ** count)
+    cards = []
+    for _ in range(count):
+        number, place = divmod(number, len(deck))
+        cards.append(deck[place])
+    return tuple(cards)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from gym_cards.blackjack import BlackjackEnv
 from gym_cards.game import Game, batch_of_pictures, check_flag, check_integer, columns_of
 from gym_cards.number_line import NumberLineEnv
+from gym_cards.pictures.canvas import Canvas, finish, finish_into
 from gym_cards.points import EZPointsEnv, Points24Env
 
 Floats = NDArray[np.float64]
@@ -295,32 +296,22 @@ class VectorGame(VectorEnv[Any, NDArray[np.int64], Any]):
         """Has every game draw into its part of the buffer."""
         if self._draws_in_place:
             for index, game in enumerate(self.envs):
-                game.picture.move_to(self._buffer[index])
+                game.picture.move_to(self._buffer[index], later=True)
 
     def _observations(self) -> Any:
         if not self._draws_in_place:
             seen = [game._observation() for game in self.envs]
             self._buffer = concatenate(self.single_observation_space, seen, self._buffer)
-        if not self.copy:
-            return self._buffer
-        return self._copy() if self._draws_in_place else copying.deepcopy(self._buffer)
+        elif not self.copy:
+            finish(self._canvases())
+        else:
+            batch = np.empty_like(self._buffer)
+            finish_into(self._canvases(), batch)
+            return batch
+        return copying.deepcopy(self._buffer) if self.copy else self._buffer
 
-    def _copy(self) -> Any:
-        """A copy of the pictures."""
-        picture = self.envs[0].picture
-        drawn = picture.drawn_rows()
-        shade, *others = set(picture.ground)
-        if others or sum(bottom - top for top, bottom in drawn) > picture.look.size // 2:
-            return self._buffer.copy()
-        # Memory is set to one value in a third of the time that it takes to read and to write it.
-        batch = np.empty_like(self._buffer)
-        end = 0
-        for top, bottom in drawn:
-            batch[:, end:top] = shade
-            batch[:, top:bottom] = self._buffer[:, top:bottom]
-            end = bottom
-        batch[:, end:] = shade
-        return batch
+    def _canvases(self) -> list[Canvas]:
+        return [game.picture.canvas for game in self.envs]
 
     def _seeds(self, seed: int | Sequence[int | None] | None) -> Sequence[int | None]:
         if seed is None:

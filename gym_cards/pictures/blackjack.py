@@ -69,7 +69,7 @@ class BlackjackPicture(Picture):
         """
         self._jitter = jitter
         if self.look.jitters:
-            self.frame[...] = self._empty
+            self.canvas.put(self._empty, 0, 0)
             corners, box = self._dealer_corners, self._dealer_box
             places = self._scattered(corners, box, _DEALERS_STREAM)
             for card, place in zip((dealer, None), places, strict=True):
@@ -105,7 +105,7 @@ class BlackjackPicture(Picture):
         """
         if self.look.jitters or max(following, len(self._player)) > _ROW:
             top = self._hand_box[1]
-            self.frame[top:] = self._empty[top:]
+            self.canvas.put(self._empty[top:], 0, top)
             return
         # Cards side by side: those of the next hand cover the first ones.
         if len(self._player) > following:

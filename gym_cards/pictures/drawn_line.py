@@ -7,6 +7,7 @@ import functools
 import numpy as np
 from PIL import Image, ImageDraw
 
+from gym_cards.pictures.canvas import Canvas
 from gym_cards.pictures.lettering import Ink, put_word, text_width
 from gym_cards.pictures.look import Colour, Look, ink_on
 from gym_cards.pictures.sprites import Frame
@@ -44,11 +45,11 @@ def bare_line(look: Look, ground: Colour, max_position: int) -> Frame:
         reach = 9.0 if number % stride == 0 else 6.5 if number % 5 == 0 else 4.5
         thick = 1.0 if max_position <= 30 else 0.6
         _rectangle(draw, unit, (x - thick, _Y - reach, x + thick, _Y + reach), ink)
-    frame = np.array(image.reduce(_SCALE))
+    canvas = Canvas(np.array(image.reduce(_SCALE)))
     for number in range(0, max_position + 1, stride):
         left = look.pixels(_x(number, max_position)) - text_width(str(number), font) // 2
-        put_word(frame, str(number), left, look.pixels(_NUMBERS), Ink(font, ink, ground))
-    return frame
+        put_word(canvas, str(number), left, look.pixels(_NUMBERS), Ink(font, ink, ground))
+    return canvas.frame
 
 
 @functools.lru_cache(maxsize=128)

@@ -8,12 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gym_cards.pictures.canvas import Canvas
 from gym_cards.pictures.look import Colour
 from gym_cards.pictures.sprites import Frame, Glyph, Sprite, font_glyphs, paste
-
-# Left, top, right and bottom of a part of a frame.
-Box = tuple[int, int, int, int]
-_NOTHING: Box = (1 << 30, 1 << 30, 0, 0)
 
 
 class Word(NamedTuple):
@@ -21,15 +18,22 @@ class Word(NamedTuple):
 
     Attributes:
         picture: The part that has ink.
-        right: How far right of the pen it lies.
-        down: How far below the top of the line it lies.
+        left: Where it begins, right of the pen.
+        top: Where it begins, below the top of the line.
+        right: Where it ends.
         advance: How far the word moves the pen.
     """
 
     picture: Frame
+    left: int
+    top: int
     right: int
-    down: int
     advance: int
+
+    @classmethod
+    def of(cls, picture: Frame, left: int, top: int, advance: int) -> Word:
+        """A word whose picture begins at a place."""
+        return cls(picture, left, top, left + picture.shape[1], advance)
 
 
 class Ink(NamedTuple):
@@ -81,10 +85,10 @@ def word(text: str, ink: Ink) -> Word:
     advance = text_width(text, ink.font)
     rows, columns = (picture != ink.ground).any(axis=2).nonzero()
     if not rows.size:
-        return Word(picture[:0, :0], 0, 0, advance)
+        return Word.of(picture[:0, :0], 0, 0, advance)
     left, top = int(columns.min()), int(rows.min())
     seen = picture[top : rows.max() + 1, left : columns.max() + 1]
-    return Word(seen.copy(), left - reach, top, advance)
+    return Word.of(seen.copy(), left - reach, top, advance)
 
 
 class _Words(dict[str, Word]):
@@ -121,7 +125,7 @@ def number(digits: str, ink: Ink) -> Word:
     advance = text_width(digits, ink.font)
     top, bottom, over = _room_of_digits(ink.font)
     seen = picture[top:bottom, reach - over : reach + advance + over]
-    return Word(seen.copy(), -over, top, advance)
+    return Word.of(seen.copy(), -over, top, advance)
 
 
 def _line(text: str, ink: Ink) -> tuple[Frame, int]:
@@ -148,32 +152,16 @@ def _room_of_digits(font: str) -> tuple[int, int, int]:
     return min(tops), max(bottoms), over
 
 
-def put_word(frame: Frame, text: str, x: int, y: int, ink: Ink) -> None:
+def put_word(canvas: Canvas, text: str, x: int, y: int, ink: Ink) -> None:
     """Writes a word as `draw_text` does, into a part of a frame that shows the ground alone."""
-    _put(frame, word(text, ink), x, y)
+    _put(canvas, word(text, ink), x, y)
 
 
-def _put(frame: Frame, drawn: Word, x: int, y: int) -> Box:
-    """Puts a word and returns the part of the frame that it is in."""
-    picture, right, down, _ = drawn
-    height, width, _ = picture.shape
-    x += right
-    y += down
-    frame[y : y + height, x : x + width] = picture
-    return x, y, x + width, y + height
-
-
-def _around(one: Box, other: Box) -> Box:
-    """The smallest box around two."""
-    # Twice as fast as `min` and `max`.
-    left, top, right, bottom = one
-    x, y, end, floor = other
-    return (
-        left if left < x else x,
-        top if top < y else y,
-        right if right > end else end,
-        bottom if bottom > floor else floor,
-    )
+def _put(canvas: Canvas, drawn: Word, x: int, y: int) -> int:
+    """Puts a word and returns where in the frame it ends."""
+    picture, left, top, right, _ = drawn
+    canvas.put(picture, x + left, y + top)
+    return x + right
 
 
 class Way(NamedTuple):
@@ -261,36 +249,32 @@ class Paragraph:
         self._start: tuple[str, ...] = ()
         self._start_end = 0
         self._words: list[str] = []
-        self._row = self._end = 0
-        self._inked = _NOTHING
+        self._row = self._end = self._inked = 0
         self._take(0)
 
-    def begin(self, frame: Frame, text: str) -> None:
+    def begin(self, canvas: Canvas, text: str) -> None:
         """Writes a word that stays: `clear` goes back to it."""
-        self.add(frame, text)
+        self.add(canvas, text)
         self._start, self._start_end = (text,), self._end
-        self._inked = _NOTHING
 
-    def clear(self, frame: Frame) -> None:
+    def clear(self, canvas: Canvas) -> None:
         """Takes back what was added."""
         if self._way == 0 and self._row == 0:
-            left, top, right, bottom = self._inked
-            if right > left:
-                written = frame[top:bottom, left:right]
-                written[...] = self._empty[: bottom - top, : right - left]
+            added = self._words[len(self._start) :]
+            if added:
+                left = self.x + self._added_from() + self._drawn[added[0]].left
+                canvas.put(self._empty[:, : self._inked - left], left, self._first)
             self._end = self._start_end
             self._words = list(self._start)
-            self._inked = _NOTHING
             return
-        frame[self.top : self.bottom] = self._ground
+        canvas.frame[self.top : self.bottom] = self._ground
         self._words = []
         self._row = self._end = 0
         self._take(0)
         for text in self._start:
-            self.add(frame, text)
-        self._inked = _NOTHING
+            self.add(canvas, text)
 
-    def add(self, frame: Frame, text: str) -> None:
+    def add(self, canvas: Canvas, text: str) -> None:
         """Adds one word.
 
         Raises:
@@ -305,48 +289,36 @@ class Paragraph:
         end = start + drawn.advance
         self._words.append(text)
         if row >= self._room or end > self.width:
-            self._rewrite(frame)
+            self._rewrite(canvas)
             return
         self._row, self._end = row, end
-        box = _put(frame, drawn, self.x + start, self._first + row * self._pitch)
-        self._inked = _around(self._inked, box)
+        self._inked = _put(canvas, drawn, self.x + start, self._first + row * self._pitch)
 
-    def replace(self, frame: Frame, digits: str) -> None:
+    def replace(self, canvas: Canvas, digits: str) -> None:
         """Writes a number, in place of the one that was added before, if any.
 
         Raises:
             ValueError: If not even the last way has room for it.
         """
         drawn = number(digits, self._ink)
-        start = self._start_end + self._space if self._start else 0
+        start = self._added_from()
         end = start + drawn.advance
         if self._way or self._row or end > self.width:
-            self.clear(frame)
-            self.add(frame, digits)
+            self.clear(canvas)
+            self.add(canvas, digits)
             return
         if end != self._end:
-            self.clear(frame)
+            self.clear(canvas)
         self._words = [*self._start, digits]
         self._end = end
         # One of as many digits is covered.
-        self._inked = _put(frame, drawn, self.x + start, self._first)
+        self._inked = _put(canvas, drawn, self.x + start, self._first)
 
-    def rows_with(self, digits: str) -> tuple[int, int]:
-        """The rows of the frame that `replace` draws into, for numbers up to a length.
+    def _added_from(self) -> int:
+        """Where the pen is for the first word that is added."""
+        return self._start_end + self._space if self._start else 0
 
-        Args:
-            digits: One of the longest numbers.
-
-        Returns:
-            The first of the rows and the one behind the last: those of one line, where the numbers
-            have room in it, else of all lines.
-        """
-        end = self._start_end + self._space + text_width(digits, self._ink.font)
-        if self._way or self._row or end > self.width:
-            return self.top, self.bottom
-        return self._first, self._first + _ink_height(self._ink.font)
-
-    def _rewrite(self, frame: Frame) -> None:
+    def _rewrite(self, canvas: Canvas) -> None:
         """Writes all words anew, in a way that has room for them."""
         words = self._words
         for index in range(self._way + 1, len(self.ways)):
@@ -362,12 +334,12 @@ class Paragraph:
                 f"{way.room} lines of {self.width} px, got {len(lines)}, of which the longest has "
                 f"{widest} px"
             )
-        frame[self.top : self.bottom] = self._ground
+        canvas.frame[self.top : self.bottom] = self._ground
         self._take(index)
         for line_number, line in enumerate(lines):
             for text, start in line:
                 y = self._first + line_number * self._pitch
-                put_word(frame, text, self.x + start, y, self._ink)
+                put_word(canvas, text, self.x + start, y, self._ink)
         self._row = len(lines) - 1
         self._end = lines[-1][-1][1] + text_width(words[-1], way.font)
 
@@ -378,8 +350,8 @@ class Paragraph:
         self._drawn = _words(self._ink)
         self._space = text_width(" ", way.font)
         self._first, self._pitch, self._room = way.top, way.pitch, way.room
-        self._height = font_glyphs(way.font)[" "].coverage.shape[0]
-        self._empty = _ground(self._ground, self._height, self.x + self.width + self._height)
+        height = _ink_height(way.font)
+        self._empty = _ground(self._ground, height, self.x + self.width + height)
 
 
 @functools.lru_cache(maxsize=64)

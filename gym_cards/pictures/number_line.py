@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 from gym_cards.pictures import drawn_line
@@ -45,24 +44,17 @@ class NumberLinePicture(Picture):
         if target != self._target:
             self._target = target
             if self._display == "line":
-                drawn = drawn_line.flag(self.look, self.ground, self._max_position, target)
-                self.frame[drawn[0] : drawn[0] + len(drawn[1])] = drawn[1]
+                top, rows = drawn_line.flag(self.look, self.ground, self._max_position, target)
+                self.canvas.put(rows, 0, top)
             else:
-                self._target_text.replace(self.frame, str(target))
+                self._target_text.replace(self.canvas, str(target))
         if current != self._current:
             self._current = current
             if self._display == "line":
-                drawn = drawn_line.arrow(self.look, self.ground, self._max_position, current)
-                self.frame[drawn[0] : drawn[0] + len(drawn[1])] = drawn[1]
+                top, rows = drawn_line.arrow(self.look, self.ground, self._max_position, current)
+                self.canvas.put(rows, 0, top)
             else:
-                self._current_text.replace(self.frame, str(current))
-
-    def drawn_rows(self) -> Sequence[tuple[int, int]]:
-        """The lines of text."""
-        if self._display == "line":
-            return super().drawn_rows()
-        longest = str(self._max_position)
-        return [text.rows_with(longest) for text in (self._target_text, self._current_text)]
+                self._current_text.replace(self.canvas, str(current))
 
     def _labelled(self, label: str, top: float, bottom: float) -> Paragraph:
         """A line for a number behind its label, or below it, and at last in smaller letters."""
@@ -76,5 +68,5 @@ class NumberLinePicture(Picture):
             ways.append(("bold", size, top, pitch, room))
             size = 16.0 if size == 36 and scale == 1 else size * 0.75
         paragraph = self.paragraph(30, bottom, ways)
-        paragraph.begin(self.frame, label)
+        paragraph.begin(self.canvas, label)
         return paragraph

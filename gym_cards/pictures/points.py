@@ -57,7 +57,7 @@ class PointsPicture(Picture):
         self._box = (0, 0, look.size, look.pixels(floor))
         self._formula = self.paragraph(10, 300, ways)
         if inline:
-            self._formula.begin(self.frame, "Formula:")
+            self._formula.begin(self.canvas, "Formula:")
         else:
             self.label("Formula:", 10, text_top, "sans", 16)
         self._no_cards = plain(self.ground, look.size)[: look.pixels(text_top)]
@@ -77,7 +77,7 @@ class PointsPicture(Picture):
         else:
             for card, (x, y) in zip(cards, self._corners, strict=True):
                 self.put_card(card, self._width, x, y)
-        self._formula.clear(self.frame)
+        self._formula.clear(self.canvas)
 
     def append(self, token: str) -> None:
         """Writes one more token of the formula; " " shows as a wider gap.
@@ -86,4 +86,4 @@ class PointsPicture(Picture):
             ValueError: If the formula is too long for the picture: any 21 tokens of the standard
                 games fit.
         """
-        self._formula.add(self.frame, token)
+        self._formula.add(self.canvas, token)

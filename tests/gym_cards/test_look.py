@@ -155,9 +155,10 @@ def seen_words(frame, written, ink):
     """Makes sure that every word stands in the picture, whole, and returns their boxes."""
     boxes = []
     for text, x, y, font in written:
-        picture, right, down, _ = word(text, Ink(font, ink, TABLE))
+        drawn = word(text, Ink(font, ink, TABLE))
+        picture = drawn.picture
         height, width, _ = picture.shape
-        left, top = x + right, y + down
+        left, top = x + drawn.left, y + drawn.top
         if not picture.size:
             continue
         assert left >= 0

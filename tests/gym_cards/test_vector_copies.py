@@ -43,36 +43,6 @@ def test_whatever_is_kept_of_copies_does_not_change(env_id):
     assert all(np.array_equal(one, other) for one, other in kept)
 
 
-@pytest.mark.parametrize(
-    "kwargs",
-    [
-        {},
-        {"max_position": 20},
-        {"max_position": 1_000_000},
-        {"max_position": 1_000_000, "font_scale": 2},
-        {"size": 64, "font_scale": 0.5, "background": "#101010"},
-        {"background": "#203040"},
-        {"display": "line", "size": 100},
-    ],
-    ids=str,
-)
-def test_only_ground_is_outside_of_the_rows_that_are_drawn(kwargs):
-    envs = make_vec("NumberLine", 2, **kwargs)
-    picture, most = envs.envs[0].picture, envs.envs[0].max_position
-    drawn = np.zeros(envs.envs[0].look.size, np.bool_)
-    for top, bottom in picture.drawn_rows():
-        assert not drawn[top:bottom].any()
-        drawn[top:bottom] = True
-    for target, current in [(most, most - 1), (0, most), (most // 2, 1), (1, 0), (most, 0)]:
-        envs.reset(options={"target": target, "current": current})
-        assert (picture.frame[~drawn] == picture.ground).all()
-        alone = make("NumberLine", **kwargs)
-        assert same(
-            tuple(envs.observations()),
-            (alone.reset(options={"target": target, "current": current})[0],) * 2,
-        )
-
-
 @few
 def test_without_a_copy_all_share_one_buffer(env_id, kwargs):
     copied = make_vec(env_id, 2, copy=True, **kwargs)
