@@ -13,8 +13,12 @@
 #define HAS_STREAM 1
 #endif
 
-/* Copies smaller than this stay in the cache, where whoever looks at them next finds them. */
-#define STREAMED_FROM ((Py_ssize_t)4 << 20)
+/* Smaller copies stay in the cache, where whoever reads them next finds them: steps that are read
+   again took less time so below this, and more above. */
+#define STREAMED_FROM ((Py_ssize_t)8 << 20)
+
+/* More than a move and a new deal put on a frame. */
+#define MOST_WAITING 16
 
 typedef struct {
     Py_buffer picture;
@@ -26,9 +30,8 @@ typedef struct {
     PyObject *frame;
     Py_buffer pixels;
     int later;
-    Patch *waiting;
+    Patch waiting[MOST_WAITING];
     Py_ssize_t count;
-    Py_ssize_t room;
 } Canvas;
 
 static PyTypeObject *canvas_type;
@@ -50,18 +53,16 @@ draw(const Patch *patch, Py_ssize_t pitch)
 static void
 draw_waiting(Canvas *self)
 {
-    for (Py_ssize_t i = 0; i < self->count; i++) {
-        draw(&self->waiting[i], self->pixels.strides[0]);
-    }
-}
-
-static void
-forget_waiting(Canvas *self)
-{
+    /* Where a picture goes with its patch anything may happen, new patches included. */
+    Patch patches[MOST_WAITING];
     Py_ssize_t count = self->count;
+    memcpy(patches, self->waiting, (size_t)count * sizeof(Patch));
     self->count = 0;
     for (Py_ssize_t i = 0; i < count; i++) {
-        PyBuffer_Release(&self->waiting[i].picture);
+        draw(&patches[i], self->pixels.strides[0]);
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyBuffer_Release(&patches[i].picture);
     }
 }
 
@@ -130,8 +131,9 @@ static void
 canvas_dealloc(Canvas *self)
 {
     PyTypeObject *type = Py_TYPE((PyObject *)self);
-    forget_waiting(self);
-    PyMem_Free(self->waiting);
+    for (Py_ssize_t i = 0; i < self->count; i++) {
+        PyBuffer_Release(&self->waiting[i].picture);
+    }
     if (self->pixels.obj != NULL) {
         PyBuffer_Release(&self->pixels);
     }
@@ -181,15 +183,8 @@ canvas_put(Canvas *self, PyObject *const *args, Py_ssize_t count)
         PyBuffer_Release(&patch.picture);
         Py_RETURN_NONE;
     }
-    if (self->count == self->room) {
-        Py_ssize_t more = self->room ? 2 * self->room : 8;
-        Patch *waiting = PyMem_Realloc(self->waiting, (size_t)more * sizeof(Patch));
-        if (waiting == NULL) {
-            PyBuffer_Release(&patch.picture);
-            return PyErr_NoMemory();
-        }
-        self->waiting = waiting;
-        self->room = more;
+    while (self->count == MOST_WAITING) {
+        draw_waiting(self);
     }
     self->waiting[self->count++] = patch;
     Py_RETURN_NONE;
@@ -199,7 +194,6 @@ static PyObject *
 canvas_frame(Canvas *self, void *Py_UNUSED(closure))
 {
     draw_waiting(self);
-    forget_waiting(self);
     return Py_NewRef(self->frame);
 }
 
@@ -229,9 +223,7 @@ finish(PyObject *Py_UNUSED(module), PyObject *canvases)
         return NULL;
     }
     for (Py_ssize_t i = 0; i < PyTuple_Size(held); i++) {
-        Canvas *canvas = (Canvas *)PyTuple_GetItem(held, i);
-        draw_waiting(canvas);
-        forget_waiting(canvas);
+        draw_waiting((Canvas *)PyTuple_GetItem(held, i));
     }
     Py_DECREF(held);
     Py_RETURN_NONE;
@@ -275,7 +267,6 @@ finish_into(PyObject *Py_UNUSED(module), PyObject *args)
             stream(target, canvas->pixels.buf, canvas->pixels.len);
         }
         target += canvas->pixels.len;
-        forget_waiting(canvas);
     }
 #ifdef HAS_STREAM
     _mm_sfence();

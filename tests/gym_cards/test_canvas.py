@@ -75,7 +75,7 @@ def test_what_may_wait_is_drawn_when_the_canvas_is_finished():
 @KINDS
 @WAITING
 # The last batches are so large that they go past the cache, with beginnings and ends of any length.
-@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 40, 50), (20, 299, 301), (47, 173, 181)], ids=str)
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 40, 50), (33, 299, 301), (93, 173, 181)], ids=str)
 def test_frames_are_finished_and_copied_into_a_batch(kind, later, shape):
     number, height, width = shape
     buffer = frames(number, height, width)
@@ -202,7 +202,10 @@ def test_nothing_is_kept_longer_than_it_is_needed():
         drawn.put(picture, 1, 1)
     _canvas.finish([drawn])
     assert sys.getrefcount(picture) == before[1]
-    drawn.put(picture, 1, 1)
+    for _ in range(1000):
+        drawn.put(picture, 1, 1)
+    # What waits does not grow without end.
+    assert sys.getrefcount(picture) <= before[1] + 16
     with pytest.raises(ValueError, match="inside the frame"):
         drawn.put(picture, 99, 1)
     del picture
@@ -213,6 +216,24 @@ def test_nothing_is_kept_longer_than_it_is_needed():
     assert sys.getrefcount(frame) == before[0]
     del frame
     assert gone[0]() is None
+
+
+def test_a_picture_that_goes_may_put_another():
+    (frame,) = frames(1)
+    drawn = _canvas.Canvas(frame, True)
+
+    class Last(np.ndarray):
+        def __del__(self):
+            drawn.put(np.full((1, 1, 3), 7, np.uint8), int(self[0, 0, 0]), 0)
+
+    for column in range(20):
+        # A view's own buffer is what the canvas holds.
+        picture = np.full((1, 1, 3), column, np.uint8).view(Last)
+        drawn.put(picture, 0, 1)
+        del picture
+    for _ in range(2):
+        _canvas.finish([drawn])
+    assert (frame[0, :20] == 7).all()
 
 
 def test_threads_may_draw_while_batches_are_copied():
