@@ -255,8 +255,8 @@ class PointsEnv(Game[Frame]):
         self._numbers = [number for number, _, _ in told]
         self._codes = [code for _, code, _ in told]
         self._labels = " ".join([label for _, _, label in told])
-        self._left = numbers_left(self._numbers, self._formula)
-        self._text = "".join(map(str, self._formula))
+        self._left = numbers_left(self._numbers, formula)
+        self._text = "".join(map(str, formula)) if formula else ""
         self._mask = self._operators_mask.copy()
         for number in self._left:
             self._mask[number - 1] = 1
@@ -272,22 +272,22 @@ class PointsEnv(Game[Frame]):
         return cards
 
     def _play(self, action: int) -> tuple[float, bool, bool]:
-        token = self._tokens[action]
         # The published order: the length is looked at before the action, which then has no effect.
         if len(self._formula) > self._max_length:
             return -1.0, False, True
+        token, text, reward = self._tokens[action], self.action_names[action], 0.0
         if token == "=":
             won = is_correct(self._formula, self._numbers, self.target_points, self.rules)
             return (10.0 if won else -1.0), True, False
-        accepted = self._accepted(token)
-        self._formula.append(accepted)
-        text = self.action_names[action] if accepted == token else REFUSED
+        if token in self._left:
+            self._left.remove(token)
+            self._mask[action] = token in self._left
+        elif isinstance(token, int):
+            token, text, reward = REFUSED, REFUSED, -1.0
+        self._formula.append(token)
         self._text += text
         self.picture.append(text)
-        if isinstance(accepted, int):
-            self._left.remove(accepted)
-            self._mask[action] = accepted in self._left
-        return (-1.0 if accepted == REFUSED else 0.0), False, False
+        return reward, False, False
 
     def _draw(self) -> None:
         self.picture.deal(self._cards, self._jitter)

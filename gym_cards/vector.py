@@ -184,13 +184,13 @@ class VectorGame(VectorEnv[Any, NDArray[np.int64], Any]):
         limit, elapsed, finished = self.max_episode_steps, self._elapsed, self._finished
         next_step = self.autoreset_mode is AutoresetMode.NEXT_STEP
         same_step = self.autoreset_mode is AutoresetMode.SAME_STEP
-        for index, game in enumerate(self.envs):
+        for index, (game, action) in enumerate(zip(self.envs, chosen, strict=True)):
             if next_step and finished[index]:
                 game.begin()
                 elapsed[index] = 0
                 finished[index] = False
                 continue
-            reward, terminated, truncated = game.advance_by(chosen[index])
+            reward, terminated, truncated = game.advance_by(action)
             elapsed[index] += 1
             if limit is not None and elapsed[index] >= limit:
                 truncated = True

@@ -79,6 +79,7 @@ class Picture:
         return Paragraph(
             left,
             self.look.size - pixels(_MARGIN) - left,
+            self.look.size,
             min(self.look.size, pixels(bottom)),
             [
                 Way(self.font(family, size), pixels(top), pixels(pitch), room)

@@ -223,8 +223,9 @@ class Paragraph:
     Args:
         x: Left edge of the lines.
         width: Of the lines.
-        bottom: Where the part of the frame ends that is the paragraph's alone; it begins where the
-            highest of its ways does.
+        rows: Width of the frame, whose rows are the paragraph's alone from where the highest of its
+            ways begins.
+        bottom: Where they end.
         ways: How the words may be written, the best first.
         colour: Of the letters.
         ground: Below them.
@@ -234,6 +235,7 @@ class Paragraph:
         self,
         x: int,
         width: int,
+        rows: int,
         bottom: int,
         ways: Sequence[Way],
         colour: Colour,
@@ -241,11 +243,11 @@ class Paragraph:
     ) -> None:
         self.x = x
         self.width = width
-        self.bottom = bottom
         self.ways = tuple(_inside(way, bottom) for way in ways)
         self.top = min(way.top for way in self.ways)
         self._colour = colour
         self._ground = ground
+        self._bare = _ground(ground, bottom - self.top, rows)
         self._start: tuple[str, ...] = ()
         self._start_end = 0
         self._words: list[str] = []
@@ -267,7 +269,7 @@ class Paragraph:
             self._end = self._start_end
             self._words = list(self._start)
             return
-        canvas.frame[self.top : self.bottom] = self._ground
+        canvas.put(self._bare, 0, self.top)
         self._words = []
         self._row = self._end = 0
         self._take(0)
@@ -334,7 +336,7 @@ class Paragraph:
                 f"{way.room} lines of {self.width} px, got {len(lines)}, of which the longest has "
                 f"{widest} px"
             )
-        canvas.frame[self.top : self.bottom] = self._ground
+        canvas.put(self._bare, 0, self.top)
         self._take(index)
         for line_number, line in enumerate(lines):
             for text, start in line:
