@@ -4,6 +4,7 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 BIN := .venv/bin
 INSTALLED := .venv/installed
+COMPILED := gym_cards/pictures/_canvas*.so
 
 .PHONY: demo compare test test-slow lint docs clean
 
@@ -30,12 +31,13 @@ docs: $(INSTALLED)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv build dist *.egg-info $(COMPILED)
 
 # What alfworld is built on is compiled by scripts that call `python`: it has to be on the path.
 $(INSTALLED): pyproject.toml setup.py gym_cards/pictures/_canvas.c Makefile
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet "$(TORCH)"
+	rm -f $(COMPILED)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --quiet --editable ".[dev]"
 	touch $@

@@ -41,7 +41,8 @@ class VectorGame(VectorEnv[Any, NDArray[np.int64], Any]):
         num_envs: How many there are, at least 1.
         max_episode_steps: An episode is truncated after so many steps; `None` for no limit.
         copy: Whether `reset` and `step` hand out a copy of the observations. Without it they hand
-            out the buffer itself, which the next step changes.
+            out the buffer itself, which the next step changes. What a game draws in a method of its
+            own is in it once `observations` was called.
         autoreset_mode: When a finished game starts anew: in the step after, in the same step, or
             never by itself: "NextStep", "SameStep" or "Disabled", or a Gymnasium `AutoresetMode`,
             which no JSON of the spec can hold. Disabled, `reset(options={"reset_mask": …})`, a
@@ -274,6 +275,7 @@ class VectorGame(VectorEnv[Any, NDArray[np.int64], Any]):
         self._begun[:] = self._all_begun = True
         self._elapsed = list(snapshot["elapsed"])
         self._finished = list(snapshot["finished"])
+        finish(self._canvases())
 
     def observations(self) -> Any:
         """The observations of the games as they are now, as `step` hands them out."""

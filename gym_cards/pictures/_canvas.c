@@ -17,7 +17,7 @@
    again took less time so below this, and more above. */
 #define STREAMED_FROM ((Py_ssize_t)8 << 20)
 
-/* More than a move and a new deal put on a frame. */
+/* More than most moves and new deals put on a frame. */
 #define MOST_WAITING 16
 
 typedef struct {
@@ -44,7 +44,8 @@ draw(const Patch *patch, Py_ssize_t pitch)
     char *target = patch->target;
     size_t width = (size_t)(3 * picture->shape[1]);
     for (Py_ssize_t row = 0; row < picture->shape[0]; row++) {
-        memcpy(target, source, width);
+        /* A picture may be a part of the frame. */
+        memmove(target, source, width);
         target += pitch;
         source += picture->strides[0];
     }
@@ -95,7 +96,7 @@ stream(char *target, const char *source, Py_ssize_t size)
 static int
 is_picture(const Py_buffer *view)
 {
-    return view->ndim == 3 && view->itemsize == 1 && view->shape[2] == 3
+    return view->ndim == 3 && strcmp(view->format, "B") == 0 && view->shape[2] == 3
            && view->strides[2] == 1 && (view->strides[1] == 3 || view->shape[1] <= 1);
 }
 
@@ -112,7 +113,7 @@ canvas_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     if (self == NULL) {
         return NULL;
     }
-    if (PyObject_GetBuffer(frame, &self->pixels, PyBUF_STRIDES | PyBUF_WRITABLE) < 0) {
+    if (PyObject_GetBuffer(frame, &self->pixels, PyBUF_RECORDS) < 0) {
         Py_DECREF(self);
         return NULL;
     }
@@ -150,13 +151,14 @@ canvas_put(Canvas *self, PyObject *const *args, Py_ssize_t count)
         PyErr_Format(PyExc_TypeError, "put() takes a picture, x and y: got %zd arguments", count);
         return NULL;
     }
-    Py_ssize_t x = PyLong_AsSsize_t(args[1]);
-    Py_ssize_t y = PyLong_AsSsize_t(args[2]);
+    /* Numbers too large for the type are cut down to ones that are outside of any frame. */
+    Py_ssize_t x = PyNumber_AsSsize_t(args[1], NULL);
+    Py_ssize_t y = PyNumber_AsSsize_t(args[2], NULL);
     if (PyErr_Occurred()) {
         return NULL;
     }
     Patch patch;
-    if (PyObject_GetBuffer(args[0], &patch.picture, PyBUF_STRIDES) < 0) {
+    if (PyObject_GetBuffer(args[0], &patch.picture, PyBUF_RECORDS_RO) < 0) {
         return NULL;
     }
     if (!is_picture(&patch.picture)) {
@@ -247,7 +249,8 @@ finish_into(PyObject *Py_UNUSED(module), PyObject *args)
     }
     Py_ssize_t count = PyTuple_Size(held), size = 0;
     for (Py_ssize_t i = 0; i < count; i++) {
-        size += ((Canvas *)PyTuple_GetItem(held, i))->pixels.len;
+        Py_ssize_t more = ((Canvas *)PyTuple_GetItem(held, i))->pixels.len;
+        size = more > PY_SSIZE_T_MAX - size ? PY_SSIZE_T_MAX : size + more;
     }
     if (size != copy.len) {
         PyErr_Format(PyExc_ValueError, "batch of %zd bytes: expected %zd, as the frames have",

@@ -12,7 +12,7 @@ from gym_cards.cards import Card
 from gym_cards.pictures import sprites
 from gym_cards.pictures.canvas import Canvas
 from gym_cards.pictures.jitter import Place
-from gym_cards.pictures.lettering import Ink, Paragraph, Way, put_word
+from gym_cards.pictures.lettering import Ink, Label, Paragraph, Way, put_word
 from gym_cards.pictures.look import Colour, Look, ink_on
 from gym_cards.pictures.sprites import Frame
 
@@ -59,13 +59,19 @@ class Picture:
         pixels = size * self.look.font_scale * self.look.size / 300
         return f"{family}-{max(1, int(pixels + 0.5))}"
 
-    def label(self, text: str, x: float, y: float, family: str, size: float) -> None:
+    def label(self, text: str, x: float, y: float, family: str, size: float) -> Label:
         """Writes text; lengths are in a picture of 300."""
         ink = Ink(self.font(family, size), self.ink, self.ground)
-        put_word(self.canvas, text, self.look.pixels(x), self.look.pixels(y), ink)
+        label = Label(text, self.look.pixels(x), self.look.pixels(y), ink)
+        put_word(self.canvas, *label)
+        return label
 
     def paragraph(
-        self, x: float, bottom: float, ways: Sequence[tuple[str, float, float, float, int]]
+        self,
+        x: float,
+        bottom: float,
+        ways: Sequence[tuple[str, float, float, float, int]],
+        label: Label | None = None,
     ) -> Paragraph:
         """A paragraph from lengths in a picture of 300.
 
@@ -73,6 +79,7 @@ class Picture:
             x: Left edge.
             bottom: End of the part of the picture that is the paragraph's alone.
             ways: Each a family, a font size, a top, a distance of lines and their number.
+            label: What stands above it.
         """
         pixels = self.look.pixels
         left = pixels(x)
@@ -87,6 +94,7 @@ class Picture:
             ],
             self.ink,
             self.ground,
+            label,
         )
 
     def put_card(self, card: Card | None, width: int, x: int, y: int) -> None:
@@ -118,7 +126,8 @@ class Picture:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self.canvas = Canvas(state["canvas"])
+        # Buffers that are unpickled out of band may be read-only.
+        self.canvas = Canvas(np.require(state["canvas"], requirements=["C", "W"]))
 
 
 @functools.lru_cache(maxsize=4)
@@ -138,8 +147,10 @@ class _Faces(dict[Card | None, Frame]):
 
     def __missing__(self, card: Card | None) -> Frame:
         sprite = sprites.card(card, self._width, four_colours=self._four_colours)
-        self[card] = picture = np.full(sprite.ink.shape, self._ground, np.uint8)
+        picture = np.full(sprite.ink.shape, self._ground, np.uint8)
         sprites.paste(picture, sprite, 0, 0)
+        # Not before it is drawn, for all pictures share it.
+        self[card] = picture
         return picture
 
 

@@ -44,6 +44,15 @@ class Ink(NamedTuple):
     ground: Colour
 
 
+class Label(NamedTuple):
+    """A word that stands at a place of a frame."""
+
+    text: str
+    x: int
+    y: int
+    ink: Ink
+
+
 def draw_text(frame: Frame, text: str, x: int, y: int, font: str, colour: Colour) -> None:
     """Writes one line of text into a frame, in place; what lies outside is cut off.
 
@@ -229,6 +238,7 @@ class Paragraph:
         ways: How the words may be written, the best first.
         colour: Of the letters.
         ground: Below them.
+        label: A word that reaches into the rows of small pictures all the same.
     """
 
     def __init__(
@@ -240,6 +250,7 @@ class Paragraph:
         ways: Sequence[Way],
         colour: Colour,
         ground: Colour,
+        label: Label | None = None,
     ) -> None:
         self.x = x
         self.width = width
@@ -247,6 +258,7 @@ class Paragraph:
         self.top = min(way.top for way in self.ways)
         self._colour = colour
         self._ground = ground
+        self._label = label
         self._bare = _ground(ground, bottom - self.top, rows)
         self._start: tuple[str, ...] = ()
         self._start_end = 0
@@ -269,7 +281,7 @@ class Paragraph:
             self._end = self._start_end
             self._words = list(self._start)
             return
-        canvas.put(self._bare, 0, self.top)
+        self._empty_rows(canvas)
         self._words = []
         self._row = self._end = 0
         self._take(0)
@@ -289,10 +301,10 @@ class Paragraph:
             if start + drawn.advance > self.width:
                 row, start = row + 1, 0
         end = start + drawn.advance
-        self._words.append(text)
         if row >= self._room or end > self.width:
-            self._rewrite(canvas)
+            self._rewrite(canvas, [*self._words, text])
             return
+        self._words.append(text)
         self._row, self._end = row, end
         self._inked = _put(canvas, drawn, self.x + start, self._first + row * self._pitch)
 
@@ -320,9 +332,14 @@ class Paragraph:
         """Where the pen is for the first word that is added."""
         return self._start_end + self._space if self._start else 0
 
-    def _rewrite(self, canvas: Canvas) -> None:
-        """Writes all words anew, in a way that has room for them."""
-        words = self._words
+    def _empty_rows(self, canvas: Canvas) -> None:
+        """Leaves no word in any way's rows."""
+        canvas.put(self._bare, 0, self.top)
+        if self._label:
+            put_word(canvas, *self._label)
+
+    def _rewrite(self, canvas: Canvas, words: list[str]) -> None:
+        """Writes other words, in a way that has room for them, which those so far did not need."""
         for index in range(self._way + 1, len(self.ways)):
             way = self.ways[index]
             lines, widest = wrapped(words, self.width, way.font)
@@ -336,7 +353,8 @@ class Paragraph:
                 f"{way.room} lines of {self.width} px, got {len(lines)}, of which the longest has "
                 f"{widest} px"
             )
-        canvas.put(self._bare, 0, self.top)
+        self._empty_rows(canvas)
+        self._words = words
         self._take(index)
         for line_number, line in enumerate(lines):
             for text, start in line:

@@ -73,9 +73,9 @@ def finish_into(canvases: Sequence[Canvas], batch: Frame) -> None:
     Raises:
         ValueError: If the frames do not fill the batch.
     """
-    size = sum(canvas.frame.size for canvas in canvases)
-    if size != batch.size:
-        raise ValueError(f"batch of {batch.size} bytes: expected {size}, as the frames have")
+    size = sum(canvas.frame.nbytes for canvas in canvases)
+    if size != batch.nbytes:
+        raise ValueError(f"batch of {batch.nbytes} bytes: expected {size}, as the frames have")
     for canvas, copy in zip(canvases, batch, strict=True):
         copy[...] = canvas.frame
 

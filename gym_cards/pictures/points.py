@@ -55,11 +55,12 @@ class PointsPicture(Picture):
         self._width = look.pixels(width)
         self._corners = [(look.pixels(5 + int(i * pitch * 1.1)), y) for i in range(cards)]
         self._box = (0, 0, look.size, look.pixels(floor))
-        self._formula = self.paragraph(10, 300, ways)
         if inline:
+            self._formula = self.paragraph(10, 300, ways)
             self._formula.begin(self.canvas, "Formula:")
         else:
-            self.label("Formula:", 10, text_top, "sans", 16)
+            label = self.label("Formula:", 10, text_top, "sans", 16)
+            self._formula = self.paragraph(10, 300, ways, label)
         self._no_cards = plain(self.ground, look.size)[: look.pixels(text_top)]
 
     def deal(self, cards: Sequence[Card], jitter: int | None = None) -> None:
@@ -69,6 +70,8 @@ class PointsPicture(Picture):
             cards: As many as the picture has places for.
             jitter: What the cards' displacement is drawn from, where the look has any.
         """
+        # First, since cards may end in the row in which the highest line of a formula began.
+        self._formula.clear(self.canvas)
         if self.look.jitters:
             self.frame[: len(self._no_cards)] = self._no_cards
             places = scattered(self.look, jitter, self._corners, self._width, self._box)
@@ -77,7 +80,6 @@ class PointsPicture(Picture):
         else:
             for card, (x, y) in zip(cards, self._corners, strict=True):
                 self.put_card(card, self._width, x, y)
-        self._formula.clear(self.canvas)
 
     def append(self, token: str) -> None:
         """Writes one more token of the formula; " " shows as a wider gap.

@@ -31,10 +31,13 @@ def written(monkeypatch):
         words.append((text, x, y, font))
         return put(frame, drawn, x, y)
 
-    def spy_rewrite(paragraph, frame):
-        # All of the paragraph is written anew.
+    def spy_rewrite(paragraph, canvas, texts):
+        # All of the paragraph is written anew, and a label that reaches into its rows.
         words[:] = [one for one in words if one[2] < paragraph.top]
-        rewrite(paragraph, frame)
+        labels = [one for one in words if paragraph._label and one[0] == paragraph._label.text]
+        rewrite(paragraph, canvas, texts)
+        for one in labels:
+            words.remove(one)
 
     # So that words are asked for anew, whoever has drawn them before.
     lettering._words.cache_clear()

@@ -194,7 +194,7 @@ def test_cards_and_the_longest_formula_never_meet(count, game, scale, size, writ
         assert np.array_equal(frame[:bottom], empty[:bottom])
 
 
-@pytest.mark.parametrize("size", [64, 300, 500])
+@pytest.mark.parametrize("size", [64, 98, 112, 300, 500])
 @pytest.mark.parametrize("scale", [0.5, 1, 2])
 @pytest.mark.parametrize("inline", [True, False])
 def test_formulas_are_whole_at_every_font_size(inline, scale, size, written):
@@ -206,6 +206,23 @@ def test_formulas_are_whole_at_every_font_size(inline, scale, size, written):
     boxes = seen_words(frame, written, WHITE)
     assert all(apart(*pair) for pair in itertools.combinations(boxes, 2))
     assert all(x + text_width(text, font) <= size - look.pixels(5) for text, x, _, font in written)
+
+
+@pytest.mark.parametrize("inline", [True, False])
+@pytest.mark.parametrize("scale", [0.5, 0.8, 1, 1.3, 2])
+def test_a_long_formula_leaves_nothing_behind_at_any_size(inline, scale):
+    tokens = ["10", "(", "10", " ", "*", "10", ")"] * 3
+    hand = cards("HA CT") if inline else cards("HA CT S2 D9")
+    for size in (*range(64, 132), 150, 224, 300):
+        look = Look(size=size, font_scale=scale)
+        picture = PointsPicture(len(hand), inline=inline, look=look)
+        picture.deal(hand)
+        before = picture.frame.copy()
+        for token in tokens:
+            picture.append(token)
+        assert (picture.frame == rendering.points(hand, tokens, inline=inline, look=look)).all()
+        picture.deal(hand)
+        assert (picture.frame == before).all(), size
 
 
 @pytest.mark.parametrize("game", ["EZPoints", "Points24"])

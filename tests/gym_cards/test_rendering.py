@@ -18,7 +18,7 @@ from PIL import Image, ImageFont
 
 from gym_cards import pictures, rendering
 from gym_cards.cards import DECK, Card
-from gym_cards.pictures import sprites
+from gym_cards.pictures import base, sprites
 from gym_cards.pictures.base import TABLE, Picture
 from gym_cards.pictures.blackjack import BlackjackPicture, blackjack_layout
 from gym_cards.pictures.lettering import Ink, number
@@ -127,6 +127,53 @@ def test_a_card_is_taken_away_again_and_copies_of_a_picture_are_apart():
         assert (other.frame == shown).all()
     picture.take_card(40, 60, 44)
     assert (picture.frame == bare).all()
+
+
+def test_a_card_that_could_not_be_drawn_is_drawn_the_next_time(monkeypatch):
+    look = Look(size=100, background="#010203")
+    whole = Picture(look, TABLE)
+    whole.put_card(DECK[5], 40, 0, 0)
+    base._faces.cache_clear()
+
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sprites, "paste", interrupted)
+    picture = Picture(look, TABLE)
+    with pytest.raises(KeyboardInterrupt):
+        picture.put_card(DECK[5], 40, 0, 0)
+    monkeypatch.undo()
+    picture.put_card(DECK[5], 40, 0, 0)
+    assert (picture.frame == whole.frame).all()
+
+
+def test_a_picture_goes_on_from_read_only_buffers():
+    picture = PointsPicture(2, inline=True)
+    picture.deal(cards("HA CT"))
+    buffers = []
+    pickled = pickle.dumps(picture, protocol=5, buffer_callback=buffers.append)
+    again = pickle.loads(pickled, buffers=[bytes(one.raw()) for one in buffers])
+    assert (again.frame == picture.frame).all()
+    for one in (picture, again):
+        one.append("10")
+    assert (again.frame == picture.frame).all()
+
+
+@pytest.mark.parametrize("inline", [True, False])
+def test_a_formula_too_long_for_the_picture_spoils_nothing(inline):
+    hand = cards("HA CT") if inline else cards("HA CT S2 D9")
+    for written in ([], ["+"], ["10"] * 15):
+        picture = PointsPicture(len(hand), inline=inline)
+        picture.deal(hand)
+        for token in written:
+            picture.append(token)
+        with pytest.raises(ValueError, match="too long for the picture"):
+            picture.append("1" * 300)
+        assert (picture.frame == rendering.points(hand, written, inline=inline)).all()
+        picture.append("+")
+        assert (picture.frame == rendering.points(hand, [*written, "+"], inline=inline)).all()
+        picture.deal(hand)
+        assert (picture.frame == rendering.points(hand, [], inline=inline)).all()
 
 
 def test_arguments_are_left_as_they_were():

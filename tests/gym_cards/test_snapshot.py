@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from card_games import EVERY, lasting_action, make, picture_of, same
 from gymnasium.error import ResetNeeded
+from many_games import make_vec
 
 every = pytest.mark.parametrize(("env_id", "kwargs"), EVERY, ids=str)
 
@@ -224,6 +225,31 @@ def test_a_vector_goes_back_as_a_whole_or_not_at_all():
     with pytest.raises(ValueError, match="damaged"):
         envs.restore(damaged)
     assert envs.snapshot() == before
+
+
+def test_a_shared_buffer_shows_what_was_restored():
+    envs = make_vec("EZPoints", 2, copy=False)
+    shared, _ = envs.reset(seed=0)
+    before, saved = shared.copy(), envs.snapshot()
+    envs.step([3, 4])
+    assert (shared != before).any()
+    envs.restore(saved)
+    assert (shared == before).all()
+
+
+@pytest.mark.parametrize("name", ["EZPoints", "Points24"])
+def test_a_formula_too_long_to_be_drawn_is_no_snapshot(name):
+    envs = make_vec(name, 2)
+    envs.reset(seed=0)
+    saved = envs.snapshot()
+    envs.reset(seed=5)
+    before, now = envs.observations(), envs.snapshot()
+    saved["games"][1]["state"]["formula"] = ["1" * 300]
+    with pytest.raises(ValueError, match="the snapshot is damaged: .*too long for the picture"):
+        envs.restore(saved)
+    assert envs.snapshot() == now
+    assert (envs.observations() == before).all()
+    envs.reset(seed=0)
 
 
 def test_an_ended_episode_is_worth_nothing_more():
