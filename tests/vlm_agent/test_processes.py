@@ -1,6 +1,5 @@
 """Training in two processes, started by Accelerate as a user would."""
 
-import shutil
 
 import pytest
 import torch
@@ -43,26 +42,24 @@ def test_two_processes_train_what_one_would(start):
     corrected = {"imitation_coef": 1.0, "imitation_memory": 18}
     corrected |= {"minibatch_size": 2, "micro_batch_size": 1}
     main([options(start, "one"), options(start, "corrected-one", **corrected)])
-    found = launch([options(start, "two"), options(start, "corrected-two", **corrected)])
+    first, again = f"step-{12:09d}", start / "again"
+    broken_off = {"run": str(start / "two"), "copy": str(again), "checkpoint": first}
+    found = launch(
+        [
+            options(start, "two"),
+            options(start, "corrected-two", **corrected),
+            {"break_off": broken_off},
+            {"resume": str(again / "checkpoints" / first)},
+        ]
+    )
     assert found.returncode == 0, found.stderr
     for name in ("", "corrected-"):
         check_alike(start / f"{name}one", start / f"{name}two", weights(start / "start"))
-    two = weights(start / "two")
-
     # Broken off after the first of three updates, it goes on to the same end.
-    shutil.copytree(start / "two", start / "again")
-    for step in (24, 36):
-        shutil.rmtree(start / "again" / "checkpoints" / f"step-{step:09d}", ignore_errors=True)
-    run = start / "again" / "run.json"
-    saved = start / "again" / "checkpoints" / f"step-{12:09d}"
-    assert saved.is_dir()
-    assert run.is_file()
-    found = launch([{"resume": str(saved)}])
-    assert found.returncode == 0, found.stderr
-    again = weights(start / "again")
+    two, resumed = weights(start / "two"), weights(again)
     for name in two:
-        assert torch.equal(again[name], two[name]), name
-    assert shown(start / "again") == shown(start / "two")
+        assert torch.equal(resumed[name], two[name]), name
+    assert shown(again) == shown(start / "two")
     with pytest.raises(ValueError, match="is of 2 processes, and there are 1 now"):
         main([{"resume": str(start / "two")}])
 
