@@ -1,6 +1,5 @@
 """Training in two processes, started by Accelerate as a user would."""
 
-
 import pytest
 import torch
 
