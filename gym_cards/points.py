@@ -275,19 +275,17 @@ class PointsEnv(Game[Frame]):
         # The published order: the length is looked at before the action, which then has no effect.
         if len(self._formula) > self._max_length:
             return -1.0, False, True
-        token, text, reward = self._tokens[action], self.action_names[action], 0.0
+        token = self._accepted(self._tokens[action])
         if token == "=":
             won = is_correct(self._formula, self._numbers, self.target_points, self.rules)
             return (10.0 if won else -1.0), True, False
-        if token in self._left:
+        if isinstance(token, int):
             self._left.remove(token)
             self._mask[action] = token in self._left
-        elif isinstance(token, int):
-            token, text, reward = REFUSED, REFUSED, -1.0
         self._formula.append(token)
-        self._text += text
-        self.picture.append(text)
-        return reward, False, False
+        self._text += str(token)
+        self.picture.append(str(token))
+        return (-1.0 if token == REFUSED else 0.0), False, False
 
     def _draw(self) -> None:
         self.picture.deal(self._cards, self._jitter)

@@ -304,13 +304,13 @@ class VectorGame(VectorEnv[Any, NDArray[np.int64], Any]):
         if not self._draws_in_place:
             seen = [game._observation() for game in self.envs]
             self._buffer = concatenate(self.single_observation_space, seen, self._buffer)
-        elif not self.copy:
+            return copying.deepcopy(self._buffer) if self.copy else self._buffer
+        if not self.copy:
             finish(self._canvases())
-        else:
-            batch = np.empty_like(self._buffer)
-            finish_into(self._canvases(), batch)
-            return batch
-        return copying.deepcopy(self._buffer) if self.copy else self._buffer
+            return self._buffer
+        batch = np.empty_like(self._buffer)
+        finish_into(self._canvases(), batch)
+        return batch
 
     def _canvases(self) -> list[Canvas]:
         return [game.picture.canvas for game in self.envs]

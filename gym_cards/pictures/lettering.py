@@ -277,7 +277,7 @@ class Paragraph:
             added = self._words[len(self._start) :]
             if added:
                 left = self.x + self._added_from() + self._drawn[added[0]].left
-                canvas.put(self._empty[:, : self._inked - left], left, self._first)
+                canvas.put(self._bare[: self._height, : self._inked - left], left, self._first)
             self._end = self._start_end
             self._words = list(self._start)
             return
@@ -370,8 +370,7 @@ class Paragraph:
         self._drawn = _words(self._ink)
         self._space = text_width(" ", way.font)
         self._first, self._pitch, self._room = way.top, way.pitch, way.room
-        height = _ink_height(way.font)
-        self._empty = _ground(self._ground, height, self.x + self.width + height)
+        self._height = _ink_height(way.font)
 
 
 @functools.lru_cache(maxsize=64)

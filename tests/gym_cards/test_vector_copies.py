@@ -43,6 +43,29 @@ def test_whatever_is_kept_of_copies_does_not_change(env_id):
     assert all(np.array_equal(one, other) for one, other in kept)
 
 
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {},
+        {"max_position": 20},
+        {"max_position": 1_000_000},
+        {"max_position": 1_000_000, "font_scale": 2},
+        {"size": 64, "font_scale": 0.5, "background": "#101010"},
+        {"background": "#203040"},
+        {"display": "line", "size": 100},
+    ],
+    ids=str,
+)
+def test_numbers_of_any_length_follow_each_other(kwargs):
+    envs, alone = make_vec("NumberLine", 2, **kwargs), make("NumberLine", **kwargs)
+    most = alone.max_position
+    for target, current in [(most, most - 1), (0, most), (most // 2, 1), (1, 0), (most, 0)]:
+        options = {"target": target, "current": current}
+        drawn, _ = make("NumberLine", **kwargs).reset(options=options)
+        assert same(tuple(envs.reset(options=options)[0]), (drawn, drawn))
+        assert same(alone.reset(options=options)[0], drawn)
+
+
 @few
 def test_without_a_copy_all_share_one_buffer(env_id, kwargs):
     copied = make_vec(env_id, 2, copy=True, **kwargs)
