@@ -191,7 +191,7 @@ class BlackjackEnv(Game[Any]):
         render_mode: str | None = None,
         **look: Unpack[CardLookOptions],
     ) -> None:
-        super().__init__(render_mode, Look.of(look, cards=True))
+        super().__init__(render_mode, Look.of(look, cards=True, game=type(self)))
         self.natural = check_flag("natural", natural)
         self.sab = check_flag("sab", sab)
         self.is_pixel = check_flag("is_pixel", is_pixel)

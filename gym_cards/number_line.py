@@ -123,7 +123,7 @@ class NumberLineEnv(Game[Frame]):
         render_mode: str | None = None,
         **look: Unpack[LookOptions],
     ) -> None:
-        super().__init__(render_mode, Look.of(look, cards=False))
+        super().__init__(render_mode, Look.of(look, cards=False, game=type(self)))
         self.max_position = check_integer("max_position", max_position, least=2)
         if self.max_position > LARGEST_POSITION:
             raise ValueError(

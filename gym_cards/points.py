@@ -95,7 +95,7 @@ class PointsEnv(Game[Frame]):
         render_mode: str | None,
         look: CardLookOptions,
     ) -> None:
-        super().__init__(render_mode, Look.of(look, cards=True))
+        super().__init__(render_mode, Look.of(look, cards=True, game=type(self)))
         check_choice("hands", hands, ("any", "solvable", "unsolvable"))
         check_choice("split", split, (None, "train", "test"))
         check_choice("suits", suits, ("any", "red", "black"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import inspect
 import math
 import re
 from collections.abc import Mapping
@@ -88,12 +89,13 @@ class Look:
             )
 
     @classmethod
-    def of(cls, options: Mapping[str, Any], *, cards: bool) -> Look:
+    def of(cls, options: Mapping[str, Any], *, cards: bool, game: type | None = None) -> Look:
         """The look that keyword arguments describe.
 
         Args:
             options: The arguments.
             cards: Whether there are cards to look different.
+            game: Whose arguments they are; an error names those beside the look's too.
 
         Raises:
             TypeError: If there is an argument that the game's look does not have.
@@ -102,8 +104,11 @@ class Look:
         names = sorted((CardLookOptions if cards else LookOptions).__annotations__)
         for name in options:
             if name not in names:
-                near = difflib.get_close_matches(name, names, 1)
+                others = [] if game is None else _named_arguments(game)
+                near = difflib.get_close_matches(name, [*names, *others], 1)
                 hint = f"did you mean {near[0]!r}?" if near else f"a look has {', '.join(names)}"
+                if others and not near:
+                    hint += f", and the game {', '.join(others)}"
                 raise TypeError(f"unexpected keyword argument {name!r}: {hint}")
         return cls(**options)
 
@@ -133,3 +138,9 @@ def ink_on(ground: Colour) -> Colour:
         luminance += weight * linear
     # White's contrast is 1.05 / (luminance + 0.05), black's (luminance + 0.05) / 0.05.
     return BLACK if (luminance + 0.05) ** 2 > 1.05 * 0.05 else WHITE
+
+
+def _named_arguments(game: type) -> list[str]:
+    """The names of the arguments that a class is made from."""
+    parameters = inspect.signature(game).parameters.values()
+    return [one.name for one in parameters if one.kind is not inspect.Parameter.VAR_KEYWORD]
