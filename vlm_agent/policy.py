@@ -314,7 +314,7 @@ class VLMPolicy(nn.Module):
             "compute_dtype": str(self.compute_dtype).removeprefix("torch."),
             # Some are computed when a model is read, and not alike from weights of another format.
             "buffers": {} if self.has_adapter else dict(self.network.named_buffers()),
-            "reference": self._reference and self._reference.state_dict(self),
+            "reference": self._reference and self._reference.state_dict(),
         }
 
     def load_hidden_state(self, state: Mapping[str, Any]) -> None:

@@ -32,7 +32,7 @@ def train_ppo(config: PPOConfig) -> VLMPolicy:
     model or the environment. An interrupt (Ctrl-C) or an error saves what was learned so far before
     it is raised again; `resume_ppo` goes on from the last checkpoint. In processes that
     `accelerate launch` has started, each plays its share of the environments; where they share the
-    weights out too (FSDP, stage 3 of ZeRO), what is returned is a part of the policy: load
+    weights out too (FSDP), what is returned is a part of the policy: load
     `config.out` to use it.
 
     Raises:

@@ -1,8 +1,7 @@
 """Training in several processes: what they share out, and what they have to agree on.
 
 All of it is Accelerate's: `accelerate launch` starts the processes, each of which holds the whole
-model (DDP), or a part of it (FSDP), or of what training it takes beside (DeepSpeed). In a process
-that was started by itself nothing of it runs.
+model (DDP), or a part of it (FSDP). In a process that was started by itself nothing of it runs.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
-from vlm_agent import sharding, zero
+from vlm_agent import sharding
 from vlm_agent.policy import VLMPolicy
 from vlm_agent.runs import NotWholeError
 from vlm_agent.steps import clip_grad_norm
@@ -50,16 +49,9 @@ class Processes:
         self._accelerator = _accelerator() if _is_launched() else None
         self.count = self._accelerator.num_processes if self._accelerator else 1
         self.rank = self._accelerator.process_index if self._accelerator else 0
-        self._zero_stage = 0
-        self.is_sharded = False
-        if self._accelerator is not None and zero.is_asked_for():
-            self._zero_stage = zero.start(self._accelerator)
-            self.is_sharded = self._zero_stage == 3
-        elif self._accelerator is not None:
-            self.is_sharded = sharding.is_asked_for()
+        self.is_sharded = self._accelerator is not None and sharding.is_asked_for()
         self._sharded: nn.Module | None = None
         self._reshard = False
-        self._zero: zero.ZeroOptimizer | None = None
 
     @property
     def is_main(self) -> bool:
@@ -91,12 +83,6 @@ class Processes:
         """What trains the policy in all processes: a module to call, and its optimiser."""
         if self._accelerator is None:
             return policy, optimizer
-        if self._zero_stage:
-            # As they are: DeepSpeed puts its own parameters in their place.
-            groups = [{**group, "params": [*group["params"]]} for group in optimizer.param_groups]
-            module, _ = self._accelerator.prepare(policy, optimizer)
-            self._zero = zero.ZeroOptimizer(module, groups, is_main=self.is_main)
-            return module, self._zero
         if self.is_sharded:
             return self._shard(self._accelerator, policy, optimizer)
         with warnings.catch_warnings():
@@ -143,8 +129,6 @@ class Processes:
                 stack.enter_context(torch.no_grad())
             if self._sharded is not None:
                 stack.enter_context(sharding.gathered(self._sharded, reshard=self._reshard))
-            elif self._zero is not None and self.is_sharded:
-                stack.enter_context(self._zero.gathered())
             yield
 
     def whole(self, tree: Any) -> Any:
@@ -160,7 +144,7 @@ class Processes:
         Spread weights are brought together, and gradients to be spread are exchanged, in every
         pass, so that all have to make as many.
         """
-        return max(self.gather(own)) if self.is_sharded or self._zero_stage > 1 else own
+        return max(self.gather(own)) if self.is_sharded else own
 
     def accumulating(self, module: nn.Module, *, last: bool) -> AbstractContextManager[Any]:
         """Inside, gradients add up in each process; those of all are put together in the last.
@@ -168,9 +152,7 @@ class Processes:
         Spread ones are put together in every pass: whole, they would take the memory that
         spreading them saves.
         """
-        if self._zero is not None:
-            self._zero.accumulate(last=last)
-        if self._accelerator is None or self._zero or self.is_sharded or last:
+        if self._accelerator is None or self.is_sharded or last:
             return contextlib.nullcontext()
         return cast(AbstractContextManager[Any], self._accelerator.no_sync(module))
 
@@ -180,15 +162,12 @@ class Processes:
             loss.backward()
             return
         # Accelerate's modules take the mean over processes.
-        each = self._zero or self._accelerator
-        each.backward(loss * self.count)
+        self._accelerator.backward(loss * self.count)
 
     def clip(self, parameters: Sequence[nn.Parameter], max_norm: float) -> float:
         """Clips gradients to a norm, and gives the one that they had."""
         if self._accelerator is None:
             return clip_grad_norm(parameters, max_norm)
-        if self._zero is not None:
-            return self._zero.clip(parameters, max_norm)
         norm = self._accelerator.clip_grad_norm_(list(parameters), max_norm)
         return float(sharding.whole_tensor(norm))
 
@@ -295,12 +274,14 @@ def _accelerator() -> Any:
         )
     if sharding.is_asked_for():
         sharding.check_configuration()
-    if zero.is_asked_for():
-        zero.check_configuration()
+    if os.environ.get("ACCELERATE_USE_DEEPSPEED", "false").lower() == "true":
+        raise ValueError(
+            "Accelerate is configured for DeepSpeed, which is not supported: FSDP2 shards weights, "
+            "gradients and optimizer states in the same way (docs/scale.md has a configuration)"
+        )
     # Without a critic the value head has no gradient; buffers are the same everywhere.
     ddp = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
-    backend = zero.backend() if zero.is_asked_for() else None
-    group = InitProcessGroupKwargs(backend=backend, timeout=_PATIENCE)
+    group = InitProcessGroupKwargs(timeout=_PATIENCE)
     accelerator = Accelerator(kwargs_handlers=[ddp, group])
     if sharding.is_asked_for() and not accelerator.is_fsdp2:
         raise ValueError(

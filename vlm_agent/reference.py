@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from vlm_agent import lora
-from vlm_agent.sharding import memory_of, own_part, part_of
+from vlm_agent.sharding import spread_like
 
 
 class Reference:
@@ -40,7 +40,7 @@ class Reference:
         without_adapter = hasattr(model, "disable_adapter") and not lora.has_effect(model)
         own = {id(p) for p in (head if without_adapter else policy).parameters() if p.requires_grad}
         weights = {
-            name: memory_of(parameter).detach().clone()
+            name: parameter.detach().clone()
             for name, parameter in policy.named_parameters()
             if id(parameter) in own
         }
@@ -56,7 +56,7 @@ class Reference:
         """
         parameters = dict(policy.named_parameters())
         for name, kept in self._weights.items():
-            self._weights[name] = own_part(kept.to(parameters[name].device), parameters[name])
+            self._weights[name] = spread_like(kept.to(parameters[name].device), parameters[name])
         with torch.no_grad(), model.disable_adapter() if self._without_adapter else nullcontext():
             self._exchange(parameters)
             try:
@@ -68,20 +68,14 @@ class Reference:
         """Puts what is kept into the parameters, and keeps what they held."""
         for name, kept in self._weights.items():
             # In place, since spread weights are brought together from the memory that they have.
-            memory = memory_of(parameters[name])
-            now = memory.detach().clone()
-            memory.copy_(kept)
+            parameter = parameters[name].detach()
+            now = parameter.clone()
+            parameter.copy_(kept)
             kept.copy_(now)
 
-    def state_dict(self, policy: nn.Module) -> dict[str, Any]:
-        """All of it.
-
-        Args:
-            policy: The policy, which may have been spread over processes meanwhile.
-        """
-        parameters = dict(policy.named_parameters())
-        weights = {name: part_of(kept, parameters[name]) for name, kept in self._weights.items()}
-        return {"weights": weights, "without_adapter": self._without_adapter}
+    def state_dict(self) -> dict[str, Any]:
+        """All of it."""
+        return {"weights": self._weights, "without_adapter": self._without_adapter}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Reference:

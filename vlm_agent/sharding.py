@@ -1,8 +1,7 @@
 """Weights that are spread over processes: what is not done with them, whole again, spread.
 
 With Accelerate's FSDP of version 2, `torch.distributed.fsdp.fully_shard`, a parameter is a
-`DTensor`: each process keeps a part of it. With stage 3 of DeepSpeed's ZeRO it is empty, and its
-`ds_tensor` is what the process keeps, flat and filled up to equal parts.
+`DTensor`: each process keeps a part of it.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, cast
 
@@ -20,14 +18,6 @@ from torch import Tensor, nn
 # What `accelerate launch` says by a variable, and what that is without one; what it has to be, how
 # a file of `accelerate config` says so, and why.
 Needed = tuple[str, str, str, str, str]
-ALWAYS_NEEDED: tuple[Needed, ...] = (
-    ("ACCELERATE_DYNAMO_BACKEND", "no", "no", "no dynamo_config", "nothing is compiled"),
-    (
-        *("ACCELERATE_USE_PARALLELISM_CONFIG", "false", "false"),
-        "no parallelism_config",
-        "weights are spread over all processes alike",
-    ),
-)
 _NEEDED: tuple[Needed, ...] = (
     ("FSDP_VERSION", "1", "2", "fsdp_version: 2", "the first FSDP is not used"),
     (
@@ -51,7 +41,12 @@ _NEEDED: tuple[Needed, ...] = (
         "--gradient-checkpointing does the same",
     ),
     ("FSDP_IGNORED_MODULES", "", "", "no fsdp_ignored_modules", "all that is trained is spread"),
-    *ALWAYS_NEEDED,
+    ("ACCELERATE_DYNAMO_BACKEND", "no", "no", "no dynamo_config", "nothing is compiled"),
+    (
+        *("ACCELERATE_USE_PARALLELISM_CONFIG", "false", "false"),
+        "no parallelism_config",
+        "weights are spread over all processes alike",
+    ),
 )
 
 
@@ -67,47 +62,25 @@ def check_configuration() -> None:
         ValueError: Naming the line of Accelerate's configuration that has to change.
         ImportError: If torch or Accelerate is too old for it.
     """
-    check_variables("FSDP", _NEEDED)
-    check_version("FSDP", "torch", "2.8")
-    check_version("FSDP", "accelerate", "1.8")
-
-
-def check_variables(what: str, needed: Iterable[Needed]) -> None:
-    """Makes sure that Accelerate's variables are as they have to be.
-
-    Args:
-        what: It is configured for.
-        needed: The variables.
-
-    Raises:
-        ValueError: Naming the line of Accelerate's configuration that has to change.
-    """
-    for variable, default, value, line, reason in needed:
+    for variable, default, value, line, reason in _NEEDED:
         found = os.environ.get(variable, default)
         if found.lower() != value:
             raise ValueError(
-                f"Accelerate is configured for {what} with {variable}={found}: expected {line} in "
+                f"Accelerate is configured for FSDP with {variable}={found}: expected {line} in "
                 f"its configuration, since {reason}"
             )
+    _check_version("torch", "2.8")
+    _check_version("accelerate", "1.8")
 
 
-def check_version(what: str, package: str, oldest: str, below: str | None = None) -> None:
-    """Makes sure that a package is new enough for something, and not too new.
-
-    Raises:
-        ImportError: If it is not.
-    """
+def _check_version(package: str, oldest: str) -> None:
+    """Raises an ImportError if a package is too old for FSDP2."""
     from accelerate.utils import compare_versions
 
     if not compare_versions(package, ">=", oldest):
         raise ImportError(
-            f"{what} needs {package} {oldest} or newer, and this is {version(package)}: "
+            f"FSDP needs {package} {oldest} or newer, and this is {version(package)}: "
             f"pip install --upgrade {package}"
-        )
-    if below is not None and not compare_versions(package, "<", below):
-        raise ImportError(
-            f"{what} needs {package} older than {below}, and this is {version(package)}: "
-            f'pip install "{package}<{below}"'
         )
 
 
@@ -156,39 +129,6 @@ def gathered(module: nn.Module, *, reshard: bool) -> Iterator[None]:
             part.set_reshard_after_forward(reshard and part is not root, recurse=False)
 
 
-@dataclass(frozen=True)
-class Part:
-    """What this process keeps of something of a parameter's shape, under stage 3 of ZeRO.
-
-    Attributes:
-        kept: Flat, and filled up to the size of the others' parts.
-        parameter: The parameter.
-    """
-
-    kept: Tensor
-    parameter: Any
-
-    def whole(self) -> Tensor:
-        """All of it; all processes have to ask."""
-        parts = [torch.empty_like(self.kept) for _ in range(torch.distributed.get_world_size())]
-        torch.distributed.all_gather(parts, self.kept.contiguous())
-        return torch.cat(parts)[: self.parameter.ds_numel].view(self.parameter.ds_shape)
-
-
-def memory_of(parameter: Any) -> Tensor:
-    """What this process keeps of a parameter, to be read and written in place."""
-    if not hasattr(parameter, "ds_tensor"):
-        return cast(Tensor, parameter)
-    # One that is whole for now would be taken for true, whatever is written into its memory.
-    parameter.partition()
-    return cast(Tensor, parameter.ds_tensor)
-
-
-def part_of(kept: Tensor, parameter: Any) -> Tensor | Part:
-    """What `whole` makes whole of what `memory_of` a parameter once held."""
-    return Part(kept, parameter) if hasattr(parameter, "ds_tensor") else kept
-
-
 def whole(tree: Any, *, keep: bool) -> Any:
     """Nested dictionaries, lists and tuples with spread tensors made whole, on the CPU.
 
@@ -203,9 +143,9 @@ def whole(tree: Any, *, keep: bool) -> Any:
     known: dict[int, Tensor | None] = {}
 
     def visit(value: Any) -> Any:
-        if isinstance(value, (DTensor, Part)) or hasattr(value, "ds_tensor"):
+        if isinstance(value, DTensor):
             if id(value) not in known:
-                full = whole_tensor(value.detach() if isinstance(value, DTensor) else value)
+                full = whole_tensor(value.detach())
                 known[id(value)] = full.cpu() if keep else None
             return known[id(value)]
         if isinstance(value, Mapping):
@@ -217,12 +157,8 @@ def whole(tree: Any, *, keep: bool) -> Any:
     return visit(tree)
 
 
-def whole_tensor(value: Tensor | Part) -> Tensor:
+def whole_tensor(value: Tensor) -> Tensor:
     """A tensor as a whole in each process, if it is a spread one; all processes have to ask."""
-    if isinstance(value, Part):
-        return value.whole()
-    if hasattr(value, "ds_tensor"):
-        return Part(value.ds_tensor.detach(), value).whole()
     gather = getattr(value, "full_tensor", None)
     return value if gather is None else cast(Tensor, gather())
 
@@ -236,9 +172,7 @@ def all_are(test: Callable[[Tensor], Tensor], values: Iterable[Tensor]) -> list[
         test: Of a tensor, with a tensor of one value.
         values: The tensors.
     """
-    return [
-        bool(whole_tensor(test(whole_tensor(v) if hasattr(v, "ds_tensor") else v))) for v in values
-    ]
+    return [bool(whole_tensor(test(value))) for value in values]
 
 
 def spread_like(value: Any, parameter: Any) -> Any:
@@ -257,14 +191,3 @@ def spread_like(value: Any, parameter: Any) -> Any:
 
     value = value.to(parameter.device)
     return distribute_tensor(value, parameter.device_mesh, parameter.placements)
-
-
-def own_part(value: Tensor, parameter: Any) -> Tensor:
-    """What this process keeps of a whole tensor, as of a parameter; anything else as it is."""
-    if not hasattr(parameter, "ds_tensor"):
-        return cast(Tensor, spread_like(value, parameter))
-    size = parameter.ds_tensor.numel()
-    if value.shape != parameter.ds_shape or value.shape == parameter.ds_tensor.shape:
-        return value
-    own = value.flatten()[size * torch.distributed.get_rank() :][:size]
-    return nn.functional.pad(own, (0, size - own.numel())).to(parameter.device)

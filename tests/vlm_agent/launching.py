@@ -20,18 +20,17 @@ ROOT = Path(__file__).resolve().parents[2]
 _DDP = ("--multi_gpu", "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no")
 
 
-def launch(trainings, how=_DDP, script="in_two_processes", cpu="true"):
+def launch(trainings, how=_DDP, script="in_two_processes"):
     """Runs a script in two processes.
 
     Args:
         trainings: What it is given.
         how: Options of `accelerate launch`.
         script: Its name.
-        cpu: Whether Accelerate is told to use CPUs; for DeepSpeed it has to find that out.
     """
     return subprocess.run(
         _command(trainings, how, script),
-        env=_environment(cpu),
+        env=_environment(),
         capture_output=True,
         text=True,
         timeout=300,
@@ -39,19 +38,18 @@ def launch(trainings, how=_DDP, script="in_two_processes", cpu="true"):
     )
 
 
-def launch_and_interrupt(training, how, errors, cpu="true"):
+def launch_and_interrupt(training, how, errors):
     """Presses Ctrl-C after the first update; gives the exit status.
 
     Args:
         training: The options.
         how: It is launched.
         errors: File for what processes write to their standard error.
-        cpu: As for `launch`.
     """
     with errors.open("w") as file:
         process = subprocess.Popen(
             _command([training], how or _DDP, "in_two_processes"),
-            env=_environment(cpu),
+            env=_environment(),
             stdout=subprocess.DEVNULL,
             stderr=file,
             start_new_session=True,
@@ -77,10 +75,10 @@ def _command(trainings, how, script):
     ]
 
 
-def _environment(cpu):
+def _environment():
     return {
         **os.environ,
-        "ACCELERATE_USE_CPU": cpu,
+        "ACCELERATE_USE_CPU": "true",
         "PYTHONPATH": str(ROOT),
         "OMP_NUM_THREADS": "1",
     }
@@ -122,10 +120,10 @@ def options(folder, name, **changes):
     }
 
 
-def check_interrupted(folder, how, cpu="true"):
+def check_interrupted(folder, how):
     """Presses Ctrl-C in a long training from `start`, which has to save the update it was in."""
     given = options(folder, "run", total_steps=12_000, checkpoint_every=500)
-    status = launch_and_interrupt(given, how, folder / "errors", cpu)
+    status = launch_and_interrupt(given, how, folder / "errors")
     assert status != 0, "it was not at its end"
     assert "stopping after this update" in (folder / "errors").read_text()
     last = read_metrics(given["out"])[-1]["step"]
