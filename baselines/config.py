@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from baselines.view import Text
-from vlm_agent.options import (
+from vlm_agent.config.options import (
     JsonObject,
     check_least,
     check_not_negative,

@@ -14,7 +14,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from baselines.algorithms import load
 from baselines.runs import model_file
 from baselines.view import View
-from vlm_agent.task import Observation, Reply
+from vlm_agent.core.types import Observation, Reply
 
 
 class SB3Player:

@@ -15,8 +15,9 @@ from stable_baselines3.common.vec_env import VecMonitor
 from baselines.config import BaselineConfig
 from baselines.vec_env import PictureVecEnv
 from baselines.view import View
-from vlm_agent.evaluate import wilson_interval
-from vlm_agent.task import episode_seeds, succeeded
+from vlm_agent.core.protocol import succeeded
+from vlm_agent.core.seeding import episode_seeds
+from vlm_agent.evaluation.evaluate import wilson_interval
 
 _SIDE_BY_SIDE = 256
 

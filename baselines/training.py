@@ -17,7 +17,7 @@ from baselines.runs import CHECKPOINT, CONFIG_FILE, MODEL_FILE, SCORES_FILE, TEN
 from baselines.scores import Score, score
 from baselines.vec_env import PictureVecEnv
 from baselines.view import View
-from vlm_agent.task import episode_seeds
+from vlm_agent.core.seeding import episode_seeds
 
 
 def train(config: BaselineConfig, *, resume: bool = False) -> Score:

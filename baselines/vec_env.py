@@ -16,7 +16,8 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
 from baselines.view import Observations, View
-from vlm_agent.task import env_id, split_infos
+from vlm_agent.core.environments import env_id
+from vlm_agent.core.protocol import split_infos
 
 
 class PictureVecEnv(VecEnv):

@@ -30,15 +30,18 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import GenerationConfig
 from transformers.utils import logging
 
-from vlm_agent.parsing import parse
-from vlm_agent.passes import hidden_states
-from vlm_agent.policy import VLMPolicy
-from vlm_agent.ppo import PPO
-from vlm_agent.ppo_config import PPOConfig
-from vlm_agent.rollout import Collector, Rollout
-from vlm_agent.sft import SFTConfig, train_sft
-from vlm_agent.task import Observation, env_action, make_env, observe, task_of
-from vlm_agent.tiny import build_model
+from vlm_agent.config.ppo import PPOConfig
+from vlm_agent.config.sft import SFTConfig
+from vlm_agent.core.environments import make_env
+from vlm_agent.core.parsing import parse
+from vlm_agent.core.protocol import env_action, observe, task_of
+from vlm_agent.core.types import Observation
+from vlm_agent.models.forward import hidden_states
+from vlm_agent.models.policy import VLMPolicy
+from vlm_agent.models.tiny import build_model
+from vlm_agent.rollout.collector import Collector, Rollout
+from vlm_agent.training.ppo import PPO
+from vlm_agent.training.sft import train_sft
 
 TEMPERATURE = 0.5
 PEAK_SHARE = 0.4  # below this the reason is measured too
@@ -76,7 +79,7 @@ class PlainPlayer:
                 do_sample=True,
                 temperature=TEMPERATURE,
                 top_k=0,
-                max_new_tokens=policy.settings.max_new_tokens,
+                max_new_tokens=policy.generation_config.max_new_tokens,
                 suppress_tokens=policy.encoder.unwritable_tokens,
                 eos_token_id=policy.encoder.end_tokens,
                 pad_token_id=policy.encoder.pad_token,
@@ -173,7 +176,7 @@ def measure_updates(policy: VLMPolicy, config: PPOConfig, repeats: int) -> dict[
     rollout = collector.collect(policy, config.rollout_steps)
     collector.close()
     steps = len(rollout.flat_replies())
-    wanted = config.epochs * operations(policy, rollout)
+    wanted = config.ppo_epochs * operations(policy, rollout)
     algorithm = PPO(policy, config, total_steps=1000 * steps)
     algorithm.update(rollout)
     peaks, times = [], []
@@ -182,7 +185,7 @@ def measure_updates(policy: VLMPolicy, config: PPOConfig, repeats: int) -> dict[
         times.append(seconds(lambda: algorithm.update(rollout)))
     shares = [wanted / t / p for t, p in zip(times, peaks, strict=True)]
     return {
-        "steps_per_second": steps * config.epochs / statistics.median(times),
+        "steps_per_second": steps * config.ppo_epochs / statistics.median(times),
         "peak": statistics.median(peaks),
         "share": statistics.median(shares),
         "shares": shares,
@@ -241,7 +244,7 @@ def growth_of_updates(policy: VLMPolicy, config: PPOConfig, sizes: Sequence[int]
     rollout = collector.collect(policy, config.rollout_steps)
     collector.close()
     for size in sizes:
-        changed = dataclasses.replace(config, micro_batch_size=size, epochs=1)
+        changed = dataclasses.replace(config, micro_batch_size=size, ppo_epochs=1)
         algorithm = PPO(policy, changed, total_steps=10**6)
         algorithm.update(rollout)
         taken = statistics.median(seconds(algorithm.update, rollout) for _ in range(3))
@@ -253,10 +256,10 @@ def growth_of_models(policy: VLMPolicy, config: PPOConfig) -> None:
     print("\nBy size of the model (replies are cut at 24 tokens):")
     for hidden, layers in ((128, 2), (192, 3), (256, 4)):
         model = build_model(policy.tokenizer, hidden_size=hidden, layers=layers)
-        settings = dataclasses.replace(policy.settings, max_new_tokens=24)
+        settings = dataclasses.replace(policy.generation_config, max_new_tokens=24)
         larger = VLMPolicy(model, policy.processor, settings)
         rate = collecting(larger, config.env, config.num_envs, 2)
-        found = measure_updates(larger, dataclasses.replace(config, epochs=1), 1)
+        found = measure_updates(larger, dataclasses.replace(config, ppo_epochs=1), 1)
         weights = sum(p.numel() for p in model.parameters()) / 1e6
         print(
             f"  {weights:5.1f} M weights: {rate:6.0f} steps/s in rollouts, "
@@ -308,7 +311,7 @@ def main() -> None:
         rollout_steps=8,
         minibatch_size=64,
         micro_batch_size=64,
-        epochs=2,
+        ppo_epochs=2,
     )
     learned = measure_updates(policy, config, options.repeats)
     why = reason(learned) if learned["share"] < PEAK_SHARE else None

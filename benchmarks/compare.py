@@ -34,18 +34,19 @@ from baselines.config import tuned
 from baselines.player import SB3Player
 from baselines.runs import CHECKPOINT
 from baselines.training import train as train_cnn
-from vlm_agent.checkpoints import CheckpointError
-from vlm_agent.configuration import load_config
-from vlm_agent.episodes import PolicyLike, Step
-from vlm_agent.evaluate import Evaluation, evaluate
-from vlm_agent.json_lines import read_json_lines
-from vlm_agent.plots import save_comparison
-from vlm_agent.policy import VLMPolicy
-from vlm_agent.ppo_config import PPOConfig
-from vlm_agent.ppo_training import resume_ppo, train_ppo
-from vlm_agent.report import ReportConfig, write_report
-from vlm_agent.sft import SFTConfig, resume_sft, train_sft
-from vlm_agent.trajectories import record_evaluation
+from vlm_agent.config.files import load_config
+from vlm_agent.config.ppo import PPOConfig
+from vlm_agent.config.sft import SFTConfig
+from vlm_agent.core.json_lines import read_json_lines
+from vlm_agent.data.trajectories import record_evaluation
+from vlm_agent.evaluation.evaluate import Evaluation, evaluate
+from vlm_agent.evaluation.play import PolicyLike, Step
+from vlm_agent.evaluation.plots import save_comparison
+from vlm_agent.models.policy import VLMPolicy
+from vlm_agent.reporting import ReportConfig, write_report
+from vlm_agent.training.checkpoints import CheckpointError
+from vlm_agent.training.ppo_trainer import resume_ppo, train_ppo
+from vlm_agent.training.sft import resume_sft, train_sft
 
 Trained = TypeVar("Trained", SFTConfig, PPOConfig)
 
@@ -245,7 +246,7 @@ def _load(player: str, policy: str) -> PolicyLike:
     if player == "cnn":
         return SB3Player.load(policy, device="cpu")
     loaded = VLMPolicy.load(policy)
-    loaded.settings = replace(loaded.settings, temperature=TEMPERATURE)
+    loaded.generation_config = replace(loaded.generation_config, temperature=TEMPERATURE)
     return loaded
 
 

@@ -1,6 +1,6 @@
 """Turns vision-language models into policies, trains them by reward, and measures them.
 
-What needs torch is imported on first use, so that tasks, prompts and parsers work without it.
+Names that need torch or tyro are imported on first use: playing and evaluating work without them.
 """
 
 from __future__ import annotations
@@ -8,41 +8,43 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from vlm_agent.comparison import Lazy, compare
-from vlm_agent.configuration import load_config
-from vlm_agent.demonstrations import Demonstrator
-from vlm_agent.episodes import Step, play
-from vlm_agent.evaluate import Evaluation, evaluate
-from vlm_agent.parsing import parse
-from vlm_agent.task import Observation, Reply, Task, make_env, observe, task_of
+from vlm_agent.config.files import load_config
+from vlm_agent.config.generation import GenerationConfig
+from vlm_agent.core.environments import make_env
+from vlm_agent.core.parsing import parse
+from vlm_agent.core.protocol import observe, task_of
+from vlm_agent.core.types import Observation, Reply, Task
+from vlm_agent.data.demonstrations import Demonstrator
+from vlm_agent.evaluation.comparison import Lazy, compare
+from vlm_agent.evaluation.evaluate import Evaluation, evaluate
+from vlm_agent.evaluation.play import Step, play
 
 if TYPE_CHECKING:
-    from vlm_agent.policy import VLMPolicy
-    from vlm_agent.ppo_config import PPOConfig
-    from vlm_agent.ppo_training import resume_ppo, train_ppo
-    from vlm_agent.settings import Settings
-    from vlm_agent.sft import SFTConfig, resume_sft, train_sft
+    from vlm_agent.config.ppo import PPOConfig
+    from vlm_agent.config.sft import SFTConfig
+    from vlm_agent.models.policy import VLMPolicy
+    from vlm_agent.training.ppo_trainer import resume_ppo, train_ppo
+    from vlm_agent.training.sft import resume_sft, train_sft
 
-_WITH_TORCH = {
-    "Settings": "settings",
-    "VLMPolicy": "policy",
-    "PPOConfig": "ppo_config",
-    "resume_ppo": "ppo_training",
-    "train_ppo": "ppo_training",
-    "SFTConfig": "sft",
-    "resume_sft": "sft",
-    "train_sft": "sft",
+_LAZY = {
+    "PPOConfig": "config.ppo",
+    "SFTConfig": "config.sft",
+    "VLMPolicy": "models.policy",
+    "resume_ppo": "training.ppo_trainer",
+    "train_ppo": "training.ppo_trainer",
+    "resume_sft": "training.sft",
+    "train_sft": "training.sft",
 }
 
 __all__ = [
     "Demonstrator",
     "Evaluation",
+    "GenerationConfig",
     "Lazy",
     "Observation",
     "PPOConfig",
     "Reply",
     "SFTConfig",
-    "Settings",
     "Step",
     "Task",
     "VLMPolicy",
@@ -62,7 +64,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Imports a public name from the module that needs torch."""
-    if name not in _WITH_TORCH:
+    """Imports a public name on first use."""
+    if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_WITH_TORCH[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)

@@ -28,8 +28,8 @@ from baselines.training import train
 from baselines.vec_env import PictureVecEnv
 from baselines.view import View
 from tests.baselines.conftest import TOY
-from vlm_agent.cli import main as vlm_agent
-from vlm_agent.evaluate import evaluate
+from vlm_agent.cli.main import main as vlm_agent
+from vlm_agent.evaluation.evaluate import evaluate
 
 NUMBER_LINE = "gym_cards/NumberLine-v0"
 SMALL = {"features": 32, "picture_size": 40, "num_envs": 4, "progress": False, "device": "cpu"}

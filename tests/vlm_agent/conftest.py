@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from vlm_agent.demonstrations import Demonstrator
-from vlm_agent.policy import VLMPolicy
-from vlm_agent.prompts import build_prompt
-from vlm_agent.settings import Settings
-from vlm_agent.task import make_env, observe, task_of
-from vlm_agent.tiny import build_tiny
+from vlm_agent.config.generation import GenerationConfig
+from vlm_agent.core.environments import make_env
+from vlm_agent.core.prompts import build_prompt
+from vlm_agent.core.protocol import observe, task_of
+from vlm_agent.data.demonstrations import Demonstrator
+from vlm_agent.models.policy import VLMPolicy
+from vlm_agent.models.tiny import build_tiny
 
 ENVS = tuple(f"gym_cards/{name}-v0" for name in ("NumberLine", "EZPoints", "Points24", "Blackjack"))
 
@@ -21,7 +22,7 @@ torch.set_num_threads(1)
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
-collect_ignore = [] if BROWSER else ["test_report_browser.py"]
+collect_ignore = [] if BROWSER else ["reporting/test_report_browser.py"]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -51,7 +52,7 @@ def make_policy(texts):
 
     def make(**settings):
         settings = {"temperature": 1.0, "max_new_tokens": 24, **settings}
-        return VLMPolicy(*build_tiny(texts), Settings(**settings))
+        return VLMPolicy(*build_tiny(texts), GenerationConfig(**settings))
 
     return make
 

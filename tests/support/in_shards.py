@@ -1,0 +1,64 @@
+"""Compares policies of spread weights with whole ones; Accelerate starts it in several processes.
+
+Usage: in_shards.py ARCHITECTURES-AS-JSON
+"""
+
+import json
+import sys
+
+import torch
+
+from tests.support.in_two_processes import prepare_for_cpus
+from tests.vlm_agent.distributed.test_parallel import loss
+from tests.vlm_agent.models.test_architectures import make_policy, moments
+from vlm_agent.distributed.processes import Processes
+
+
+def gradients(policy, processes):
+    found = {name: p.grad for name, p in policy.named_parameters() if p.grad is not None}
+    found = processes.whole(found) if processes else found
+    return {name: gradient for name, gradient in found.items() if gradient.any()}
+
+
+def compare(name):
+    policy = make_policy(name)
+    observations = moments(name)
+    policy.seed(1)
+    written = policy.act(observations)
+    replies = [reply.tokens for reply in written]
+    loss(policy.score(observations, replies, entropy=True)).backward()
+    expected = gradients(policy, None)
+    policy.zero_grad()
+    weights = {key: value.clone() for key, value in policy.state_dict().items()}
+
+    processes = Processes()
+    module, optimizer = processes.prepare(policy, torch.optim.Adam(policy.parameters()))
+    with processes.gathered():
+        for _ in range(1 + processes.rank):  # processes need not act equally often
+            policy.seed(1)
+            again = policy.act(observations)
+        policy.values(observations)
+    assert [reply.tokens for reply in again] == replies
+    for _ in range(2):  # the second pass finds what the first one left behind
+        optimizer.zero_grad()
+        with processes.accumulating(module, last=True):
+            # Of the sum over processes, which are alike.
+            part = loss(module(observations, replies, entropy=True)) / processes.count
+            processes.backward(part)
+        found = gradients(policy, processes)
+        if processes.is_main:
+            assert found.keys() == expected.keys()
+            for key, gradient in expected.items():
+                torch.testing.assert_close(found[key], gradient, rtol=1.3e-6, atol=1e-5)
+    whole = processes.whole(policy.weights(adapter_alone=False))
+    if processes.is_main:
+        assert all(torch.equal(value, weights[key]) for key, value in whole.items())
+    processes.finish()
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    torch.manual_seed(0)  # for what a model's builder draws: it has to be alike in all processes
+    prepare_for_cpus()
+    for architecture in json.loads(sys.argv[1]):
+        compare(architecture)

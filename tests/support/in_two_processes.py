@@ -1,0 +1,67 @@
+"""Runs trainings, one after the other; Accelerate starts it in several processes.
+
+Usage: in_two_processes.py TRAININGS-AS-JSON
+"""
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import torch
+from accelerate import PartialState
+from accelerate.utils import DistributedType
+from torch.distributed.tensor import DTensor
+
+from vlm_agent.config.ppo import PPOConfig
+from vlm_agent.training.ppo_trainer import resume_ppo, train_ppo
+
+
+def prepare_for_cpus():
+    """Lets Accelerate do on CPUs what it does on GPUs."""
+    if os.environ.get("ACCELERATE_USE_FSDP") == "true":
+        # Accelerate takes its configuration of FSDP for accelerators alone.
+        PartialState(cpu=True)
+        PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
+
+
+def break_off(run, copy, checkpoint):
+    """A copy of a run as it was at a checkpoint."""
+    if PartialState().is_main_process:
+        shutil.copytree(run, copy)
+        for each in (Path(copy) / "checkpoints").iterdir():
+            if each.name > checkpoint:
+                shutil.rmtree(each)
+    PartialState().wait_for_everyone()
+
+
+def show_share(policy):
+    """Says how many numbers of all parameters this process keeps."""
+    parameters = list(policy.parameters())
+    kept = sum(memory(p).numel() for p in parameters)
+    total = sum(p.numel() for p in parameters)
+    sys.stdout.write(json.dumps({"kept": kept, "of": total}) + "\n")
+
+
+def memory(parameter):
+    """What this process keeps of a parameter."""
+    return parameter.to_local() if isinstance(parameter, DTensor) else parameter
+
+
+def main(trainings):
+    torch.set_num_threads(1)
+    for options in trainings:
+        if "resume" in options:
+            policy = resume_ppo(options["resume"])
+        elif "break_off" in options:
+            break_off(**options["break_off"])
+            continue
+        else:
+            policy = train_ppo(PPOConfig(**options))
+        show_share(policy)
+
+
+if __name__ == "__main__":
+    prepare_for_cpus()
+    main(json.loads(sys.argv[1]))

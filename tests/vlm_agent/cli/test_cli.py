@@ -1,0 +1,290 @@
+import dataclasses
+import inspect
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+from vlm_agent.cli.commands import ShowConfig
+from vlm_agent.cli.demo import DemoConfig
+from vlm_agent.cli.main import main
+from vlm_agent.config.eval import EvalConfig
+from vlm_agent.config.ppo import PPOConfig
+from vlm_agent.config.sft import SFTConfig
+from vlm_agent.data.export import ExportConfig
+from vlm_agent.models.policy import VLMPolicy
+from vlm_agent.reporting import ReportConfig
+from vlm_agent.reporting.viewer import PlayConfig
+from vlm_agent.serving.server import ServeConfig
+from vlm_agent.training.sft import reply_loss
+
+NUMBER_LINE = "gym_cards/NumberLine-v0"
+PPO = ["ppo", "--env", NUMBER_LINE, "--model"]
+SFT = ["sft", "--env", NUMBER_LINE, "--samples", "32", "--max-new-tokens", "16"]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A directory that `vlm-agent sft` wrote; its policy has learned next to nothing."""
+    directory = tmp_path_factory.mktemp("runs") / "sft"
+    assert main([*SFT, "--out", str(directory), "--random-share", "0.5"]) == 0
+    return directory
+
+
+def test_help_lists_the_commands(capsys):
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert all(name in text for name in ("sft", "ppo", "eval", "show", "demo"))
+    assert main([]) == 2
+    assert main(["trane"]) == 2
+    assert "unknown command 'trane'" in capsys.readouterr().err
+
+
+def test_it_is_a_module_too():
+    result = subprocess.run(
+        [sys.executable, "-m", "vlm_agent.cli", "--help"], capture_output=True, text=True
+    )
+    assert result.returncode == 0
+    assert "vlm-agent" in result.stdout
+
+
+def test_a_missing_package_is_named(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "vlm_agent.cli.commands", None)
+    monkeypatch.delattr("vlm_agent.cli.commands")
+    assert main(["eval", "--help"]) == 1
+    assert 'pip install "gym-cards[agent]"' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["sft", "ppo", "eval", "show", "demo"])
+def test_each_command_has_help(command, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main([command, "--help"])
+    assert stopped.value.code == 0
+    assert "--seed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        SFTConfig,
+        PPOConfig,
+        EvalConfig,
+        ServeConfig,
+        ReportConfig,
+        ExportConfig,
+        PlayConfig,
+        ShowConfig,
+        DemoConfig,
+    ],
+)
+def test_every_option_is_documented(config):
+    documented = []
+    for kind in reversed(config.__mro__[:-1]):
+        text = inspect.cleandoc(kind.__doc__)
+        documented += re.findall(r"^    (\w+): \S", text, re.MULTILINE)
+    assert documented == [field.name for field in dataclasses.fields(config)]
+
+
+def test_eval_writes_one_record_for_each_policy_and_environment(trained, tmp_path, capsys):
+    path = tmp_path / "records.jsonl"
+    words = ["eval", "--policy", "random", "expert", str(trained), "--episodes", "8"]
+    words += ["--env", NUMBER_LINE, "gym_cards/Blackjack-v0", "--seed", "3", "--json", str(path)]
+    assert main(words) == 0
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(r["policy"], r["env"]) for r in records] == [
+        (policy, env)
+        for policy in ("random", "expert", str(trained))
+        for env in (NUMBER_LINE, "gym_cards/Blackjack-v0")
+    ]
+    assert all(r["episodes"] == 8 for r in records)
+    assert "success [95%]" in capsys.readouterr().out
+    assert main(words) == 0
+    again = [json.loads(line) for line in path.read_text().splitlines()]
+    assert all(record.pop("seconds_per_step") > 0 for record in records + again)
+    assert again == records, "the same call gives the same records"
+
+
+def test_ppo_goes_on_from_a_directory(trained, tmp_path):
+    out = tmp_path / "ppo"
+    words = ["ppo", "--env", NUMBER_LINE, "--model", str(trained), "--out", str(out)]
+    words += ["--total-steps", "8", "--num-envs", "4", "--rollout-steps", "2", "--ppo-epochs", "1"]
+    words += ["--minibatch-size", "4", "--micro-batch-size", "4", "--max-new-tokens", "8"]
+    words += ["--thought-coef", "0.2", "--no-cot", "--env-kwargs", '{"max_position": 7}']
+    assert main(words) == 0
+    config = json.loads((out / "run.json").read_text())
+    assert config["thought_coef"] == 0.2
+    assert config["cot"] is False
+    assert config["env_kwargs"] == {"max_position": 7}
+    assert json.loads((out / "policy.json").read_text())["cot"] is False
+
+
+@pytest.mark.parametrize("name", ["NumberLine", "EZPoints", "Points24", "Blackjack"])
+def test_show_prints_what_a_model_gets(name, tmp_path, capsys):
+    path = tmp_path / "picture.png"
+    assert main(["show", "--env", f"gym_cards/{name}-v0", "--picture", str(path)]) == 0
+    text = capsys.readouterr().out
+    assert "Answer with JSON" in text
+    assert '"thoughts"' in text.split("an expert's reply")[1]
+    assert Image.open(path).size == (300, 300)
+
+
+def test_show_with_a_model(trained, tmp_path, capsys):
+    path = tmp_path / "picture.png"
+    words = ["show", "--env", NUMBER_LINE, "--model", str(trained), "--picture", str(path)]
+    assert main(words) == 0
+    assert "<image>You are" in capsys.readouterr().out
+    assert Image.open(path).size == (96, 96)
+
+
+def test_eval_takes_a_name_on_a_hub_and_how_it_is_sampled_from(monkeypatch, capsys):
+    asked = []
+
+    def load(name, **options):
+        asked.append((name, options["temperature"], options["top_k"], options["top_p"]))
+        return lambda observation: 0
+
+    monkeypatch.setattr(VLMPolicy, "load", load)
+    words = ["eval", "--policy", "someone/model", "--env", NUMBER_LINE, "--episodes", "1"]
+    assert main([*words, "--top-k", "7", "--top-p", "0.9"]) == 0
+    assert main(words) == 0
+    assert asked == [("someone/model", None, 7, 0.9), ("someone/model", None, None, None)]
+    assert "someone/model" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["eval", "--policy", "no/such/policy", "--env", NUMBER_LINE], "no directory"),
+        (["eval", "--policy", "./none", "--env", NUMBER_LINE], "no directory"),
+        (["eval", "--policy", "nobody", "--env", NUMBER_LINE], "no policy 'nobody'"),
+        (["eval", "--policy", "random", "--env", "gym_cards/No-v0"], "no environment"),
+        (["show", "--env", NUMBER_LINE, "--env-kwargs", '{"max_position": 1}'], "max_position"),
+        (["eval", "--policy", "random", "--env", "bad id"], "bad id"),
+        ([*SFT, "--out", "OUT", "--random-share", "7"], "random_share 7"),
+        ([*PPO, "tiny", "--out", "OUT"], "vlm-agent sft --model tiny"),
+        ([*PPO, "/no/such/directory", "--out", "OUT"], "no directory"),
+    ],
+)
+def test_mistakes_end_with_one_line(words, message, tmp_path, capsys):
+    words = [str(tmp_path / "out") if word == "OUT" else word for word in words]
+    assert main(words) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+    assert not (tmp_path / "out").exists(), "nothing is left behind"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["show", "--env", NUMBER_LINE, "--pictrue", "x"], "--picture"),
+        (["show", "--env", NUMBER_LINE, "--env-kwargs", "[1]"], "JSON object"),
+        (["show"], "--env"),
+        (["eval", "--policy", "--env", NUMBER_LINE], "at least one --policy"),
+        ([*SFT, "--out", "out", "--samples", "-5"], "samples=-5"),
+        ([*SFT, "--out", "out", "--batch-size", "0"], "batch_size=0"),
+        ([*SFT, "--out", "out", "--learning-rate", "0"], "learning_rate=0"),
+        ([*PPO, "x", "--out", "out", "--minibatch-size", "0"], "minibatch_size=0"),
+        ([*PPO, "x", "--out", "out", "--learning-rate", "0"], "learning_rate=0"),
+        ([*PPO, "x", "--out", "out", "--gamma", "1.5"], "gamma=1.5"),
+    ],
+)
+def test_wrong_options_name_the_right_one(words, message, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_run_is_not_overwritten_silently(trained, capsys):
+    assert main([*SFT, "--out", str(trained)]) == 1
+    assert "already holds a run" in capsys.readouterr().err
+
+
+def test_an_interrupt_ends_with_130(monkeypatch, tmp_path, capsys):
+    out = tmp_path / "out"
+    losses = []
+
+    def interrupted(*arguments):
+        losses.append(reply_loss(*arguments))
+        if len(losses) == 2:
+            raise KeyboardInterrupt
+        return losses[-1]
+
+    monkeypatch.setattr("vlm_agent.training.sft.reply_loss", interrupted)
+    assert main([*SFT, "--out", str(out)]) == 130
+    assert (out / "model.safetensors").is_file()
+    assert len((out / "metrics.jsonl").read_text().splitlines()) == 1
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_a_run_that_fails_at_once_leaves_nothing_in_the_way(monkeypatch, tmp_path, capsys):
+    out = tmp_path / "out"
+
+    def failing(*arguments):
+        raise ValueError("out of luck")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("vlm_agent.training.sft.reply_loss", failing)
+        assert main([*SFT, "--out", str(out)]) == 1
+    assert "out of luck" in capsys.readouterr().err
+    assert main([*SFT, "--out", str(out)]) == 0
+
+
+def test_only_what_a_run_wrote_is_replaced(trained, tmp_path, capsys):
+    out = tmp_path / "out"
+    shutil.copytree(trained, out)
+    (out / "notes.txt").write_text("keep")
+    assert main([*SFT, "--out", str(out), "--overwrite"]) == 1
+    assert "notes.txt" in capsys.readouterr().err
+    assert (out / "model.safetensors").is_file()
+    (out / "notes.txt").unlink()
+    assert main([*SFT, "--out", str(out), "--overwrite"]) == 0
+
+
+def test_a_demo_is_not_overwritten_silently(trained, tmp_path, capsys):
+    shutil.copytree(trained, tmp_path / "demo" / "sft")
+    assert main(["demo", "--out", str(tmp_path / "demo")]) == 1
+    assert "--overwrite" in capsys.readouterr().err
+
+
+def test_records_outlive_a_wrong_call(tmp_path, capsys):
+    path = tmp_path / "records.jsonl"
+    path.write_text("precious\n")
+    for wrong in (["--policy", "random", "nobody"], ["--policy", "random", "--env", "no/No-v0"]):
+        assert main(["eval", "--env", NUMBER_LINE, "--json", str(path), *wrong]) == 1
+    assert path.read_text() == "precious\n"
+    assert "episodes" not in capsys.readouterr().out
+
+
+def test_damaged_policies_are_named(trained, tmp_path, capsys):
+    words = ["eval", "--env", NUMBER_LINE, "--episodes", "1", "--policy"]
+    for number, (name, text) in enumerate(
+        [
+            ("policy.json", '{"mood": "good"}'),
+            ("policy.json", "{"),
+            ("value_head.safetensors", "x"),
+            ("model.safetensors", "x"),
+        ]
+    ):
+        copy = tmp_path / str(number)
+        shutil.copytree(trained, copy)
+        (copy / name).write_text(text)
+        assert main([*words, str(copy)]) == 1, name
+        assert str(copy) in capsys.readouterr().err
+
+
+def test_a_model_without_reasoning_is_not_asked_for_it(tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main([*SFT, "--no-cot", "--out", str(out)]) == 0
+    capsys.readouterr()
+    picture = str(tmp_path / "x.png")
+    assert main(["show", "--env", NUMBER_LINE, "--model", str(out), "--picture", picture]) == 0
+    assert "thoughts" not in capsys.readouterr().out
+    ppo = ["ppo", "--env", NUMBER_LINE, "--model", str(out), "--out", str(tmp_path / "ppo")]
+    assert main(ppo) == 1
+    assert "--no-cot" in capsys.readouterr().err

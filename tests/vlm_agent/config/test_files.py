@@ -1,0 +1,158 @@
+import dataclasses
+import json
+import re
+
+import pytest
+import yaml
+
+from vlm_agent.cli.commands import _parse_with_files
+from vlm_agent.cli.main import main
+from vlm_agent.config.files import convert, load_config, packaged_configs, read_options
+from vlm_agent.config.ppo import PPOConfig
+from vlm_agent.config.sft import SFTConfig
+from vlm_agent.training.run import Run
+
+KINDS = {"sft": SFTConfig, "ppo": PPOConfig}
+GIVEN = {"env": "ns/Env-v0", "model": "start", "out": "out"}
+ALGORITHMS = ["gigpo", "grpo", "gtr", "vl-dac"]
+
+
+@pytest.mark.parametrize("name", packaged_configs())
+def test_every_packaged_configuration_is_read(name):
+    for section, kind in KINDS.items():
+        if section == "sft" and name in ALGORITHMS:
+            with pytest.raises(ValueError, match="no section 'sft', only ppo"):
+                read_options(kind, name, section)
+            continue
+        options = read_options(kind, name, section)
+        config = kind(**{**GIVEN, **options})
+        for key, value in options.items():
+            assert getattr(config, key) == value
+
+
+def test_every_task_is_ready_to_run():
+    tasks = set(packaged_configs()) - {"paper", "tiny", *ALGORITHMS}
+    assert {"numberline", "ezpoints", "points24", "blackjack", "alfworld"} < tasks
+    for task in tasks:
+        sft, ppo = (load_config(kind, task, section) for section, kind in KINDS.items())
+        assert ppo.model == sft.out
+        assert ppo.env == sft.env
+        assert (sft.model == "tiny") == task.endswith("-tiny")
+        assert sft.lora == ppo.lora == (sft.model != "tiny")
+
+
+def test_the_algorithms_are_what_their_papers_say():
+    def options(name):
+        return read_options(PPOConfig, name, "ppo")
+
+    assert options("gtr") == {"thought_coef": 0.0, "imitation_coef": 1.0}
+    assert options("vl-dac")["objective"] == "token"
+    assert options("vl-dac")["stop_value_gradient"] is True
+    assert {name: options(name)["advantages"] for name in ("grpo", "gigpo")} == {
+        "grpo": "grpo",
+        "gigpo": "gigpo",
+    }
+
+
+def write(path, text):
+    path.write_text(text)
+    return str(path)
+
+
+def test_the_command_line_goes_before_the_file_and_the_file_before_defaults(tmp_path):
+    path = write(tmp_path / "a.yaml", "env: a/A-v0\nout: x\nseed: 3\nlearning_rate: 1e-4\n")
+    words = ["--config", path, "--seed", "4", "--model", "m"]
+    config = _parse_with_files(PPOConfig, "ppo", words)
+    assert (config.env, config.model, config.seed) == ("a/A-v0", "m", 4)
+    assert config.learning_rate == 1e-4
+    assert config.ppo_epochs == PPOConfig(**GIVEN).ppo_epochs
+
+
+def test_later_files_go_before_earlier_ones(tmp_path):
+    path = write(tmp_path / "a.yaml", "gamma: 0.5\nseed: 3\n")
+    words = ["--config", "gigpo", f"--config={path}", "--env", "e", "--model", "m", "--out", "o"]
+    config = _parse_with_files(PPOConfig, "ppo", words)
+    assert (config.advantages, config.gamma, config.seed) == ("gigpo", 0.5, 3)
+
+
+def test_files_extend_others_and_have_sections(tmp_path):
+    write(tmp_path / "base.yaml", "seed: 1\nsft:\n  samples: 7\nppo:\n  ppo_epochs: 3\n")
+    path = write(tmp_path / "a.yaml", "extends: base.yaml\nseed: 2\nsft:\n  batch_size: 4\n")
+    assert read_options(SFTConfig, path, "sft") == {"seed": 2, "samples": 7, "batch_size": 4}
+    assert read_options(PPOConfig, path, "ppo") == {"seed": 2, "ppo_epochs": 3}
+
+
+def test_files_do_not_extend_themselves(tmp_path):
+    write(tmp_path / "b.yaml", "extends: a.yaml\n")
+    path = write(tmp_path / "a.yaml", "extends: b.yaml\n")
+    with pytest.raises(ValueError, match="a.yaml extends .*b.yaml extends .*a.yaml: a circle"):
+        read_options(PPOConfig, path, "ppo")
+
+
+def test_the_configuration_of_a_run_runs_again(tmp_path):
+    config = PPOConfig(
+        **GIVEN,
+        env_kwargs={"max_position": 7},
+        lora=True,
+        lora_parts=("language",),
+        history_length=2,
+    )
+    Run(tmp_path / "run", config)
+    for source in (tmp_path / "run", tmp_path / "run" / "run.json"):
+        assert load_config(PPOConfig, source, "ppo") == config
+    again = write(tmp_path / "a.yaml", yaml.safe_dump(json.loads(json.dumps(vars(config)))))
+    assert load_config(PPOConfig, again, "ppo") == config
+    assert load_config(PPOConfig, again, "ppo", seed=9) == dataclasses.replace(config, seed=9)
+
+
+def test_options_without_default_are_still_asked_for(capsys):
+    with pytest.raises(SystemExit):
+        main(["ppo", "--config", "grpo", "--env", "e", "--out", "o"])
+    assert "--model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ppo_epocs: 3", "unknown option 'ppo_epocs' of `ppo` (did you mean 'ppo_epochs'?)"),
+        ("ppo:\n  gama: 0.5", "unknown option 'gama' of `ppo` (did you mean 'gamma'?)"),
+        ("ppo_epochs: many", "ppo_epochs: 'many': expected a whole number"),
+        ("ppo_epochs: true", "ppo_epochs: True: expected a whole number"),
+        ("gamma: high", "gamma: 'high': expected a number"),
+        ("cot: 1", "cot: 1: expected true or false"),
+        ("env: 1", "env: 1: expected text"),
+        ("objective: episode", "objective: 'episode': expected one of 'step', 'token'"),
+        ("lora_parts: 3", "lora_parts: 3: expected a list"),
+        ("env_kwargs: 3", "env_kwargs: 3: expected names"),
+        ("- 1", "expected options by their names"),
+        ("ppo: 3", "holds 3, expected options"),
+        ("a: [", "is not YAML"),
+        ("ppo_epochs: 0", "ppo_epochs=0"),
+        ("sft:\n  samples: 3", "no section 'ppo', only sft"),
+    ],
+)
+def test_mistakes_in_files_are_named(tmp_path, capsys, text, message):
+    path = write(tmp_path / "a.yaml", text)
+    assert main(["ppo", "--config", path, "--env", "e", "--model", "m", "--out", "o"]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_an_unknown_configuration_is_told_the_known_ones(capsys):
+    assert main(["sft", "--config", "numberlin"]) == 1
+    error = capsys.readouterr().err
+    assert "did you mean 'numberline'?" in error
+    assert "points24" in error
+
+
+def test_help_names_the_configurations(capsys):
+    with pytest.raises(SystemExit):
+        main(["ppo", "--help"])
+    text = " ".join(re.sub("[│╭╮╰╯─]", " ", capsys.readouterr().out).split())
+    assert "--config NAME" in text
+    assert "numberline-tiny" in text
+
+
+def test_absent_values_stand_for_defaults():
+    assert convert(None, float | None) is None
+    assert convert(1, float | None) == 1.0
+    assert convert("language", tuple[str, ...]) == ("language",)

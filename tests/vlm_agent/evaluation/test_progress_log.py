@@ -1,0 +1,193 @@
+import json
+from itertools import islice
+
+import pytest
+
+from tests.vlm_agent.data.test_recordings import episode
+from vlm_agent.cli.main import main
+from vlm_agent.data.trajectories import read_trajectories
+from vlm_agent.evaluation.comparison import Lazy, compare, progress_file
+from vlm_agent.evaluation.evaluate import evaluate
+from vlm_agent.evaluation.progress_log import ProgressLog
+
+NUMBER_LINE = "gym_cards/NumberLine-v0"
+POINTS = "gym_cards/EZPoints-v0"
+
+
+class CutOffError(Exception):
+    pass
+
+
+def stop_after(steps):
+    """Ends an evaluation in the middle of a turn, as Ctrl-C does."""
+    left = iter(range(steps))
+
+    def on_step(step):
+        if next(left, None) is None:
+            raise CutOffError
+
+    return on_step
+
+
+class Counted:
+    """A policy that counts how often it is asked, and replies by what it is shown."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def act(self, observations):
+        from vlm_agent.core.types import Reply
+
+        self.asked += len(observations)
+        words = [" ".join(observation.state.values()) for observation in observations]
+        return [
+            Reply(f'{{"thoughts": "{w}", "action": "?"}}', len(w) % 2 or None, (1, 2))
+            for w in words
+        ]
+
+
+@pytest.fixture(scope="module")
+def unbroken():
+    """Evaluations that nothing interrupts, by who plays."""
+    return {}
+
+
+@pytest.mark.parametrize("steps", [0, 1, 7, 22])
+@pytest.mark.parametrize("kind", ["sampled", "random", "expert", "counted"])
+def test_an_interrupted_evaluation_ends_as_one_that_was_not(
+    kind, steps, make_policy, unbroken, tmp_path
+):
+    """The model writes nonsense at temperature 1: its random numbers have to go on, too."""
+    make = {"sampled": make_policy, "counted": Counted}.get(kind, lambda: kind)
+    arguments = {"env": NUMBER_LINE, "episodes": 13, "num_envs": 4, "seed": 2, "regret": True}
+    if kind not in unbroken:
+        unbroken[kind] = evaluate(make(), **arguments, name="it")
+    path = tmp_path / "progress.jsonl"
+    with pytest.raises(CutOffError):
+        evaluate(make(), **arguments, name="it", progress=path, on_step=stop_after(steps))
+    assert path.is_file()
+    assert evaluate(make(), **arguments, name="it", progress=path) == unbroken[kind]
+    assert not path.exists(), "nothing is left where all is over"
+
+
+def test_what_was_replied_is_not_asked_for_again(tmp_path):
+    arguments = {"env": NUMBER_LINE, "episodes": 20, "num_envs": 5, "progress": tmp_path / "p"}
+    whole = Counted()
+    evaluate(whole, NUMBER_LINE, episodes=20, num_envs=5)
+    first, second = Counted(), Counted()
+    with pytest.raises(CutOffError):
+        evaluate(first, **arguments, on_step=stop_after(33))
+    evaluate(second, **arguments)
+    assert first.asked > 30
+    assert first.asked + second.asked == whole.asked
+
+
+def test_a_progress_file_that_was_cut_short_is_read_up_to_there(tmp_path):
+    path = tmp_path / "progress"
+    arguments = {"env": NUMBER_LINE, "episodes": 9, "num_envs": 3, "progress": path}
+    with pytest.raises(CutOffError):
+        evaluate(Counted(), **arguments, on_step=stop_after(20))
+    path.write_bytes(path.read_bytes()[:-25])
+    with pytest.warns(UserWarning, match="is cut short"):
+        assert evaluate(Counted(), **arguments) == evaluate(Counted(), NUMBER_LINE, episodes=9)
+
+
+def test_another_call_takes_nothing_from_a_progress_file(tmp_path):
+    path = tmp_path / "progress"
+    with pytest.raises(CutOffError):
+        evaluate("random", POINTS, episodes=9, progress=path, on_step=stop_after(20))
+    other = evaluate("random", POINTS, episodes=9, seed=1, progress=path)
+    assert other == evaluate("random", POINTS, episodes=9, seed=1)
+
+
+def test_a_journal_keeps_several_evaluations_apart(tmp_path):
+    path = tmp_path / "journal"
+    one, two = ProgressLog(path, {"policy": "a"}), ProgressLog(path, {"policy": "b"})
+    one.ended(0, {"success": True})
+    two.ended(3, {"success": False})
+    one.finished({"episodes": 1})
+    assert ProgressLog(path, {"policy": "a"}).over == {0: {"success": True}}
+    assert ProgressLog(path, {"policy": "a"}).record == {"episodes": 1}
+    assert ProgressLog(path, {"policy": "b"}).over == {3: {"success": False}}
+    assert ProgressLog(path, {"policy": "b"}).record is None
+
+
+def without_seconds(path):
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    assert all(record.pop("seconds_per_step") > 0 for record in records)
+    return records
+
+
+def test_a_comparison_goes_on_record_by_record_without_loading_what_is_over(tmp_path):
+    loaded = []
+
+    def lazily(policy):
+        return Lazy(lambda: loaded.append(policy) or policy, {"files": policy})
+
+    policies = {"a": lazily("random"), "b": lazily("expert"), "c": Counted()}
+    envs = [NUMBER_LINE, POINTS]
+    whole, path = tmp_path / "whole.jsonl", tmp_path / "records.jsonl"
+    records = list(compare(policies, envs, episodes=6, json=whole))
+    assert [(one.policy, one.env) for one in records] == [(p, e) for p in "abc" for e in envs]
+    assert not progress_file(whole).exists()
+    loaded.clear()
+    assert len(list(islice(compare(policies, envs, episodes=6, json=path), 3))) == 3
+    assert loaded == ["random", "expert"]
+    assert list(compare(policies, envs, episodes=6, json=path)) == records
+    assert loaded == ["random", "expert", "expert"]
+    assert without_seconds(path) == without_seconds(whole)
+    changed = {**policies, "a": Lazy(lambda: "random", {"files": "others"})}
+    assert len(list(islice(compare(policies, envs, episodes=6, json=path), 1))) == 1
+    assert list(compare(changed, envs, episodes=6, json=path)) == records
+
+
+def test_the_command_goes_on_where_it_was_interrupted(monkeypatch, tmp_path, capsys):
+    """Also with episodes recorded: each of them once, whole."""
+    words = ["eval", "--policy", "random", "expert", "--env", NUMBER_LINE, POINTS, "--episodes"]
+    words += ["7", "--num-envs", "3", "--regret", "--json"]
+    whole, path = tmp_path / "whole.jsonl", tmp_path / "records.jsonl"
+    assert main([*words, str(whole)]) == 0
+    words += [str(path), "--record", str(tmp_path / "episodes")]
+    from vlm_agent.data.trajectories import EvaluationRecorder
+
+    call, calls = EvaluationRecorder.__call__, iter(range(60))
+
+    def breaking(self, step):
+        if next(calls, None) is None:
+            raise KeyboardInterrupt
+        call(self, step)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EvaluationRecorder, "__call__", breaking)
+        assert main(words) == 130
+    assert progress_file(path).is_file()
+    capsys.readouterr()
+    assert main(words) == 0
+    assert "going on" in capsys.readouterr().out
+    assert without_seconds(path) == without_seconds(whole)
+    recorded = list(read_trajectories(tmp_path / "episodes"))
+    found = sorted((each["policy"], each["env"], each["number"]) for each in recorded)
+    envs = sorted([NUMBER_LINE, POINTS])
+    assert found == [(p, e, n) for p in ("expert", "random") for e in envs for n in range(7)]
+    assert all(len(each["steps"]) == each["length"] for each in recorded)
+
+
+def test_a_policy_whose_files_changed_is_played_anew(tmp_path):
+    file = tmp_path / "episodes.jsonl"
+    file.write_text(json.dumps(episode("NumberLine", 3)) + "\n")
+    words = ["eval", "--policy", f"recording:{file}", "random", "--env", NUMBER_LINE, "--json"]
+    path = tmp_path / "records.jsonl"
+    assert main([*words, str(path), "--episodes", "2", "--plot", str(tmp_path / "no" / "x.png")])
+    from vlm_agent.cli.eval_command import entrant
+    from vlm_agent.config.eval import EvalConfig
+    from vlm_agent.evaluation.comparison import compare as comparing
+
+    config = EvalConfig(policy=(f"recording:{file}",), env=(NUMBER_LINE,))
+    before = entrant(f"recording:{file}", config)
+    file.write_text(file.read_text() + json.dumps(episode("NumberLine", 4)) + "\n")
+    after = entrant(f"recording:{file}", config)
+    assert before.identity != after.identity
+    play = comparing({"me": before, "dice": "random"}, [NUMBER_LINE], episodes=2, json=path)
+    assert next(play).episodes == 2
+    play.close()
+    assert next(comparing({"me": after}, [NUMBER_LINE], episodes=2, json=path)).episodes == 2

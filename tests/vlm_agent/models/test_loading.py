@@ -1,0 +1,447 @@
+import importlib.util
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoProcessor
+
+from tests.support.architectures import ARCHITECTURES
+from vlm_agent.cli.main import main
+from vlm_agent.config.generation import GenerationConfig
+from vlm_agent.config.model import LoadOptions, ModelOptions
+from vlm_agent.models.inputs.processors import load_processor
+from vlm_agent.models.loading import load_model
+from vlm_agent.models.policy import VLMPolicy
+from vlm_agent.models.value_head import VALUE_HEAD_FILE
+
+
+@pytest.fixture
+def saved(make_policy, tmp_path):
+    """A model's directory."""
+    make_policy().save(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def log_probs(policy, observations, replies):
+    with torch.no_grad():
+        return policy.score(observations, [reply.tokens for reply in replies]).log_probs
+
+
+# ----- number formats -----------------------------------------------------------------------------
+
+
+def test_what_is_trained_is_kept_in_float32(saved, observations):
+    whole = VLMPolicy.load(saved, options=ModelOptions(dtype="bfloat16"))
+    assert {p.dtype for p in whole.parameters()} == {torch.float32}
+    adapted = VLMPolicy.load(saved, options=ModelOptions(dtype="bfloat16", lora=True, lora_rank=2))
+    assert {p.dtype for p in adapted.parameters() if p.requires_grad} == {torch.float32}
+    frozen = {p.dtype for p in adapted.model.parameters() if not p.requires_grad}
+    assert frozen == {torch.bfloat16}
+    acting = VLMPolicy.load(saved, options=LoadOptions(dtype="bfloat16"))
+    assert {p.dtype for p in acting.model.parameters()} == {torch.bfloat16}
+    exact = VLMPolicy.load(saved)
+    replies = exact.act(observations)
+    expected = log_probs(exact, observations, replies)
+    for policy in (whole, adapted, acting):
+        assert policy.compute_dtype == torch.bfloat16
+        found = log_probs(policy, observations, replies)
+        assert 1e-5 < (found - expected).abs().max() < 0.5
+        assert all(
+            torch.isfinite(torch.tensor(r.log_probs)).all() for r in policy.act(observations)
+        )
+        assert policy.value_head.layers[0].weight.dtype == torch.float32
+    scores = whole.score(observations, [reply.tokens for reply in replies])
+    scores.log_probs.sum().backward()
+    small = 1e-5 * torch.sign(whole.model.lm_head.weight.grad)
+    before = whole.model.lm_head.weight.detach().clone()
+    with torch.no_grad():
+        whole.model.lm_head.weight -= small
+    assert not torch.equal(whole.model.lm_head.weight, before), "a small step is not rounded away"
+
+
+def test_weights_saved_in_float16_are_trained_in_bfloat16(saved):
+    model = VLMPolicy.load(saved).model.half()
+    model.save_pretrained(saved)
+    assert load_model(str(saved), LoadOptions()).compute_dtype == torch.float16
+    loaded = load_model(str(saved), ModelOptions(lora=True, lora_rank=2))
+    assert loaded.compute_dtype == torch.bfloat16
+    assert load_model(str(saved), ModelOptions()).model.dtype == torch.float32
+
+
+@pytest.fixture
+def small_adapter(saved, tmp_path):
+    """An adapter whose change of a weight is far below what bfloat16 can tell."""
+    policy = VLMPolicy.load(saved, options=ModelOptions(lora=True, lora_rank=2))
+    with torch.no_grad():
+        for name, parameter in policy.model.named_parameters():
+            if ".lora_B." in name:
+                parameter.copy_(1e-4 * torch.randn(parameter.shape))
+    policy.save(tmp_path / "adapter")
+    return tmp_path / "adapter"
+
+
+def weights_of(policy):
+    return {name: p.detach() for name, p in policy.model.named_parameters()}
+
+
+def test_weights_that_are_trained_are_read_in_full_whatever_computes(saved, small_adapter):
+    for name in (saved, small_adapter):
+        exact = VLMPolicy.load(name, options=ModelOptions())
+        narrow = VLMPolicy.load(name, options=ModelOptions(dtype="bfloat16"))
+        assert narrow.compute_dtype == torch.bfloat16
+        torch.testing.assert_close(weights_of(narrow), weights_of(exact), atol=0, rtol=0)
+
+
+def test_an_adapter_on_weights_in_bfloat16_is_merged_in_float32(saved, small_adapter):
+    VLMPolicy.load(saved, options=LoadOptions(dtype="bfloat16")).model.save_pretrained(saved)
+    merged = VLMPolicy.load(small_adapter, options=ModelOptions())
+    assert merged.compute_dtype == torch.bfloat16
+    adapted = VLMPolicy.load(small_adapter, options=LoadOptions(dtype="float32"))
+    layers = dict(adapted.network.named_modules())
+    changed = {name for name, layer in layers.items() if hasattr(layer, "lora_A")}
+    assert changed
+    for name in changed:
+        weight = layers[name].base_layer.weight + layers[name].get_delta_weight("default")
+        torch.testing.assert_close(weights_of(merged)[f"{name}.weight"], weight, atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", ["auto", "float32", "bfloat16"])
+def test_the_number_format_that_merged_weights_are_saved_in(
+    saved, small_adapter, observations, tmp_path, dtype
+):
+    VLMPolicy.load(saved, options=LoadOptions(dtype="bfloat16")).model.save_pretrained(saved)
+    out = tmp_path / "merged"
+    assert main(["merge", "--model", str(small_adapter), "--out", str(out), "--dtype", dtype]) == 0
+    expected = torch.float32 if dtype == "float32" else torch.bfloat16
+    merged = VLMPolicy.load(out)
+    assert {p.dtype for p in merged.model.parameters()} == {expected}
+    exact = weights_of(VLMPolicy.load(small_adapter, options=ModelOptions()))
+    rounded = {name: weight.to(expected) for name, weight in exact.items()}
+    torch.testing.assert_close(weights_of(merged), rounded, atol=0, rtol=0)
+
+
+def test_a_policy_that_was_merged_computes_in_its_new_format(small_adapter, observations):
+    policy = VLMPolicy.load(small_adapter)
+    replies = policy.act(observations)
+    expected = log_probs(policy, observations, replies)
+    buffers = {n: b.clone() for n, b in policy.model.named_buffers() if b.is_floating_point()}
+    assert buffers
+    policy.merge_adapter(torch.bfloat16)
+    assert policy.compute_dtype == policy.model.dtype == torch.bfloat16
+    for name, buffer in policy.model.named_buffers():
+        if buffer.is_floating_point():
+            kept = next(b for n, b in buffers.items() if n.endswith(name))
+            assert torch.equal(buffer, kept), "only weights are rounded"
+    assert 0 < (log_probs(policy, observations, replies) - expected).abs().max() < 0.5
+
+
+# ----- 4 bits -------------------------------------------------------------------------------------
+
+
+def test_four_bits_hold_an_adapter_that_learns(saved, observations, tmp_path):
+    exact = VLMPolicy.load(saved)
+    replies = exact.act(observations)
+    options = ModelOptions(load_in_4bit=True, lora=True, lora_rank=4, dtype="float32")
+    policy = VLMPolicy.load(saved, options=options)
+    assert {p.dtype for p in policy.model.parameters()} >= {torch.uint8}, "weights are quantised"
+    tokens = [reply.tokens for reply in replies]
+    error = (
+        log_probs(policy, observations, replies) - log_probs(exact, observations, replies)
+    ).abs()
+    assert 1e-4 < error.max() < 5
+    optimizer = torch.optim.Adam([p for p in policy.parameters() if p.requires_grad], lr=1e-3)
+    losses = []
+    for _ in range(4):
+        loss = -policy.score(observations, tokens).log_probs.sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+    after = log_probs(policy, observations, replies)
+    policy.save(tmp_path / "adapter")
+    again = VLMPolicy.load(
+        tmp_path / "adapter", options=LoadOptions(load_in_4bit=True, dtype="float32")
+    )
+    torch.testing.assert_close(log_probs(again, observations, replies), after)
+    with pytest.raises(ValueError, match="4 bits"):
+        policy.merge_adapter()
+
+
+def test_four_bits_are_saved_with_an_adapter_whose_model_is_gone(saved, observations, tmp_path):
+    policy = VLMPolicy.load(saved, options=ModelOptions(load_in_4bit=True, lora=True, lora_rank=4))
+    replies = policy.act(observations)
+    expected = log_probs(policy, observations, replies)
+    shutil.rmtree(saved)
+    policy.save(tmp_path / "adapter")
+    again = VLMPolicy.load(tmp_path / "adapter", options=LoadOptions(load_in_4bit=True))
+    torch.testing.assert_close(log_probs(again, observations, replies), expected)
+    again.save(tmp_path / "again")
+    assert not (tmp_path / "again" / "base").exists(), "it has a name again"
+
+
+def test_four_bits_of_weights_saved_in_float16_are_trained_in_bfloat16(saved):
+    VLMPolicy.load(saved).model.half().save_pretrained(saved)
+    options = ModelOptions(load_in_4bit=True, lora=True, lora_rank=2)
+    assert load_model(str(saved), options).compute_dtype == torch.bfloat16
+
+
+def test_four_bits_without_bitsandbytes(saved, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match="pip install bitsandbytes"):
+        load_model(str(saved), LoadOptions(load_in_4bit=True))
+
+
+# ----- processors ---------------------------------------------------------------------------------
+
+
+def test_a_processor_is_read_without_its_part_for_videos(tmp_path, monkeypatch):
+    model, processor = ARCHITECTURES["Qwen2.5-VL"]()
+    processor.save_pretrained(tmp_path)
+    model.config.save_pretrained(tmp_path)
+
+    def fails(*args, **kwargs):  # as it does where torchvision is missing
+        raise ImportError("Qwen2VLVideoProcessor requires the Torchvision library")
+
+    monkeypatch.setattr(AutoProcessor, "from_pretrained", fails)
+    loaded = load_processor(str(tmp_path), model.config)
+    assert type(loaded).__name__ == "Qwen2_5_VLProcessor"
+    loaded.save_pretrained(tmp_path / "again")
+    saved = json.loads((tmp_path / "again" / "processor_config.json").read_text())
+    assert saved["processor_class"] == "Qwen2_5_VLProcessor"
+
+
+@pytest.mark.parametrize(
+    ("message", "package"),
+    [
+        ("PixtralProcessor requires the Torchvision library", "torchvision"),
+        ("Package `num2words` is required to run SmolVLM processor.", "num2words"),
+    ],
+)
+def test_a_missing_package_is_named(saved, monkeypatch, message, package):
+    def fails(*args, **kwargs):
+        raise ImportError(message)
+
+    monkeypatch.setattr(AutoProcessor, "from_pretrained", fails)
+    with pytest.raises(ImportError, match=rf"model needs {package}.*pip install {package}"):
+        VLMPolicy.load(saved)
+
+
+# ----- what is refused ----------------------------------------------------------------------------
+
+
+def test_code_that_comes_with_a_model_runs_only_if_trusted(saved, tmp_path, monkeypatch):
+    """A model that brings its own classes, which leave a mark when they are imported."""
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "m"))
+    mark = tmp_path / "ran"
+    (saved / "modeling_own.py").write_text(
+        "from transformers import LlavaConfig, LlavaForConditionalGeneration\n"
+        f"open({str(mark)!r}, 'w').close()\n"
+        "class OwnConfig(LlavaConfig):\n    model_type = 'own'\n"
+        "class OwnModel(LlavaForConditionalGeneration):\n    config_class = OwnConfig\n"
+    )
+    config = json.loads((saved / "config.json").read_text())
+    config["model_type"] = "own"
+    config["auto_map"] = {
+        "AutoConfig": "modeling_own.OwnConfig",
+        "AutoModelForImageTextToText": "modeling_own.OwnModel",
+    }
+    (saved / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="--trust-remote-code"):
+        VLMPolicy.load(saved)
+    assert not mark.exists()
+    policy = VLMPolicy.load(saved, options=LoadOptions(trust_remote_code=True))
+    assert type(policy.model).__name__ == "OwnModel"
+
+
+def test_pickled_weights_are_not_read(saved):
+    torch.save(load_file(saved / "model.safetensors"), saved / "pytorch_model.bin")
+    (saved / "model.safetensors").unlink()
+    with pytest.raises(OSError, match="safetensors"):
+        VLMPolicy.load(saved)
+
+
+def test_a_pickled_adapter_is_neither_read_nor_asked_for(small_adapter, monkeypatch):
+    def asked(*args, **kwargs):
+        raise AssertionError("a hub was asked for what belongs into a directory")
+
+    for place in ("huggingface_hub.file_download", "peft.utils.save_and_load", "peft.config"):
+        monkeypatch.setattr(f"{place}.hf_hub_download", asked)
+    monkeypatch.setattr("peft.utils.save_and_load.file_exists", asked)
+    weights = load_file(small_adapter / "adapter_model.safetensors")
+    (small_adapter / "adapter_model.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match="no adapter_model.safetensors"):
+        VLMPolicy.load(small_adapter)
+    torch.save(weights, small_adapter / "adapter_model.bin")
+    with pytest.raises(FileNotFoundError, match="pickled"):
+        VLMPolicy.load(small_adapter)
+
+
+def test_only_low_rank_adapters_are_read(small_adapter):
+    config = json.loads((small_adapter / "adapter_config.json").read_text())
+    config["peft_type"] = "XLORA"
+    (small_adapter / "adapter_config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="type 'XLORA': expected 'LORA'"):
+        VLMPolicy.load(small_adapter)
+
+
+def test_an_adapter_that_lies_on_an_adapter_is_refused(saved, small_adapter):
+    # Inside a model's directory, where transformers would read it by itself.
+    shutil.copy(small_adapter / "adapter_config.json", saved)
+    with pytest.raises(ValueError, match="is an adapter itself"):
+        VLMPolicy.load(small_adapter)
+
+
+@pytest.mark.parametrize("name", ["./model", "~/model", "here/model", "a/b/c", "/a/b"])
+def test_a_path_that_leads_nowhere_is_asked_of_no_hub(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+    with pytest.raises(FileNotFoundError, match="no directory"):
+        VLMPolicy.load(name)
+
+
+def test_an_adapter_is_fetched_from_a_hub_without_pickles(
+    small_adapter, observations, tmp_path, monkeypatch
+):
+    (small_adapter / "adapter_model.bin").write_bytes(b"never read")
+
+    def fetch(name, allow_patterns):
+        files = [f for f in small_adapter.iterdir() if any(map(f.match, allow_patterns))]
+        (tmp_path / "cache").mkdir()
+        for file in files:
+            shutil.copy(file, tmp_path / "cache")
+        return str(tmp_path / "cache")
+
+    found = {"someone/adapter": str(small_adapter / "adapter_config.json")}
+    monkeypatch.setattr("vlm_agent.models.loading.find_adapter_config_file", found.get)
+    monkeypatch.setattr("vlm_agent.models.loading.snapshot_download", fetch)
+    fetched = VLMPolicy.load("someone/adapter")
+    assert not (tmp_path / "cache" / "adapter_model.bin").exists()
+    expected = VLMPolicy.load(small_adapter)
+    assert fetched.generation_config == expected.generation_config
+    replies = expected.act(observations)
+    assert torch.equal(
+        log_probs(fetched, observations, replies), log_probs(expected, observations, replies)
+    )
+
+
+def test_a_value_head_of_another_version_or_size(saved):
+    weights = load_file(saved / VALUE_HEAD_FILE)
+    save_file(weights, saved / VALUE_HEAD_FILE, {"format": "99"})
+    with pytest.raises(ValueError, match="format 99, and this version reads format 1"):
+        VLMPolicy.load(saved)
+    wide = {name: torch.zeros(3, 3) for name in weights}
+    save_file(wide, saved / VALUE_HEAD_FILE, {"format": "1"})
+    with pytest.raises(ValueError, match="does not fit its model"):
+        VLMPolicy.load(saved)
+    (saved / VALUE_HEAD_FILE).unlink()
+    assert VLMPolicy.load(saved).value_head.layers[-1].weight.abs().sum() == 0
+
+
+# ----- adapters and where their model is ----------------------------------------------------------
+
+
+def test_an_adapter_without_its_model_is_a_clear_error(saved, tmp_path):
+    VLMPolicy.load(saved, options=ModelOptions(lora=True, lora_rank=2)).save(tmp_path / "adapter")
+    shutil.move(saved, tmp_path / "elsewhere")
+    with pytest.raises(FileNotFoundError, match="base_model_name_or_path"):
+        VLMPolicy.load(tmp_path / "adapter")
+
+
+def test_a_model_without_a_name_is_saved_under_its_adapter(
+    saved, observations, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    # Named as it would be on a command line, which looks like the name of a model on a hub.
+    policy = VLMPolicy.load(saved.name, options=ModelOptions(lora=True, lora_rank=2))
+    shutil.rmtree(saved)  # as when a run replaces the one that it started from
+    policy.save(tmp_path / "adapter")
+    replies = policy.act(observations)
+    shutil.move(tmp_path / "adapter", tmp_path / "moved")
+    loaded = VLMPolicy.load(tmp_path / "moved")
+    assert torch.equal(
+        log_probs(loaded, observations, replies), log_probs(policy, observations, replies)
+    )
+
+
+def test_an_adapter_as_peft_saves_it_has_the_processor_of_its_model(saved, observations, tmp_path):
+    policy = VLMPolicy.load(saved, options=ModelOptions(lora=True, lora_rank=2))
+    policy.model.save_pretrained(tmp_path / "adapter")
+    policy.tokenizer.save_pretrained(tmp_path / "adapter")  # as some trainers add
+    loaded = VLMPolicy.load(tmp_path / "adapter")
+    assert type(loaded.processor) is type(policy.processor)
+    assert loaded.prompt(observations[0]) == policy.prompt(observations[0])
+
+
+def test_an_adapter_goes_on_or_becomes_part_of_what_is_trained(saved, observations, tmp_path):
+    policy = VLMPolicy.load(saved, options=ModelOptions(lora=True, lora_rank=2))
+    with torch.no_grad():
+        for name, parameter in policy.model.named_parameters():
+            if ".lora_B." in name:
+                parameter.fill_(0.02)
+    policy.save(tmp_path / "adapter")
+    replies = policy.act(observations)
+    expected = log_probs(policy, observations, replies)
+    on = VLMPolicy.load(tmp_path / "adapter", options=ModelOptions(lora=True))
+    assert on.model.peft_config["default"].r == 2, "a saved adapter keeps its rank"
+    assert all(p.requires_grad == (".lora_" in n) for n, p in on.model.named_parameters())
+    whole = VLMPolicy.load(tmp_path / "adapter", options=ModelOptions())
+    assert all(p.requires_grad for p in whole.model.parameters())
+    assert not whole.has_adapter
+    for each in (on, whole):
+        found = log_probs(each, observations, replies)
+        torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
+
+
+def test_a_policy_is_trained_through_its_forward_too(make_policy, observations):
+    policy = make_policy()
+    replies = [reply.tokens for reply in policy.act(observations)]
+    called, scored = policy(observations, replies), policy.score(observations, replies)
+    assert torch.equal(called.log_probs, scored.log_probs)
+    assert called.entropies is None
+
+
+def test_a_processor_without_a_chat_template(make_policy, observations):
+    policy = make_policy()
+    policy.processor.chat_template = None
+    assert policy.prompt(observations[0]).startswith("<image>You are")
+    del policy.processor.image_token
+    with pytest.raises(ValueError, match="chat_template"):
+        policy.prompt(observations[0])
+
+
+def test_settings_are_saved_with_a_policy(make_policy, tmp_path):
+    make_policy(top_k=7, top_p=0.9).save(tmp_path)
+    assert VLMPolicy.load(tmp_path).generation_config == GenerationConfig(
+        temperature=1.0, max_new_tokens=24, top_k=7, top_p=0.9
+    )
+    assert VLMPolicy.load(tmp_path, top_k=0, top_p=1.0).generation_config.top_k == 0
+
+
+# ----- the page about models ----------------------------------------------------------------------
+
+PAGE = (Path(__file__).parents[3] / "docs" / "models.md").read_text(encoding="utf-8")
+
+
+def test_the_page_names_every_tested_architecture():
+    table = PAGE.split("| architecture |")[1].split("\n\n")[0]
+    named = {"LLaVA with SigLIP": "LLaVA-1.5, with a CLIP or a SigLIP tower"}
+    assert not {name for name in ARCHITECTURES if named.get(name, name) not in table}
+
+
+def test_the_commands_and_the_code_of_the_page(saved, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    VLMPolicy.load(saved).save("runs/sft")
+    block = PAGE.split("```\nvlm-agent ppo")[1].split("```")[0].replace("\\\n", " ")
+    train, merge = ("ppo" + block).replace("ORGANISATION/MODEL", str(saved)).split("vlm-agent ")
+    small = "--total-steps 4 --num-envs 2 --rollout-steps 2 --minibatch-size 2 --micro-batch-size 2"
+    assert main([*train.split(), *small.split()]) == 0
+    assert main(merge.split()) == 0
+    adapted, merged = VLMPolicy.load("runs/ppo"), VLMPolicy.load("runs/merged")
+    assert adapted.has_adapter
+    assert not merged.has_adapter
+    code = PAGE.split("```python\n")[1].split("```")[0]
+    exec(compile(code, "docs/models.md", "exec"), {})

@@ -1,0 +1,150 @@
+import numpy as np
+import pytest
+
+from vlm_agent.cli.main import main
+from vlm_agent.core.types import Observation, Reply, Task
+from vlm_agent.evaluation.play import Step, play
+from vlm_agent.reporting.viewer import PlayConfig, Show, Source, load_pygame, watch
+from vlm_agent.reporting.viewer_scene import View
+
+NUMBER_LINE = "gym_cards/NumberLine-v0"
+
+
+@pytest.fixture
+def pygame(monkeypatch):
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    module = load_pygame()
+    module.init()
+    yield module
+    module.quit()
+
+
+def steps(*lengths):
+    """Steps of episodes of these lengths; those of even number are won."""
+    observation = Observation(np.zeros((4, 6, 3), np.uint8), Task("Go.", ("a",)), ("a",))
+    for episode, length in enumerate(lengths):
+        for index in range(length):
+            last = index == length - 1
+            won = last and episode % 2 == 0
+            yield Step(episode, index, observation, Reply("", 0), 0, 1.0, last, won)
+
+
+def places(show, now, source):
+    show.tick(now, lambda: next(source, None))
+    return show.steps[-1].episode, show.steps[-1].index
+
+
+def test_steps_go_by_in_their_time():
+    show, source = Show(1.0), steps(2, 3)
+    seen = [places(show, now, source) for now in (0, 0.9, 1.0, 2.9, 3.0, 4.0)]
+    assert seen == [(0, 0), (0, 0), (0, 1), (0, 1), (1, 0), (1, 1)]
+    assert (show.wins, show.episodes, show.total) == (1, 1, 2.0)
+
+
+def test_keys():
+    show, source = Show(1.0, paused=True), steps(2, 3, 2)
+    assert places(show, 0, source) == (0, 0)
+    assert places(show, 99, source) == (0, 0)
+    show.press("right")
+    assert places(show, 99, source) == (0, 1)
+    assert places(show, 199, source) == (0, 1)
+    show.press("right")
+    assert places(show, 199, source) == (1, 0)
+    show.press("e")
+    for _ in range(3):
+        last = places(show, 199, source)
+    assert last == (2, 0)
+    assert (show.wins, show.episodes) == (1, 2)
+    assert places(show, 999, source) == (2, 0)
+    show.press("space")
+    assert places(show, 999, source) == (2, 1)
+    show.press("-")
+    show.press("+")
+    assert show.seconds == pytest.approx(1.0)
+    show.press("p")
+    assert show.prompt
+    assert not show.closed
+    show.press("escape")
+    assert show.closed
+
+
+def test_a_step_that_is_not_there_yet_is_waited_for():
+    show = Show(1.0)
+    assert not show.tick(0, lambda: None)
+    assert show.waiting
+    assert show.tick(5, lambda: next(steps(1)))
+    assert not show.waiting
+
+
+def drawn(view):
+    return view._pygame.surfarray.array3d(view.surface).swapaxes(0, 1)
+
+
+@pytest.mark.parametrize("size", [(1180, 760), (420, 300)])
+def test_everything_a_model_writes_is_drawn(pygame, make_policy, size):
+    policy = make_policy()
+    view = View(pygame, "title", policy)
+    pygame.display.set_mode(size, pygame.RESIZABLE)
+    show = Show(1.0)
+    view.draw(show, finished=False)
+    before = drawn(view)
+    for number, step in enumerate(play(policy, NUMBER_LINE, episodes=1, num_envs=1)):
+        assert show.tick(9 * number, lambda step=step: step)
+        view.draw(show, finished=False)
+        assert (drawn(view) != before).mean() > (0 if number else 0.1)
+        before = drawn(view)
+    show.press("p")
+    view.draw(show, finished=True)
+    assert (drawn(view) != before).any()
+
+
+@pytest.mark.parametrize(
+    "text", ["\ud800\u202e\x00🂡" * 9, '{"thoughts": "' + "word " * 300_000, "\n" * 9999, ""]
+)
+def test_odd_replies_are_drawn(pygame, text):
+    view = View(pygame, text, None)
+    show = Show(1.0)
+    step = next(steps(1))
+    state = {"field": text[:50]}
+    observation = Observation(step.observation.image, step.observation.task, ("a\n",), state=state)
+    odd = Step(0, 0, observation, Reply(text, None), 0, -1.0, True, False)
+    show.tick(0, lambda: odd)
+    view.draw(show, finished=False)
+    assert len(np.unique(drawn(view).reshape(-1, 3), axis=0)) > 20
+
+
+def test_what_ends_the_play_is_raised():
+    def fail(observation):
+        raise RuntimeError("out of memory")
+
+    source = Source(PlayConfig("x", env=NUMBER_LINE), fail)
+    source._thread.join()
+    with pytest.raises(RuntimeError, match="out of memory"):
+        source.next()
+    assert source.finished
+
+
+def test_a_window_is_opened_and_closed(pygame, monkeypatch):
+    frames = []
+
+    def draw(self, show, *, finished):
+        frames.append((len(show.steps), finished))
+        if finished:
+            pygame.event.post(pygame.event.Event(pygame.QUIT))
+
+    monkeypatch.setattr(View, "draw", draw)
+    watch(PlayConfig("expert", env=NUMBER_LINE, episodes=2, seconds=0.01), "expert")
+    assert frames[-1][1]
+    assert max(frames)[0] >= 1
+
+
+def test_a_run_says_what_to_play(tmp_path, capsys):
+    (tmp_path / "run.json").write_text('{"env": "a/B-v0", "env_kwargs": {"x": 1}}')
+    config = PlayConfig(str(tmp_path))
+    assert (config.env, config.env_kwargs) == ("a/B-v0", {"x": 1})
+    assert PlayConfig(str(tmp_path), env="c/D-v0").env_kwargs == {}
+    with pytest.raises(SystemExit):
+        main(["play", "random"])
+    assert "give an --env" in " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert main(["play", "nobody", "--env", NUMBER_LINE]) == 1
+    assert "no policy 'nobody'" in capsys.readouterr().err

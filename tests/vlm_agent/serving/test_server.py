@@ -1,0 +1,188 @@
+import base64
+import http.client
+import io
+import json
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+import pytest
+from PIL import Image
+
+from vlm_agent.cli.main import main
+from vlm_agent.core.prompts import build_prompt
+from vlm_agent.serving.server import serving
+
+
+@pytest.fixture
+def served(make_policy):
+    """A policy, and a function that asks it by the API: status and answer."""
+    policy = make_policy(temperature=0.7)
+    with serving(policy, "tiny", batch_size=3) as url:
+        yield policy, lambda body, **how: ask(url, body, **how)
+
+
+def ask(url, body, path="/chat/completions", method="POST"):
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=60)
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    connection.request(method, parts.path + path, data if method == "POST" else None)
+    response = connection.getresponse()
+    status, answer = response.status, json.loads(response.read())
+    connection.close()
+    return status, answer
+
+
+def picture(image, form="PNG"):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, form)
+    data = base64.b64encode(file.getvalue()).decode()
+    return {"type": "image_url", "image_url": {"url": f"data:image/{form.lower()};base64,{data}"}}
+
+
+def request(observation, **changes):
+    content = [picture(observation.image), {"type": "text", "text": build_prompt(observation)}]
+    messages = [{"role": "user", "content": content}]
+    return {"model": "tiny", "messages": messages, "temperature": 0, **changes}
+
+
+def test_it_replies_what_the_policy_would(served, observations):
+    policy, post = served
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda o: post(request(o)), observations))
+    policy.generation_config = type(policy.generation_config)(temperature=0.0, max_new_tokens=24)
+    replies = policy.act(observations)
+    for (status, answer), reply, observation in zip(answers, replies, observations, strict=True):
+        assert status == 200
+        (choice,) = answer["choices"]
+        assert choice["message"]["content"] == reply.text
+        assert choice["finish_reason"] == ("length" if len(reply.tokens) == 24 else "stop")
+        prompt = policy.encode([observation])["input_ids"].shape[1]
+        assert answer["usage"] == {
+            "prompt_tokens": prompt,
+            "completion_tokens": len(reply.tokens),
+            "total_tokens": prompt + len(reply.tokens),
+        }
+
+
+def test_a_request_says_how_it_is_replied_to_and_else_the_policy_does(served, observations):
+    policy, post = served
+    now = observations[0]
+
+    def text(**changes):
+        return post(request(now, **changes))[1]["choices"][0]["message"]["content"]
+
+    assert post(request(now, max_tokens=3))[1]["usage"]["completion_tokens"] == 3
+    assert post(request(now, max_completion_tokens=2))[1]["usage"]["completion_tokens"] == 2
+    assert text(temperature=1, seed=5) == text(temperature=1, seed=5)
+    assert len({text(temperature=1, seed=n) for n in range(4)}) > 1
+    assert text(temperature=None, seed=3) == text(temperature=0.7, seed=3)
+    assert text(temperature=1, top_p=1e-9, seed=3) == text()
+    assert policy.generation_config.temperature == 0.7
+
+
+def test_a_chat_may_have_several_messages_and_pictures(served, observations):
+    policy, post = served
+    first, second = observations[0].image, observations[2].image
+    messages = [
+        {"role": "system", "content": "Play."},
+        {"role": "user", "content": [picture(first), {"type": "text", "text": "before"}]},
+        {"role": "assistant", "content": '{"action": "+"}'},
+        {"role": "user", "content": [{"type": "text", "text": "now"}, picture(second, "WEBP")]},
+    ]
+    status, answer = post({"model": "tiny", "messages": messages, "max_tokens": 2})
+    assert status == 200
+    images = 2 * (96 // 16) ** 2
+    texts = policy.tokenizer('Play.before{"action": "+"}now')["input_ids"]
+    assert abs(answer["usage"]["prompt_tokens"] - images - len(texts)) < 8
+
+
+def test_models_are_listed(served):
+    _, post = served
+    status, answer = post(None, path="/models", method="GET")
+    assert (status, [model["id"] for model in answer["data"]]) == (200, ["tiny"])
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "message"),
+    [
+        ({"model": "other"}, 404, "no model 'other' here: expected 'tiny'"),
+        ({"messages": []}, 400, "at least one message"),
+        ({"messages": [{"role": "user", "content": "hi"}]}, 400, "at least one picture"),
+        ({"messages": [{"role": "boss", "content": "hi"}]}, 400, "messages[0] has role 'boss'"),
+        ({"messages": [{"role": "user", "content": [{"type": "video"}]}]}, 400, "type 'video'"),
+        ({"n": 2}, 400, "n=2: expected 1"),
+        ({"stream": True}, 400, "`stream` is not offered"),
+        ({"temperature": -1}, 400, "temperature -1.0 is negative"),
+        ({"temperature": "hot"}, 400, "temperature='hot': expected a number"),
+        ({"max_tokens": 0}, 400, "max_new_tokens 0"),
+        ({"max_tokens": True}, 400, "max_tokens=True: expected a number"),
+    ],
+)
+def test_what_it_cannot_answer_is_refused_as_the_api_does(
+    served, observations, change, status, message
+):
+    _, post = served
+    found, answer = post(request(observations[0], **change))
+    assert found == status
+    assert message in answer["error"]["message"]
+    assert answer["error"]["type"] == "invalid_request_error"
+    assert post(request(observations[0]))[0] == 200, "it goes on"
+
+
+@pytest.mark.parametrize(
+    "url", ["https://example.org/x.png", "data:image/png;base64,AAAA", "data:image/png;base64,?", 7]
+)
+def test_pictures_that_cannot_be_read_are_refused_and_no_address_is_looked_up(served, url):
+    _, post = served
+    content = [{"type": "image_url", "image_url": {"url": url}}]
+    status, answer = post({"model": "tiny", "messages": [{"role": "user", "content": content}]})
+    assert status == 400
+    assert "picture" in answer["error"]["message"]
+
+
+def test_bodies_and_paths_that_make_no_sense_are_refused(served):
+    _, post = served
+    assert post(b"{")[0] == 400
+    assert post([1])[0] == 400
+    assert post({}, path="/completions")[0] == 404
+    assert post(None, path="/engines", method="GET")[0] == 404
+
+
+def test_a_text_that_the_model_cannot_take_spoils_no_other_reply(served, observations):
+    """The name of the picture's token stands for a picture that is not there."""
+    _, post = served
+    spoilt = request(observations[0])
+    spoilt["messages"][0]["content"].append({"type": "text", "text": "<image>"})
+    bodies = [request(observations[0]), spoilt, request(observations[0])]
+    with ThreadPoolExecutor(3) as pool:
+        (one, first), (two, second), (three, third) = pool.map(post, bodies)
+    assert (one, two, three) == (200, 400, 200)
+    assert first["choices"] == third["choices"]
+    assert "the model cannot take this" in second["error"]["message"]
+
+
+def test_the_command_serves_until_it_is_interrupted(make_policy, observations, tmp_path, capsys):
+    make_policy().save(tmp_path / "tiny")
+    words = ["serve", str(tmp_path / "tiny"), "--port", "0"]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "vlm_agent.cli", *words],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        line = server.stdout.readline()
+        assert line.startswith("tiny is served at http://127.0.0.1:"), server.stderr.read()
+        url = line.split()[4]
+        assert ask(url, request(observations[0]))[0] == 200
+        port = str(urlsplit(url).port)
+        assert main(["serve", str(tmp_path / "tiny"), "--port", port]) == 1
+        assert "in use" in capsys.readouterr().err
+        server.send_signal(signal.SIGINT)
+        assert server.wait(timeout=60) == 130
+    finally:
+        server.kill()
+        server.communicate()
+    assert main(["serve", str(tmp_path / "none")]) == 1
+    assert "no directory" in capsys.readouterr().err

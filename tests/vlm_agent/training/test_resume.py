@@ -1,0 +1,375 @@
+import dataclasses
+import errno
+import json
+import math
+import os
+import random
+import shutil
+import signal
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from tests.support.killed import outcome, settings
+from tests.support.updates import NUMBER_LINE
+from tests.vlm_agent.rollout.test_resumable_env import Unsteady, limited
+from vlm_agent.cli.main import main
+from vlm_agent.config.generation import GenerationConfig
+from vlm_agent.config.sft import SFTConfig
+from vlm_agent.core.run_directory import read_metrics
+from vlm_agent.models.policy import VLMPolicy
+from vlm_agent.models.tiny import build_tiny
+from vlm_agent.rollout.collector import Collector
+from vlm_agent.training import optimizer as steps
+from vlm_agent.training import ppo
+from vlm_agent.training.checkpoint_manager import CheckpointManager
+from vlm_agent.training.checkpoints import find_checkpoint
+from vlm_agent.training.optimizer import NotFiniteError
+from vlm_agent.training.ppo_trainer import resume_ppo, train_ppo
+from vlm_agent.training.sft import resume_sft, train_sft
+from vlm_agent.training.tensor_tree import read_tree
+
+
+def stop_after(monkeypatch, updates):
+    """Breaks a training off right after an update, as a crash would."""
+    updated = CheckpointManager.updated
+
+    def stopped(self, step, number, **options):
+        updated(self, step, number, **options)
+        if number == updates:
+            raise RuntimeError("a crash")
+
+    monkeypatch.setattr(CheckpointManager, "updated", stopped)
+
+
+def broken_and_resumed(monkeypatch, train, resume, options, updates):
+    with monkeypatch.context() as patch:
+        stop_after(patch, updates)
+        with pytest.raises(RuntimeError, match="a crash"):
+            train(options)
+    torch.manual_seed(99)  # another process has other numbers to come
+    resume(options.out)
+    return outcome(options.out)
+
+
+def in_directory(options, name):
+    return dataclasses.replace(options, out=options.out.replace("whole", name))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"advantages": "gigpo", "group_size": 2, "imitation_coef": 0.0, "kl_coef": 0.0},
+        {"lora": True, "lora_rank": 2},
+        {"dtype": "bfloat16", "kl_coef": 0.0, "imitation_coef": 0.0, "max_new_tokens": 3},
+        {"record_episodes": 0, "checkpoint_every": 3, "imitation_coef": 0.0, "kl_coef": 0.0},
+    ],
+    ids=["groups", "adapter", "bfloat16", "every third"],
+)
+def test_every_way_to_train_goes_on_alike(make_policy, tmp_path, monkeypatch, changes):
+    make_policy().save(tmp_path / "start")
+    whole = settings(tmp_path, "whole", **changes)
+    train_ppo(whole)
+    other = in_directory(whole, "other")
+    updates = 1 if "group_size" in changes else 3  # a group is several updates' worth of steps
+    found = broken_and_resumed(monkeypatch, train_ppo, resume_ppo, other, updates)
+    assert found == outcome(whole.out)
+
+
+def test_an_adapter_goes_on_without_the_model_that_the_last_checkpoint_held(
+    make_policy, tmp_path, monkeypatch
+):
+    make_policy().save(tmp_path / "start")
+    adapter = {"lora": True, "lora_rank": 2, "keep_checkpoints": 1, "total_steps": 8}
+    options = small(tmp_path, "other", **adapter)
+    with monkeypatch.context() as patch:
+        # So that the first checkpoint, which the second one pushes out, holds the model itself.
+        at_update(patch, 1, lambda: shutil.rmtree(tmp_path / "start"))
+        stop_after(patch, 1)
+        with pytest.raises(RuntimeError, match="a crash"):
+            train_ppo(options)
+    first = find_checkpoint(options.out, "ppo").path
+    assert (first / "policy" / "base").is_dir()
+    shutil.rmtree(Path(options.out) / "base")
+    trained = resume_ppo(options.out).state_dict()
+    assert not first.exists()
+    for place in (options.out, find_checkpoint(options.out, "ppo").path / "policy"):
+        loaded = VLMPolicy.load(place).state_dict()
+        assert loaded.keys() == trained.keys()
+        assert all(torch.equal(loaded[name], trained[name]) for name in trained)
+
+
+@pytest.mark.parametrize("dtype", ["auto", "bfloat16"])
+def test_an_adapter_on_another_runs_checkpoint_keeps_what_it_lies_on(
+    whole, tmp_path, monkeypatch, dtype
+):
+    start = find_checkpoint(whole.out, "ppo").path / "policy"
+    model = VLMPolicy.load(start).model.state_dict()
+    adapter = {"lora": True, "lora_rank": 2, "keep_checkpoints": 1, "total_steps": 8}
+    options = small(tmp_path, "unbroken", model=str(start), dtype=dtype, **adapter)
+    trained = train_ppo(options).state_dict()
+    options = dataclasses.replace(options, out=str(tmp_path / "other"))
+    with monkeypatch.context() as patch:
+        stop_after(patch, 1)
+        with pytest.raises(RuntimeError, match="a crash"):
+            train_ppo(options)
+    shutil.rmtree(start.parent)  # as when the other run's next checkpoint pushes it out
+    moved = Path(options.out).rename(tmp_path / "moved")
+    resume_ppo(moved)
+    for place in (moved, find_checkpoint(moved, "ppo").path / "policy"):
+        loaded = VLMPolicy.load(place, options=options).state_dict()
+        assert loaded.keys() == trained.keys()
+        assert all(torch.equal(loaded[name], trained[name]) for name in trained)
+    # Once, as it was saved, and not in the number format that was computed in.
+    assert [path.parent for path in moved.rglob("base")] == [moved]
+    base = VLMPolicy.load(moved / "base").model.state_dict()
+    assert all(torch.equal(base[name], model[name]) for name in model)
+
+
+def small(tmp_path, name="whole", **changes):
+    """A run without anything that takes time."""
+    plain = {"imitation_coef": 0.0, "kl_coef": 0.0, "entropy_coef": 0.0, "history_length": 0}
+    return settings(tmp_path, name, **{**plain, "max_new_tokens": 4, **changes})
+
+
+@pytest.fixture(scope="module")
+def finished(texts, tmp_path_factory):
+    """The directory of a model, and of a run that was never interrupted."""
+    folder = tmp_path_factory.mktemp("finished")
+    VLMPolicy(*build_tiny(texts), GenerationConfig(temperature=1.0)).save(folder / "start")
+    torch.manual_seed(0)  # a checkpoint holds the state of torch's own generator, too
+    train_ppo(small(folder))
+    return folder
+
+
+@pytest.fixture
+def whole(finished, tmp_path):
+    """The options of a copy of this run."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    torch.manual_seed(0)
+    return small(tmp_path)
+
+
+def at_update(monkeypatch, number, happens):
+    """Lets something happen in the rollout before an update."""
+    collect, calls = Collector.collect, []
+
+    def collected(self, policy, steps):
+        calls.append(1)
+        if len(calls) == number:
+            happens()
+        return collect(self, policy, steps)
+
+    monkeypatch.setattr(Collector, "collect", collected)
+
+
+def test_ctrl_c_ends_after_the_update_and_loses_nothing(whole, tmp_path, monkeypatch, capsys):
+    other = small(tmp_path, "other", checkpoint_every=100)
+    with monkeypatch.context() as patch:
+        at_update(patch, 2, lambda: os.kill(os.getpid(), signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            train_ppo(other)
+    assert "stopping after this update" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert [row["step"] for row in read_metrics(other.out)] == [4, 8]
+    assert find_checkpoint(other.out, "ppo").step == 8
+    resume_ppo(other.out)
+    assert outcome(other.out) == outcome(whole.out)
+
+
+def test_a_second_ctrl_c_ends_at_once(whole, tmp_path, monkeypatch):
+    def impatient():
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    other = small(tmp_path, "other")
+    with monkeypatch.context() as patch:
+        at_update(patch, 3, impatient)
+        with pytest.raises(KeyboardInterrupt):
+            train_ppo(other)
+    assert [row["step"] for row in read_metrics(other.out)] == [4, 8], "one update is lost"
+    resume_ppo(other.out)
+    assert outcome(other.out) == outcome(whole.out)
+
+
+def test_a_full_disk_ends_the_run_with_what_to_do(whole, tmp_path, monkeypatch, capsys):
+    other = small(tmp_path, "other")
+    save = VLMPolicy.save
+
+    def full(self, directory):
+        if Path(other.out) in Path(directory).parents or Path(directory) == Path(other.out):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save(self, directory)
+
+    with monkeypatch.context() as patch:
+        at_update(patch, 3, lambda: patch.setattr(VLMPolicy, "save", full))
+        saved = tmp_path / "options.yaml"
+        saved.write_text(json.dumps(dataclasses.asdict(other)))
+        assert main(["ppo", "--config", str(saved)]) == 1
+    said = capsys.readouterr().err
+    assert "the checkpoint at step 12 cannot be written (No space left on device)" in said
+    assert "nor could the policy be saved" in said
+    assert f"go on with: vlm-agent ppo --resume {other.out}" in said
+    assert find_checkpoint(other.out, "ppo").step == 8, "no more than one update is lost"
+    assert main(["ppo", "--resume", other.out]) == 0
+    assert f"saved in {other.out}" in capsys.readouterr().out
+    assert outcome(other.out) == outcome(whole.out)
+
+
+def test_a_damaged_checkpoint_is_got_around(whole, capsys):
+    expected = outcome(whole.out)
+    newest = Path(whole.out, "checkpoints", "step-000000016")
+    with (newest / "training.safetensors").open("r+b") as file:
+        file.seek(1000)
+        file.write(b"!")
+    assert main(["ppo", "--resume", whole.out]) == 1
+    said = capsys.readouterr().err
+    assert f"{newest} is damaged: training.safetensors is not what was written" in said
+    older = said.rpartition("--resume ")[2].strip()
+    assert older.endswith("step-000000012")
+    assert main(["ppo", "--resume", older]) == 0
+    assert outcome(whole.out) == expected, "also what was logged after it is not there twice"
+
+
+def test_a_finished_run_has_nothing_to_do(whole):
+    expected = outcome(whole.out)
+    resume_ppo(whole.out)
+    assert outcome(whole.out) == expected
+
+
+def test_a_run_that_was_moved_goes_on_where_it_is(whole, tmp_path):
+    expected = outcome(whole.out)
+    moved = Path(whole.out).rename(tmp_path / "moved")
+    resume_ppo(moved / "checkpoints" / "step-000000012")
+    assert outcome(moved) == expected
+    assert not Path(whole.out).exists()
+
+
+def test_options_cannot_be_changed(whole, capsys):
+    assert main(["ppo", "--resume", whole.out, "--total-steps", "99"]) == 1
+    assert "--total-steps 99 beside --resume: a run goes on with" in capsys.readouterr().err
+    path = Path(whole.out, "run.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "total_steps": 99}))
+    assert main(["ppo", "--resume", whole.out]) == 1
+    assert "total_steps=99, and the checkpoint was trained with total_steps=16" in (
+        capsys.readouterr().err
+    )
+    assert main(["sft", "--resume", whole.out]) == 1
+
+
+def test_a_run_without_checkpoints_is_not_resumed(make_policy, tmp_path, capsys):
+    make_policy().save(tmp_path / "start")
+    options = small(tmp_path, checkpoint_every=0, total_steps=4)
+    train_ppo(options)
+    assert not Path(options.out, "checkpoints").exists()
+    assert main(["ppo", "--resume", options.out]) == 1
+    assert "holds no checkpoint to go on from" in capsys.readouterr().err
+
+
+def test_a_shortened_file_of_metrics_is_refused(whole):
+    os.truncate(Path(whole.out, "metrics.jsonl"), 100)
+    with pytest.raises(ValueError, match=r"metrics\.jsonl has 100 bytes, and had"):
+        resume_ppo(whole.out)
+
+
+def test_a_checkpoint_is_a_policy(whole):
+    policy = VLMPolicy.load(Path(whole.out, "checkpoints", "step-000000016", "policy"))
+    final = VLMPolicy.load(whole.out)
+    for one, other in zip(policy.parameters(), final.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_generators_that_belong_to_nobody_go_on(whole):
+    step = Path(whole.out, "checkpoints", "step-000000012")
+    state = read_tree(step, "training")["own"][0]["random"]
+    with torch.random.fork_rng():
+        resume_ppo(step)
+        assert random.getstate()[1][:3] == tuple(state["python"][1][:3])
+        assert np.random.get_state()[1].tolist() == state["numpy"][1].tolist()
+        assert torch.equal(torch.get_rng_state(), state["torch"])
+
+
+def test_the_recorded_threads_and_torch_count(whole, monkeypatch):
+    monkeypatch.setattr(torch, "__version__", "2.0.0")
+    torch.set_num_threads(2)
+    try:
+        with pytest.warns(UserWarning, match="this is 2.0.0"):
+            resume_ppo(whole.out)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(1)
+
+
+def test_an_environment_that_does_not_come_back_goes_on_all_the_same(
+    make_policy, tmp_path, monkeypatch
+):
+    make_policy().save(tmp_path / "start")
+    gym.register("test/Unsteady-v0", lambda: limited(Unsteady)())
+    try:
+        other = small(tmp_path, "other", env="test/Unsteady-v0")
+        with monkeypatch.context() as patch:
+            stop_after(patch, 2)
+            with pytest.raises(RuntimeError, match="a crash"):
+                train_ppo(other)
+        with pytest.warns(UserWarning, match="2 of 2 environments do not come back"):
+            resume_ppo(other.out)
+        assert [row["step"] for row in read_metrics(other.out)] == [4, 8, 12, 16]
+    finally:
+        del gym.registry["test/Unsteady-v0"]
+
+
+def test_left_out_steps_stay_counted(make_policy, tmp_path, monkeypatch):
+    """Five in a row end a run, also where it was interrupted in between."""
+    make_policy().save(tmp_path / "start")
+    monkeypatch.setattr(ppo, "clipped_objective", lambda ratio, *_: ratio * math.nan)
+    other = small(tmp_path, "other", checkpoint_every=1)
+    with monkeypatch.context() as patch:
+        stop_after(patch, 3)
+        with pytest.raises(RuntimeError, match="a crash"):
+            train_ppo(other)
+    rows = read_metrics(other.out)
+    assert [row["train/skipped_steps"] for row in rows] == [1, 1, 1]
+    with monkeypatch.context() as patch:
+        patch.setattr(steps, "_PATIENCE", 4)
+        with pytest.raises(NotFiniteError, match="4 optimiser steps in a row.*policy_loss is"):
+            resume_ppo(other.out)
+
+
+def test_tensorboard_shows_no_step_twice(whole):
+    resume_ppo(Path(whole.out, "checkpoints", "step-000000012"))
+    events = EventAccumulator(str(Path(whole.out, "tensorboard"))).Reload()
+    assert [each.step for each in events.Scalars("train/value_loss")] == [4, 8, 12, 16]
+
+
+SFT = {
+    "env": NUMBER_LINE,
+    "samples": 16,
+    "batch_size": 4,
+    "micro_batch_size": 2,
+    "random_share": 0.5,
+    "history_length": 1,
+    "checkpoint_every": 2,
+}
+
+
+LESSONS = {"caption_samples": 6, "reasoning_samples": 8, "samples": 4, "probe_weight": 1.0}
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"lora": True, "lora_dropout": 0.5, "lora_rank": 2}, LESSONS]
+)
+def test_fine_tuning_goes_on_alike(make_policy, tmp_path, monkeypatch, changes):
+    make_policy().save(tmp_path / "start")
+    model = str(tmp_path / "start") if "lora" in changes else "tiny"
+    whole = SFTConfig(**{**SFT, **changes}, model=model, out=str(tmp_path / "whole"))
+    torch.manual_seed(1)
+    train_sft(whole)
+    torch.manual_seed(1)
+    other = in_directory(whole, "other")
+    assert broken_and_resumed(monkeypatch, train_sft, resume_sft, other, 3) == outcome(whole.out)
+    steps = [row["step"] for row in read_metrics(other.out)]
+    assert steps == ([4, 8, 12, 16, 20] if changes is LESSONS else [4, 8, 12, 16])

@@ -1,0 +1,60 @@
+import itertools
+
+import pytest
+import torch
+
+from vlm_agent.config.sft import SFTConfig
+from vlm_agent.data.demonstrations import Demonstrator
+from vlm_agent.training.sft import _Lessons, accumulate
+
+NUMBER_LINE = "gym_cards/NumberLine-v0"
+
+
+def test_accumulated_micro_batches_equal_one_batch(make_policy):
+    """Though replies differ in length, each of their tokens counts the same."""
+    policy = make_policy()
+    demonstrator = Demonstrator("gym_cards/Points24-v0", num_envs=6, history_length=1)
+    batch = next(itertools.islice(demonstrator, 3, None))
+    demonstrator.close()
+    found = []
+    for size in (1, 4, 6):
+        policy.zero_grad()
+        losses, tokens = accumulate(policy, batch, size)
+        found.append(
+            (
+                losses["loss"],
+                [p.grad.clone() for p in policy.model.parameters() if p.grad is not None],
+            )
+        )
+        assert tokens == sum(len(policy.encode_reply(item.reply)) for item in batch)
+    for loss, gradients in found[1:]:
+        assert loss == pytest.approx(found[0][0], rel=1e-5)
+        torch.testing.assert_close(gradients, found[0][1], atol=1e-5, rtol=1e-3)
+
+
+def test_demonstrations_are_scored_by_the_whole_distribution(make_policy):
+    """However few tokens a policy may write, it is to learn what it would not write yet."""
+    demonstrator = Demonstrator(NUMBER_LINE, num_envs=2)
+    batch = next(iter(demonstrator))
+    demonstrator.close()
+    losses = [
+        accumulate(make_policy(**cut), batch, 2)[0] for cut in ({}, {"top_k": 2, "top_p": 0.5})
+    ]
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize("options", [{"lora": True}, {"dtype": "bfloat16"}])
+def test_the_tiny_model_takes_no_options_that_it_would_not_heed(options):
+    with pytest.raises(ValueError, match="built from nothing"):
+        SFTConfig(env=NUMBER_LINE, out="out", **options)
+
+
+def test_lessons_begin_with_reading_and_deal_reasoning_out_among_the_rest():
+    asked = {"caption_samples": 13, "reasoning_samples": 24, "samples": 8, "batch_size": 4}
+    lessons = _Lessons(SFTConfig(env=NUMBER_LINE, out="out", **asked))
+    assert lessons.steps == 4 + 6 + 2
+    names = [lessons.of(step, [])[0] for step in range(1, lessons.steps + 1)]
+    dealt = (["reasoning"] * 3 + ["demonstrations"]) * 2
+    assert names == ["captions"] * 2 + ["readouts"] * 2 + dealt
+    alone = _Lessons(SFTConfig(env=NUMBER_LINE, out="out", samples=8, batch_size=4))
+    assert [alone.of(step, [])[0] for step in (1, 2)] == ["demonstrations"] * 2

@@ -1,0 +1,1 @@
+"""Options of every command: dataclass, YAML and command line."""

@@ -1,0 +1,1 @@
+"""Values, protocol, prompts and parsing: no torch."""

@@ -1,0 +1,69 @@
+"""Environments made from an id or a function, and checked against the protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium as gym
+
+from vlm_agent.core.protocol import task_of
+
+EnvFactory = Callable[[], "gym.Env[Any, Any]"]
+
+
+def env_id(name: str) -> str:
+    """The id under which `gym.make` finds an environment, importing its package if need be.
+
+    An id `ns/Name` that is not registered becomes `ns:ns/Name`, so that the package `ns` is
+    imported; any other id stays as it is.
+    """
+    if name in gym.registry or ":" in name or "/" not in name:
+        return name
+    return f"{name.split('/', 1)[0]}:{name}"
+
+
+def make_env(name: str | EnvFactory, **kwargs: Any) -> gym.Env[Any, Any]:
+    """Makes one environment from an id, or from a function that returns one.
+
+    Raises:
+        ValueError: If the id is not registered, does not take the keyword arguments, or keyword
+            arguments come with a function.
+        ProtocolError: If the environment does not offer the protocol.
+    """
+    if callable(name):
+        if kwargs:
+            raise ValueError(
+                f"keyword arguments {sorted(kwargs)} were given with a function that makes the "
+                "environment: have the function pass them"
+            )
+        env = name()
+    else:
+        try:
+            env = gym.make(env_id(name), **kwargs)
+        except (gym.error.Error, ModuleNotFoundError) as error:
+            raise ValueError(
+                f"no environment {name!r}: {error}. Expected an id such as "
+                "'gym_cards/NumberLine-v0', or 'module:namespace/Name-v0' for a package that "
+                "registers its environments on import"
+            ) from error
+        except TypeError as error:
+            raise ValueError(
+                f"{name} cannot be made with the arguments {kwargs}: {error}"
+            ) from error
+    task_of(env)
+    return env
+
+
+def make_vector_env(
+    name: str | EnvFactory, num_envs: int, **kwargs: Any
+) -> gym.vector.SyncVectorEnv:
+    """Makes environments that are stepped together, with same-step autoreset.
+
+    With same-step autoreset no generation is spent on a reset step, and the last picture and info
+    of an episode come with the step that ended it.
+    """
+    return gym.vector.SyncVectorEnv(
+        [lambda: make_env(name, **kwargs)] * num_envs,
+        autoreset_mode=gym.vector.AutoresetMode.SAME_STEP,
+    )

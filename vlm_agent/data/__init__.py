@@ -1,0 +1,1 @@
+"""Demonstrations, recordings and trajectories."""

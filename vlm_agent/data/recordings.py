@@ -1,0 +1,273 @@
+"""Episodes that a person played -> replies to learn from.
+
+A recording is a file of JSON lines, as `python -m gym_cards.play NAME --record FILE` writes it.
+Each line is an episode: `format` ("gym-cards-episode"), `version` (1), `env`, `kwargs`, `seed`,
+`success`, and `steps`, each with the `state` before it, `action` and `name`; other keys are left
+alone. It holds no pictures: the episode is played again, and has to be the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from vlm_agent.core.environments import env_id, make_env
+from vlm_agent.core.expert import explain
+from vlm_agent.core.json_lines import read_json_lines
+from vlm_agent.core.prompts import build_reply
+from vlm_agent.core.protocol import observe, task_of
+from vlm_agent.core.types import Demonstration, Observation
+
+FORMAT = "gym-cards-episode"
+VERSION = 1
+
+_FIELDS = {"env": str, "kwargs": dict, "seed": int, "steps": list, "success": bool}
+_STEP_FIELDS = {"state": dict, "action": (int, str), "name": str}
+# Neighbouring steps are alike: each batch is drawn from so many of them.
+_SHUFFLED = 256
+
+
+class RecordingError(ValueError):
+    """A recording cannot be read, or its environment does not play it again."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One episode of a file.
+
+    Attributes:
+        env: Id of the environment.
+        kwargs: Its keyword arguments.
+        seed: Of the episode.
+        steps: What was played, each with the keys `state`, `action` and `name`.
+        success: Whether it ended well.
+        ended: Whether it was played to its end, and not broken off.
+        place: File and line, for messages.
+    """
+
+    env: str
+    kwargs: Mapping[str, Any]
+    seed: int
+    steps: Sequence[Mapping[str, Any]]
+    success: bool
+    ended: bool
+    place: str
+
+
+def read_recordings(path: str | Path) -> list[Recording]:
+    """The episodes of a file.
+
+    A line that is no JSON, as a crash leaves it when it cuts one short, is left out with a warning.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        RecordingError: If a line is something else than an episode of this format.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f"no file {path}: expected the episodes that `python -m gym_cards.play GAME --record "
+            "FILE` keeps"
+        )
+    return [_parse(value, f"{path}:{number}") for number, value in read_json_lines(path)]
+
+
+def replay(
+    recording: Recording, env: gym.Env[Any, Any], *, cot: bool = True, history_length: int = 0
+) -> Iterator[Demonstration]:
+    """Plays an episode again, and yields each moment with the reply that leads to its action.
+
+    Args:
+        recording: The episode.
+        env: An environment made with its id and keyword arguments.
+        cot: Whether replies read out the state and reason; the reason is the environment's.
+        history_length: How many steps of the episode observations remember.
+
+    Raises:
+        RecordingError: If the environment shows or offers something else than was recorded.
+    """
+    task = task_of(env)
+    now = observe(task, *env.reset(seed=recording.seed))
+    for number, step in enumerate(recording.steps, 1):
+        action = same_action(now, step, f"{recording.place}, step {number}")
+        reason = explain(env, now, action)
+        yield Demonstration(now, build_reply(now, action, reason, cot=cot))
+        picture, _, terminated, truncated, info = env.step(step["action"])
+        if (terminated or truncated) and number < len(recording.steps):
+            raise RecordingError(
+                f"{recording.place}: the episode ends after step {number} of "
+                f"{len(recording.steps)}; record it anew with this version of the environment"
+            )
+        now = observe(task, picture, info, now.remember(action, history_length))
+
+
+class RecordedDemonstrator:
+    """Plays recorded episodes again, over and over, in an order of its own.
+
+    Args:
+        path: The file.
+        env: Id of the environment that all its episodes have to be of.
+        batch_size: Demonstrations a batch.
+        successes_only: Whether to leave out episodes that were lost or broken off.
+        cot: Whether replies read out the state and reason.
+        seed: Of the order.
+        history_length: How many steps of the episode observations remember.
+
+    Raises:
+        OSError: If there is no such file.
+        RecordingError: If it holds no such episode, or one of another environment.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        env: str,
+        *,
+        batch_size: int = 16,
+        successes_only: bool = False,
+        cot: bool = True,
+        seed: int = 0,
+        history_length: int = 0,
+    ) -> None:
+        self.batch_size = batch_size
+        self.cot = cot
+        self.history_length = history_length
+        self._path = Path(path)
+        self._sha256 = hashlib.sha256(self._path.read_bytes()).hexdigest()
+        recordings = read_recordings(path)
+        for recording in recordings:
+            if env_id(recording.env) != env_id(env):
+                raise RecordingError(
+                    f"{recording.place} is an episode of {recording.env}, not of {env}: "
+                    "keep the episodes of each environment in a file of their own"
+                )
+        self._recordings = [
+            recording
+            for recording in recordings
+            if recording.steps and (recording.success or not successes_only)
+        ]
+        if not self._recordings:
+            wanted = "successful episode" if successes_only else "episode"
+            raise RecordingError(
+                f"{path} holds no {wanted} to learn from, of {len(recordings)} in all: record "
+                "some with `python -m gym_cards.play NAME --record FILE`"
+            )
+        self._rng = np.random.default_rng(seed)
+        # One environment for each variant that was played.
+        self._envs: dict[str, gym.Env[Any, Any]] = {}
+        self._steps = self._stream()
+        self._waiting: list[Demonstration] = []
+        self._drawn = 0
+
+    def __iter__(self) -> Iterator[list[Demonstration]]:
+        """Endless batches of shuffled demonstrations."""
+        waiting = self._waiting
+        while True:
+            batch = []
+            for _ in range(self.batch_size):
+                while len(waiting) < _SHUFFLED:
+                    waiting.append(next(self._steps))
+                index = int(self._rng.integers(len(waiting)))
+                waiting[index], waiting[-1] = waiting[-1], waiting[index]
+                batch.append(waiting.pop())
+            self._drawn += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """How many batches were drawn, and what file they are of."""
+        return {"drawn": self._drawn, "sha256": self._sha256}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on where `state_dict` was taken, in a new demonstrator, by drawing as many batches.
+
+        Raises:
+            RecordingError: If the file holds something else now.
+        """
+        if state["sha256"] != self._sha256:
+            raise RecordingError(
+                f"{self._path} is not what it was when the checkpoint was written: put the file "
+                "back as it was"
+            )
+        for _ in itertools.islice(self, state["drawn"] - self._drawn):
+            pass
+
+    def close(self) -> None:
+        """Closes the environments."""
+        for env in self._envs.values():
+            env.close()
+        self._envs = {}
+
+    def _stream(self) -> Iterator[Demonstration]:
+        """All steps of all episodes, endlessly; the episodes in another order each time."""
+        while True:
+            for index in self._rng.permutation(len(self._recordings)):
+                recording = self._recordings[index]
+                env = self._env_of(recording)
+                yield from replay(recording, env, cot=self.cot, history_length=self.history_length)
+
+    def _env_of(self, recording: Recording) -> gym.Env[Any, Any]:
+        key = json.dumps(recording.kwargs, sort_keys=True)
+        if key not in self._envs:
+            self._envs[key] = make_env(recording.env, **recording.kwargs)
+        return self._envs[key]
+
+
+def _parse(value: Any, place: str) -> Recording:
+    if not isinstance(value, dict) or value.get("format") != FORMAT:
+        raise RecordingError(
+            f"{place} is no recorded episode: expected a JSON object with format={FORMAT!r}"
+        )
+    if value.get("version") != VERSION:
+        raise RecordingError(
+            f"{place} has version {value.get('version')!r}, expected {VERSION}: it was written "
+            "by another release"
+        )
+    _check(value, _FIELDS, place)
+    if value["seed"] < 0:
+        raise RecordingError(f"{place}: seed={value['seed']}: expected 0 or above")
+    for number, step in enumerate(value["steps"], 1):
+        _check(step, _STEP_FIELDS, f"{place}, step {number}")
+    ended = any(value.get(key) is True for key in ("terminated", "truncated"))
+    return Recording(**{name: value[name] for name in _FIELDS}, ended=ended, place=place)
+
+
+def _check(value: Any, fields: Mapping[str, Any], place: str) -> None:
+    """Makes sure that an object has fields of these types."""
+    for name, kind in fields.items():
+        found = value.get(name) if isinstance(value, dict) else None
+        whole = not isinstance(found, bool) or kind is bool
+        if not isinstance(found, kind) or not whole:
+            raise RecordingError(f"{place}: {name}={found!r} is not what a recording holds there")
+
+
+def same_action(now: Observation, step: Mapping[str, Any], place: str) -> int:
+    """The index of a recorded action among those that can be chosen now.
+
+    Args:
+        now: What the environment shows.
+        step: What was recorded.
+        place: Where, for messages.
+
+    Raises:
+        RecordingError: If the environment shows or offers something else than was recorded.
+    """
+    if dict(now.state) != step["state"]:
+        raise RecordingError(
+            f"{place}: the environment shows {dict(now.state)}, recorded was {step['state']}; "
+            "record it anew with this version of the environment"
+        )
+    names, action = now.actions, step["action"]
+    index = names.index(action) if isinstance(action, str) and action in names else action
+    if not isinstance(index, int) or not 0 <= index < len(names) or names[index] != step["name"]:
+        raise RecordingError(
+            f"{place}: {step['name']!r} (action {action!r}) is none of the actions "
+            f"{', '.join(map(repr, names))}"
+        )
+    return index

@@ -1,0 +1,339 @@
+"""Episodes played side by side by any kind of policy, step by step."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Protocol, runtime_checkable
+
+import gymnasium as gym
+import numpy as np
+
+from vlm_agent.core.environments import EnvFactory, make_env
+from vlm_agent.core.expert import expert_move
+from vlm_agent.core.parsing import parse
+from vlm_agent.core.prompts import build_reply
+from vlm_agent.core.protocol import env_action, legal_action, observe, succeeded, task_of
+from vlm_agent.core.seeding import episode_seeds
+from vlm_agent.core.types import Observation, Reply, Task
+from vlm_agent.evaluation.progress_log import ProgressLog
+from vlm_agent.evaluation.regret import regret_of
+
+
+@runtime_checkable
+class BatchPolicy(Protocol):
+    """Anything that replies to a batch of observations, such as `VLMPolicy`.
+
+    If `act` takes `draws` too, as that of `VLMPolicy` does, it is given a random generator for each
+    observation, made of nothing but the episode's seed and the step's number.
+    """
+
+    def act(self, observations: Sequence[Observation]) -> Sequence[Reply]:
+        """One reply to each observation."""
+        ...
+
+
+@runtime_checkable
+class EpisodePolicy(Protocol):
+    """A policy that is told which episode each observation is of, as one with a memory must be."""
+
+    def act_in_episodes(
+        self, observations: Sequence[Observation], episodes: Sequence[int]
+    ) -> Sequence[Reply]:
+        """One reply to each observation; episodes are told apart by their numbers."""
+        ...
+
+
+@runtime_checkable
+class OwnEpisodes(Protocol):
+    """A policy that plays episodes of its own choice, as a person's recording does."""
+
+    def choose_seeds(
+        self, env: str | EnvFactory, env_kwargs: Mapping[str, Any], seed: int, episodes: int
+    ) -> Sequence[int]:
+        """The seeds of the episodes that it plays; at most as many as are asked for."""
+        ...
+
+
+PolicyLike = str | BatchPolicy | EpisodePolicy | Callable[[Observation], "int | str | None"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of an evaluation: what was seen, replied, played, and what came of it.
+
+    Attributes:
+        episode: Number of the episode.
+        index: Number of the step in it.
+        observation: What the policy was given.
+        reply: What it replied.
+        action: Index into the observation's actions of the action that was played.
+        reward: The environment's.
+        last: Whether it ended the episode.
+        is_success: Whether the episode is a success so far.
+        seed: What the episode was reset with.
+        regret: How much less than the best action this one was worth; `None` where nobody asked,
+            or the environment does not know.
+        seconds: How long the policy took, divided by the steps that it thought about at once.
+    """
+
+    episode: int
+    index: int
+    observation: Observation
+    reply: Reply
+    action: int
+    reward: float
+    last: bool
+    is_success: bool
+    seed: int = 0
+    regret: float | None = None
+    seconds: float = 0.0
+
+
+def play(
+    policy: PolicyLike,
+    env: str | EnvFactory,
+    *,
+    episodes: int,
+    seed: int = 0,
+    num_envs: int = 16,
+    env_kwargs: Mapping[str, Any] | None = None,
+    history_length: int | None = None,
+    regret: bool = False,
+    journal: ProgressLog | None = None,
+) -> Iterator[Step]:
+    """Plays episodes side by side and gives every step; arguments as for `evaluate`.
+
+    Environment i plays the episodes i, i + num_envs, …, so that short episodes are not preferred.
+
+    Args:
+        policy: Who plays.
+        env: An id, or a function that makes the environment.
+        episodes: How many episodes in all.
+        seed: Of the episodes, of a policy's sampling and of moves drawn at random.
+        num_envs: How many episodes are played side by side.
+        env_kwargs: Keyword arguments of the environment.
+        history_length: How many steps of the episode observations remember; by default as many as the
+            policy says.
+        regret: Whether to ask the environment what each action is worth.
+        journal: What an interrupted play has left. Episodes that are over are not played again;
+            in those that had begun, the replies that were given are given again, unless the policy
+            remembers episodes: those then begin anew.
+
+    Raises:
+        ValueError: If there is no episode to play, or the policy is an unknown word.
+    """
+    if episodes < 1 or num_envs < 1:
+        raise ValueError(f"episodes={episodes}, num_envs={num_envs}: expected at least 1 of each")
+    player = _player(policy)
+    if callable(getattr(policy, "seed", None)):
+        policy.seed(seed)  # type: ignore[union-attr]
+    if history_length is None:
+        history_length = int(getattr(policy, "history_length", 0))
+    seeds = seeds_of(policy, env, env_kwargs or {}, seed, episodes)
+    count = min(num_envs, len(seeds))
+    envs = [make_env(env, **(env_kwargs or {})) for _ in range(count)]
+    try:
+        task = task_of(envs[0])
+        over = journal.over if journal is not None else {}
+        seats = [
+            _Seat(
+                one,
+                task,
+                {n: seeds[n] for n in range(i, len(seeds), count) if n not in over},
+                history_length,
+                regret,
+            )
+            for i, one in enumerate(envs)
+        ]
+        if journal is not None and _gives_again(policy):
+            yield from _play_logged(player, seats, journal)
+        else:
+            yield from _play(player, seats)
+    finally:
+        for one in envs:
+            one.close()
+
+
+def seeds_of(
+    policy: PolicyLike,
+    env: str | EnvFactory,
+    env_kwargs: Mapping[str, Any],
+    seed: int,
+    episodes: int,
+) -> Sequence[int]:
+    """The seeds of the episodes that an evaluation plays: the same for all but `OwnEpisodes`."""
+    if isinstance(policy, OwnEpisodes):
+        return policy.choose_seeds(env, env_kwargs, seed, episodes)
+    return episode_seeds("evaluation", seed, episodes)
+
+
+class _Seat:
+    """An environment, and the episodes that are played in it one after the other.
+
+    Args:
+        env: The environment.
+        task: Its task.
+        seeds: Those of the episodes, by their numbers.
+        history_length: How many steps observations remember.
+        regret: Whether to ask what actions are worth.
+    """
+
+    def __init__(
+        self,
+        env: gym.Env[Any, Any],
+        task: Task,
+        seeds: Mapping[int, int],
+        history_length: int,
+        regret: bool,
+    ) -> None:
+        self.env = env
+        self._task = task
+        self._memory = history_length
+        self._regret = regret
+        self._left = iter(seeds.items())
+
+    def begin(self) -> bool:
+        """Begins the next episode; false where none is left."""
+        following = next(self._left, None)
+        if following is None:
+            return False
+        self.episode, self._seed = following
+        self._index = 0
+        self._rng = np.random.default_rng([self._seed, _FALLBACK])
+        self._dice = np.random.default_rng([self._seed, _DICE])
+        self.now = observe(self._task, *self.env.reset(seed=self._seed))
+        return True
+
+    def roll(self) -> Reply:
+        """A uniformly random legal action."""
+        return Reply("", int(self._dice.integers(len(self.now.actions))))
+
+    def draws(self) -> np.random.Generator:
+        """What a reply is sampled by in this step; the same whatever was sampled before."""
+        return np.random.default_rng([self._seed, _SAMPLING, self._index])
+
+    def take(self, reply: Reply, seconds: float) -> Step:
+        """Plays what a reply says."""
+        observation = self.now
+        action = legal_action(reply, observation, self._rng)
+        regret = regret_of(self.env, action) if self._regret else None
+        picture, reward, terminated, truncated, info = self.env.step(
+            env_action(observation, action)
+        )
+        step = Step(
+            self.episode,
+            self._index,
+            observation,
+            reply,
+            action,
+            float(reward),
+            terminated or truncated,
+            succeeded(info),
+            self._seed,
+            regret,
+            seconds,
+        )
+        self._index += 1
+        if not step.last:
+            history = observation.remember(action, self._memory)
+            self.now = observe(self._task, picture, info, history)
+        return step
+
+
+# Of the seats whose turn it is.
+_Player = Callable[[Sequence[_Seat]], Sequence[Reply]]
+
+
+def _play(player: _Player, seats: Sequence[_Seat]) -> Iterator[Step]:
+    active = [seat for seat in seats if seat.begin()]
+    while active:
+        yield from _turn(active, *_ask(player, active))
+
+
+def _play_logged(player: _Player, seats: Sequence[_Seat], journal: ProgressLog) -> Iterator[Step]:
+    """The same, where the journal keeps every reply before it is played.
+
+    What an interrupted play has left is played again up to the same turn in every seat, so that
+    the policy goes on with the same batches.
+    """
+    active = [seat for seat in seats if seat.begin()]
+    for seat in list(active):
+        for reply, seconds in journal.given(seat.episode):
+            step = seat.take(reply, seconds)
+            yield step
+            if step.last and not seat.begin():
+                active.remove(seat)
+    while active:
+        replies, seconds = _ask(player, active)
+        journal.replied([seat.episode for seat in active], replies, seconds)
+        yield from _turn(active, replies, seconds)
+
+
+def _ask(player: _Player, active: Sequence[_Seat]) -> tuple[Sequence[Reply], float]:
+    started = perf_counter()
+    replies = player(active)
+    return replies, (perf_counter() - started) / len(active)
+
+
+def _turn(active: list[_Seat], replies: Sequence[Reply], seconds: float) -> Iterator[Step]:
+    """A step in every seat; those that have nothing left to play are vacated."""
+    for seat, reply in zip(list(active), replies, strict=True):
+        step = seat.take(reply, seconds)
+        yield step
+        if step.last and not seat.begin():
+            active.remove(seat)
+
+
+# What an episode's seed is told apart by from the environment's own generator, which it starts too:
+# else "random" moves would follow from what was dealt.
+_FALLBACK, _DICE, _SAMPLING = 1, 2, 3
+
+
+def _gives_again(policy: PolicyLike) -> bool:
+    """Whether replies of a journal stand for a policy's own.
+
+    Not for one with a memory, which has to see the episode again, and an expert may be one; the
+    random player is quick enough.
+    """
+    return not isinstance(policy, str | EpisodePolicy)
+
+
+def _player(policy: PolicyLike) -> _Player:
+    if policy == "random":
+        return lambda seats: [seat.roll() for seat in seats]
+    if policy == "expert":
+        return lambda seats: [_expert_reply(seat.now, seat.env) for seat in seats]
+    if isinstance(policy, str):
+        raise ValueError(
+            f"unknown policy {policy!r}: expected 'random', 'expert', or an object such as "
+            "VLMPolicy.load(directory)"
+        )
+    if isinstance(policy, BatchPolicy):
+        act: Any = policy.act
+        if "draws" in inspect.signature(act).parameters:
+            return lambda seats: act([s.now for s in seats], draws=[s.draws() for s in seats])
+        return lambda seats: act([seat.now for seat in seats])
+    if isinstance(policy, EpisodePolicy):
+        return lambda seats: policy.act_in_episodes(
+            [seat.now for seat in seats], [seat.episode for seat in seats]
+        )
+    return lambda seats: [_as_reply(policy(seat.now), seat.now) for seat in seats]
+
+
+def _expert_reply(observation: Observation, env: gym.Env[Any, Any]) -> Reply:
+    action, reason = expert_move(env, observation)
+    return Reply(build_reply(observation, action, reason), action)
+
+
+def _as_reply(answer: int | str | None, observation: Observation) -> Reply:
+    if isinstance(answer, str):
+        return Reply(answer, parse(answer, observation.actions).action)
+    if answer is not None and not 0 <= answer < len(observation.actions):
+        raise ValueError(
+            f"the policy played action {answer}: expected an index from 0 to "
+            f"{len(observation.actions) - 1} into {observation.actions}"
+        )
+    return Reply("", None if answer is None else int(answer))

@@ -1,0 +1,73 @@
+"""Evaluations as a table: for the terminal, and in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from vlm_agent.evaluation.evaluate import Evaluation
+
+_Cell = Callable[[Evaluation], str | None]
+
+
+def _success(one: Evaluation) -> str:
+    low, high = one.success_interval
+    return f"{one.success_rate:.1%} [{low:.1%}, {high:.1%}]"
+
+
+# Columns of which no evaluation knows anything are left out.
+_COLUMNS: dict[str, _Cell] = {
+    "policy": lambda one: one.policy,
+    "env": lambda one: one.env,
+    "episodes": lambda one: str(one.episodes) + ("" if one.seed is not None else "*"),
+    "success [95%]": _success,
+    "return": lambda one: f"{one.mean_return:.2f}",
+    "length": lambda one: f"{one.mean_length:.2f}",
+    "illegal": lambda one: f"{one.illegal_rate:.1%}",
+    "perception": lambda one: None if one.perception is None else f"{one.perception:.1%}",
+    "regret/step": lambda one: _number(one.regret_per_step, ".3f"),
+    "regret/episode": lambda one: _number(one.regret_per_episode, ".3f"),
+    "tokens/step": lambda one: _number(one.tokens_per_step, ".1f"),
+    "s/step": lambda one: _number(one.seconds_per_step, ".2g"),
+    "cost": lambda one: _number(one.cost, ".4g"),
+}
+_LEFT = ("policy", "env")
+_NOTE = "* episodes of its own choice: other policies did not play the same."
+
+
+def text_table(evaluations: Sequence[Evaluation]) -> str:
+    """One evaluation a line, in columns for a terminal."""
+    rows = _rows(evaluations)
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return "\n".join(lines + _notes(evaluations))
+
+
+def markdown_table(evaluations: Sequence[Evaluation]) -> str:
+    """The same as a table of Markdown."""
+    head, *rows = [[cell.replace("|", "\\|") for cell in row] for row in _rows(evaluations)]
+    rule = ["---" if name in _LEFT else "---:" for name in head]
+    lines = [f"| {' | '.join(row)} |" for row in (head, rule, *rows)]
+    notes = [f"\n{note.replace('*', chr(92) + '*')}" for note in _notes(evaluations)]
+    return "\n".join(lines + notes) + "\n"
+
+
+def _rows(evaluations: Sequence[Evaluation]) -> list[list[str]]:
+    columns = {name: [cell(one) for one in evaluations] for name, cell in _COLUMNS.items()}
+    known = {
+        name: cells
+        for name, cells in columns.items()
+        if name == "perception" or any(cell is not None for cell in cells)
+    }
+    lines = zip(*known.values(), strict=True)
+    return [list(known), *(["-" if cell is None else cell for cell in line] for line in lines)]
+
+
+def _notes(evaluations: Sequence[Evaluation]) -> list[str]:
+    return [_NOTE] if any(one.seed is None for one in evaluations) else []
+
+
+def _number(value: float | None, form: str) -> str | None:
+    return None if value is None else format(value, form)

@@ -1,0 +1,86 @@
+"""VAGEN's environment: coroutines, observations as `obs_str` with pictures beside it.
+
+It offers what VAGEN calls of a `GymImageEnv`: `reset(seed)`, `step(action_str)`, `system_prompt()`
+and `close()`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from vlm_agent.core.prompts import build_prompt
+from vlm_agent.integrations.episode import Episode
+
+_KEYS = {"env", "env_kwargs", "cot"}
+
+
+class GymCards:
+    """An environment for VAGEN's registry.
+
+    Args:
+        env_config: What VAGEN's configuration file says of the environment: `env`, its id;
+            `env_kwargs`, its keyword arguments; `cot`, whether replies read out the state and
+            reason before they act, which is the default.
+
+    Raises:
+        ValueError: If `env` is missing, or there are other keys.
+    """
+
+    def __init__(self, env_config: dict[str, Any]) -> None:
+        unknown = sorted(set(env_config) - _KEYS)
+        if unknown or "env" not in env_config:
+            raise ValueError(
+                f"env_config={env_config!r}: expected env, such as 'gym_cards/NumberLine-v0', and "
+                "perhaps env_kwargs and cot, and nothing else"
+            )
+        self._cot = bool(env_config.get("cot", True))
+        self._episode = Episode(env_config["env"], env_config.get("env_kwargs"))
+
+    async def system_prompt(self) -> dict[str, Any]:
+        """What goes before all observations: each of these holds the rules itself."""
+        return {"obs_str": "You see a picture, and play by answering as you are told."}
+
+    async def reset(self, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Starts an episode, and gives what it shows and an info."""
+        await asyncio.to_thread(self._episode.reset, seed)
+        return self._observe(), {"success": self._episode.success}
+
+    async def step(self, action_str: str) -> tuple[dict[str, Any], float, bool, dict[str, Any]]:
+        """Plays the action that a reply names, or a random legal one where it names none.
+
+        Args:
+            action_str: The model's reply.
+
+        Returns:
+            What is shown, the reward, whether the episode has ended, and an info with `success`,
+            `truncated`, and `format_correct`, whether the reply named an action.
+
+        Raises:
+            ValueError: If the episode has ended already.
+        """
+        valid = await asyncio.to_thread(self._episode.answer, action_str)
+        episode = self._episode
+        info = {
+            "success": episode.success,
+            "truncated": episode.truncated,
+            "format_correct": valid,
+            "metrics": {
+                "turn_metrics": {"action_is_valid": valid},
+                "traj_metrics": {"success": episode.success},
+            },
+        }
+        return self._observe(), episode.reward, episode.over, info
+
+    async def close(self) -> None:
+        """Closes the environment."""
+        await asyncio.to_thread(self._episode.close)
+
+    def _observe(self) -> dict[str, Any]:
+        from PIL import Image
+
+        observation = self._episode.observation
+        return {
+            "obs_str": f"<image>\n{build_prompt(observation, cot=self._cot)}",
+            "multi_modal_input": {"<image>": [Image.fromarray(observation.image)]},
+        }

@@ -1,0 +1,1 @@
+"""Observations and replies as a model takes them."""

@@ -1,5 +1,0 @@
-"""Runs, evaluations and recorded episodes -> one HTML page that needs no network."""
-
-from vlm_agent.report.page import ReportConfig, write_report
-
-__all__ = ["ReportConfig", "write_report"]

@@ -1,0 +1,5 @@
+"""Runs, evaluations and recorded episodes -> one HTML page that needs no network."""
+
+from vlm_agent.reporting.page import ReportConfig, write_report
+
+__all__ = ["ReportConfig", "write_report"]

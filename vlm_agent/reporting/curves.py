@@ -1,0 +1,178 @@
+"""Training runs -> curves with bands: runs that differ by nothing but their seed are one."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlm_agent.evaluation.evaluate import wilson_interval
+from vlm_agent.reporting.sources import TrainingRun
+
+# What may differ between runs that are averaged.
+_OWN = {"seed", "out", "overwrite", "model"}
+_DECIMALS = 6
+
+
+def group_runs(runs: Sequence[TrainingRun]) -> list[list[TrainingRun]]:
+    """Runs whose options differ in nothing but seed, start and place, side by side."""
+    groups: dict[str, list[TrainingRun]] = {}
+    for run in runs:
+        options = {name: value for name, value in run.config.items() if name not in _OWN}
+        key = json.dumps([run.kind, options], sort_keys=True)
+        groups.setdefault(key, []).append(run)
+    return list(groups.values())
+
+
+def group_name(group: Sequence[TrainingRun]) -> str:
+    """The runs' name; where there are several, with a star for what differs in them."""
+    names = [run.name for run in group]
+    if len(names) == 1:
+        return names[0]
+    first, last = min(names), max(names)
+    head = 0
+    while head < min(len(first), len(last)) and first[head] == last[head]:
+        head += 1
+    tail = 0
+    while tail < min(len(first), len(last)) - head and first[-1 - tail] == last[-1 - tail]:
+        tail += 1
+    return first[:head] + "*" + first[len(first) - tail :]
+
+
+def curves_of(group: Sequence[TrainingRun]) -> dict[str, dict[str, list[float | None]]]:
+    """Every metric of a group over its steps.
+
+    Returns:
+        For each metric `x`, `y`, and the band's `low` and `high`: of several runs the mean, lowest
+        and highest; of one run its values, and the 95% Wilson interval of a success rate. A band
+        that is not known is `None`.
+    """
+    names = dict.fromkeys(name for run in group for row in run.metrics for name in row)
+    names.pop("step", None)
+    result = {}
+    for name in names:
+        lines = [line for run in group if len((line := _line(run, name))[0])]
+        if not lines:
+            continue
+        grid = max((x for x, _ in lines), key=len)
+        rows = np.array([np.interp(grid, x, y, left=np.nan, right=np.nan) for x, y in lines])
+        low: NDArray[np.float64] | None = None
+        if len(lines) > 1:
+            # Each point is that of at least one run, so that no column is empty.
+            low, high = np.nanmin(rows, axis=0), np.nanmax(rows, axis=0)
+        elif name == "rollout/success_rate":
+            low, high = _success_band(group[0])
+        result[name] = {
+            "x": grid.tolist(),
+            "y": _rounded(np.nanmean(rows, axis=0)),
+            "low": [None] * len(grid) if low is None else _rounded(low),
+            "high": [None] * len(grid) if low is None else _rounded(high),
+        }
+    return result
+
+
+def last_success(run: TrainingRun, episodes: int = 100) -> dict[str, Any] | None:
+    """Success in the last rollouts of a run that hold so many episodes, with its interval."""
+    successes, count = 0, 0
+    for row in reversed(run.metrics):
+        number = row.get("rollout/episodes") or 0
+        if number and row.get("rollout/success_rate") is not None:
+            successes += round(row["rollout/success_rate"] * number)
+            count += int(number)
+        if count >= episodes:
+            break
+    if not count:
+        return None
+    low, high = wilson_interval(successes, count)
+    return {"rate": successes / count, "low": low, "high": high, "episodes": count}
+
+
+def repeat_command(run: TrainingRun) -> str:
+    """The command line that starts a run anew, with every option that is not the default."""
+    kind = _config_class(run.kind)
+    hidden = {"overwrite"}
+    words = ["vlm-agent", run.kind]
+    defaults = {
+        f.name: f.default_factory() if callable(f.default_factory) else f.default
+        for f in dataclasses.fields(kind)
+    }
+    for name, value in run.config.items():
+        if name in hidden or name not in defaults or _plain(defaults[name]) == value:
+            continue
+        option = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{option}" if value else f"--no-{option}")
+        elif isinstance(value, dict):
+            words += [f"--{option}", json.dumps(value)]
+        elif isinstance(value, list):
+            words += [f"--{option}", *map(str, value)]
+        else:
+            words += [f"--{option}", str(value)]
+    return shlex.join(words)
+
+
+def changed_options(run: TrainingRun) -> list[str]:
+    """The names of options that are not the default."""
+    fields = {field.name: field for field in dataclasses.fields(_config_class(run.kind))}
+    changed = []
+    for name, value in run.config.items():
+        field = fields.get(name)
+        default = None if field is None else field.default
+        if field is not None and callable(field.default_factory):
+            default = field.default_factory()
+        if field is None or _plain(default) != value:
+            changed.append(name)
+    return changed
+
+
+def natural(name: str) -> list[Any]:
+    """A key that sorts "seed10" after "seed9"."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+
+
+def _config_class(kind: str) -> type[Any]:
+    if kind == "ppo":
+        from vlm_agent.config.ppo import PPOConfig
+
+        return PPOConfig
+    from vlm_agent.config.sft import SFTConfig
+
+    return SFTConfig
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _line(run: TrainingRun, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    points = [
+        (row["step"], row[name])
+        for row in run.metrics
+        if isinstance(row.get(name), (int, float)) and np.isfinite(row[name])
+    ]
+    # A run that was taken up again logs some steps a second time: the last ones count.
+    latest = sorted(dict(points).items())
+    return np.array([x for x, _ in latest], float), np.array([y for _, y in latest], float)
+
+
+def _success_band(run: TrainingRun) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    counts = dict(zip(*map(np.ndarray.tolist, _line(run, "rollout/episodes")), strict=True))
+    x, rates = _line(run, "rollout/success_rate")
+    bands = [
+        wilson_interval(round(rate * counts[step]), int(counts[step])) if counts.get(step) else
+        (rate, rate)
+        for step, rate in zip(x.tolist(), rates.tolist(), strict=True)
+    ]  # fmt: skip
+    array = np.array(bands)
+    return array[:, 0], array[:, 1]
+
+
+def _rounded(values: NDArray[np.float64]) -> list[float | None]:
+    """Values with as many digits as a picture can show."""
+    return [float(f"{value:.{_DECIMALS}g}") for value in values.tolist()]

@@ -1,0 +1,143 @@
+"""The page itself: data and template -> one HTML file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Any
+
+from tyro.conf import Positional
+
+from vlm_agent.config.options import check_least
+from vlm_agent.reporting.album import Album, Patch
+from vlm_agent.reporting.curves import (
+    changed_options,
+    curves_of,
+    group_name,
+    group_runs,
+    last_success,
+    repeat_command,
+)
+from vlm_agent.reporting.episodes import episodes_of
+from vlm_agent.reporting.sources import Sources, TrainingRun, find_sources
+
+PAGE = "index.html"
+_SCRIPTS = ("logic.js", "elements.js", "charts.js", "summary.js", "viewer.js", "main.js")
+
+
+@dataclass
+class ReportConfig:
+    """Writes what was trained, measured and recorded into one HTML page that needs no network.
+
+    Args:
+        run: Directories of runs, folders of recorded episodes, files of evaluations, or directories
+            that hold any of these.
+        out: Where the page goes: a file that ends in .html, or a directory for an index.html.
+        title: Heading of the page.
+        episodes: Recorded episodes to show of each policy in each environment, evenly spread.
+    """
+
+    run: Positional[tuple[str, ...]]
+    out: str = "report"
+    title: str = "Agent report"
+    episodes: int = 40
+
+    def __post_init__(self) -> None:
+        """Refuses a report on nothing."""
+        if not self.run:
+            raise ValueError("expected at least one run to report on")
+        check_least(self, 0, "episodes")
+
+
+def write_report(config: ReportConfig) -> Path:
+    """Writes the page and returns its path.
+
+    Raises:
+        FileNotFoundError: If a path holds nothing to report on.
+        ValueError: If a file is damaged.
+    """
+    data, pictures = collect(find_sources(config.run), config)
+    path = Path(config.out)
+    if path.suffix.lower() not in (".html", ".htm"):
+        path = path / PAGE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(render(data, pictures), encoding="utf-8")
+    return path
+
+
+def collect(sources: Sources, config: ReportConfig) -> tuple[dict[str, Any], list[str | Patch]]:
+    """All that the page shows, as plain values, and its pictures."""
+    album = Album()
+    prompts: dict[str, int] = {}
+    episodes: list[dict[str, Any]] = []
+    recorded = 0
+    for name, folder in sources.recordings.items():
+        if config.episodes:
+            shown, count = episodes_of(name, folder, config.episodes, album, prompts)
+            episodes += shown
+            recorded += count
+    data = {
+        "title": config.title,
+        "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "version": metadata.version("gym-cards"),
+        "evaluations": sources.evaluations,
+        "groups": [_group(group) for group in group_runs(sources.runs)],
+        "episodes": episodes,
+        "prompts": list(prompts),
+        "recorded": recorded,
+    }
+    return data, album.pictures
+
+
+def render(data: dict[str, Any], pictures: Sequence[str | Patch]) -> str:
+    """The page, of data that may hold any text: nothing in it is taken for markup."""
+    folder = resources.files("vlm_agent.reporting") / "template"
+
+    def read(name: str) -> str:
+        return (folder / name).read_text(encoding="utf-8")
+
+    parts = {
+        "STYLE": read("style.css"),
+        "SCRIPT": "\n".join(read(name) for name in _SCRIPTS),
+        "PICTURES": embedded(list(pictures)),
+        "DATA": embedded(data),
+    }
+    page = read("page.html")
+    for name, text in parts.items():
+        before, after = page.split(f"%{name}%")
+        page = before + text + after
+    return page
+
+
+def embedded(value: Any) -> str:
+    """JSON that may stand in a script element, whatever it holds.
+
+    Every "<" is escaped, so that no text closes the element or opens a comment in it; so is
+    everything beyond ASCII, half surrogates included.
+    """
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _group(group: Sequence[TrainingRun]) -> dict[str, Any]:
+    return {
+        "name": group_name(group),
+        "kind": group[0].kind,
+        "env": str(group[0].config.get("env", "")),
+        "curves": curves_of(group),
+        "runs": [_run(run) for run in group],
+    }
+
+
+def _run(run: TrainingRun) -> dict[str, Any]:
+    return {
+        "name": run.name,
+        "steps": run.metrics[-1].get("step") if run.metrics else None,
+        "success": last_success(run),
+        "config": {name: json.dumps(value) for name, value in run.config.items()},
+        "changed": changed_options(run),
+        "command": repeat_command(run),
+    }

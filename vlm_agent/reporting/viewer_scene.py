@@ -1,0 +1,247 @@
+"""Draws what an agent sees and does into a pygame window, at any size."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vlm_agent.core.parsing import same_value, state_fields
+from vlm_agent.core.prompts import THOUGHTS, build_prompt
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from vlm_agent.evaluation.play import Step
+    from vlm_agent.reporting.viewer import Show
+
+_SIZE = (1180, 760)
+_GAP = 16
+_KEYS = "Space pause    → step    E next episode    P prompt    + − speed    Esc quit"
+_PAGE, _PANEL, _EDGE = (18, 22, 28), (27, 32, 40), (51, 59, 71)
+_INK, _MUTED, _ACCENT = (231, 234, 239), (154, 165, 180), (125, 184, 240)
+_GOOD, _BAD = (95, 208, 165), (255, 157, 115)
+# The same hues as the report's page: blue for thoughts, orange for actions.
+_THOUGHT, _ACTION = (50, 110, 185), (190, 105, 10)
+_MOST_TEXT = 6000  # characters that could be seen at the smallest size, and more
+
+
+class View:
+    """The window.
+
+    Args:
+        pygame: The module, initialised.
+        title: Of the window.
+        policy: Who plays; a model's `encoder` tells its tokens apart.
+    """
+
+    def __init__(self, pygame: ModuleType, title: str, policy: Any) -> None:
+        self._pygame = pygame
+        self._encoder = getattr(policy, "encoder", None)
+        self._cot = bool(getattr(policy, "cot", True))
+        self._font = lru_cache(maxsize=32)(self._load_font)
+        self.surface = pygame.display.set_mode(_SIZE, pygame.RESIZABLE)
+        pygame.display.set_caption(_plain(title))
+        self._title = title
+
+    def draw(self, show: Show, *, finished: bool) -> None:
+        """Draws everything anew."""
+        self.surface = self._pygame.display.get_surface()
+        width, height = self.surface.get_size()
+        self.surface.fill(_PAGE)
+        self._header(show, finished, width)
+        self._text(_KEYS, _GAP, height - 28, 14, _MUTED)
+        if show.steps:
+            left = int(min(width * 0.42, height * 0.62))
+            self._left(show, left)
+            right = (left + 2 * _GAP, 76, width - left - 3 * _GAP, height - 76 - 44)
+            self._right(show, *right)
+        self._pygame.display.flip()
+
+    def _header(self, show: Show, finished: bool, width: int) -> None:
+        self._text(self._title, _GAP, 14, 20, _INK, bold=True, room=int(width * 0.6))
+        state = "paused" if show.paused else f"{show.seconds:.2g} s a step"
+        if finished:
+            state = "all episodes played"
+        elif show.waiting:
+            state = "thinking …"
+        words = f"episode {show.episodes + 1}"
+        if show.steps:
+            now = show.steps[-1]
+            words = f"episode {now.episode + 1}   ·   step {now.index + 1}"
+        self._text(f"{words}   ·   won {show.wins} of {show.episodes}", _GAP, 44, 15, _MUTED)
+        self._text(state, width - _GAP, 18, 17, _ACCENT, bold=True, right=True)
+
+    def _left(self, show: Show, side: int) -> None:
+        pygame, step = self._pygame, show.steps[-1]
+        edge = _EDGE if not step.last else _GOOD if step.is_success else _BAD
+        box = pygame.Rect(_GAP, 76, side, side)
+        pygame.draw.rect(self.surface, _PANEL, box, border_radius=10)
+        image = step.observation.image
+        height, width = image.shape[:2]
+        scale = (side - 16) / max(width, height)
+        picture = pygame.surfarray.make_surface(image.swapaxes(0, 1))
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        picture = pygame.transform.smoothscale(picture, size)
+        self.surface.blit(picture, picture.get_rect(center=box.center))
+        pygame.draw.rect(self.surface, edge, box, width=3 if step.last else 1, border_radius=10)
+        y = box.bottom + 14
+        value = f"{step.reply.value:.3f}" if step.reply.tokens else "–"
+        facts = [
+            ("reward", f"{step.reward:+g}", _tone(step.reward)),
+            ("return", f"{show.total:+g}", _tone(show.total)),
+            ("value", value, _INK),
+        ]
+        for place, (name, text, colour) in enumerate(facts):
+            x = _GAP + place * side // 3
+            self._text(name, x, y, 14, _MUTED)
+            self._text(text, x, y + 18, 22, colour, bold=True, room=side // 3 - 8)
+        self._fields(step, y + 58, side)
+
+    def _fields(self, step: Step, y: int, side: int) -> None:
+        read = state_fields(step.reply.text)
+        for name, value in step.observation.state.items():
+            if y > self.surface.get_height() - 60:
+                return
+            words, colour = "", _MUTED
+            if name in step.observation.given:
+                words = "told by the prompt"
+            elif name in read:
+                right = same_value(read[name], value)
+                words, colour = ("read rightly", _GOOD) if right else (f"read {read[name]}", _BAD)
+            shown = f"{name}: {' '.join(value.split()) or '–'}"
+            self._text(shown, _GAP, y, 15, _INK, room=int(side * 0.58))
+            self._text(words, _GAP + side, y, 14, colour, right=True, room=int(side * 0.4))
+            y += 24
+
+    def _right(self, show: Show, x: int, y: int, width: int, height: int) -> None:
+        step = show.steps[-1]
+        bottom = y + height
+        name = step.observation.actions[step.action]
+        legal = step.reply.action is not None
+        outcome = (" — won" if step.is_success else " — over") if step.last else ""
+        self._text("plays" if legal else "names no action, so at random", x, y, 14, _MUTED)
+        self._text(
+            f"{name}{outcome}", x, y + 18, 30, _INK if legal else _BAD, bold=True, room=width
+        )
+        y += 70
+        thought = state_fields(step.reply.text).get(THOUGHTS)
+        if thought:
+            self._text("thought", x, y, 14, _MUTED)
+            y = self._paragraph(thought, x, y + 20, width, min(bottom, y + 20 + height // 3)) + 14
+        if show.prompt:
+            self._text("prompt", x, y, 14, _MUTED)
+            prompt = build_prompt(step.observation, cot=self._cot)
+            self._grid([(prompt, None)], x, y + 22, width, bottom)
+        else:
+            self._text("reply", x, y, 14, _MUTED)
+            self._grid(self._pieces(step), x, y + 22, width, bottom)
+
+    def _pieces(self, step: Step) -> list[tuple[str, tuple[int, int, int] | None]]:
+        """The reply's tokens, each with a colour that is stronger the less likely it was."""
+        reply = step.reply
+        if not reply.tokens or self._encoder is None:
+            return [(reply.text or "This player writes no reply.", None)]
+        pieces: list[tuple[str, tuple[int, int, int] | None]] = []
+        texts = self._encoder.token_texts(list(reply.tokens))
+        for index, (text, log_prob) in enumerate(zip(texts, reply.log_probs, strict=True)):
+            hue = _ACTION if index >= reply.action_token else _THOUGHT
+            share = min(1.0, -log_prob / math.log(100))
+            pieces.append((text, _mixed(_PANEL, hue, 0.25 + 0.75 * share)))
+        return pieces
+
+    def _grid(
+        self,
+        pieces: list[tuple[str, tuple[int, int, int] | None]],
+        x: int,
+        y: int,
+        width: int,
+        bottom: int,
+    ) -> None:
+        """Writes text in letters of one width, as much as there is room for."""
+        pygame = self._pygame
+        box = pygame.Rect(x, y, width, max(0, bottom - y))
+        pygame.draw.rect(self.surface, _PANEL, box, border_radius=8)
+        font = self._font(15, False, True)
+        wide, high = font.size("m")[0], int(font.get_linesize() * 1.15)
+        columns, rows = max(1, (width - 24) // wide), max(0, (box.height - 20) // high)
+        row = column = 0
+        left = _MOST_TEXT
+        for text, colour in pieces:
+            for letter in text[: max(0, left)]:
+                if letter == "\n" or column >= columns:
+                    row, column = row + 1, 0
+                if row >= rows:
+                    return
+                if letter == "\n":
+                    continue
+                cell = pygame.Rect(x + 12 + column * wide, y + 10 + row * high, wide, high - 2)
+                if colour is not None:
+                    pygame.draw.rect(self.surface, colour, cell)
+                if letter.isprintable():
+                    self.surface.blit(font.render(letter, True, _INK), cell.topleft)
+                column += 1
+            left -= len(text)
+
+    def _paragraph(self, words: str, x: int, y: int, width: int, bottom: int) -> int:
+        """Writes words in lines, as many as there is room for; returns where they end."""
+        font = self._font(19, False, False)
+        line = ""
+        for word in [*words[:_MOST_TEXT].split(), None]:
+            longer = f"{line} {word}".strip()
+            if word is not None and font.size(_plain(longer))[0] <= width:
+                line = longer
+                continue
+            if line and y + font.get_linesize() <= bottom:
+                self._text(line, x, y, 19, _INK, room=width)
+                y += font.get_linesize() + 2
+            line = word or ""
+        return y
+
+    def _text(
+        self,
+        words: str,
+        x: int,
+        y: int,
+        size: int,
+        colour: tuple[int, int, int],
+        *,
+        bold: bool = False,
+        right: bool = False,
+        room: int | None = None,
+    ) -> None:
+        """Writes a line, cut to the room that it has."""
+        font = self._font(size, bold, False)
+        words = _plain(words[:_MOST_TEXT])
+        if room is not None and font.size(words)[0] > room:
+            fits = 0
+            while fits < len(words) and font.size(words[: fits + 1] + "…")[0] <= room:
+                fits += 1
+            words = words[:fits] + "…"
+        image = font.render(words, True, colour)
+        self.surface.blit(image, (x - image.get_width() if right else x, y))
+
+    def _load_font(self, size: int, bold: bool, mono: bool) -> Any:
+        import matplotlib
+
+        # DejaVu comes with matplotlib, so that every system shows the same letters.
+        name = f"DejaVuSans{'Mono' if mono else ''}{'-Bold' if bold else ''}.ttf"
+        path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name
+        return self._pygame.font.Font(str(path), size)
+
+
+def _plain(words: str) -> str:
+    """Words without what fonts cannot show: line ends, control characters, half surrogates."""
+    return "".join(letter if letter.isprintable() else " " for letter in words)
+
+
+def _tone(value: float) -> tuple[int, int, int]:
+    return _GOOD if value > 0 else _BAD if value < 0 else _INK
+
+
+def _mixed(
+    one: tuple[int, int, int], other: tuple[int, int, int], share: float
+) -> tuple[int, int, int]:
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
+    return red, green, blue

@@ -1,0 +1,53 @@
+"""How much the thoughts of replies differ from each other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+
+from vlm_agent.core.parsing import state_fields
+from vlm_agent.core.prompts import THOUGHTS
+from vlm_agent.core.types import Reply
+
+
+class Diversity:
+    """How much thoughts differ from each other; a policy whose thoughts collapse repeats a few."""
+
+    def __init__(self) -> None:
+        self._thoughts: Counter[str] = Counter()
+        self._pairs: Counter[tuple[str, str]] = Counter()
+
+    def add(self, reply: Reply) -> None:
+        """Counts the thought of a reply, if it has one."""
+        thought = thought_of(reply)
+        if thought is not None:
+            self.add_thought(thought)
+
+    def add_thought(self, thought: str) -> None:
+        """Counts a thought."""
+        self._thoughts[thought] += 1
+        self._pairs.update(pairwise(thought.split()))
+
+    def merge(self, other: Diversity) -> None:
+        """Counts what another one has counted."""
+        self._thoughts.update(other._thoughts)
+        self._pairs.update(other._pairs)
+
+    @property
+    def distinct_thoughts(self) -> float | None:
+        """The share of thoughts that no other equals but once: distinct ones by all."""
+        return _share(len(self._thoughts), self._thoughts.total())
+
+    @property
+    def distinct_pairs(self) -> float | None:
+        """Distinct pairs of neighbouring words by all of them (distinct-2, Li et al. 2016)."""
+        return _share(len(self._pairs), self._pairs.total())
+
+
+def thought_of(reply: Reply) -> str | None:
+    """The thought of a reply, if it has one."""
+    return state_fields(reply.text).get(THOUGHTS)
+
+
+def _share(distinct: int, total: int) -> float | None:
+    return distinct / total if total else None

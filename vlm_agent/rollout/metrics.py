@@ -1,0 +1,101 @@
+"""What a rollout shows, counted step by step, under the keys that it is logged by."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from time import perf_counter
+
+from vlm_agent.core.protocol import succeeded
+from vlm_agent.core.types import Info, Observation, Reply
+from vlm_agent.rollout.diversity import Diversity
+from vlm_agent.rollout.perception import Perception
+
+
+class RolloutMetrics:
+    """Counts what a rollout shows."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._perception = Perception()
+        self._diversity = Diversity()
+        self._return = 0.0
+        self._surprise = 0.0
+        self._environment_seconds = 0.0
+
+    @property
+    def steps(self) -> int:
+        """How many steps were counted."""
+        return self._counts["steps"]
+
+    def replies(self, observations: Sequence[Observation], replies: Sequence[Reply]) -> None:
+        """Counts what was replied to observations."""
+        for observation, reply in zip(observations, replies, strict=True):
+            self._perception.add(reply, observation)
+            self._diversity.add(reply)
+            self._surprise -= sum(reply.log_probs)
+            self._counts.update(
+                steps=1,
+                illegal=reply.action is None,
+                tokens=len(reply.tokens),
+                thought_tokens=reply.action_token,
+            )
+
+    def episode(self, info: Info, total: float, length: int) -> None:
+        """Counts an episode that ended with an info, a sum of rewards, and a number of steps."""
+        self._counts.update(episodes=1, successes=succeeded(info), length=int(length))
+        self._return += total
+
+    @contextmanager
+    def in_environment(self) -> Iterator[None]:
+        """Counts the time that the block spends in environments."""
+        started = perf_counter()
+        yield
+        self._environment_seconds += perf_counter() - started
+
+    def add(self, other: RolloutMetrics) -> None:
+        """Counts what another one has counted."""
+        self._counts.update(other._counts)
+        self._perception.merge(other._perception)
+        self._diversity.merge(other._diversity)
+        self._return += other._return
+        self._surprise += other._surprise
+        self._environment_seconds += other._environment_seconds
+
+    def metrics(self, seconds: float) -> dict[str, float | None]:
+        """All that was counted, in a rollout that took so many seconds."""
+        count = self._counts
+        episodes, steps = count["episodes"], count["steps"]
+        return {
+            "rollout/episodes": episodes,
+            "rollout/success_rate": _mean(count["successes"], episodes),
+            "rollout/mean_return": _mean(self._return, episodes),
+            "rollout/mean_length": _mean(count["length"], episodes),
+            "rollout/illegal_rate": _mean(count["illegal"], steps),
+            "rollout/perception": self._perception.share,
+            "rollout/reply_tokens": _mean(count["tokens"], steps),
+            "rollout/thought_tokens": _mean(count["thought_tokens"], steps),
+            "rollout/distinct_thoughts": self._diversity.distinct_thoughts,
+            "rollout/distinct_word_pairs": self._diversity.distinct_pairs,
+            "rollout/entropy": _mean(self._surprise, count["tokens"]),
+            "time/rollout_steps_per_second": _mean(steps, seconds),
+            "time/tokens_per_second": _mean(count["tokens"], seconds),
+            "time/environment_steps_per_second": _mean(steps, self._environment_seconds),
+        }
+
+
+def merged_metrics(parts: Sequence[tuple[RolloutMetrics, float]]) -> dict[str, float | None]:
+    """The metrics of rollouts that several processes made side by side.
+
+    Args:
+        parts: What each process has counted, and the seconds that it took.
+    """
+    every = RolloutMetrics()
+    for tally, _ in parts:
+        every.add(tally)
+    return every.metrics(max(seconds for _, seconds in parts))
+
+
+def _mean(total: float, number: float) -> float | None:
+    return total / number if number else None

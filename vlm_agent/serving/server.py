@@ -1,0 +1,253 @@
+"""A policy behind the OpenAI chat-completions API, on this machine alone."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tyro.conf import Positional
+
+from vlm_agent.config.model import LoadOptions
+from vlm_agent.config.options import check_least
+from vlm_agent.models.policy import VLMPolicy
+from vlm_agent.serving.chat_requests import (
+    Answer,
+    Question,
+    RequestError,
+    read_question,
+    write_answer,
+)
+
+HOST = "127.0.0.1"
+_LONGEST_BODY = 64 * 2**20
+_SILENCE = 60.0  # seconds after which a client that sends nothing is hung up on
+_GATHERING = 0.01  # seconds for which the first question of a batch waits for others
+
+
+@dataclass
+class ServeConfig(LoadOptions):
+    """Serves a policy by the OpenAI chat-completions API, to this machine alone.
+
+    Args:
+        policy: The directory of a policy, or a model's name on a hub.
+        port: Of 127.0.0.1; 0 takes one that is free.
+        name: The model's name in requests; by default the last part of --policy.
+        batch_size: Requests that are replied to at once, at most.
+    """
+
+    policy: Positional[str]
+    port: int = 8000
+    name: str | None = None
+    batch_size: int = 16
+
+    def __post_init__(self) -> None:
+        """Refuses numbers that nothing can be served by, and finds the name."""
+        check_least(self, 1, "batch_size")
+        if not 0 <= self.port < 2**16:
+            raise ValueError(f"port={self.port}: expected a number from 0 to {2**16 - 1}")
+        if self.name is None:
+            self.name = Path(self.policy).name
+
+
+class Writer:
+    """Writes replies in a thread of its own: to all questions that wait, as one batch.
+
+    Args:
+        policy: Who replies.
+        batch_size: Questions of a batch, at most.
+    """
+
+    def __init__(self, policy: VLMPolicy, batch_size: int) -> None:
+        self._policy = policy
+        self._batch_size = batch_size
+        self._waiting: queue.SimpleQueue[tuple[Question, Future[Answer]] | None]
+        self._waiting = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def ask(self, question: Question) -> Answer:
+        """The answer to a question, as soon as it is written.
+
+        Raises:
+            RequestError: If the model cannot take it.
+        """
+        future: Future[Answer] = Future()
+        self._waiting.put((question, future))
+        return future.result()
+
+    def stop(self) -> None:
+        """Ends the thread when it has written what it is at."""
+        self._waiting.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        left: list[tuple[Question, Future[Answer]]] = []
+        stopped = False
+        while not stopped or left:
+            stopped = self._gather(left) or stopped
+            if left:
+                alike = [item for item in left if _kind(item[0]) == _kind(left[0][0])]
+                batch = alike[: self._batch_size]
+                left = [item for item in left if not any(item is each for each in batch)]
+                self._reply(batch)
+
+    def _gather(self, left: list[tuple[Question, Future[Answer]]]) -> bool:
+        """Takes what waits, and waits for something if there is nothing; whether to stop."""
+        try:
+            item = self._waiting.get(timeout=_GATHERING if left else None)
+            while item is not None:
+                left.append(item)
+                item = self._waiting.get(timeout=_GATHERING)
+        except queue.Empty:
+            return False
+        return True
+
+    def _reply(self, batch: Sequence[tuple[Question, Future[Answer]]]) -> None:
+        try:
+            answers = self._write([question for question, _ in batch])
+        except Exception as error:  # whatever it is, it is the asker's to know
+            if len(batch) > 1:
+                # One of them may spoil the others' batch, as a text that names a picture's token.
+                for item in batch:
+                    self._reply([item])
+                return
+            wrong = RequestError(f"the model cannot take this: {error}")
+            if not isinstance(error, ValueError):
+                wrong = RequestError(f"{type(error).__name__} in the model: {error}", status=500)
+            batch[0][1].set_exception(wrong)
+            return
+        for (_, future), answer in zip(batch, answers, strict=True):
+            future.set_result(answer)
+
+    def _write(self, questions: Sequence[Question]) -> list[Answer]:
+        policy, own = self._policy, self._policy.generation_config
+        policy.generation_config = questions[0].generation_config
+        try:
+            draws = [np.random.default_rng(question.seed) for question in questions]
+            replies = policy.act([question.chat for question in questions], draws)
+        finally:
+            policy.generation_config = own
+        encoder = policy.encoder
+        return [
+            Answer(
+                reply,
+                int(encoder.encode([question.chat], cot=policy.cot)["attention_mask"].sum()),
+                ended=bool(reply.tokens) and reply.tokens[-1] in encoder.end_tokens,
+            )
+            for question, reply in zip(questions, replies, strict=True)
+        ]
+
+
+def _kind(question: Question) -> Any:
+    """What is equal in the questions of a batch."""
+    return question.generation_config, len(question.chat.images)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, port: int, writer: Writer, policy: VLMPolicy, name: str) -> None:
+        super().__init__((HOST, port), _Handler)
+        self.writer = writer
+        self.generation_config = policy.generation_config
+        self.name = name
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = _SILENCE
+    server: _Server
+
+    def do_GET(self) -> None:
+        if self.path != "/v1/models":
+            return self._refuse(_no_such_path(self.path))
+        model = {"id": self.server.name, "object": "model", "created": 0, "owned_by": "vlm-agent"}
+        return self._send(200, {"object": "list", "data": [model]})
+
+    def do_POST(self) -> None:
+        try:
+            body = self._body()
+            if self.path != "/v1/chat/completions":
+                raise _no_such_path(self.path)
+            question = read_question(body, self.server.name, self.server.generation_config)
+            answer = self.server.writer.ask(question)
+        except RequestError as error:
+            return self._refuse(error)
+        return self._send(200, write_answer(self.server.name, answer))
+
+    def _body(self) -> Any:
+        length = self.headers.get("Content-Length", "")
+        if not length.isascii() or not length.isdigit():
+            self.close_connection = True
+            raise RequestError("expected a body, and its Content-Length", status=411)
+        if int(length) > _LONGEST_BODY:
+            self.close_connection = True
+            raise RequestError(f"the body is longer than {_LONGEST_BODY} bytes", status=413)
+        try:
+            return json.loads(self.rfile.read(int(length)))
+        except ValueError as error:
+            raise RequestError(f"the body is no JSON: {error}") from error
+
+    def _refuse(self, error: RequestError) -> None:
+        self._send(error.status, error.body())
+
+    def _send(self, status: int, body: Any) -> None:
+        data = json.dumps(body).encode()
+        try:
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+        except ConnectionError:
+            self.close_connection = True  # who asked has gone
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: a request tells nothing that a terminal should be filled with."""
+
+
+def _no_such_path(path: str) -> RequestError:
+    return RequestError(
+        f"nothing is at {path}: expected POST /v1/chat/completions or GET /v1/models",
+        status=404,
+        code="unknown_url",
+    )
+
+
+@contextmanager
+def serving(policy: VLMPolicy, name: str, *, port: int = 0, batch_size: int = 16) -> Iterator[str]:
+    """Serves a policy while the context lasts.
+
+    Args:
+        policy: Who replies.
+        name: The model's name in requests.
+        port: Of 127.0.0.1; 0 takes one that is free.
+        batch_size: Requests that are replied to at once, at most.
+
+    Yields:
+        The base URL that clients are given, ending in `/v1`.
+
+    Raises:
+        OSError: If the port is taken.
+    """
+    writer = Writer(policy, batch_size)
+    try:
+        with _Server(port, writer, policy, name) as server:
+            thread = threading.Thread(target=server.serve_forever, daemon=True)
+            thread.start()
+            try:
+                yield f"http://{HOST}:{server.server_address[1]}/v1"
+            finally:
+                server.shutdown()
+                thread.join()
+    finally:
+        writer.stop()

@@ -1,0 +1,1 @@
+"""PPO, supervised fine-tuning, checkpoints."""

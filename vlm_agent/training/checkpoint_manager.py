@@ -1,0 +1,330 @@
+"""What is saved of a training between two updates, and how it goes on from there."""
+
+from __future__ import annotations
+
+import functools
+import json
+import random
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from tqdm import tqdm
+
+from vlm_agent.config.files import load_config
+from vlm_agent.config.model import ModelOptions
+from vlm_agent.core.run_directory import CONFIG_FILE
+from vlm_agent.distributed.gathered_policy import GatheredPolicy
+from vlm_agent.distributed.processes import Processes
+from vlm_agent.models import lora
+from vlm_agent.models.policy import VLMPolicy
+from vlm_agent.training.checkpoints import (
+    Checkpoint,
+    CheckpointError,
+    drop_after,
+    find_checkpoint,
+    write_checkpoint,
+)
+from vlm_agent.training.run import Run, RunPosition
+from vlm_agent.training.tensor_tree import read_tree, write_tree
+
+Config = TypeVar("Config", bound=ModelOptions)
+Kind = Literal["ppo", "sft"]
+POLICY = "policy"
+_STATE = "training"
+
+
+class Stateful(Protocol):
+    """A part of a training: what it will do follows from its state."""
+
+    def state_dict(self) -> Any:
+        """What decides how it goes on: plain values, tensors and arrays."""
+        ...
+
+    def load_state_dict(self, state: Any) -> Any:
+        """Goes on from there."""
+        ...
+
+
+@dataclass(frozen=True)
+class Saved(Generic[Config]):
+    """A checkpoint that was read.
+
+    Attributes:
+        checkpoint: Where it is.
+        config: The options of the run.
+        state: Of the training's parts, by their names, and of what they have in common.
+    """
+
+    checkpoint: Checkpoint
+    config: Config
+    state: Mapping[str, Any]
+
+    @property
+    def position(self) -> RunPosition:
+        """How far the run had come."""
+        return RunPosition(self.checkpoint.step, self.state["metrics_size"])
+
+    def policy(self) -> VLMPolicy:
+        """The policy as it was."""
+        policy = VLMPolicy.load(self.checkpoint.path / POLICY, options=self.config)
+        policy.load_hidden_state(self.state["policy"])
+        return policy
+
+
+def read_saved(
+    place: str | Path, kind: Kind, config: type[Config], *, trust_remote_code: bool = False
+) -> Saved[Config]:
+    """Reads a checkpoint, and sets the number of threads that it was computed with.
+
+    Sums come out differently, in the last digits, with another number of threads.
+
+    Args:
+        place: Directory of a run, for its newest checkpoint, or the folder of a checkpoint.
+        kind: What is trained by.
+        config: The class of its options.
+        trust_remote_code: Whether the code that comes with its model may be run.
+
+    Raises:
+        FileNotFoundError: If there is no such directory.
+        CheckpointError: If there is no whole checkpoint.
+        ValueError: If the run's options were changed, or its model brings code that is not trusted.
+    """
+    checkpoint = find_checkpoint(place, kind)
+    _check_options(checkpoint)
+    options = load_config(config, checkpoint.path / CONFIG_FILE, kind, out=str(checkpoint.run))
+    if options.trust_remote_code and not trust_remote_code:
+        # A file that lies with the model must not decide whether its code is run.
+        raise ValueError(
+            f"{checkpoint.run} was trained with --trust-remote-code: add it beside --resume if you "
+            "still trust the authors of its model"
+        )
+    state = _read_state(checkpoint)
+    torch.set_num_threads(state["threads"])
+    if state["torch"] != torch.__version__:
+        warnings.warn(
+            f"the checkpoint is of torch {state['torch']}, and this is {torch.__version__}: what "
+            "follows may differ in its last digits from a run that was never interrupted",
+            stacklevel=2,
+        )
+    return Saved(checkpoint, options, state)
+
+
+class CheckpointManager:
+    """Writes checkpoints between updates, and brings a training back.
+
+    Args:
+        run: The run.
+        kind: What is trained by.
+        policy: What is trained.
+        parts: What else decides how training goes on, by name.
+        every: Updates from checkpoint to checkpoint; 0 for none.
+        keep: How many of the newest to keep.
+        own: Parts that are different in each of several processes; `parts` are the same in all,
+            or there in the main one alone.
+        processes: Those that train together; the main one writes.
+    """
+
+    def __init__(
+        self,
+        run: Run | None,
+        kind: Kind,
+        policy: GatheredPolicy,
+        parts: Mapping[str, Stateful],
+        *,
+        every: int,
+        keep: int,
+        own: Mapping[str, Stateful] | None = None,
+        processes: Processes | None = None,
+    ) -> None:
+        self._run = run
+        self._own = own or {}
+        self._processes = processes or Processes()
+        self._kind: Kind = kind
+        self._policy = policy
+        self._parts = parts
+        self._every = every
+        self._keep = keep
+        self._interrupted = False
+        self._keep_base()
+
+    def _keep_base(self) -> None:
+        """Copies what an adapter lies on out of a checkpoint, which is pushed out one day."""
+        policy = self._policy.policy
+        if policy.has_adapter:
+            own = None if self._run is None else lora.keep_base(policy.model, self._run.directory)
+            kept = self._processes.gather(own)[0]
+            if kept is not None:
+                lora.rename_base(policy.model, kept)
+
+    def restore(self, saved: Saved[Any]) -> int:
+        """Brings the parts back, and returns the step that was logged last.
+
+        Whatever comes after the checkpoint is removed.
+
+        Raises:
+            ValueError: If there are more or fewer processes than there were.
+        """
+        count, rank = self._processes.count, self._processes.rank
+        if len(saved.state["own"]) != count:
+            raise ValueError(
+                f"{saved.checkpoint.path} is of {len(saved.state['own'])} processes, and there are "
+                f"{count} now: a run goes on with as many as it began with"
+            )
+        own = saved.state["own"][rank]
+        for name, part in self._parts.items():
+            part.load_state_dict(saved.state["parts"][name])
+        for name, part in self._own.items():
+            part.load_state_dict(own["parts"][name])
+        self._processes.wait()  # until all have read
+        if self._processes.is_main:
+            drop_after(saved.checkpoint)
+        # Last, since what is made draws random numbers.
+        _set_random_state(own["random"])
+        return saved.checkpoint.step
+
+    def updated(self, step: int, updates: int, *, last: bool) -> None:
+        """Writes a checkpoint if it is time, and has the policy ready to be saved at the end.
+
+        Args:
+            step: That was logged.
+            updates: Made so far.
+            last: Whether there is none to come.
+
+        Raises:
+            OSError: If a checkpoint cannot be written. Training cannot go on safely then.
+            KeyboardInterrupt: If Ctrl-C was pressed during the update.
+        """
+        # A signal may reach processes in different updates.
+        interrupted = self._processes.any(self._interrupted)
+        ending = last or interrupted
+        due = self._every > 0 and (ending or updates % self._every == 0)
+        if due or ending:
+            self._policy.gather()
+        if due:
+            self._checkpoint(step)
+        if not ending:
+            self._policy.release()
+        if interrupted and not last:
+            raise KeyboardInterrupt
+
+    def _checkpoint(self, step: int) -> None:
+        """Brings together what all processes are to be resumed from; the main one writes it."""
+        own = {
+            "parts": {name: part.state_dict() for name, part in self._own.items()},
+            "random": _random_state(),
+        }
+        every = self._processes.gather(own)
+        shared = self._processes.whole(
+            {
+                "policy": self._policy.policy.hidden_state(),
+                "parts": {name: part.state_dict() for name, part in self._parts.items()},
+            }
+        )
+        if self._run is not None:
+            self._write(self._run, step, {**shared, "own": every})
+
+    @contextmanager
+    def finishing_updates(self) -> Iterator[None]:
+        """Inside, Ctrl-C waits for the end of the update; a second one does not.
+
+        Only in the main thread, where signals arrive, and where nobody else handles them.
+        """
+        normal = signal.default_int_handler
+        if (
+            threading.current_thread() is not threading.main_thread()
+            or signal.getsignal(signal.SIGINT) is not normal
+        ):
+            yield
+            return
+
+        def interrupt(number: int, frame: Any) -> None:
+            signal.signal(signal.SIGINT, normal)
+            self._interrupted = True
+            tqdm.write("stopping after this update; Ctrl-C again stops now", file=sys.stderr)
+
+        signal.signal(signal.SIGINT, interrupt)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, normal)
+
+    def _write(self, run: Run, step: int, state: Mapping[str, Any]) -> None:
+        directory = run.directory
+        fill = functools.partial(self._fill, run, state)
+        try:
+            write_checkpoint(directory, step, self._kind, fill, keep=self._keep)
+        except OSError as error:
+            raise OSError(
+                error.errno,
+                f"the checkpoint at step {step} cannot be written ({error.strerror}); those before "
+                "it are whole. Make room, and resume",
+                str(directory),
+            ) from error
+
+    def _fill(self, run: Run, state: Mapping[str, Any], folder: Path) -> None:
+        (folder / CONFIG_FILE).write_text(run.configuration, encoding="utf-8")
+        self._policy.save(folder / POLICY)
+        about = {
+            "metrics_size": run.metrics_size(),
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+        }
+        write_tree({**about, **state}, folder, _STATE)
+
+
+def _read_state(checkpoint: Checkpoint) -> dict[str, Any]:
+    try:
+        return dict(read_tree(checkpoint.path, _STATE))
+    except (SafetensorError, ValueError, LookupError, TypeError) as error:
+        raise CheckpointError(f"{checkpoint.path} cannot be read: {error}") from error
+
+
+def _check_options(checkpoint: Checkpoint) -> None:
+    """Makes sure that a run goes on with the options that it began with.
+
+    Raises:
+        ValueError: If the run's own file says something else by now.
+    """
+    file = checkpoint.run / CONFIG_FILE
+    if not file.is_file():
+        return
+    now = json.loads(file.read_text(encoding="utf-8"))
+    then = json.loads((checkpoint.path / CONFIG_FILE).read_text(encoding="utf-8"))
+    changed = sorted(name for name in {*now, *then} if now.get(name) != then.get(name))
+    if changed:
+        name = changed[0]
+        raise ValueError(
+            f"{file} says {name}={now.get(name)!r}, and the checkpoint was trained with "
+            f"{name}={then.get(name)!r}: a run goes on with the options that it began with. Put "
+            f"that back, or start another run with --model {checkpoint.path / POLICY}"
+        )
+
+
+def _random_state() -> dict[str, Any]:
+    """The states of all generators that do not belong to anyone."""
+    kind, *legacy = np.random.get_state()
+    return {
+        "python": random.getstate(),
+        "numpy": [kind, *legacy],
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def _set_random_state(state: Mapping[str, Any]) -> None:
+    version, numbers, following = state["python"]
+    random.setstate((version, tuple(numbers), following))
+    np.random.set_state(tuple(state["numpy"]))
+    torch.set_rng_state(state["torch"])
+    if torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(state["cuda"])

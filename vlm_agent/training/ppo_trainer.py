@@ -1,0 +1,223 @@
+"""A run of reinforcement learning: rollouts and updates in turn, logged, recorded and saved."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from vlm_agent.config.ppo import PPOConfig
+from vlm_agent.core.environments import make_env
+from vlm_agent.data.trajectories import RolloutRecorder, record_run
+from vlm_agent.distributed.gathered_policy import GatheredPolicy
+from vlm_agent.distributed.processes import Processes
+from vlm_agent.models.policy import VLMPolicy
+from vlm_agent.rollout.collector import Collector, Rollout
+from vlm_agent.rollout.groups import GroupCollector, GroupRollout
+from vlm_agent.rollout.metrics import merged_metrics
+from vlm_agent.training.batches import estimate_advantages
+from vlm_agent.training.checkpoint_manager import CheckpointManager, Saved, Stateful, read_saved
+from vlm_agent.training.oom import oom_hint
+from vlm_agent.training.ppo import PPO, value_learning_rate
+from vlm_agent.training.run import Run, check_free, peak_memory
+
+
+def train_ppo(config: PPOConfig) -> VLMPolicy:
+    """Trains a policy by its environment's reward and saves it in `config.out`.
+
+    The configuration that is saved with it has numbers in place of all defaults that depend on the
+    model or the environment. An interrupt (Ctrl-C) or an error saves what was learned so far before
+    it is raised again; `resume_ppo` goes on from the last checkpoint. In processes that
+    `accelerate launch` has started, each plays its share of the environments; where they share the
+    weights out too (FSDP), what is returned is a part of the policy: load
+    `config.out` to use it.
+
+    Raises:
+        FileExistsError: If `config.out` holds anything already.
+        NotEnoughMemoryError: If memory runs out, naming what to lower.
+        OSError: If something cannot be written.
+    """
+    processes = Processes()
+    processes.check_options(load_in_4bit=config.load_in_4bit)
+    check_free(config.out, overwrite=config.overwrite)
+    processes.wait()  # before the first of them writes there
+    make_env(config.env, **config.env_kwargs).close()
+    policy = VLMPolicy.load(
+        config.model,
+        options=config,
+        temperature=config.temperature,
+        max_new_tokens=config.max_new_tokens,
+        top_k=config.top_k,
+        top_p=config.top_p,
+        history_length=config.history_length,
+    )
+    if config.cot and not policy.cot:
+        raise ValueError(f"{config.model} was fine-tuned without reasoning: pass --no-cot")
+    if policy.generation_config.temperature <= 0:
+        raise ValueError(f"{config.model} was saved as greedy: pass a --temperature above 0")
+    policy.generation_config = replace(policy.generation_config, cot=config.cot)
+    policy.seed(config.seed)
+    return _run(config, policy, None, processes)
+
+
+def resume_ppo(place: str | Path, *, trust_remote_code: bool = False) -> VLMPolicy:
+    """Goes on with a training that was interrupted, with the options that it began with.
+
+    On the CPU, what comes of it is what would have come without the interruption, to the last bit.
+    A warning tells of environments that do not come back to where they were.
+
+    Args:
+        place: Directory of the run, for its newest checkpoint, or the folder of a checkpoint; those
+            after it are removed then.
+        trust_remote_code: Whether the code that comes with its model may be run.
+
+    Raises:
+        FileNotFoundError: If there is no such directory.
+        CheckpointError: If there is no checkpoint, or the newest is damaged.
+        ValueError: If the run's options were changed, or it had another number of processes.
+        OSError: If something cannot be written.
+    """
+    processes = Processes()
+    saved = read_saved(place, "ppo", PPOConfig, trust_remote_code=trust_remote_code)
+    processes.check_options(load_in_4bit=saved.config.load_in_4bit)
+    return _run(saved.config, saved.policy(), saved, processes)
+
+
+def _run(
+    config: PPOConfig,
+    policy: VLMPolicy,
+    saved: Saved[PPOConfig] | None,
+    processes: Processes,
+) -> VLMPolicy:
+    """Trains from the start, or from a checkpoint on."""
+    whole = GatheredPolicy(policy, processes)
+    collector = _collector(config, policy, processes)
+    try:
+        with ExitStack() as stack:
+            run = recorder = None
+            if processes.is_main:
+                run = Run(
+                    config.out,
+                    _resolved(config, policy, collector),
+                    overwrite=config.overwrite,
+                    resumed=None if saved is None else saved.position,
+                )
+                stack.enter_context(run.saving(whole))
+                recorder = stack.enter_context(
+                    record_run(config, policy, collector.illegal_penalty)
+                )
+            _train(config, whole, collector, run, recorder, saved, processes)
+        processes.finish()
+    finally:
+        collector.close()
+    return policy
+
+
+def _collector(
+    config: PPOConfig, policy: VLMPolicy, processes: Processes
+) -> Collector | GroupCollector:
+    options: dict[str, Any] = {
+        "seed": config.seed,
+        "env_kwargs": config.env_kwargs,
+        "illegal_penalty": config.illegal_penalty,
+        "history_length": policy.history_length,
+        "correct": config.imitation_coef > 0,
+        "rank": processes.rank,
+        "processes": processes.count,
+    }
+    num_envs = processes.share(config.num_envs, "num_envs")
+    if config.has_critic:
+        return Collector(config.env, num_envs, **options)
+    return GroupCollector(config.env, num_envs, config.group_size, **options)
+
+
+def _resolved(
+    config: PPOConfig, policy: VLMPolicy, collector: Collector | GroupCollector
+) -> PPOConfig:
+    settings = policy.generation_config
+    return replace(
+        config,
+        temperature=settings.temperature,
+        max_new_tokens=settings.max_new_tokens,
+        top_k=settings.top_k,
+        top_p=settings.top_p,
+        history_length=settings.history_length,
+        illegal_penalty=collector.illegal_penalty,
+        value_learning_rate=value_learning_rate(config),
+    )
+
+
+def _train(
+    config: PPOConfig,
+    whole: GatheredPolicy,
+    collector: Collector | GroupCollector,
+    run: Run | None,
+    recorder: RolloutRecorder | None,
+    saved: Saved[PPOConfig] | None,
+    processes: Processes,
+) -> None:
+    policy = whole.policy
+    batch = config.num_envs * config.rollout_steps
+    total = -(-config.total_steps // batch) * batch
+    algorithm = PPO(policy, config, total, processes)
+    parts: dict[str, Stateful] = {"algorithm": algorithm}
+    if recorder is not None:
+        parts["recorder"] = recorder
+    saver = CheckpointManager(
+        run,
+        "ppo",
+        whole,
+        parts,
+        every=config.checkpoint_every,
+        keep=config.keep_checkpoints,
+        own={"collector": collector, "corrections": algorithm.corrections},
+        processes=processes,
+    )
+    done = saver.restore(saved) if saved is not None else 0
+    if recorder is not None and isinstance(collector, Collector):
+        recorder.forget(collector.begun_anew)
+    with (
+        tqdm(
+            total=total,
+            initial=min(done, total),
+            desc="ppo",
+            unit=" steps",
+            disable=not processes.is_main,
+        ) as progress,
+        saver.finishing_updates(),
+    ):
+        while done < total:
+            rollout = _collect(collector, policy, config, processes)
+            if recorder is not None:
+                recorder.add(rollout, estimate_advantages(rollout, config).ravel().tolist(), done)
+            started = time.perf_counter()
+            metrics = {
+                **merged_metrics(processes.gather((rollout.tally, rollout.seconds))),
+                **algorithm.update(rollout),
+            }
+            steps = sum(processes.gather(len(rollout.flat_replies())))
+            metrics["time/update_steps_per_second"] = steps / (time.perf_counter() - started)
+            metrics["system/peak_memory_gib"] = peak_memory()
+            done += steps
+            if run is not None:
+                run.log(done, metrics)
+            progress.update(min(steps, total - progress.n))
+            success = metrics["rollout/success_rate"]
+            progress.set_postfix(success="-" if success is None else f"{success:.2f}")
+            saver.updated(done, algorithm.updates, last=done >= total)
+
+
+def _collect(
+    collector: Collector | GroupCollector,
+    policy: VLMPolicy,
+    config: PPOConfig,
+    processes: Processes,
+) -> Rollout | GroupRollout:
+    advice = "lower --num-envs, --max-new-tokens or --history-length, or add --dtype bfloat16"
+    at_once = config.num_envs // processes.count
+    with oom_hint(f"replying to {at_once} environments at once", advice), processes.gathered():
+        return collector.collect(policy, config.rollout_steps)

@@ -1,0 +1,222 @@
+"""The directory of a run: its configuration, its metrics as JSON lines and for TensorBoard."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from vlm_agent.core.disk import cut, sync, writing
+from vlm_agent.core.errors import NotWholeError
+from vlm_agent.core.run_directory import (
+    BASE,
+    CHECKPOINTS,
+    CONFIG_FILE,
+    METRICS_FILE,
+    TRAJECTORIES,
+)
+
+_TENSORBOARD = "tensorboard"
+# What `VLMPolicy.save` writes, for the tokenizers and processors of Hugging Face models.
+_FILES = frozenset(
+    f"{name}.json"
+    for name in (
+        "adapter_config", "added_tokens", "chat_template", "config", "generation_config",
+        "image_processor_config", "model.safetensors.index", "policy", "preprocessor_config",
+        "processor_config", "run",
+        "special_tokens_map", "tokenizer", "tokenizer_config", "video_preprocessor_config", "vocab",
+    )
+) | {METRICS_FILE, "merges.txt", "vocab.txt"}  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class RunPosition:
+    """How far a run has come.
+
+    Attributes:
+        step: That was logged last.
+        metrics_size: Bytes in the file of metrics.
+    """
+
+    step: int
+    metrics_size: int
+
+
+class Run:
+    """A directory that one training run writes to.
+
+    Args:
+        directory: Where; made if need be.
+        config: The run's configuration, a dataclass, saved as `run.json`.
+        overwrite: Whether to replace a run that the directory holds.
+        resumed: Where the run that the directory holds goes on; what was logged after is removed.
+
+    Attributes:
+        configuration: What `run.json` holds.
+
+    Raises:
+        FileExistsError: If the directory holds anything, and is not a run to be replaced or to go
+            on with, or holds files that no run writes.
+    """
+
+    def __init__(
+        self,
+        directory: str | Path,
+        config: Any,
+        *,
+        overwrite: bool = False,
+        resumed: RunPosition | None = None,
+    ) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.directory = Path(directory)
+        if resumed is None and check_free(directory, overwrite=overwrite):
+            self._clear()
+        self.directory.mkdir(parents=True, exist_ok=True)
+        settings = dataclasses.asdict(config)
+        # Of this start, and not of the run: read with --config, it would replace the run unasked.
+        settings.pop("overwrite", None)
+        self.configuration = json.dumps(settings, indent=2) + "\n"
+        if resumed is None:
+            (self.directory / CONFIG_FILE).write_text(self.configuration)
+        self._file = (self.directory / METRICS_FILE).open("a", encoding="utf-8")
+        if resumed is not None:
+            cut(self._file, resumed.metrics_size)
+        self._tensorboard = SummaryWriter(
+            str(self.directory / _TENSORBOARD),
+            # What was logged after the checkpoint is logged again.
+            purge_step=None if resumed is None else resumed.step + 1,
+        )
+        self._logged = resumed is not None
+
+    def log(self, step: int, metrics: Mapping[str, float | None]) -> None:
+        """Writes metrics at a step.
+
+        Those that are `None` were not measured; nor were those that are NaN or infinite, which JSON
+        cannot hold.
+        """
+        self._logged = True
+        finite = {
+            name: None if value is None or not math.isfinite(value) else value
+            for name, value in metrics.items()
+        }
+        self._file.write(json.dumps({"step": step, **finite}) + "\n")
+        self._file.flush()
+        for name, value in finite.items():
+            if value is not None:
+                self._tensorboard.add_scalar(name, value, step)
+
+    def metrics_size(self) -> int:
+        """Bytes in the file of metrics, all of them on the disk."""
+        self._tensorboard.flush()
+        return sync(self._file)
+
+    @contextmanager
+    def saving(self, policy: Saveable) -> Iterator[None]:
+        """Saves the policy at the end of the block, also if an interrupt or an error ends it.
+
+        A block that ends by one before anything was logged has learned nothing, and leaves no run
+        behind that would stand in the way of the next try.
+        """
+        try:
+            yield
+        except BaseException as error:
+            if not self._logged:
+                self._close()
+                self._clear()
+                raise
+            try:
+                self._finish(policy)
+            except (OSError, NotWholeError) as failure:
+                # Not in place of what happened first: both may come of a full disk.
+                error.add_note(f"nor could the policy be saved: {failure}")
+            raise
+        self._finish(policy)
+
+    def _finish(self, policy: Saveable) -> None:
+        with writing(self.directory):
+            self._close()
+            policy.save(self.directory)
+
+    def _close(self) -> None:
+        self._file.close()
+        self._tensorboard.close()
+
+    def _clear(self) -> None:
+        """Removes what a run writes, and refuses where anything else lies beside it."""
+        entries = list(self.directory.iterdir())
+        foreign = [entry.name for entry in entries if not _is_of_a_run(entry)]
+        if foreign:
+            raise FileExistsError(
+                f"{self.directory} also holds {sorted(foreign)}, which no run wrote: move that "
+                "away, or choose another --out"
+            )
+        for entry in entries:
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+
+
+def check_free(directory: str | Path, *, overwrite: bool = False) -> bool:
+    """Makes sure that a run may be written to a directory, before anything slow is done for it.
+
+    Returns:
+        Whether the directory holds a run that is to be replaced.
+
+    Raises:
+        FileExistsError: If it holds anything, and is not a run to be replaced.
+    """
+    directory = Path(directory)
+    if not directory.exists() or not any(directory.iterdir()):
+        return False
+    if not (directory / CONFIG_FILE).is_file():
+        raise FileExistsError(f"{directory} is not empty and holds no run: choose another --out")
+    if not overwrite:
+        raise FileExistsError(
+            f"{directory} already holds a run: choose another --out, or replace the run with "
+            "--overwrite"
+        )
+    return True
+
+
+def peak_memory() -> float | None:
+    """The most memory held so far, in GiB: of the GPU where there is one, else of the process.
+
+    `None` on systems that do not tell.
+    """
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**30
+    try:
+        import resource
+    except ModuleNotFoundError:
+        return None
+    # In bytes on macOS, and in units of 1024 elsewhere.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
+
+
+class Saveable(Protocol):
+    """Anything with `save`, such as a policy."""
+
+    def save(self, directory: str | Path) -> None:
+        """Writes itself into a directory.
+
+        Raises:
+            NotWholeError: If it is not all in this process.
+        """
+        ...
+
+
+def _is_of_a_run(path: Path) -> bool:
+    if path.is_dir():
+        return path.name in (_TENSORBOARD, BASE, TRAJECTORIES, CHECKPOINTS)
+    return path.name in _FILES or path.suffix in (".safetensors", ".jinja", ".model")
