@@ -88,7 +88,7 @@ def test_links_lead_somewhere(page):
 
 def test_every_metric_is_explained():
     logged = set()
-    for module in (ROOT / "vlm_agent").glob("*.py"):
+    for module in (ROOT / "vlm_agent").rglob("*.py"):
         logged |= set(re.findall(r'"((?:rollout|time)/\w+)"', module.read_text(encoding="utf-8")))
     page = (ROOT / "docs" / "agent.md").read_text(encoding="utf-8")
     assert logged

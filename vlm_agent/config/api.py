@@ -29,7 +29,7 @@ class ApiOptions:
             max_completion_tokens.
         api_extra: More fields of each request, as JSON, such as '{"reasoning_effort": "low"}'.
         api_cot: Ask for the state and reasons before the action.
-        api_history_length: How many earlier steps of the episode, pictures and actions, a prompt recalls.
+        api_history_length: Number of earlier steps, pictures and actions, that a prompt recalls.
         api_concurrency: Requests at the same time, at most; no more than --num-envs come up.
         api_requests_per_minute: Most requests sent in any minute, tries after failures included.
         api_tokens_per_minute: Most tokens in any minute, of prompts and replies.

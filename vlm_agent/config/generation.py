@@ -40,7 +40,9 @@ class GenerationConfig:
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p {self.top_p}: expected above 0, and at most 1")
         if self.history_length < 0:
-            raise ValueError(f"memory {self.memory} is negative: expected 0 or above")
+            raise ValueError(
+                f"history_length {self.history_length} is negative: expected 0 or above"
+            )
 
     def save(self, directory: Path) -> None:
         """Writes them into a directory."""

@@ -30,8 +30,8 @@ class PPOConfig(ModelOptions):
         overwrite: Replace a run that --out holds.
         seed: Of episodes, replies and minibatches.
         cot: Read out the state and reason before the action.
-        history_length: Steps of the episode, pictures and actions, that the prompt recalls; by default as
-            saved with the model.
+        history_length: Earlier steps of the episode, pictures and actions, that the prompt recalls;
+            by default as saved with the model.
         temperature: Of sampling and of log-probabilities alike; by default as saved with the model.
         max_new_tokens: Longest reply, in tokens; by default as saved with the model.
         top_k: How many of the likeliest tokens may be written, 0 for all; by default as saved with

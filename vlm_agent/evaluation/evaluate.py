@@ -164,13 +164,13 @@ def evaluate(
         num_envs: How many episodes are played side by side. It does not change which are played.
         env_kwargs: Keyword arguments of the environment.
         name: The policy's name in the record.
-        history_length: How many steps of the episode observations remember; by default as many as the
-            policy says by an attribute of this name, or none.
+        history_length: Number of earlier steps that observations hold; by default the policy's
+            attribute of this name, or 0.
         regret: Whether to ask the environment what each action is worth, as far as it knows.
         on_step: Called with every step, in the order of play.
         progress: A file that keeps what has been played, so that the same call goes on from there
-            after an interruption; it is removed when the evaluation is over. A `ProgressLog` is left
-            to its owner.
+            after an interruption; it is removed when the evaluation is over. A `ProgressLog` is
+            left to its owner.
 
     Raises:
         ValueError: If there is no episode to play, or the policy is an unknown word.

@@ -115,8 +115,7 @@ def play(
         seed: Of the episodes, of a policy's sampling and of moves drawn at random.
         num_envs: How many episodes are played side by side.
         env_kwargs: Keyword arguments of the environment.
-        history_length: How many steps of the episode observations remember; by default as many as the
-            policy says.
+        history_length: Number of earlier steps that observations hold; by default the policy's.
         regret: Whether to ask the environment what each action is worth.
         journal: What an interrupted play has left. Episodes that are over are not played again;
             in those that had begun, the replies that were given are given again, unless the policy

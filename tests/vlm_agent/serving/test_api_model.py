@@ -251,8 +251,14 @@ def test_limits_are_kept_by_the_client(api, tmp_path, monkeypatch):
 
 def test_earlier_steps_and_further_fields_are_sent(api, tmp_path):
     url, faults = api
-    given = options(url, tmp_path, api_history_length=2, api_cot=False, api_extra={"seed": 4, "user": "x"},
-                    api_limit_field="max_completion_tokens")  # fmt: skip
+    given = options(
+        url,
+        tmp_path,
+        api_history_length=2,
+        api_cot=False,
+        api_extra={"seed": 4, "user": "x"},
+        api_limit_field="max_completion_tokens",
+    )
     evaluate(ApiModel("tiny", given, top_p=0.5), NUMBER_LINE, episodes=3, num_envs=3)
     pictures = [
         [part["type"] for part in body["messages"][0]["content"]].count("image_url")
