@@ -42,7 +42,7 @@ def sft(words: Sequence[str]) -> None:
 
 def ppo(words: Sequence[str]) -> None:
     """Trains a policy by reward."""
-    from vlm_agent.config.ppo import PPOConfig
+    from vlm_agent.training.ppo_config import PPOConfig
     from vlm_agent.training.ppo_trainer import resume_ppo, train_ppo
 
     _train("ppo", words, PPOConfig, train_ppo, resume_ppo)

@@ -138,6 +138,19 @@ def convert(value: Any, kind: Any) -> Any:
 _NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 
 
+def plain_options(config: Any) -> dict[str, Any]:
+    """Returns the options of a configuration as plain values, for a file.
+
+    Options that are not in use, and have no value, are left out.
+    """
+    hints = typing.get_type_hints(type(config))
+    return {
+        name: value
+        for name, value in dataclasses.asdict(config).items()
+        if value is not None or type(None) in typing.get_args(hints[name])
+    }
+
+
 def required_options(kind: type[Any]) -> list[str]:
     """The options of a trainer that have no default."""
     missing = dataclasses.MISSING

@@ -43,8 +43,9 @@ def check_least(config: Any, least: int, *names: str) -> None:
         ValueError: Naming the first of them.
     """
     for name in names:
-        if getattr(config, name) < least:
-            raise ValueError(f"{name}={getattr(config, name)}: expected at least {least}")
+        value = getattr(config, name)
+        if value is not None and value < least:
+            raise ValueError(f"{name}={value}: expected at least {least}")
 
 
 def check_positive(config: Any, *names: str) -> None:
@@ -66,8 +67,9 @@ def check_share(config: Any, *names: str) -> None:
         ValueError: Naming the first of them.
     """
     for name in names:
-        if not 0 <= getattr(config, name) <= 1:
-            raise ValueError(f"{name}={getattr(config, name)}: expected a number from 0 to 1")
+        value = getattr(config, name)
+        if value is not None and not 0 <= value <= 1:
+            raise ValueError(f"{name}={value}: expected a number from 0 to 1")
 
 
 def check_not_negative(config: Any, *names: str) -> None:

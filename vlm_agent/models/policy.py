@@ -542,6 +542,7 @@ class VLMPolicy(nn.Module):
             action_token=self.action_token(tokens, parsed.action_start),
             log_probs=tuple(log_probs[: len(tokens)]),
             value=value,
+            fields=parsed.fields,
         )
 
 

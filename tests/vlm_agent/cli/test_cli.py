@@ -13,13 +13,13 @@ from vlm_agent.cli.commands import ShowConfig
 from vlm_agent.cli.demo import DemoConfig
 from vlm_agent.cli.main import main
 from vlm_agent.config.eval import EvalConfig
-from vlm_agent.config.ppo import PPOConfig
 from vlm_agent.config.sft import SFTConfig
 from vlm_agent.data.export import ExportConfig
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.reporting import ReportConfig
 from vlm_agent.reporting.viewer import PlayConfig
 from vlm_agent.serving.server import ServeConfig
+from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.sft import reply_loss
 
 NUMBER_LINE = "gym_cards/NumberLine-v0"

@@ -8,8 +8,8 @@ import yaml
 from vlm_agent.cli.commands import _parse_with_files
 from vlm_agent.cli.main import main
 from vlm_agent.config.files import convert, load_config, packaged_configs, read_options
-from vlm_agent.config.ppo import PPOConfig
 from vlm_agent.config.sft import SFTConfig
+from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.run import Run
 
 KINDS = {"sft": SFTConfig, "ppo": PPOConfig}

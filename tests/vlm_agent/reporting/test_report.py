@@ -22,7 +22,6 @@ from tests.support.report_data import (
 )
 from vlm_agent.cli.commands import _parse_with_files
 from vlm_agent.cli.main import main
-from vlm_agent.config.ppo import PPOConfig
 from vlm_agent.config.sft import SFTConfig
 from vlm_agent.data.trajectories import TrajectoryWriter
 from vlm_agent.evaluation.evaluate import wilson_interval
@@ -36,6 +35,7 @@ from vlm_agent.reporting.curves import (
 )
 from vlm_agent.reporting.page import embedded
 from vlm_agent.reporting.sources import find_sources
+from vlm_agent.training.ppo_config import PPOConfig
 
 
 class Scripts(HTMLParser):
