@@ -8,12 +8,12 @@ from typing import Any, ClassVar, Literal
 
 from baselines.view import Text
 from vlm_agent.config.options import (
-    JsonObject,
     check_least,
     check_not_negative,
     check_positive,
     check_share,
 )
+from vlm_agent.config.values import JsonObject
 
 Algorithm = Literal["ppo", "dqn", "recurrent-ppo", "maskable-ppo"]
 

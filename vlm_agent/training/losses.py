@@ -6,12 +6,10 @@ says where a token is. Averages over a reply's tokens come before the average ov
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
-Objective = Literal["step", "token"]
+from vlm_agent.config.ppo import Objective
 
 # e^20 is 5e8: far beyond any clip, and small enough that gradients stay finite.
 _LARGEST_LOG_RATIO = 20.0

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from vlm_agent.cli.main import main
+from vlm_agent.config.tools import PlayConfig
 from vlm_agent.core.types import Observation, Reply, Task
 from vlm_agent.evaluation.play import Step, play
-from vlm_agent.reporting.viewer import PlayConfig, Show, Source, load_pygame, watch
+from vlm_agent.reporting.viewer import Show, Source, load_pygame, watch
 from vlm_agent.reporting.viewer_scene import View
 
 NUMBER_LINE = "gym_cards/NumberLine-v0"
