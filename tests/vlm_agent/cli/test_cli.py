@@ -109,10 +109,12 @@ def test_help_imports_nothing_that_is_slow(command):
     assert result.returncode == 0, result.stderr
 
 
-def test_modules_of_the_current_directory_are_found_last(tmp_path, monkeypatch, capsys):
+def test_modules_of_the_current_directory_are_found_last(tmp_path):
     (tmp_path / "my_lake.py").write_text(
         "import gymnasium\n"
-        "gymnasium.register('my_lake/Line-v0', 'gym_cards.number_line.env:NumberLineEnv')\n"
+        "def make(**options):\n"
+        "    return gymnasium.make('gym_cards:gym_cards/NumberLine-v0')\n"
+        "gymnasium.register('my_lake/Line-v0', make)\n"
     )
     (tmp_path / "gymnasium.py").write_text("raise RuntimeError('shadowed')\n")
     program = (
@@ -123,7 +125,7 @@ def test_modules_of_the_current_directory_are_found_last(tmp_path, monkeypatch, 
         "import os\n"
         "sys.exit(status or sys.path[-1] != os.getcwd())\n"
     )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
     result = subprocess.run(
         [sys.executable, "-c", program],
         cwd=tmp_path,
