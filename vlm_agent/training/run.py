@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from vlm_agent.config.files import plain_options
+from vlm_agent.config.options import plain_options
 from vlm_agent.core.disk import cut, sync, writing
 from vlm_agent.core.errors import NotWholeError
 from vlm_agent.core.run_directory import (
