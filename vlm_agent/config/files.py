@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vlm_agent.config.options import Options, did_you_mean, option_types
-from vlm_agent.config.values import convert
+from vlm_agent.config.values import convert, unwrap
 from vlm_agent.core.run_directory import CONFIG_FILE
 
 Config = TypeVar("Config", bound=Options)
@@ -111,6 +111,8 @@ def _read(
                     f"{place}: unknown option {name!r} of `{section}`"
                     f"{did_you_mean(str(name), types)}"
                 )
+            if value is None and not unwrap(types[name])[2]:
+                continue  # nothing is given: the default counts
             try:
                 options[name] = convert(value, types[name])
             except ValueError as error:
