@@ -156,6 +156,11 @@ def whole(tree: Any, *, keep: bool) -> Any:
     return visit(tree)
 
 
+def is_sharded(value: Any) -> bool:
+    """Returns whether a tensor is sharded over processes, a `DTensor`."""
+    return hasattr(value, "placements")
+
+
 def whole_tensor(value: Tensor) -> Tensor:
     """A tensor as a whole in each process, if it is a spread one; all processes have to ask."""
     gather = getattr(value, "full_tensor", None)
@@ -180,9 +185,9 @@ def spread_like(value: Any, parameter: Any) -> Any:
     All processes have to ask, with equal tensors.
     """
     if (
-        not hasattr(parameter, "placements")
+        not is_sharded(parameter)
         or not isinstance(value, Tensor)
-        or hasattr(value, "placements")
+        or is_sharded(value)
         or value.shape != parameter.shape
     ):
         return value

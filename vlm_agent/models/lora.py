@@ -83,20 +83,6 @@ def linear_layers(model: Any) -> dict[Part, list[str]]:
     return parts
 
 
-def split_vision(model: Any) -> tuple[list[nn.Module], list[nn.Module]]:
-    """A vision tower: modules without anything of the projector, and the projector's inside it.
-
-    A module stands beside those that it holds.
-    """
-    inside = _names_inside(model, model.get_encoder(modality="image"))
-    projector = {name for name in inside if _is_of_projector(name)}
-    holding = {name.rsplit(".", end)[0] for name in projector for end in range(name.count(".") + 1)}
-    return (
-        [model.get_submodule(name) for name in inside if name not in holding],
-        [model.get_submodule(name) for name in projector],
-    )
-
-
 def _is_of_projector(name: str) -> bool:
     """Whether a module inside a vision tower is of the projector, by its name in the model."""
     return any(word in name for word in _PROJECTOR_WORDS)

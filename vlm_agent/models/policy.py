@@ -33,7 +33,7 @@ from vlm_agent.models.inputs.encoder import Encoder
 from vlm_agent.models.loading import fetch_adapter, load_model
 from vlm_agent.models.reference import Reference
 from vlm_agent.models.value_head import VALUE_HEAD_FILE, ValueHead
-from vlm_agent.models.vision_cache import FrozenVision
+from vlm_agent.models.vision_cache import VisionCache
 
 
 class Scores(NamedTuple):
@@ -99,7 +99,7 @@ class VLMPolicy(nn.Module):
         self._reference: Reference | None = None
         self.generator = torch.Generator()
         self.encoder = Encoder(self.network, processor)
-        self.vision = FrozenVision(self.network)
+        self.vision = VisionCache(self.network)
         banned = torch.zeros(model.get_output_embeddings().weight.shape[0])
         banned[self.encoder.unwritable_tokens] = -torch.inf
         self.register_buffer("banned", banned.to(model.device), persistent=False)
@@ -231,9 +231,9 @@ class VLMPolicy(nn.Module):
         mask = torch.arange(longest, device=self.device) < lengths[:, None]
         extended = self.encoder.append(inputs, reply_ids, mask)
         if self.vision.is_remembering:
+            rows = self.encoder.rows(observations, cot=self.cot)
             with self._computing():
-                alone = self.encoder.rows(observations, cot=self.cot)
-                extended = self.vision.replace(extended, alone)
+                extended = self.vision.replace(extended, rows)
         logits, hidden = self._forward(extended, keep=longest + 1)
         state = hidden[:, 0].detach() if stop_value_gradient else hidden[:, 0]
         every = self.token_log_probs(logits[:, :-1], temperature, written=reply_ids)
