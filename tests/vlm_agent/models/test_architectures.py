@@ -17,7 +17,6 @@ from vlm_agent.config.generation import GenerationConfig
 from vlm_agent.config.model import ModelOptions
 from vlm_agent.core.parsing import parse
 from vlm_agent.core.types import Demonstration, Observation, Task
-from vlm_agent.models import lora
 from vlm_agent.models.inputs.cache import EncodingCache
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.training.reading import ReadingProbe, picture_embeddings
