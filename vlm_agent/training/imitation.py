@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from vlm_agent.core.parsing import parse
 from vlm_agent.core.types import Demonstration
 from vlm_agent.data.demonstrations import demonstration_from, demonstration_state
-from vlm_agent.models.policy import Scores, VLMPolicy
+from vlm_agent.models.policy import VLMPolicy
+from vlm_agent.models.scoring import Scores
 from vlm_agent.training.losses import imitation_loss
 
 

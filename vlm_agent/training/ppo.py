@@ -19,7 +19,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from vlm_agent.config.ppo import PPOConfig
 from vlm_agent.distributed.processes import Processes
-from vlm_agent.models.policy import Scores, VLMPolicy
+from vlm_agent.models.policy import VLMPolicy
+from vlm_agent.models.scoring import Scores
 from vlm_agent.rollout.collector import Rollout
 from vlm_agent.rollout.groups import GroupRollout
 from vlm_agent.training.batches import (

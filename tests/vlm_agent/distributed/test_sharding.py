@@ -24,9 +24,9 @@ from tests.support.launching import (
 from vlm_agent.config.model import LoadOptions, ModelOptions
 from vlm_agent.config.sft import SFTConfig
 from vlm_agent.core.errors import NotWholeError
-from vlm_agent.distributed.gathered_policy import GatheredPolicy
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.distributed.sharding import layer_classes
+from vlm_agent.models.gathered_policy import GatheredPolicy
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.training.run import Run
 
@@ -169,7 +169,7 @@ def test_without_gpus_nothing_is_spread(monkeypatch):
     for name, needed in {**CONFIGURED, "ACCELERATE_USE_CPU": "true"}.items():
         monkeypatch.setenv(name, needed)
     try:
-        with pytest.raises(ValueError, match="FSDP, which it does on GPUs alone.*--multi_gpu"):
+        with pytest.raises(ValueError, match="FSDP, which it supports on GPUs only.*--multi_gpu"):
             Processes()
     finally:
         AcceleratorState._reset_state(reset_partial_state=True)
@@ -186,7 +186,7 @@ def test_weights_of_4_bits_are_not_spread():
 
 def test_a_model_that_does_not_tell_its_layers():
     with pytest.raises(
-        ValueError, match="Linear does not tell.*fsdp_transformer_layer_cls_to_wrap"
+        ValueError, match="Linear does not list.*fsdp_transformer_layer_cls_to_wrap"
     ):
         layer_classes(nn.Linear(2, 2))
 
@@ -200,7 +200,7 @@ def test_an_adapter_is_never_saved_without_a_model_to_lie_on(make_policy, tmp_pa
     )
     whole.gather()
     shutil.move(tmp_path / "start", tmp_path / "away")
-    with pytest.raises(NotWholeError, match="start, which the adapter belongs to, is gone"):
+    with pytest.raises(NotWholeError, match="base model of the adapter, .*start, is gone"):
         whole.save(tmp_path / "adapter")
     assert not list(tmp_path.glob("adapter/*"))
     shutil.move(tmp_path / "away", tmp_path / "start")
@@ -220,7 +220,7 @@ def test_an_error_in_one_process_leaves_the_checkpoints(make_policy, tmp_path):
     processes = Processes()
     processes.is_sharded, processes.count = True, 2
     whole = GatheredPolicy(make_policy(), processes)
-    with pytest.raises(NotWholeError, match="spread over 2 processes.*--resume"):
+    with pytest.raises(NotWholeError, match="sharded over 2 processes.*--resume"):
         whole.save(tmp_path)
     run = Run(tmp_path / "run", SFTConfig(env="e", out="o"))
 
@@ -231,4 +231,4 @@ def test_an_error_in_one_process_leaves_the_checkpoints(make_policy, tmp_path):
 
     with pytest.raises(KeyError, match="what happened") as caught:
         break_down()
-    assert "nor could the policy be saved: the weights are spread" in caught.value.__notes__[0]
+    assert "nor could the policy be saved: the weights are sharded" in caught.value.__notes__[0]

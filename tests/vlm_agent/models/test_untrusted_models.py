@@ -14,7 +14,7 @@ from vlm_agent.models.lora import add_adapter
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.training.ppo_trainer import resume_ppo, train_ppo
 
-REFUSED = "brings Python code of its own, which was not run: add --trust-remote-code"
+REFUSED = "comes with its own Python code, which was not run: add --trust-remote-code"
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def under_another_name(model, mark):
         (as_pickle, "model.safetensors"),
         (as_archive, "model.safetensors"),
         (as_parts, "model.safetensors"),
-        (as_parts_of_another_name, r"index\.json names part\.bin: expected safetensors alone"),
+        (as_parts_of_another_name, r"index\.json names part\.bin: expected safetensors only"),
         (under_another_name, "damaged"),
     ],
 )

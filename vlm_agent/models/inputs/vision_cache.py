@@ -103,7 +103,7 @@ def _content_hash(tensors: dict[str, Tensor]) -> bytes:
     digest = hashlib.blake2b(digest_size=16)
     for name, value in tensors.items():
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        digest.update(value.contiguous().flatten().view(torch.uint8).numpy())
+        digest.update(value.contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.digest()
 
 
