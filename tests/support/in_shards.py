@@ -41,7 +41,7 @@ def compare(name):
         policy.values(observations)
     assert [reply.tokens for reply in again] == replies
     batch = (observations, replies)
-    for _ in range(2):  # the second pass finds what the first one left behind
+    for _ in range(2):  # the second pass starts from the state that the first one left
         optimizer.zero_grad()
         # Processes need not have equally many micro-batches.
         parts = [batch] * (processes.rank + 1)
