@@ -12,8 +12,8 @@ from tqdm import tqdm
 
 from vlm_agent.core.environments import make_env
 from vlm_agent.data.trajectories import RolloutRecorder, record_run
-from vlm_agent.distributed.gathered_policy import GatheredPolicy
 from vlm_agent.distributed.processes import Processes
+from vlm_agent.models.gathered_policy import GatheredPolicy
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.rollout.collector import Collector
 from vlm_agent.rollout.groups import GroupCollector
