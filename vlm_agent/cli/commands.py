@@ -14,7 +14,8 @@ import numpy as np
 import tyro
 from numpy.typing import NDArray
 
-from vlm_agent.cli.eval_command import check_player, load_player, run_eval
+from vlm_agent.cli.eval_command import run_eval
+from vlm_agent.cli.players import player_of
 from vlm_agent.config.eval import EvalConfig
 from vlm_agent.config.files import packaged_configs, read_options, required_options
 from vlm_agent.config.model import quiet_transformers
@@ -25,6 +26,7 @@ from vlm_agent.core.prompts import build_prompt, build_reply
 from vlm_agent.core.protocol import observe, task_of
 from vlm_agent.core.seeding import episode_seeds
 from vlm_agent.core.types import Observation
+from vlm_agent.evaluation.players import resolve_policy
 from vlm_agent.evaluation.tables import text_table
 
 Config = TypeVar("Config")
@@ -128,9 +130,9 @@ def play(words: Sequence[str]) -> None:
     from vlm_agent.reporting.viewer import PlayConfig, watch
 
     config = _parse(PlayConfig, "play", words)
-    check_player(config.run, config)
+    player = player_of(config.run, config)
     make_env(str(config.env), **config.env_kwargs).close()
-    watch(config, load_player(config.run, config, config.temperature))
+    watch(config, resolve_policy(player))
 
 
 # ----- show ---------------------------------------------------------------------------------------

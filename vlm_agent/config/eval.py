@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from vlm_agent.config.api import ApiOptions
+from vlm_agent.config.generation import Parser
 from vlm_agent.config.model import LoadOptions
 from vlm_agent.config.options import JsonObject, check_least
 
@@ -33,6 +34,8 @@ class EvalConfig(LoadOptions, ApiOptions):
             were trained.
         top_p: Of those, the fewest likeliest that together hold this probability may be written;
             by default as they were trained.
+        parser: Rule by which replies of models are parsed: json, or published, that of the paper's
+            code; by default as they were trained, and json behind an API.
         json: File for the records, one JSON object a line; written anew. While the call has not
             ended, what has been played is kept beside it, in a file whose name ends in .progress.
         markdown: File for the table, in Markdown.
@@ -53,6 +56,7 @@ class EvalConfig(LoadOptions, ApiOptions):
     temperature: float | None = None
     top_k: int | None = None
     top_p: float | None = None
+    parser: Parser | None = None
     json: str | None = None
     markdown: str | None = None
     plot: str | None = None

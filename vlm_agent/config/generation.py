@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Literal
+
+Parser = Literal["json", "published"]
 
 _FILE = "policy.json"
 
@@ -20,6 +23,7 @@ class GenerationConfig:
         top_k: How many of the likeliest tokens may be written; 0 for all.
         top_p: Of those, the fewest likeliest that together hold this probability may be written.
         history_length: How many steps of the episode, pictures and actions, its prompts recall.
+        parser: Rule by which its replies are parsed: json, or published, that of the paper's code.
     """
 
     cot: bool = True
@@ -28,6 +32,7 @@ class GenerationConfig:
     top_k: int = 0
     top_p: float = 1.0
     history_length: int = 0
+    parser: Parser = "json"
 
     def __post_init__(self) -> None:
         """Refuses settings out of range."""

@@ -13,13 +13,8 @@ from typing import Any, Literal
 from tyro.conf import Positional
 
 from vlm_agent.core.prompts import build_messages
-from vlm_agent.data.trajectories import (
-    PICTURES,
-    EpisodeRecord,
-    StepRecord,
-    find_trajectories,
-    read_trajectories,
-)
+from vlm_agent.data.trajectory_format import PICTURES, EpisodeRecord, StepRecord
+from vlm_agent.data.trajectory_reader import find_trajectories, read_trajectories
 
 LLAVA_FILE = "conversations.json"
 

@@ -24,7 +24,7 @@ from vlm_agent.core.protocol import (
 )
 from vlm_agent.core.seeding import episode_seeds
 from vlm_agent.core.types import Demonstration, Info, Observation, PastStep, Reply, Task
-from vlm_agent.data.trajectories import EpisodeSegment
+from vlm_agent.data.rollout_recorder import EpisodeSegment
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.rollout.metrics import RolloutMetrics
 from vlm_agent.rollout.resumable_env import Resumable, bring_back, observation_state

@@ -30,7 +30,7 @@ from vlm_agent.core.protocol import (
 )
 from vlm_agent.core.seeding import training_seeds
 from vlm_agent.core.types import Demonstration, Observation, Reply
-from vlm_agent.data.trajectories import EpisodeSegment
+from vlm_agent.data.rollout_recorder import EpisodeSegment
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.rollout.collector import correction, penalty_for
 from vlm_agent.rollout.metrics import RolloutMetrics

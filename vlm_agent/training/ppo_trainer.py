@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from vlm_agent.config.ppo import PPOConfig
 from vlm_agent.core.environments import make_env
-from vlm_agent.data.trajectories import RolloutRecorder, record_run
+from vlm_agent.data.rollout_recorder import RolloutRecorder, record_rollouts
 from vlm_agent.distributed.gathered_policy import GatheredPolicy
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.models.policy import VLMPolicy
@@ -108,7 +108,15 @@ def _run(
                 )
                 stack.enter_context(run.saving(whole))
                 recorder = stack.enter_context(
-                    record_run(config, policy, collector.illegal_penalty)
+                    record_rollouts(
+                        config.out,
+                        policy,
+                        env=config.env,
+                        env_kwargs=config.env_kwargs,
+                        episodes=config.record_episodes,
+                        critic=config.has_critic,
+                        illegal_penalty=collector.illegal_penalty,
+                    )
                 )
             _train(config, whole, collector, run, recorder, saved, processes)
         processes.finish()

@@ -32,7 +32,7 @@ def test_a_recording_is_played_as_it_was_and_says_that_its_episodes_are_its_own(
         episode("EZPoints", 8, moves=["+", "="]),
     )
     player = RecordedPlayer(path)
-    with pytest.warns(UserWarning, match="1 episodes of gym_cards/EZPoints-v0 were broken off"):
+    with pytest.warns(UserWarning, match="skipping 1 unfinished episodes of gym_cards/EZPoints-v0"):
         record = evaluate(player, POINTS, episodes=50, num_envs=2, regret=True)
     assert record.episodes == 3
     assert record.seed is None
