@@ -191,7 +191,7 @@ def test_half_a_line_is_left_out_with_a_warning(write):
 def test_lines_that_are_no_episodes_are_errors(change, message, write):
     with pytest.raises(RecordingError, match=message):
         read_recordings(write({**episode("NumberLine"), **change}))
-    with pytest.raises(RecordingError, match="no recorded episode"):
+    with pytest.raises(RecordingError, match="not a recorded episode"):
         read_recordings(write("[1, 2]"))
 
 
