@@ -398,7 +398,7 @@ class VLMPolicy(nn.Module):
         value: float,
     ) -> Reply:
         text = self.encoder.decode(tokens)
-        parsed = parse(text, observation.actions)
+        parsed = parse(text, observation.actions, self.generation_config.parser)
         return Reply(
             text=text,
             action=parsed.action,
