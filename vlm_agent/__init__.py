@@ -19,6 +19,8 @@ from vlm_agent.evaluation.comparison import Lazy, compare
 from vlm_agent.evaluation.evaluate import Evaluation, evaluate
 from vlm_agent.evaluation.play import Step, play
 
+__version__ = "0.1.0"
+
 if TYPE_CHECKING:
     from vlm_agent.config.sft import SFTConfig
     from vlm_agent.models.policy import VLMPolicy
