@@ -101,7 +101,7 @@ def test_the_description_has_no_relative_links(metadata):
 
 def test_the_metadata_says_who_and_where(metadata):
     assert metadata["Author"] == "The gym-cards authors"
-    assert f'name: {metadata["Author"]}' in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"name: {metadata['Author']}" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert len(metadata.get_all("Project-URL")) == len(PROJECT["urls"])
 
 
