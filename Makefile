@@ -10,8 +10,8 @@ LOWEST_INSTALLED := $(LOWEST)/installed
 CANVAS := $(wildcard gym_cards/*/_canvas.c)
 COMPILED := $(CANVAS:.c=*.so)
 SOURCES := pyproject.toml setup.py Makefile $(CANVAS)
-# Shows errors alone; everything else is in the log.
-QUIETLY = -qq --disable-pip-version-check --log $(@D)/install.log
+# Prints errors alone, with the output of a build that failed.
+INSTALL := -m pip install -qq --disable-pip-version-check
 PYTEST_OPTIONS := --numprocesses auto --dist loadfile
 
 .PHONY: demo compare test test-slow test-lowest lint docs clean
@@ -48,27 +48,27 @@ clean:
 $(AGENT_INSTALLED): $(SOURCES)
 	$(call environment,.venv,what the agent needs)
 	@rm -f $(COMPILED)
-	@$(BIN)/python -m pip install $(QUIETLY) --editable ".[agent]"
+	@$(BIN)/python $(INSTALL) --editable ".[agent]"
 	@touch $@
 
 # What alfworld is built on is compiled by scripts that call `python`: it has to be on the path.
 $(DEV_INSTALLED): $(AGENT_INSTALLED)
-	@echo "Installing what development needs into .venv (log: .venv/install.log)"
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install $(QUIETLY) --editable ".[dev]"
+	@echo "Installing what development needs into .venv"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python $(INSTALL) --editable ".[dev]"
 	@touch $@
 
 $(LOWEST_INSTALLED): $(SOURCES) .ci/lowest.py
 	$(call environment,$(LOWEST),the lowest versions of all requirements)
-	@$(LOWEST)/bin/python -m pip install $(QUIETLY) packaging
+	@$(LOWEST)/bin/python $(INSTALL) packaging
 	@$(LOWEST)/bin/python .ci/lowest.py > $(LOWEST)/constraints.txt
-	@PATH="$(CURDIR)/$(LOWEST)/bin:$$PATH" $(LOWEST)/bin/python -m pip install $(QUIETLY) \
+	@PATH="$(CURDIR)/$(LOWEST)/bin:$$PATH" $(LOWEST)/bin/python $(INSTALL) \
 		--constraint $(LOWEST)/constraints.txt --editable ".[test]"
 	@touch $@
 
 define environment
 @$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: choose one with PYTHON=python3.11")'
-@echo "Installing $(2) into $(1) (log: $(1)/install.log)"
+@echo "Installing $(2) into $(1)"
 @$(PYTHON) -m venv $(1)
-@$(1)/bin/python -m pip install $(QUIETLY) --upgrade pip
-@$(1)/bin/python -m pip install $(QUIETLY) "$(TORCH)"
+@$(1)/bin/python $(INSTALL) --upgrade pip
+@$(1)/bin/python $(INSTALL) "$(TORCH)"
 endef
