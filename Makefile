@@ -4,7 +4,7 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 BIN := .venv/bin
 INSTALLED := .venv/installed
-COMPILED := gym_cards/pictures/_canvas*.so
+COMPILED := gym_cards/render/_canvas*.so
 
 .PHONY: demo compare test test-slow lint docs clean
 
@@ -34,7 +34,7 @@ clean:
 	rm -rf .venv build dist *.egg-info $(COMPILED)
 
 # What alfworld is built on is compiled by scripts that call `python`: it has to be on the path.
-$(INSTALLED): pyproject.toml setup.py gym_cards/pictures/_canvas.c Makefile
+$(INSTALLED): pyproject.toml setup.py gym_cards/render/_canvas.c Makefile
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet "$(TORCH)"

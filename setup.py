@@ -10,8 +10,8 @@ import sysconfig
 from setuptools import Extension, setup
 
 compiled = Extension(
-    "gym_cards.pictures._canvas",
-    ["gym_cards/pictures/_canvas.c"],
+    "gym_cards.render._canvas",
+    ["gym_cards/render/_canvas.c"],
     define_macros=[("Py_LIMITED_API", "0x030B0000")],
     py_limited_api=True,
     optional=True,

@@ -11,8 +11,8 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.utils import RecordConstructorArgs
 
-from gym_cards.formula import evaluate_exact, evaluate_published
-from gym_cards.solver import unused_numbers
+from gym_cards.points.formula import evaluate_exact, evaluate_published
+from gym_cards.points.solver import unused_numbers
 
 CHARSET = "\n " + string.digits + string.ascii_letters + string.punctuation
 """What the states of the games are written in: the printable ASCII characters and line breaks."""

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import gym_cards
 
-FONTS = Path(gym_cards.__file__).parent / "art"
+FONTS = Path(gym_cards.__file__).parent / "play" / "art"
 SEEDS = range(20)
 LONG_ENOUGH = 4
 SECONDS, LAST_SECONDS = 1.6, 4.0

@@ -13,7 +13,7 @@ from game_pages import arguments
 from PIL import Image
 
 from gym_cards.cards import Card
-from gym_cards.pictures import sprites
+from gym_cards.render import sprites
 
 log = logging.getLogger("mkdocs.website")
 
@@ -113,7 +113,7 @@ SECTIONS = (
     Section(
         "Hands",
         "What is dealt. Whether a hand is for training or for tests is a matter of its numbers "
-        "alone, as `gym_cards.splits` tells.",
+        "alone, as `gym_cards.points.splits` tells.",
         (
             Entry("Points24", "two cards", {"num_cards": 2, "hands": "solvable"}, moves=3),
             Entry("Points24", "three cards", {"num_cards": 3, "hands": "solvable"}, moves=7),

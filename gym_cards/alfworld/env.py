@@ -13,7 +13,8 @@ import numpy as np
 from gymnasium import spaces
 
 from gym_cards.alfworld import experts
-from gym_cards.alfworld.dataset import (
+from gym_cards.alfworld.engine.planner import Moment
+from gym_cards.alfworld.games.dataset import (
     GameFiles,
     data_folder,
     files_of,
@@ -21,14 +22,13 @@ from gym_cards.alfworld.dataset import (
     keep_game,
     read_game,
 )
-from gym_cards.alfworld.engine import Moment
-from gym_cards.alfworld.floor_plans import SPLITS, Split
-from gym_cards.alfworld.games import TASK_TYPES, TaskType, generate
+from gym_cards.alfworld.games.floor_plans import SPLITS, Split
+from gym_cards.alfworld.games.generator import TASK_TYPES, TaskType, generate
 from gym_cards.alfworld.house import House, TextHouse
 from gym_cards.alfworld.thor import ThorHouse
 from gym_cards.alfworld.view import LARGEST, SMALLEST, View
-from gym_cards.game import RENDER_MODES, Frame, check_integer
-from gym_cards.window import Window
+from gym_cards.core.env import RENDER_MODES, Frame, check_integer
+from gym_cards.core.window import Window
 
 Reward = Literal["published", "sparse"]
 Backend = Literal["textworld", "thor"]

@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gym_cards.alfworld.engine import Engine
-from gym_cards.alfworld.floor_plans import contents_allowed
-from gym_cards.alfworld.games import TREATMENTS
-from gym_cards.alfworld.goals import Goal
+from gym_cards.alfworld.engine.planner import Engine
+from gym_cards.alfworld.games.floor_plans import contents_allowed
+from gym_cards.alfworld.games.generator import TREATMENTS
+from gym_cards.alfworld.games.goals import Goal
 from gym_cards.alfworld.scene import Pose, Receptacle, Scene, Thing
 from gym_cards.alfworld.sight import Room, all_contents, look, thing_in_words
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from gymnasium.error import DependencyNotInstalled
 
-from gym_cards.alfworld.dataset import LAYOUT, write_game
-from gym_cards.alfworld.engine import Engine
-from gym_cards.alfworld.floor_plans import SPLITS
-from gym_cards.alfworld.games import TASK_TYPES, game_file, generate
+from gym_cards.alfworld.engine.planner import Engine
+from gym_cards.alfworld.games.dataset import LAYOUT, write_game
+from gym_cards.alfworld.games.floor_plans import SPLITS
+from gym_cards.alfworld.games.generator import TASK_TYPES, game_file, generate
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from gym_cards.alfworld import experts, view
-from gym_cards.alfworld.dataset import GameFiles
-from gym_cards.alfworld.engine import Engine, Moment
-from gym_cards.alfworld.floor_plans import floor_of
-from gym_cards.alfworld.goals import Goal, success_rate
+from gym_cards.alfworld import experts
+from gym_cards.alfworld.engine.planner import Engine, Moment
+from gym_cards.alfworld.games.dataset import GameFiles
+from gym_cards.alfworld.games.floor_plans import floor_of
+from gym_cards.alfworld.games.goals import Goal, success_rate
 from gym_cards.alfworld.sight import describe, look, room_of
-from gym_cards.alfworld.view import View
-from gym_cards.game import Frame
+from gym_cards.alfworld.view import View, draw
+from gym_cards.core.env import Frame
 
 
 class House(Protocol):
@@ -74,7 +74,7 @@ class TextHouse:
 
     def frame(self) -> Frame:
         """The picture of the scene."""
-        return view.draw(self.scene, view=self._view, size=self._size)
+        return draw(self.scene, view=self._view, size=self._size)
 
     def state(self) -> dict[str, str]:
         """Where the agent is, what it sees there, and what it holds."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from gym_cards.alfworld.engine import Engine
-from gym_cards.alfworld.floor_plans import type_names
+from gym_cards.alfworld.engine.planner import Engine
+from gym_cards.alfworld.games.floor_plans import type_names
 from gym_cards.alfworld.ids import AGENT, pose_of, position_of, unspell
 from gym_cards.alfworld.scene import Pose, Receptacle, Scene, Thing
 

@@ -20,10 +20,10 @@ import numpy as np
 from gymnasium.error import DependencyNotInstalled
 
 from gym_cards.alfworld import packages
-from gym_cards.alfworld.dataset import TRAJECTORY, GameFiles
-from gym_cards.alfworld.engine import NOTHING, Moment
-from gym_cards.alfworld.games import TASK_TYPES
-from gym_cards.game import Frame
+from gym_cards.alfworld.engine.planner import NOTHING, Moment
+from gym_cards.alfworld.games.dataset import TRAJECTORY, GameFiles
+from gym_cards.alfworld.games.generator import TASK_TYPES
+from gym_cards.core.env import Frame
 
 BUILD = "thor-201909061227-Linux64"
 """The Unity build that alfworld's version of ai2thor runs."""

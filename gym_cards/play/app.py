@@ -8,6 +8,7 @@ from contextlib import suppress
 from importlib.resources import as_file, files
 from typing import Any
 
+from gym_cards.core.window import load_pygame
 from gym_cards.play.command_line import CommandLine
 from gym_cards.play.geometry import Rect
 from gym_cards.play.keys import moves_of_keys
@@ -27,7 +28,6 @@ from gym_cards.play.painter import Painter
 from gym_cards.play.session import Choice, Session
 from gym_cards.play.view import Scene, draw, draw_waiting, points
 from gym_cards.play.widgets import Button, Touch
-from gym_cards.window import load_pygame
 
 SIZE = (1280, 800)
 _LEAST = (640, 400)
@@ -52,7 +52,7 @@ def open_window(title: str, scale: float) -> None:
     desktop = pygame.display.get_desktop_sizes()[0]
     # The window's frame and the desktop's bars need room too.
     share = min(scale, *(0.92 * d / s for d, s in zip(desktop, SIZE, strict=True)))
-    with as_file(files("gym_cards") / "art" / "back-45.png") as icon:
+    with as_file(files("gym_cards.render") / "art" / "back-45.png") as icon:
         pygame.display.set_icon(pygame.image.load(str(icon)))
     surface = pygame.display.set_mode([round(size * share) for size in SIZE], pygame.RESIZABLE)
     pygame.display.set_caption(f"{title} – gym-cards")

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from gym_cards.core.window import load_pygame
 from gym_cards.play import theme
 from gym_cards.play.geometry import Rect
 from gym_cards.play.theme import Colour
-from gym_cards.window import load_pygame
 
 Align = Literal["left", "centre", "right"]
 
@@ -161,7 +161,7 @@ class Painter:
 
     def _load_font(self, size: int, bold: bool) -> Any:
         self._pygame.font.init()
-        path = resources.files("gym_cards") / "art" / _FONTS[bold]
+        path = resources.files("gym_cards.play") / "art" / _FONTS[bold]
         with resources.as_file(path) as file:
             return self._pygame.font.Font(str(file), max(size, 1) * _FINE)
 

@@ -10,7 +10,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from gym_cards.exact import IntractableError
+from gym_cards.core.action_values import IntractableError
 from gym_cards.play.recording import Recorder
 
 LARGE = 1000

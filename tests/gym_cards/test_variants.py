@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from card_games import IDS, make
 
-from gym_cards import solver
-from gym_cards.blackjack import INFINITE_DECK
+from gym_cards.blackjack.env import INFINITE_DECK
 from gym_cards.cards import DECK, RANKS, Card, deal, dyed
-from gym_cards.splits import split_of
+from gym_cards.points import solver
+from gym_cards.points.splits import split_of
 
 REGISTERED = {
     "NumberLine": ("NumberLine", {}),
@@ -65,7 +65,7 @@ def test_the_registered_variants():
     for name, (game, kwargs) in REGISTERED.items():
         spec = gym.spec(f"gym_cards/{name}-v0")
         assert spec.entry_point.endswith(f":{game}Env")
-        assert spec.vector_entry_point == f"gym_cards.vector:{game}VectorEnv"
+        assert spec.vector_entry_point == f"{spec.entry_point.removesuffix('Env')}VectorEnv"
         assert spec.kwargs == kwargs
         assert spec.max_episode_steps == 300
 

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import binomtest
 
 import vlm_agent
-from gym_cards.number_line import NumberLineEnv
+from gym_cards.number_line.env import NumberLineEnv
 from vlm_agent.demonstrations import Demonstrator
 from vlm_agent.episodes import play
 from vlm_agent.evaluate import Perception, evaluate, wilson_interval

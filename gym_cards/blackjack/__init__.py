@@ -1,0 +1,6 @@
+"""Blackjack: beat the dealer by coming closer to 21 without going over it."""
+
+from gym_cards.blackjack.env import BlackjackEnv
+from gym_cards.blackjack.vector import BlackjackVectorEnv
+
+__all__ = ["BlackjackEnv", "BlackjackVectorEnv"]

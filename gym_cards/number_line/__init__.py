@@ -1,0 +1,6 @@
+"""NumberLine: walk along a line of numbers to a target."""
+
+from gym_cards.number_line.env import NumberLineEnv
+from gym_cards.number_line.vector import NumberLineVectorEnv
+
+__all__ = ["NumberLineEnv", "NumberLineVectorEnv"]
