@@ -77,34 +77,12 @@ def dyed(cards: Iterable[Card], suits: Suits) -> tuple[Card, ...]:
     return tuple(Card(suit_of[card.suit], card.rank) for card in cards)
 
 
-def below(np_random: np.random.Generator, count: int) -> int:
-    """What `np_random.integers(count)` gives, in half the time.
-
-    Args:
-        np_random: Moves on by what `integers` takes of it.
-        count: At least 1.
-    """
-    if not 2 <= count <= 1 << 32:
-        return int(np_random.integers(count))
-    # Lemire 2019, "Fast random integer generation in an interval", arXiv 1805.10941, as NumPy does
-    # it for numbers of 32 bits: the high half of a product, where too small a low half is refused.
-    source = np_random.bit_generator.ctypes
-    draw, state = source.next_uint32, source.state
-    product = draw(state) * count
-    if product & 0xFFFFFFFF < count:
-        refused = (1 << 32) % count
-        while product & 0xFFFFFFFF < refused:
-            product = draw(state) * count
-    high: int = product >> 32
-    return high
-
-
 def deal(
     np_random: np.random.Generator, count: int, deck: Sequence[Card] = DECK
 ) -> tuple[Card, ...]:
     """Cards from an infinite deck, each equally likely to be any of those that `deck` lists."""
-    # One number in place of `count`, since every call of the generator takes its time.
-    number = below(np_random, len(deck) ** count)
+    # One draw for all cards: each call of the generator costs as much as the rest of the deal.
+    number = int(np_random.integers(len(deck) ** count))
     cards = []
     for _ in range(count):
         number, place = divmod(number, len(deck))

@@ -119,7 +119,7 @@ SECTIONS = (
             Entry("Points24", "three cards", {"num_cards": 3, "hands": "solvable"}, moves=7),
             Entry("Points24", "five cards", {"num_cards": 5}, moves=9),
             Entry("Points24", "six cards", {"num_cards": 6}, moves=11),
-            Entry("Points24", "another target", {"target_points": 36, "solvable_only": True}),
+            Entry("Points24", "another target", {"target_points": 36, "hands": "solvable"}),
             Entry("Points24", "no formula makes 24", {"hands": "unsolvable"}),
             Entry(
                 "Points24Faces",

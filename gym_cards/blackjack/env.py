@@ -11,7 +11,7 @@ from gymnasium import spaces
 
 from gym_cards.blackjack import exact, odds, shoe
 from gym_cards.blackjack.picture import BlackjackPicture
-from gym_cards.cards import DECK, SUITS, Card, Suits, below, deal, dyed
+from gym_cards.cards import DECK, SUITS, Card, Suits, deal, dyed
 from gym_cards.core.action_values import ActionValues
 from gym_cards.core.env import (
     CardGameEnv,
@@ -317,9 +317,9 @@ class BlackjackEnv(CardGameEnv[Any]):
 
     def _draw_card(self) -> Card:
         if self.decks is None:
-            card = INFINITE_DECK[below(self.np_random, len(INFINITE_DECK))]
+            card = INFINITE_DECK[self.np_random.integers(len(INFINITE_DECK))]
             return card if self.suits == "any" else dyed((card,), self.suits)[0]
-        card = self._shoe[below(self.np_random, len(self._shoe))]
+        card = self._shoe[self.np_random.integers(len(self._shoe))]
         # The first of equal cards goes, as in `_hold`, so that a restored shoe has the same order.
         self._shoe.remove(card)
         return card

@@ -17,7 +17,7 @@ from gym_cards.play.session import Game, Session
 
 _EPILOG = """examples:
   python -m gym_cards.play Points24
-  python -m gym_cards.play Points24 target_points=36 solvable_only=true --seed 3
+  python -m gym_cards.play Points24 target_points=36 hands=solvable --seed 3
   python -m gym_cards.play Blackjack --record blackjack.jsonl
 
 A recording teaches a model: vlm-agent sft --env gym_cards/Blackjack-v0 \\

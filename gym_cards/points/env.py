@@ -11,7 +11,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from gym_cards.cards import DECK, RANKS, Card, Suits, below, deal, dyed
+from gym_cards.cards import DECK, RANKS, Card, Suits, deal, dyed
 from gym_cards.core.action_values import ActionValues
 from gym_cards.core.env import (
     CardGameEnv,
@@ -458,7 +458,7 @@ class EZPointsEnv(PointsEnv):
             return super()._deal(np_random)
         deals = deals_of_twelve()
         while True:
-            cards = deals[below(np_random, len(deals))]
+            cards = deals[np_random.integers(len(deals))]
             if self.split is None or split_of(cards) == self.split:
                 return cards
 
@@ -472,7 +472,7 @@ class Points24Env(PointsEnv):
     card once and equal the target. An ace counts 1; J, Q and K count 10 or, with
     `treat_face_cards_as_10=False`, 11, 12 and 13.
 
-    26.9% of the deals have no solution (J, Q, K as 10); `solvable_only` leaves them out.
+    26.9% of the deals have no solution (J, Q, K as 10); `hands="solvable"` leaves them out.
 
     ## Action Space
     `Discrete(17)`, or `Discrete(20)` with `treat_face_cards_as_10=False`:
@@ -530,7 +530,6 @@ class Points24Env(PointsEnv):
     - `treat_face_cards_as_10` (default `True`): whether J, Q and K count 10;
     - `target_points` (default 24): the value to reach;
     - `rules` (default `"published"`): `"published"` or `"exact"`;
-    - `solvable_only` (default `False`): the same as `hands="solvable"`;
     - `num_cards` (default 4): how many cards are dealt, 2 to 6;
     - `hands` (default `"any"`): `"any"`, `"solvable"` or `"unsolvable"`; arguments for which no
       hand can be dealt are an error. With six cards it takes a moment to know a hand;
@@ -568,7 +567,6 @@ class Points24Env(PointsEnv):
         treat_face_cards_as_10: bool = True,
         target_points: int = 24,
         rules: Rules = "published",
-        solvable_only: bool = False,
         num_cards: int = 4,
         hands: Hands = "any",
         split: Split | None = None,
@@ -578,11 +576,6 @@ class Points24Env(PointsEnv):
         **style: Unpack[CardStyleOptions],
     ) -> None:
         check_choice("rules", rules, ("published", "exact"))
-        self.solvable_only = check_flag("solvable_only", solvable_only)
-        if self.solvable_only and hands == "unsolvable":
-            raise ValueError(
-                "solvable_only=True and hands='unsolvable' exclude every hand: leave one out"
-            )
         num_cards = check_card_count(num_cards)
         self.treat_face_cards_as_10 = check_flag("treat_face_cards_as_10", treat_face_cards_as_10)
         super().__init__(
@@ -593,7 +586,7 @@ class Points24Env(PointsEnv):
             faces_as_10=self.treat_face_cards_as_10,
             target_points=check_integer("target_points", target_points),
             rules=rules,
-            hands="solvable" if self.solvable_only else hands,
+            hands=hands,
             split=split,
             suits=suits,
             order=order,

@@ -438,7 +438,6 @@ def test_the_infinite_deck():
         ("EZPoints", {"num_cards": 7}, "num_cards=7: expected 2 to 6"),
         ("EZPoints", {"num_cards": 2.0}, "num_cards=2.0: expected a whole number"),
         ("EZPoints", {"treat_face_cards_as_10": 1}, "treat_face_cards_as_10=1: expected True or"),
-        ("Points24", {"solvable_only": True, "hands": "unsolvable"}, "exclude every hand"),
         ("Points24", {"num_cards": 2, "target_points": 999, "hands": "solvable"}, "there are none"),
         ("EZPoints", {"num_cards": 6, "target_points": 10**9}, "there are none, or too few"),
         ("EZPoints", {"target_points": 20, "split": "test"}, "there are none"),

@@ -171,8 +171,8 @@ def test_points24_deals_are_uniform():
 
 
 @pytest.mark.parametrize("rules", ["published", "exact"])
-def test_solvable_only_deals_solvable_hands(rules):
-    env = make(rules=rules, solvable_only=True)
+def test_solvable_hands_are_dealt(rules):
+    env = make(rules=rules, hands="solvable")
     env.reset(seed=0)
     for _ in range(100):
         assert solver.is_solvable(env.reset()[1]["Numbers"], 24)
@@ -180,7 +180,7 @@ def test_solvable_only_deals_solvable_hands(rules):
 
 def test_a_target_that_no_hand_reaches():
     with pytest.raises(ValueError, match="target_points=1000000, .*: expected"):
-        make(solvable_only=True, target_points=1_000_000)
+        make(hands="solvable", target_points=1_000_000)
 
 
 # Environments
@@ -276,7 +276,6 @@ def test_impossible_options(options):
         {"target_points": 24.5},
         {"target_points": "24"},
         {"treat_face_cards_as_10": 1},
-        {"solvable_only": "yes"},
     ],
 )
 def test_bad_arguments(kwargs):
@@ -342,8 +341,8 @@ def test_the_exact_limit():
     [
         ("EZPoints", {}),
         ("EZPoints", {"target_points": 20}),
-        ("Points24Exact", {"solvable_only": True}),
-        ("Points24Exact", {"solvable_only": True, "treat_face_cards_as_10": False}),
+        ("Points24Exact", {"hands": "solvable"}),
+        ("Points24Exact", {"hands": "solvable", "treat_face_cards_as_10": False}),
     ],
 )
 def test_experts_win_whatever_can_be_won(game, kwargs, deals):
