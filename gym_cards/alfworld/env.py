@@ -27,7 +27,8 @@ from gym_cards.alfworld.games.generator import TASK_TYPES, TaskType, generate
 from gym_cards.alfworld.house import House, TextHouse
 from gym_cards.alfworld.thor import ThorHouse
 from gym_cards.alfworld.view import LARGEST, SMALLEST, View
-from gym_cards.core.env import RENDER_MODES, Frame, check_integer
+from gym_cards.core.checks import check_integer
+from gym_cards.core.env import RENDER_MODES, Frame
 from gym_cards.core.window import Window
 
 Reward = Literal["published", "sparse"]

@@ -8,7 +8,8 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from gym_cards.core.env import Frame, check_integer
+from gym_cards.core.checks import check_integer
+from gym_cards.core.env import Frame
 
 
 class DiscreteCommands(gym.Wrapper[Frame, Any, Frame, Any], gym.utils.RecordConstructorArgs):

@@ -1,6 +1,5 @@
 """Blackjack: beat the dealer by coming closer to 21 without going over it."""
 
-from gym_cards.blackjack.env import BlackjackEnv
-from gym_cards.blackjack.vector import BlackjackVectorEnv
+from gym_cards.blackjack.env import BlackjackEnv, BlackjackVectorEnv
 
 __all__ = ["BlackjackEnv", "BlackjackVectorEnv"]

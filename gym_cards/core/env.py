@@ -1,12 +1,13 @@
-"""What every game has in common: the episode's frame, its infos, its pictures and its window."""
+"""Base class of the card games: episodes, infos, pictures, snapshots and action values."""
 
 from __future__ import annotations
 
+import copy
 import functools
 import operator
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 import gymnasium as gym
@@ -14,134 +15,60 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from gym_cards.cards import Card
 from gym_cards.core.action_values import ActionValues, check_gamma
+from gym_cards.core.search import search
 from gym_cards.core.window import Window
 from gym_cards.render.picture import Picture
-from gym_cards.render.style import RenderStyle
 
 Frame = NDArray[np.uint8]
 ObsType = TypeVar("ObsType")
 
+Fields = Mapping[str, Callable[[Any], Any]]
+"""Functions that take the game, by the name of what they return."""
+
 RENDER_MODES = ("human", "rgb_array")
 
-
-def picture_space(style: RenderStyle) -> spaces.Space[Frame]:
-    """The space of the pictures."""
-    return spaces.Box(0, 255, (style.size, style.size, 3), np.uint8)
-
-
-def batch_of_pictures(space: spaces.Box, number: int) -> spaces.Box:
-    """The space of so many pictures at once, which equals what Gymnasium's `batch_space` gives.
-
-    The bounds are views of one picture's, since four arrays as large as the batch would take many
-    times its own memory.
-    """
-    batch = spaces.Box(0, 255, space.shape, np.uint8)
-    batch._shape = (number, *space.shape)
-    for name in ("low", "high", "bounded_below", "bounded_above"):
-        setattr(batch, name, np.broadcast_to(getattr(space, name), batch.shape))
-    return batch
-
-
-def check_integer(name: str, value: object, least: int | None = None) -> int:
-    """A keyword argument or an option as a plain integer.
-
-    Raises:
-        ValueError: If it is not a whole number, or smaller than `least`.
-    """
-    expected = "a whole number" + ("" if least is None else f" of at least {least}")
-    try:
-        number = None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        number = None
-    if number is None or (least is not None and number < least):
-        example = max(5, least or 0)
-        raise ValueError(f"{name}={value!r}: expected {expected}; pass one, such as {example}")
-    return number
-
-
-def check_flag(name: str, value: object) -> bool:
-    """The keyword argument as a plain boolean.
-
-    Raises:
-        ValueError: If it is neither true nor false.
-    """
-    if not isinstance(value, (bool, np.bool_)):
-        raise ValueError(f"{name}={value!r}: expected True or False; pass one of them")
-    return bool(value)
-
-
-def check_choice(name: str, value: object, choices: Sequence[str | None]) -> None:
-    """Makes sure that a keyword argument is one of a few.
-
-    Raises:
-        ValueError: If it is not.
-    """
-    if not (value is None or isinstance(value, str)) or value not in choices:
-        expected = ", ".join(map(repr, choices[:-1])) + f" or {choices[-1]!r}"
-        raise ValueError(f"{name}={value!r}: expected {expected}; pass one of them")
-
-
-def check_options(options: object, names: Collection[str]) -> None:
-    """Makes sure that the options set the whole state and nothing else.
-
-    Raises:
-        ValueError: If they are no dictionary, or an option is missing or unknown.
-    """
-    if not isinstance(options, Mapping) or set(options) != set(names):
-        given = dict(options) if isinstance(options, Mapping) else options
-        raise ValueError(
-            f"options={given!r}: expected a dictionary with exactly the keys "
-            f"{', '.join(map(repr, names))}; leave `options` out for a random start"
-        )
-
-
-def check_cards(name: str, codes: object) -> tuple[Card, ...]:
-    """The cards that an option names by their two-letter codes.
-
-    Raises:
-        ValueError: If it is no list of card codes.
-    """
-    if isinstance(codes, str) or not isinstance(codes, Sequence):
-        raise ValueError(
-            f"options[{name!r}]={codes!r}: expected a list of card codes such as ['HA', 'CT']"
-        )
-    return tuple(Card.parse(code) for code in codes)
+# What a damaged snapshot may make of the moves that are replayed from it.
+_DAMAGE = (AttributeError, LookupError, TypeError, ValueError, gym.error.Error)
 
 
 class CardGameEnv(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
-    """An environment around the rules of one game, which a subclass holds.
+    """A card game that is shown as a picture.
 
-    The subclass sets `action_space`, `observation_space`, `task_description`, `action_names` and
-    `picture` in its constructor and defines the abstract methods. Everything that `reset` and
-    `step` hand out is made anew, so that later steps do not change it.
+    A game passes its picture and its actions to this constructor, lists the fields of its state in
+    `state_fields`, and defines `_start`, `_play` and `_draw`. Seeding, rendering, infos, snapshots,
+    action values, an expert and batches follow from these; a game that knows better ways overrides
+    `_exact`, `expert` or `_explain`. `_start` must set everything that moves change, so that an
+    episode depends on nothing but the random numbers, the options and the actions.
+
+    Args:
+        picture: Drawn by `_draw`, and by `_play` where a move changes it.
+        action_names: The text of each action.
+        task_description: The rules and the goal, as a person would be told.
+        render_mode: `None`, "rgb_array" or "human".
+        observation_space: The space of `_observation`; by default that of the picture.
+
+    Raises:
+        ValueError: If there is no such render mode.
     """
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": list(RENDER_MODES), "render_fps": 4}  # type: ignore[misc]
 
-    task_description: str
-    """The rules and the goal, as a person would be told."""
-    action_names: tuple[str, ...]
-    """The text of each action."""
-    given: tuple[str, ...] = ()
+    state_fields: ClassVar[Fields]
+    """The text of each field of `info["state"]`, which describe what the picture shows."""
+    info_fields: ClassVar[Fields] = {}
+    """Further entries of the infos; each value is a new one."""
+    given: ClassVar[tuple[str, ...]] = ()
     """The fields of the state that a prompt may tell."""
-    picture: Picture
-    """The picture of the state, kept up to date by every move."""
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-
-        def place(name: str) -> int:
-            """Where the method is taken from, in the order in which bases are asked."""
-            return next(i for i, base in enumerate(cls.__mro__) if name in vars(base))
-
-        # What a class or a base beside the game tells in its own way, the game's `_columns` would
-        # not tell.
-        if min(place("_published_info"), place("_state")) < place("_columns"):
-            cls._columns = staticmethod(CardGameEnv._columns)  # type: ignore[method-assign]
-
-    def __init__(self, render_mode: str | None, style: RenderStyle) -> None:
+    def __init__(
+        self,
+        picture: Picture,
+        action_names: Sequence[str],
+        task_description: str,
+        render_mode: str | None = None,
+        observation_space: spaces.Space[Any] | None = None,
+    ) -> None:
         if render_mode is not None and render_mode not in RENDER_MODES:
             raise ValueError(
                 f"render_mode={render_mode!r}: expected None or one of {', '.join(RENDER_MODES)}; "
@@ -149,11 +76,19 @@ class CardGameEnv(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
             )
         self.metadata = dict(self.metadata)  # type: ignore[misc]
         self.render_mode = render_mode
-        self.style = style
+        self.picture = picture
+        self.style = picture.style
+        self.action_names = tuple(action_names)
+        self.task_description = task_description
+        self.action_space = spaces.Discrete(len(self.action_names))
+        shown: spaces.Space[Any] = spaces.Box(0, 255, picture.frame.shape, np.uint8)
+        self.observation_space = observation_space or shown
         self._jitter: int | None = None
         self._return = 0.0
         self._started = False
         self._playing = False
+        self._origin: dict[str, Any] = {}
+        self._actions: list[int] = []
         self._window: Window | None = None
 
     def reset(
@@ -172,25 +107,23 @@ class CardGameEnv(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
             self.render()
         return self._observation(), reward, terminated, truncated, self.info()
 
-    def begin(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
-        """Does what `reset` does, but hands nothing out."""
-        # Looked at before anything changes, so that wrong options cost nothing.
-        start = None if options is None or options == {} else self._parse(options)
+    def begin(self, seed: int | None = None, options: Mapping[str, Any] | None = None) -> None:
+        """Does what `reset` does, but returns nothing."""
+        # Parsed before anything changes, so that wrong options have no effect.
+        parsed = None if options is None or options == {} else self._parse(options)
         super().reset(seed=seed)
+        random = self.np_random.bit_generator.state
         if self.style.jitters:
-            # Not drawn, so that every look has the same episodes; of the one before, too, since a
-            # start that options describe draws nothing.
-            state = repr(
-                (self.np_random.bit_generator.state, None if seed is not None else self._jitter)
-            )
-            self._jitter = zlib.crc32(state.encode())
-        self._start(start)
-        self._return = 0.0
-        self._started = self._playing = True
-        self._draw()
+            # Derived rather than drawn, so that a style does not change which episodes a seed
+            # gives. The jitter before is part of it because options draw nothing.
+            last = None if seed is not None else self._jitter
+            self._jitter = zlib.crc32(repr((random, last)).encode())
+        plain = _plain(options) if options else None
+        self._origin = {"random": random, "options": plain, "jitter": self._jitter}
+        self._set_off(parsed)
 
     def advance(self, action: np.int64 | int) -> tuple[float, bool, bool]:
-        """Does what `step` does, but hands out only the reward, the end and the cut."""
+        """Does what `step` does, but returns only the reward and whether the episode ended."""
         index = self.index_of(action)
         if not self._playing:
             raise gym.error.ResetNeeded(
@@ -200,43 +133,49 @@ class CardGameEnv(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
         return self.advance_by(index)
 
     def advance_by(self, index: int) -> tuple[float, bool, bool]:
-        """Does what `advance` does, with an action that the caller knows to be one, in an episode.
+        """Does what `advance` does, without checking the action or that an episode runs.
 
-        A vector environment looks at all actions at once.
+        A vector environment checks the actions of all games at once.
         """
         reward, terminated, truncated = self._play(index)
+        self._actions.append(index)
         self._return += reward
         self._playing = not (terminated or truncated)
         return reward, terminated, truncated
 
     def info(self) -> dict[str, Any]:
-        """What `reset` and `step` tell about the state, made anew."""
-        info = self._published_info()
-        info["state"] = self._state()
+        """Returns the information on the state that `reset` and `step` return."""
+        info = {name: value(self) for name, value in self.info_fields.items()}
+        info["state"] = {name: value(self) for name, value in self.state_fields.items()}
         info["given"] = self.given
         info["is_success"] = self._return > 0
         info["action_mask"] = self._action_mask().copy()
         return info
 
-    @staticmethod
-    def infos(games: Sequence[CardGameEnv[Any]]) -> dict[str, Any]:
-        """What `info` tells of games of one kind, key by key.
+    @classmethod
+    def infos(cls, games: Sequence[CardGameEnv[Any]]) -> dict[str, Any]:
+        """Returns what `info` returns for several games of this class, key by key.
 
         Returns:
-            A value for each game: in lists, for the state in a dictionary of lists, and for the
-            action mask in an array of shape (games, actions).
+            A list with a value for each game; for the state a dictionary of lists, and for the
+            action mask an int8 array of shape (games, actions).
         """
-        columns = type(games[0])._columns(games)
+        columns: dict[str, Any] = {
+            name: [value(game) for game in games] for name, value in cls.info_fields.items()
+        }
+        columns["state"] = {
+            name: [value(game) for game in games] for name, value in cls.state_fields.items()
+        }
         columns["given"] = [game.given for game in games]
         columns["is_success"] = [game._return > 0 for game in games]
         masks: list[Any] = [game._action_mask() for game in games]
-        # Bytes are joined in a fraction of the time that arrays take.
+        # Joining bytes takes a fraction of the time of stacking arrays.
         joined = bytearray().join(masks)
         columns["action_mask"] = np.frombuffer(joined, np.int8).reshape(len(games), -1)
         return columns
 
     def render(self) -> Frame | None:
-        """The picture in the mode "rgb_array"; in the mode "human" it is shown in a window."""
+        """Returns the picture in the mode "rgb_array"; shows it in a window in the mode "human"."""
         if self.render_mode is None:
             gym.logger.warn(
                 "render() was called without a render mode: pass render_mode='rgb_array' or "
@@ -253,167 +192,96 @@ class CardGameEnv(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
         return None
 
     def close(self) -> None:
-        """Closes the window, where there is one."""
+        """Closes the window, if there is one."""
         if self._window is not None:
             self._window.close()
             self._window = None
 
     def snapshot(self) -> dict[str, Any]:
-        """Everything that decides how the game goes on, the random numbers to come included.
+        """Returns everything that decides how the game continues, including its random numbers.
+
+        It holds the episode's start and the actions since, which `restore` replays.
 
         Returns:
-            Plain values, which `json.dumps` takes. The count of a `TimeLimit` around the game is
-            not among them, for it is the wrapper's.
+            Plain values that `json.dumps` accepts. The step count of a `TimeLimit` around the game
+            is not among them, because it belongs to the wrapper.
         """
         self._require_start()
         return {
             "game": self._kind(),
-            "state": self._save(),
-            "return": self._return,
-            "playing": self._playing,
-            "jitter": self._jitter,
-            "random": self.np_random.bit_generator.state,
+            **copy.deepcopy(self._origin),
+            "actions": list(self._actions),
         }
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
-        """Goes back to the state of a snapshot, of this game or of one with equal arguments.
+        """Returns to the state of a snapshot of this game, or of one with equal arguments.
 
         Raises:
-            ValueError: If it is no snapshot of this game.
+            ValueError: If it is not a snapshot of this game.
         """
-        keys = {"game", "state", "return", "playing", "jitter", "random"}
+        keys = {"game", "random", "options", "jitter", "actions"}
         if not isinstance(snapshot, Mapping) or set(snapshot) != keys:
             raise ValueError(
-                f"{snapshot!r:.200} is no snapshot: expected what `snapshot` of a game returned"
+                f"{snapshot!r:.200} is not a snapshot: expected what `snapshot` of a game returned"
             )
         if snapshot["game"] != self._kind():
             raise ValueError(
                 f"the snapshot is of {snapshot['game']!r}: expected one of {self._kind()!r}, which "
                 "is this game with these arguments"
             )
-        before, random = self.__dict__.copy(), self.np_random.bit_generator.state
+        before = self.snapshot() if self._started else None
+        random = self.np_random.bit_generator.state
         try:
-            self._load(snapshot["state"])
-            self._return = float(snapshot["return"])
-            self._playing = bool(snapshot["playing"])
-            self._jitter = snapshot["jitter"]
-            self.np_random.bit_generator.state = snapshot["random"]
-            self._draw()
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            self.__dict__.update(before)
+            self._replay(snapshot)
+        except _DAMAGE as error:
+            self._started = self._playing = False
             self.np_random.bit_generator.state = random
-            if self._started:
-                self._draw()
+            if before is not None:
+                self._replay(before)
             raise ValueError(f"the snapshot is damaged: {error!r}") from error
-        self._started = True
-
-    @abstractmethod
-    def expert(self) -> tuple[int, str]:
-        """What an optimal player does now, and a sentence saying why."""
 
     def exact(self, gamma: float = 1.0) -> ActionValues:
-        """What every action is worth under optimal play, and the best chance of success.
+        """Returns what every action is worth under optimal play, and the best chance of success.
 
-        After the end of an episode nothing is worth anything, and it was a success or not.
+        After the end of an episode every action is worth 0, and the chance of success is 0 or 1.
 
         Args:
             gamma: The discount, 0 to 1.
 
         Raises:
-            ResetNeeded: If there is no state yet.
+            ResetNeeded: If the game was never reset.
             ValueError: If `gamma` is out of range.
+            IntractableError: If the values cannot be computed in reasonable time.
         """
         self._require_start()
+        gamma = check_gamma(gamma)
         if not self._playing:
-            check_gamma(gamma)
             return ActionValues((0.0,) * len(self.action_names), float(self._return > 0))
         return self._exact(gamma)
 
-    @abstractmethod
-    def _exact(self, gamma: float) -> ActionValues:
-        """What `exact` tells of a running episode."""
+    def expert(self) -> tuple[int, str]:
+        """Returns the action of an optimal player, and a sentence that gives the reason."""
+        action = self.exact().optimal_actions[0]
+        return action, self.explain(action)
 
-    @abstractmethod
     def explain(self, action: np.int64 | int) -> str:
-        """A sentence that leads to the action, in the words of `expert`, be it good or bad.
+        """Returns a sentence that leads to the action, good or bad, in the words of `expert`.
 
-        It says nothing false about the state, so that it fits the moves of a poor player too.
-        """
-
-    @abstractmethod
-    def _parse(self, options: Mapping[str, Any]) -> Any:
-        """What the options of `reset` say of the state, for `_start`.
+        It says nothing false about the state, so that it also fits the moves of a poor player.
 
         Raises:
-            ValueError: If they describe no state.
+            ResetNeeded: If the game was never reset.
+            ValueError: If there is no such action.
         """
-
-    @abstractmethod
-    def _start(self, parsed: Any) -> None:
-        """Sets the state to the one that was parsed; to a random one for `None`."""
-
-    @abstractmethod
-    def _play(self, action: int) -> tuple[float, bool, bool]:
-        """Applies the action, draws what it changes, and returns reward, end and cut."""
-
-    @abstractmethod
-    def _draw(self) -> None:
-        """Draws the whole state."""
-
-    @abstractmethod
-    def _save(self) -> dict[str, Any]:
-        """The state as plain values."""
-
-    @abstractmethod
-    def _load(self, saved: Mapping[str, Any]) -> None:
-        """Sets the state to one that was saved."""
-
-    def _kind(self) -> str:
-        """The game, and a checksum of its arguments."""
-        told = repr((self.task_description, self.style, self._settings()))
-        return f"{type(self).__name__}-{zlib.crc32(told.encode()):08x}"
-
-    def _settings(self) -> tuple[object, ...]:
-        """The arguments that neither the description nor the look tells."""
-        return ()
-
-    def _frame(self) -> Frame:
-        """A copy of the picture."""
-        return self.picture.frame.copy()
-
-    def _observation(self) -> ObsType:
-        """What the player sees, which is the picture if the game does not say otherwise."""
-        return self._frame()  # type: ignore[return-value]
-
-    @abstractmethod
-    def _state(self) -> dict[str, str]:
-        """What the picture shows, field by field."""
-
-    @abstractmethod
-    def _published_info(self) -> dict[str, Any]:
-        """The keys that the published environment's infos have."""
-
-    @staticmethod
-    def _columns(games: Sequence[Any]) -> dict[str, Any]:
-        """What `_published_info` and `_state` tell of games of this kind, key by key.
-
-        A game may find faster ways to this.
-        """
-        columns = columns_of([game._published_info() for game in games])
-        columns["state"] = columns_of([game._state() for game in games])
-        return columns
-
-    def _action_mask(self) -> NDArray[np.int8]:
-        """1 for every action that the rules do not refuse now; whoever hands it out copies it."""
-        return _nothing_refused(len(self.action_names))
-
-    def _require_start(self) -> None:
-        """Makes sure that there is a state to speak of."""
-        if not self._started:
-            raise gym.error.ResetNeeded("the game has no state yet: call reset() first")
+        self._require_start()
+        return self._explain(self.index_of(action))
 
     def index_of(self, action: object) -> int:
-        """The action as a plain index."""
+        """Returns an action as a plain index.
+
+        Raises:
+            ValueError: If there is no such action.
+        """
         try:
             index = operator.index(action)  # type: ignore[arg-type]
         except TypeError:
@@ -423,22 +291,101 @@ class CardGameEnv(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
             raise ValueError(f"{action!r} is not an action: expected an index out of {names}")
         return index
 
+    @abstractmethod
+    def _start(self, parsed: Any) -> None:
+        """Sets the state to what `_parse` returned, or to a random one for `None`."""
+
+    @abstractmethod
+    def _play(self, action: int) -> tuple[float, bool, bool]:
+        """Applies an action and draws what it changes.
+
+        Returns:
+            The reward, and whether the episode was terminated or truncated.
+        """
+
+    @abstractmethod
+    def _draw(self) -> None:
+        """Draws the whole state."""
+
+    def _parse(self, options: Mapping[str, Any]) -> Any:
+        """Returns what the options of `reset` say of the state, for `_start`.
+
+        Raises:
+            ValueError: If they describe no state.
+        """
+        raise ValueError(
+            f"options={options!r}: expected None, because {type(self).__name__} takes no options"
+        )
+
+    def _exact(self, gamma: float) -> ActionValues:
+        """Returns what `exact` returns while an episode runs.
+
+        This searches all continuations. It is right for games whose state is all in the picture and
+        whose moves draw no random numbers, and quick for those that end after a few moves.
+        """
+        return search(self, gamma)
+
+    def _explain(self, action: int) -> str:
+        shown = ", ".join(f"{name} {value}" for name, value in self.info()["state"].items())
+        return f"{shown}, so I choose {self.action_names[action]}"
+
+    def _settings(self) -> tuple[object, ...]:
+        """Returns the arguments that neither the task description nor the style depends on."""
+        return ()
+
+    def _observation(self) -> ObsType:
+        return self._frame()  # type: ignore[return-value]
+
+    def _action_mask(self) -> NDArray[np.int8]:
+        """Returns 1 for each action that the rules accept now, else 0; callers copy it."""
+        return _all_accepted(len(self.action_names))
+
+    def _frame(self) -> Frame:
+        """Returns a copy of the picture."""
+        return self.picture.frame.copy()
+
+    def _kind(self) -> str:
+        """Returns the name of the game and a checksum of its arguments."""
+        arguments = repr((self.task_description, self.style, self._settings()))
+        return f"{type(self).__name__}-{zlib.crc32(arguments.encode()):08x}"
+
+    def _set_off(self, parsed: Any) -> None:
+        self._start(parsed)
+        self._actions = []
+        self._return = 0.0
+        self._started = self._playing = True
+        self._draw()
+
+    def _replay(self, snapshot: Mapping[str, Any]) -> None:
+        options = snapshot["options"]
+        parsed = self._parse(options) if options else None
+        self._jitter = snapshot["jitter"]
+        self._origin = {name: snapshot[name] for name in ("random", "options", "jitter")}
+        self.np_random.bit_generator.state = snapshot["random"]
+        self._set_off(parsed)
+        for action in snapshot["actions"]:
+            self.advance(action)
+
+    def _require_start(self) -> None:
+        if not self._started:
+            raise gym.error.ResetNeeded("the game has no state yet: call reset() first")
+
     def __getstate__(self) -> dict[str, Any]:
         # A window belongs to its process; a copy of the game opens its own.
         return {**self.__dict__, "_window": None}
 
 
-def columns_of(infos: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Infos of some games, which all have the same keys, key by key."""
-    columns: dict[str, Any] = {}
-    for key, example in infos[0].items():
-        column = [info[key] for info in infos]
-        columns[key] = columns_of(column) if isinstance(example, dict) else column
-    return columns
+def _plain(value: Any) -> Any:
+    """Returns options as values that `json.dumps` accepts."""
+    if isinstance(value, Mapping):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(part) for part in value]
+    return value.item() if isinstance(value, np.generic) else value
 
 
 @functools.cache
-def _nothing_refused(actions: int) -> NDArray[np.int8]:
+def _all_accepted(actions: int) -> NDArray[np.int8]:
     mask = np.ones(actions, np.int8)
     mask.flags.writeable = False
     return mask

@@ -1,11 +1,10 @@
-"""Many games stepped together, all drawing into one observation buffer."""
+"""Base class of batched card games, which all draw into one observation buffer."""
 
 from __future__ import annotations
 
 import copy as copying
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import chain
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -14,7 +13,9 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
 from numpy.typing import NDArray
 
-from gym_cards.core.env import CardGameEnv, batch_of_pictures, check_flag, check_integer, columns_of
+from gym_cards.core.checks import check_flag, check_integer
+from gym_cards.core.env import CardGameEnv
+from gym_cards.core.infos import batch_infos, columns_of, mask_of
 from gym_cards.render.canvas import Canvas, finish, finish_into
 
 Floats = NDArray[np.float64]
@@ -22,28 +23,28 @@ Bools = NDArray[np.bool_]
 
 
 class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
-    """Games of one kind, stepped together.
+    """Batch of card games of one kind.
 
-    Every game has its own generator and goes its own way: with the same seeds and actions it is
-    the single environment, picture by picture. Infos have the form of Gymnasium's `SyncVectorEnv`,
-    arrays with a mask `_key` beside each `key`.
+    Each game has its own random generator: with the same seeds and actions it equals the single
+    environment, picture by picture. Infos have the form of Gymnasium's `SyncVectorEnv`: arrays, and
+    next to each `key` a mask `_key`.
 
-    `gym.make_vec("gym_cards/Points24-v0", num_envs=64)` makes one.
+    A game's batch is a subclass that names its `env_class`. `gym.make_vec` makes one, as in
+    `gym.make_vec("gym_cards/Points24-v0", num_envs=64)`.
 
     Attributes:
-        envs: The games, each an environment of its own.
+        envs: The single environments.
 
     Args:
-        game: The class of the games.
-        num_envs: How many there are, at least 1.
-        max_episode_steps: An episode is truncated after so many steps; `None` for no limit.
-        copy: Whether `reset` and `step` hand out a copy of the observations. Without it they hand
-            out the buffer itself, which the next step changes. What a game draws in a method of its
-            own is in it once `observations` was called.
-        autoreset_mode: When a finished game starts anew: in the step after, in the same step, or
-            never by itself: "NextStep", "SameStep" or "Disabled", or a Gymnasium `AutoresetMode`,
-            which no JSON of the spec can hold. Disabled, `reset(options={"reset_mask": …})`, a
-            bool array of shape (num_envs,), resets the games at the mask.
+        num_envs: The number of games, at least 1.
+        max_episode_steps: Episodes are truncated after this many steps; `None` for no limit.
+        copy: Whether `reset` and `step` return copies of the observations. Otherwise they return
+            the buffer itself, which the next step changes. What a game draws when one of its own
+            methods is called is in the buffer after a call of `observations`.
+        autoreset_mode: When a finished game is reset: "NextStep", "SameStep" or "Disabled", or a
+            Gymnasium `AutoresetMode`, which a spec cannot save as JSON. With "Disabled",
+            `reset(options={"reset_mask": …})`, a bool array of shape (num_envs,), resets the games
+            at the mask.
         kwargs: Keyword arguments of each game.
 
     Raises:
@@ -51,12 +52,13 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
         TypeError: If the game has no such argument.
     """
 
+    env_class: ClassVar[Callable[..., CardGameEnv[Any]]]
+    """The class of the games."""
     metadata: dict[str, Any]
     spec: Any = None
 
     def __init__(
         self,
-        game: Callable[..., CardGameEnv[Any]],
         num_envs: int = 1,
         *,
         max_episode_steps: int | None = None,
@@ -77,14 +79,14 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         if kwargs.get("render_mode") == "human":
             raise ValueError(
-                "render_mode='human': expected None or 'rgb_array', for many games have no window; "
+                "render_mode='human': expected None or 'rgb_array', because a batch has no window; "
                 "make a single environment to watch one"
             )
-        first = game(**kwargs)
+        first = self.env_class(**kwargs)
         self.envs = [first]
         for _ in range(self.num_envs - 1):
-            self.envs.append(game(**kwargs))
-            # One space for all, since its bounds are as large as the picture.
+            self.envs.append(self.env_class(**kwargs))
+            # Shared, because the bounds are as large as the picture.
             self.envs[-1].observation_space = first.observation_space
         self.render_mode = first.render_mode
         self.metadata = {
@@ -95,19 +97,18 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
         self.single_action_space = first.action_space
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self.single_observation_space = first.observation_space
-        if isinstance(first.observation_space, spaces.Box):
-            self.observation_space = batch_of_pictures(first.observation_space, self.num_envs)
-        else:
-            self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self._draws_in_place = isinstance(first.observation_space, spaces.Box)
+        self.observation_space = (
+            _batch_of_pictures(first.observation_space, self.num_envs)
+            if isinstance(first.observation_space, spaces.Box)
+            else batch_space(first.observation_space, self.num_envs)
+        )
         self._buffer: Any = create_empty_array(self.single_observation_space, self.num_envs)
-        self._draws_in_place = isinstance(self.single_observation_space, spaces.Box)
         self._attach()
         self._elapsed = [0] * self.num_envs
         self._finished = [False] * self.num_envs
-        self._begun = np.zeros(self.num_envs, np.bool_)
-        self._all_begun = False
-
-    # The protocol's attributes, which all games share.
+        # The first reset starts all games; from then on each has a state.
+        self._begun = False
 
     @property
     def task_description(self) -> str:
@@ -128,11 +129,12 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
         """Starts an episode in every game, or in those at a mask.
 
         Args:
-            seed: One for each game; a single one is that of the first, and counts up from there.
-            options: What each game takes; `"reset_mask"` beside it chooses the games.
+            seed: One seed for each game; a single one is that of the first game, and those of the
+                others count up from it.
+            options: Options of each game, and `"reset_mask"` to choose the games.
 
         Returns:
-            Observations of all games, and the infos of those that were reset.
+            Observations of all games, and infos of those that were reset.
 
         Raises:
             ValueError: If the seeds or the mask do not fit the number of games.
@@ -143,19 +145,17 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
             raise ValueError(f"options={options!r}: expected a dictionary, or None")
         options = dict(options or {})
         chosen = self._chosen(options.pop("reset_mask", None))
-        left_out = set(np.flatnonzero(~self._begun).tolist()) - set(chosen)
-        if left_out:
+        if not self._begun and len(chosen) < self.num_envs:
+            left_out = sorted(set(range(self.num_envs)) - set(chosen))
             raise gym.error.ResetNeeded(
-                f"games {sorted(left_out)} have no state yet: call reset() without a mask first"
+                f"games {left_out} have no state yet: call reset() without a mask first"
             )
         for index in chosen:
             self.envs[index].begin(seeds[index], options)
             self._elapsed[index] = 0
             self._finished[index] = False
-        self._begun[chosen] = True
-        self._all_begun = True
-        columns = CardGameEnv.infos([self.envs[index] for index in chosen])
-        return self._observations(), _batch_infos(columns, chosen, self.num_envs)
+        self._begun = True
+        return self._observations(), self._infos(chosen)
 
     def step(
         self, actions: NDArray[np.int64] | Sequence[int]
@@ -171,8 +171,8 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
             observation and info of each episode that ended.
 
         Raises:
-            ValueError: If there are not as many actions as games, or one is none of a game's.
-            ResetNeeded: If a game has ended and is not to be reset by itself.
+            ValueError: If there is not one action for each game, or a game has no such action.
+            ResetNeeded: If a game has no running episode and is not reset automatically.
         """
         chosen = self._checked(actions)
         rewards = [0.0] * self.num_envs
@@ -201,15 +201,15 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
                     elapsed[index] = 0
                 else:
                     finished[index] = True
-        batch = _batch_infos(CardGameEnv.infos(self.envs), range(self.num_envs), self.num_envs)
+        batch = self._infos(range(self.num_envs))
         if last:
             ended = list(last)
             final = columns_of([info for _, info in last.values()])
-            batch["final_info"] = _batch_infos(final, ended, self.num_envs)
+            batch["final_info"] = batch_infos(final, ended, self.num_envs)
             batch["final_obs"] = np.full(self.num_envs, None, object)
             for index in ended:
                 batch["final_obs"][index] = last[index][0]
-            batch["_final_obs"] = _mask(ended, self.num_envs)
+            batch["_final_obs"] = mask_of(ended, self.num_envs)
             batch["_final_info"] = batch["_final_obs"].copy()
         return (
             self._observations(),
@@ -220,20 +220,20 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
         )
 
     def render(self) -> tuple[Any, ...]:
-        """The pictures of all games."""
+        """Returns the pictures of all games."""
         return tuple(game.render() for game in self.envs)
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
-        """What every game's method returns, or its attribute of this name is."""
+        """Calls a method of every game, or reads an attribute of this name."""
         found = [game.get_wrapper_attr(name) for game in self.envs]
         return tuple(one(*args, **kwargs) if callable(one) else one for one in found)
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
-        """Every game's attribute of this name."""
+        """Returns an attribute of every game."""
         return self.call(name)
 
     def set_attr(self, name: str, values: Any) -> None:
-        """Sets an attribute of every game: to one value, or each to its own of a list or tuple."""
+        """Sets an attribute of every game, to one value or to its own of a list or tuple."""
         if not isinstance(values, (list, tuple)):
             values = [values] * self.num_envs
         if len(values) != self.num_envs:
@@ -242,7 +242,7 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
             game.set_wrapper_attr(name, value)
 
     def snapshot(self) -> dict[str, Any]:
-        """Everything that decides how the games go on, as plain values that `json.dumps` takes."""
+        """Returns everything that decides how the games continue, as values for `json.dumps`."""
         return {
             "games": [game.snapshot() for game in self.envs],
             "elapsed": list(self._elapsed),
@@ -250,18 +250,20 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
         }
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
-        """Goes back to the state of a snapshot, of as many games with equal arguments.
+        """Returns to the state of a snapshot of as many games with equal arguments.
 
         Raises:
-            ValueError: If it is no snapshot of so many games of this kind.
+            ValueError: If it is not a snapshot of this number of games of this kind.
         """
         if not isinstance(snapshot, Mapping) or set(snapshot) != {"games", "elapsed", "finished"}:
-            raise ValueError(f"{snapshot!r:.200} is no snapshot: expected what `snapshot` returned")
+            raise ValueError(
+                f"{snapshot!r:.200} is not a snapshot: expected what `snapshot` returned"
+            )
         if len(snapshot["games"]) != self.num_envs:
             raise ValueError(
                 f"the snapshot is of {len(snapshot['games'])} games: expected {self.num_envs}"
             )
-        before = [game.snapshot() for game in self.envs] if self._begun.all() else []
+        before = [game.snapshot() for game in self.envs] if self._begun else []
         try:
             for game, saved in zip(self.envs, snapshot["games"], strict=True):
                 game.restore(saved)
@@ -269,13 +271,13 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
             for game, own in zip(self.envs, before, strict=False):
                 game.restore(own)
             raise
-        self._begun[:] = self._all_begun = True
+        self._begun = True
         self._elapsed = list(snapshot["elapsed"])
         self._finished = list(snapshot["finished"])
         finish(self._canvases())
 
     def observations(self) -> Any:
-        """The observations of the games as they are now, as `step` hands them out."""
+        """Returns the present observations, as `step` returns them."""
         return self._observations()
 
     def close_extras(self, **kwargs: Any) -> None:
@@ -292,7 +294,7 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
         self._attach()
 
     def _attach(self) -> None:
-        """Has every game draw into its part of the buffer."""
+        """Makes every game draw into its part of the buffer."""
         if self._draws_in_place:
             for index, game in enumerate(self.envs):
                 game.picture.move_to(self._buffer[index], later=True)
@@ -309,6 +311,10 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
         finish_into(self._canvases(), batch)
         return batch
 
+    def _infos(self, indices: Sequence[int]) -> dict[str, Any]:
+        games = [self.envs[index] for index in indices]
+        return batch_infos(games[0].infos(games), indices, self.num_envs)
+
     def _canvases(self) -> list[Canvas]:
         return [game.picture.canvas for game in self.envs]
 
@@ -324,7 +330,7 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
         return [None if one is None else check_integer("seed", one, 0) for one in seed]
 
     def _chosen(self, mask: Any) -> list[int]:
-        """The games that a reset mask chooses."""
+        """Returns the games that a reset mask chooses."""
         if mask is None:
             return list(range(self.num_envs))
         if (
@@ -340,7 +346,7 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
         return [int(index) for index in np.flatnonzero(mask)]
 
     def _checked(self, actions: NDArray[np.int64] | Sequence[int]) -> list[int]:
-        """The actions as plain integers, once it is sure that every one can be played.
+        """Returns the actions as plain integers after checking that all can be played.
 
         Raises:
             ValueError: If one is not an action, or there is not one for each game.
@@ -353,11 +359,11 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
                 "each game"
             )
         chosen: list[int] = array.tolist()
-        # Plain Python takes less time here than NumPy, whose code is in no cache after a copy.
+        # Plain Python is faster here than NumPy, whose code is in no cache after a copy.
         if min(chosen) < 0 or max(chosen) >= len(self.action_names):
             for game, action in zip(self.envs, chosen, strict=True):
                 game.index_of(action)
-        if not self._all_begun:
+        if not self._begun:
             raise gym.error.ResetNeeded("some games have no state yet: call reset() first")
         if self.autoreset_mode is AutoresetMode.DISABLED and any(self._finished):
             raise gym.error.ResetNeeded(
@@ -367,71 +373,14 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
         return chosen
 
 
-def _mask(indices: Iterable[int], num_envs: int) -> Bools:
-    mask = np.zeros(num_envs, np.bool_)
-    mask[list(indices)] = True
-    return mask
+def _batch_of_pictures(space: spaces.Box, number: int) -> spaces.Box:
+    """Returns the space that Gymnasium's `batch_space` gives for pictures, in little memory.
 
-
-def _batch_infos(
-    columns: Mapping[str, Any], indices: Sequence[int], num_envs: int
-) -> dict[str, Any]:
-    """The infos of some games, given key by key, as arrays with masks."""
-    everywhere = len(indices) == num_envs
-    keys, objects = _leaves(columns)
-    # One array for all keys takes a fraction of the time that one for each takes.
-    masks_of_keys = np.ones((keys, num_envs), np.bool_)
-    if not everywhere:
-        masks_of_keys[:] = _mask(indices, num_envs)
-    masks = iter(masks_of_keys)
-    values = np.fromiter(chain.from_iterable(objects), object, len(objects) * len(indices))
-    rows = iter(values.reshape(-1, len(indices)))
-
-    def batched(columns: Mapping[str, Any]) -> dict[str, Any]:
-        batch: dict[str, Any] = {}
-        for key, column in columns.items():
-            if isinstance(column, dict):
-                batch[key] = batched(column)
-            else:
-                array = next(rows) if _holds_objects(column) else _as_array(column)
-                batch[key] = array if everywhere else _spread(array, indices, num_envs)
-            batch[f"_{key}"] = next(masks)
-        return batch
-
-    return batched(columns)
-
-
-def _leaves(columns: Mapping[str, Any]) -> tuple[int, list[Sequence[Any]]]:
-    """How many keys there are, those of nested infos included, and the columns of objects."""
-    keys, objects = len(columns), []
-    for column in columns.values():
-        if isinstance(column, dict):
-            nested, more = _leaves(column)
-            keys += nested
-            objects += more
-        elif _holds_objects(column):
-            objects.append(column)
-    return keys, objects
-
-
-def _holds_objects(column: Sequence[Any] | NDArray[Any]) -> bool:
-    plain = (np.ndarray, bool, int, float)
-    return not isinstance(column, np.ndarray) and not isinstance(column[0], plain)
-
-
-def _as_array(column: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:
-    if isinstance(column, np.ndarray):
-        return column
-    example = column[0]
-    if isinstance(example, np.ndarray):
-        return np.stack(column)
-    return np.array(column, dtype=type(example))
-
-
-def _spread(values: NDArray[Any], indices: Sequence[int], num_envs: int) -> NDArray[Any]:
-    """Values of some games among those that Gymnasium puts for the others: None or zeros."""
-    array = np.zeros((num_envs, *values.shape[1:]), values.dtype)
-    if values.dtype == object:
-        array[...] = None
-    array[list(indices)] = values
-    return array
+    The bounds are views of one picture's: four arrays as large as the batch would take many times
+    its memory.
+    """
+    batch = spaces.Box(0, 255, space.shape, np.uint8)
+    batch._shape = (number, *space.shape)
+    for name in ("low", "high", "bounded_below", "bounded_above"):
+        setattr(batch, name, np.broadcast_to(getattr(space, name), batch.shape))
+    return batch

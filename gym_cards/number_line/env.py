@@ -1,24 +1,18 @@
-"""NumberLine: walk to the target, one step at a time."""
+"""NumberLine: walk along a line of numbers to a target."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Unpack
+from collections.abc import Mapping
+from typing import Any, ClassVar, Unpack
 
 import numpy as np
-from gymnasium import spaces
 
 from gym_cards.core.action_values import ActionValues
-from gym_cards.core.env import (
-    CardGameEnv,
-    Frame,
-    check_choice,
-    check_integer,
-    check_options,
-    picture_space,
-)
-from gym_cards.number_line import exact
+from gym_cards.core.checks import check_choice, check_integer, check_options
+from gym_cards.core.env import CardGameEnv, Fields, Frame
+from gym_cards.core.vector import CardGameVectorEnv
 from gym_cards.number_line.drawn_line import MAX_POSITION
+from gym_cards.number_line.exact import exact
 from gym_cards.number_line.picture import Display, NumberLinePicture
 from gym_cards.render.style import RenderStyle, StyleOptions
 
@@ -31,19 +25,19 @@ def deal(np_random: np.random.Generator, max_position: int) -> tuple[int, int]:
     target = int(np_random.integers(max_position + 1))
     current = int(np_random.integers(max_position + 1))
     if target == current:
-        # The published rule: it wraps at max_position, not behind it, and so sends the last two
+        # The published rule wraps at max_position instead of after it, and so sends the last two
         # positions to 0 and 1. For a max_position of at least 2 the result differs from `target`.
         target = (target + 1) % max_position
     return target, current
 
 
 def move(current: int, action: int, max_position: int) -> int:
-    """The position after an action; at either end of the line one stays where one is."""
+    """Returns the position after an action; the ends of the line are never left."""
     return min(max(current + (1 if action == 1 else -1), 0), max_position)
 
 
 def reward(target: int, before: int, after: int) -> float:
-    """1 on the target, -1 for a step that does not come closer to it, else 0."""
+    """Returns 1 on the target, -1 for a step that does not come closer to it, else 0."""
     if after == target:
         return 1.0
     return 0.0 if abs(target - after) < abs(target - before) else -1.0
@@ -116,6 +110,16 @@ class NumberLineEnv(CardGameEnv[Frame]):
     Reinforcement Learning", 2024, arXiv 2405.10292, which introduced the game.
     """
 
+    picture: NumberLinePicture
+    state_fields: ClassVar[Fields] = {
+        "current number": lambda game: str(game._current),
+        "target number": lambda game: str(game._target),
+    }
+    info_fields: ClassVar[Fields] = {
+        "Target": lambda game: game._target,
+        "Current": lambda game: game._current,
+    }
+
     def __init__(
         self,
         max_position: int = 5,
@@ -123,7 +127,7 @@ class NumberLineEnv(CardGameEnv[Frame]):
         render_mode: str | None = None,
         **style: Unpack[StyleOptions],
     ) -> None:
-        super().__init__(render_mode, RenderStyle.of(style, cards=False, game=type(self)))
+        render_style = RenderStyle.of(style, cards=False, game=type(self))
         self.max_position = check_integer("max_position", max_position, least=2)
         if self.max_position > LARGEST_POSITION:
             raise ValueError(
@@ -137,73 +141,32 @@ class NumberLineEnv(CardGameEnv[Frame]):
                 "display='line', where every number has a mark of its own; use display='text'"
             )
         self.display = display
-        self.action_space = spaces.Discrete(len(ACTION_NAMES))
-        self.observation_space = picture_space(self.style)
-        self.picture: NumberLinePicture = NumberLinePicture(
-            self.style, self.display, self.max_position
-        )
-        self.action_names = ACTION_NAMES
         shown = (
             "a target number and a current number, both between 0 and"
             if display == "text"
             else "a line on which a flag marks the target number and an arrow the current number; "
             "it goes from 0 to"
         )
-        self.task_description = (
+        super().__init__(
+            NumberLinePicture(render_style, display, self.max_position),
+            ACTION_NAMES,
             f"You are playing a game called number line. You see {shown} {self.max_position}. "
             'Each turn you add 1 to the current number by choosing "+" or subtract 1 from it by '
             'choosing "-"; it never leaves the range. Your goal is to make the current number '
             "equal to the target number, without any step that does not come closer to it, within "
-            f"{self.max_steps} turns."
+            f"{self.max_steps} turns.",
+            render_mode,
         )
 
     def expert(self) -> tuple[int, str]:
-        """The step towards the target, and why."""
+        """Returns the step towards the target, and the reason."""
         self._require_start()
         action = int(self._current < self._target)
         return action, self.explain(action)
 
-    def _exact(self, gamma: float) -> ActionValues:
-        return exact.exact(
-            self._target,
-            self._current,
-            max_position=self.max_position,
-            steps_left=self.max_steps - self._steps,
-            return_so_far=self._return,
-            gamma=gamma,
-        )
-
-    def explain(self, action: np.int64 | int) -> str:
-        """Both numbers, and the step."""
-        self._require_start()
-        step = "add 1" if self.index_of(action) == 1 else "subtract 1"
-        return f"current {self._current}, target {self._target}, so I {step}"
-
     def _start(self, parsed: tuple[int, int] | None) -> None:
         self._target, self._current = parsed or deal(self.np_random, self.max_position)
         self._steps = 0
-
-    def _settings(self) -> tuple[object, ...]:
-        return (self.max_position, self.display)
-
-    def _parse(self, options: Mapping[str, Any]) -> tuple[int, int]:
-        check_options(options, ("target", "current"))
-        target, current = self._parse_numbers(options["target"], options["current"])
-        if target == current:
-            raise ValueError(
-                f"target={target}, current={current}: expected two different numbers; the game "
-                "would be over"
-            )
-        return target, current
-
-    def _parse_numbers(self, target: object, current: object) -> tuple[int, int]:
-        numbers = check_integer("target", target, least=0), check_integer("current", current, 0)
-        if max(numbers) > self.max_position:
-            raise ValueError(
-                f"target={target}, current={current}: expected numbers from 0 to "
-                f"{self.max_position}; choose others, or a larger max_position"
-            )
-        return numbers
 
     def _play(self, action: int) -> tuple[float, bool, bool]:
         before, self._current = self._current, move(self._current, action, self.max_position)
@@ -216,22 +179,41 @@ class NumberLineEnv(CardGameEnv[Frame]):
     def _draw(self) -> None:
         self.picture.show(self._target, self._current)
 
-    def _save(self) -> dict[str, Any]:
-        return {"target": self._target, "current": self._current, "steps": self._steps}
+    def _parse(self, options: Mapping[str, Any]) -> tuple[int, int]:
+        check_options(options, ("target", "current"))
+        target = check_integer("target", options["target"], least=0)
+        current = check_integer("current", options["current"], least=0)
+        if max(target, current) > self.max_position:
+            raise ValueError(
+                f"target={target}, current={current}: expected numbers from 0 to "
+                f"{self.max_position}; choose others, or a larger max_position"
+            )
+        if target == current:
+            raise ValueError(
+                f"target={target}, current={current}: expected two different numbers; the game "
+                "would be over"
+            )
+        return target, current
 
-    def _load(self, saved: Mapping[str, Any]) -> None:
-        target, current = self._parse_numbers(saved["target"], saved["current"])
-        self._target, self._current, self._steps = target, current, int(saved["steps"])
+    def _exact(self, gamma: float) -> ActionValues:
+        return exact(
+            self._target,
+            self._current,
+            max_position=self.max_position,
+            steps_left=self.max_steps - self._steps,
+            return_so_far=self._return,
+            gamma=gamma,
+        )
 
-    def _state(self) -> dict[str, str]:
-        return {"current number": str(self._current), "target number": str(self._target)}
+    def _explain(self, action: int) -> str:
+        step = "add 1" if action == 1 else "subtract 1"
+        return f"current {self._current}, target {self._target}, so I {step}"
 
-    def _published_info(self) -> dict[str, Any]:
-        return {"Target": self._target, "Current": self._current}
+    def _settings(self) -> tuple[object, ...]:
+        return (self.max_position, self.display)
 
-    @staticmethod
-    def _columns(games: Sequence[Any]) -> dict[str, Any]:
-        targets = [game._target for game in games]
-        currents = [game._current for game in games]
-        state = {"current number": [*map(str, currents)], "target number": [*map(str, targets)]}
-        return {"Target": targets, "Current": currents, "state": state}
+
+class NumberLineVectorEnv(CardGameVectorEnv):
+    """Batch of NumberLine games; takes the arguments of `CardGameVectorEnv` and of the game."""
+
+    env_class = NumberLineEnv

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from card_games import IDS, make
 
-from gym_cards.blackjack.env import INFINITE_DECK
+from gym_cards.blackjack.rules import INFINITE_DECK
 from gym_cards.cards import DECK, RANKS, Card, deal, dyed
 from gym_cards.points import solver
 from gym_cards.points.splits import split_of
@@ -256,7 +256,7 @@ def test_five_and_six_cards_know_what_can_be_solved():
         for hand in hands_of(env, some):
             assert solver.is_solvable([min(card.rank, 10) for card in hand], 24)
     env = make("Points24", num_cards=5)
-    assert not env._is_solvable([Card("S", 1)] * 5)
+    assert not env._dealer.is_solvable([Card("S", 1)] * 5)
 
 
 # The split
@@ -405,7 +405,7 @@ def test_the_cards_that_are_set_are_missing_from_the_shoe():
     ids=str,
 )
 def test_cards_that_the_shoe_does_not_hold(kwargs, player, dealer):
-    with pytest.raises(ValueError, match=r"is not there so often; choose other cards"):
+    with pytest.raises(ValueError, match=r"which hold fewer of ..; choose other cards"):
         make("Blackjack", **kwargs).reset(options={"player": player, "dealer": dealer})
 
 

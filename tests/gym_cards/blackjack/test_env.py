@@ -7,7 +7,7 @@ import pytest
 
 import gym_cards  # noqa: F401
 from gym_cards.blackjack import odds
-from gym_cards.blackjack.env import (
+from gym_cards.blackjack.rules import (
     INFINITE_DECK,
     count,
     is_natural,

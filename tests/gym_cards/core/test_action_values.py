@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gym_cards.blackjack import exact as blackjack_exact
-from gym_cards.blackjack.env import settle, total
+from gym_cards.blackjack.rules import settle, total
 from gym_cards.blackjack.shoe import _ENDS, _dealer_ends, _finals, _reachable, _unseen
 from gym_cards.cards import Card
 from gym_cards.core.action_values import TIE_TOLERANCE, ActionValues

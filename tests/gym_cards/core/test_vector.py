@@ -14,7 +14,7 @@ from many_games import assert_same_form, few, make_vec, modes, playing, synchron
 
 from gym_cards.core import CardGameVectorEnv
 from gym_cards.number_line import NumberLineVectorEnv
-from gym_cards.points.env import EZPointsEnv
+from gym_cards.points import EZPointsEnv
 
 # The same as games alone
 
@@ -287,9 +287,9 @@ def test_snapshots_of_something_else():
     for given, told in (
         (three.snapshot(), "the snapshot is of 3 games: expected 2"),
         (line.snapshot(), "the snapshot is of 'NumberLineEnv-.*expected one of 'BlackjackEnv-"),
-        ({}, "is no snapshot"),
-        (None, "is no snapshot"),
-        (envs.snapshot()["games"][0], "is no snapshot"),
+        ({}, "is not a snapshot"),
+        (None, "is not a snapshot"),
+        (envs.snapshot()["games"][0], "is not a snapshot"),
     ):
         with pytest.raises(ValueError, match=told):
             envs.restore(given)
@@ -311,17 +311,17 @@ def test_the_spec_makes_it_again(env_id, kwargs):
 
 
 def test_what_a_subclass_tells_reaches_the_infos():
+    def louder(fields):
+        return {name: lambda game, tell=tell: f"{tell(game)}!" for name, tell in fields.items()}
+
     class Loud(EZPointsEnv):
-        def _state(self):
-            return {name: text.upper() + "!" for name, text in super()._state().items()}
+        state_fields = louder(EZPointsEnv.state_fields)
 
     class Louder(Loud):
-        def _published_info(self):
-            return {**super()._published_info(), "Volume": 11}
+        info_fields = dict(Loud.info_fields, Volume=lambda game: 11)
 
     class Shouting:
-        def _state(self):
-            return {name: text + "!" for name, text in super()._state().items()}
+        state_fields = louder(EZPointsEnv.state_fields)
 
     class Shouted(Shouting, EZPointsEnv):
         pass
@@ -330,7 +330,8 @@ def test_what_a_subclass_tells_reaches_the_infos():
         pass
 
     for game in (Shouted, ShoutedOn, Loud, Louder):
-        envs, alone = CardGameVectorEnv(game, 2), game()
+        batch = type("Batch", (CardGameVectorEnv,), {"env_class": game})
+        envs, alone = batch(2), game()
         _, infos = envs.reset(seed=4)
         info = alone.reset(seed=5)[1]
         assert info["state"]["cards"].endswith("!")

@@ -11,7 +11,8 @@ import pytest
 import gym_cards  # noqa: F401
 from gym_cards.cards import RANKS, SUITS, Card
 from gym_cards.points import solver
-from gym_cards.points.rules import deals_of_twelve, is_correct, numbers_left, value
+from gym_cards.points.dealer import deals_of_twelve
+from gym_cards.points.rules import is_correct, numbers_left, value
 
 TOKENS_10 = [*map(str, range(1, 11)), "+", "-", "*", "/", "(", ")", "="]
 
@@ -114,7 +115,7 @@ def test_ezpoints_deals_each_of_them_as_often():
     expected = Counter(tuple(card.code for card in cards) for cards in deals_of_twelve())
     game = env.unwrapped
     counts = Counter(
-        tuple(card.code for card in game._deal(game.np_random))
+        tuple(card.code for card in game._dealer.deal(game.np_random))
         for _ in range(20 * expected.total())
     )
     assert counts.keys() == expected.keys()
