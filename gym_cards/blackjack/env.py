@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any, ClassVar, Unpack
 
 from gymnasium import spaces
@@ -124,7 +125,7 @@ class BlackjackEnv(CardGameEnv[Any]):
 
     picture: BlackjackPicture
     state_fields: ClassVar[Fields] = {
-        "player cards": lambda game: game._labels,
+        "player cards": attrgetter("_labels"),
         "dealer card": lambda game: game._dealer_entries[0][1],
         "player total": lambda game: str(game._total),
     }

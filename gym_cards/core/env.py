@@ -145,8 +145,14 @@ class CardGameEnv(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
 
     def info(self) -> dict[str, Any]:
         """Returns the information on the state that `reset` and `step` return."""
-        info = {name: value(self) for name, value in self.info_fields.items()}
-        info["state"] = {name: value(self) for name, value in self.state_fields.items()}
+        info: dict[str, Any] = {}
+        state: dict[str, str] = {}
+        # Loops are faster here than comprehensions, each of which is a call.
+        for name, value in self.info_fields.items():
+            info[name] = value(self)
+        for name, value in self.state_fields.items():
+            state[name] = value(self)
+        info["state"] = state
         info["given"] = self.given
         info["is_success"] = self._return > 0
         info["action_mask"] = self._action_mask().copy()
@@ -161,10 +167,10 @@ class CardGameEnv(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
             action mask an int8 array of shape (games, actions).
         """
         columns: dict[str, Any] = {
-            name: [value(game) for game in games] for name, value in cls.info_fields.items()
+            name: list(map(value, games)) for name, value in cls.info_fields.items()
         }
         columns["state"] = {
-            name: [value(game) for game in games] for name, value in cls.state_fields.items()
+            name: list(map(value, games)) for name, value in cls.state_fields.items()
         }
         columns["given"] = [game.given for game in games]
         columns["is_success"] = [game._return > 0 for game in games]

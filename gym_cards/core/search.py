@@ -10,7 +10,7 @@ from gym_cards.core.action_values import ActionValues, IntractableError
 if TYPE_CHECKING:
     from gym_cards.core.env import CardGameEnv
 
-MAX_MOVES = 5_000
+MAX_MOVES = 2_000
 """A search that needs more moves than this is given up with an error."""
 
 
@@ -21,6 +21,8 @@ def search(game: CardGameEnv[Any], gamma: float) -> ActionValues:
         IntractableError: If a move draws random numbers, or more than `MAX_MOVES` are possible.
     """
     moves = 0
+    # Spaces are large and do not change.
+    shared = {id(space): space for space in (game.action_space, game.observation_space)}
 
     def values(game: CardGameEnv[Any]) -> ActionValues:
         nonlocal moves
@@ -32,7 +34,7 @@ def search(game: CardGameEnv[Any], gamma: float) -> ActionValues:
                 raise IntractableError(
                     f"more than {MAX_MOVES:,} continuations: define `_exact` for this game"
                 )
-            after = copy.deepcopy(game)
+            after = copy.deepcopy(game, dict(shared))
             reward, terminated, truncated = after.advance(action)
             if after.np_random.bit_generator.state != random:
                 raise IntractableError(

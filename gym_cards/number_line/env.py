@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any, ClassVar, Unpack
 
 import numpy as np
@@ -116,8 +117,8 @@ class NumberLineEnv(CardGameEnv[Frame]):
         "target number": lambda game: str(game._target),
     }
     info_fields: ClassVar[Fields] = {
-        "Target": lambda game: game._target,
-        "Current": lambda game: game._current,
+        "Target": attrgetter("_target"),
+        "Current": attrgetter("_current"),
     }
 
     def __init__(

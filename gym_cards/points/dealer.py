@@ -64,8 +64,7 @@ class Dealer:
 
     def deal(self, np_random: np.random.Generator) -> tuple[Card, ...]:
         """Draws hands until one is of this kind."""
-        standard = (self.game, self.target, self.num_cards, self.hands, self.faces_as_10)
-        if standard == (EZPOINTS, 12, 2, "solvable", True):
+        if self._deals_twelve:
             deals = deals_of_twelve()
             while True:
                 pair = deals[np_random.integers(len(deals))]
@@ -75,6 +74,11 @@ class Dealer:
             cards = deal(np_random, self.num_cards)
             if self.deals(cards):
                 return cards
+
+    @functools.cached_property
+    def _deals_twelve(self) -> bool:
+        kind = (self.game, self.target, self.num_cards, self.hands, self.faces_as_10)
+        return kind == (EZPOINTS, 12, 2, "solvable", True)
 
     def deals(self, cards: Sequence[Card]) -> bool:
         """Returns whether a hand is of this kind."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -60,8 +61,8 @@ class PointsEnv(CardGameEnv[Frame]):
     picture: PointsPicture
     given = ("current formula",)
     state_fields: ClassVar[Fields] = {
-        "cards": lambda game: game._labels,
-        "current formula": lambda game: game._text,
+        "cards": attrgetter("_labels"),
+        "current formula": attrgetter("_text"),
     }
     info_fields: ClassVar[Fields] = {
         "Cards": lambda game: game._codes.copy(),

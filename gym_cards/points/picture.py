@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gym_cards.cards import Card
-from gym_cards.render.jitter import scattered
-from gym_cards.render.picture import STANDARD, TABLE, Picture, plain
+from gym_cards.render.picture import STANDARD, TABLE, Picture
 from gym_cards.render.sprites import card_height
 from gym_cards.render.style import RenderStyle
 
@@ -61,7 +60,7 @@ class PointsPicture(Picture):
         else:
             label = self.label("Formula:", 10, text_top, "sans", 16)
             self._formula = self.paragraph(10, 300, ways, label)
-        self._no_cards = plain(self.ground, style.size)[: style.pixels(text_top)]
+        self._text_top = style.pixels(text_top)
 
     def deal(self, cards: Sequence[Card], jitter: int | None = None) -> None:
         """Draws cards and an empty formula.
@@ -73,13 +72,8 @@ class PointsPicture(Picture):
         # First, since cards may end in the row in which the highest line of a formula began.
         self._formula.clear(self.canvas)
         if self.style.jitters:
-            self.frame[: len(self._no_cards)] = self._no_cards
-            places = scattered(self.style, jitter, self._corners, self._width, self._box)
-            for card, place in zip(cards, places, strict=True):
-                self.paste_card(card, self._width, place)
-        else:
-            for card, (x, y) in zip(cards, self._corners, strict=True):
-                self.put_card(card, self._width, x, y)
+            self.clear(self._text_top)
+        self.lay_cards(cards, self._width, self._corners, self._box, jitter)
 
     def append(self, token: str) -> None:
         """Writes one more token of the formula; " " shows as a wider gap.

@@ -66,15 +66,6 @@ EZPOINTS = GameRules("EZPoints", ("+", "*", "="), tokens_per_card=2, further_tok
 POINTS24 = GameRules("Points24", ("+", "-", "*", "/", "(", ")", "="), tokens_per_card=5)
 
 
-class Turn(NamedTuple):
-    """The effect of a token: what is appended, if anything, the reward, and how an episode ends."""
-
-    appended: Token | None
-    reward: float
-    terminated: bool
-    truncated: bool
-
-
 def value(card: Card, *, faces_as_10: bool) -> int:
     """Returns the number that a card stands for."""
     return min(card.rank, 10) if faces_as_10 else card.rank
@@ -110,7 +101,7 @@ def play(
     target: int,
     max_length: int,
     rules: Rules,
-) -> Turn:
+) -> tuple[Token | None, float, bool, bool]:
     """Returns what a token does to a formula.
 
     Args:
@@ -121,15 +112,18 @@ def play(
         target: The value to reach.
         max_length: The most tokens that the formula may have.
         rules: How formulas are read.
+
+    Returns:
+        What is appended, if anything; the reward; whether the episode is terminated, or truncated.
     """
     # The published order: the length is checked before the token.
     if len(formula) > max_length:
-        return Turn(None, -1.0, terminated=False, truncated=True)
+        return None, -1.0, False, True
     if token == "=":
-        reward = 10.0 if is_correct(formula, numbers, target, rules) else -1.0
-        return Turn(None, reward, terminated=True, truncated=False)
-    token = accepted(token, left)
-    return Turn(token, -1.0 if token == REFUSED else 0.0, terminated=False, truncated=False)
+        won = is_correct(formula, numbers, target, rules)
+        return None, (10.0 if won else -1.0), True, False
+    appended = accepted(token, left)
+    return appended, (-1.0 if appended == REFUSED else 0.0), False, False
 
 
 def description(game: GameRules, num_cards: int, target: int, *, faces_as_10: bool) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from gym_cards.cards import Card
 from gym_cards.render import sprites
 from gym_cards.render.canvas import Canvas
-from gym_cards.render.jitter import Place
+from gym_cards.render.jitter import Place, scattered
 from gym_cards.render.lettering import Ink, Label, Paragraph, Way, put_word
 from gym_cards.render.sprites import Frame
 from gym_cards.render.style import Colour, RenderStyle, ink_on
@@ -117,9 +117,40 @@ class Picture:
         self.canvas.put(_bare(self.ground, width), x, y)
 
     def paste_card(self, card: Card | None, width: int, place: Place) -> None:
-        """Puts a card, or the back for `None`, on whatever is shown."""
+        """Draws a card, or the back for `None`, over whatever is shown."""
         sprite = sprites.card(card, width, four_colours=self.style.four_colours, angle=place.angle)
         sprites.paste(self.frame, sprite, place.x, place.y)
+
+    def lay_cards(
+        self,
+        cards: Sequence[Card | None],
+        width: int,
+        corners: Sequence[tuple[int, int]],
+        box: tuple[int, int, int, int] | None = None,
+        jitter: int | None = None,
+    ) -> None:
+        """Draws cards in their places, moved and turned as far as the style says.
+
+        Args:
+            cards: The cards; `None` is a back.
+            width: Of the cards, in pixels.
+            corners: Their top left corners, before they are moved.
+            box: Left, top, right and bottom of the part of the picture that they stay in; by
+                default all of it. With jitter, whatever it shows has to be cleared before.
+            jitter: A seed of the displacement; `None` leaves the cards in their places.
+        """
+        if self.style.jitters:
+            box = box or (0, 0, self.style.size, self.style.size)
+            places = scattered(self.style, jitter, corners, width, box)
+            for card, place in zip(cards, places, strict=True):
+                self.paste_card(card, width, place)
+        else:
+            for card, (x, y) in zip(cards, corners, strict=True):
+                self.put_card(card, width, x, y)
+
+    def clear(self, bottom: int | None = None) -> None:
+        """Shows the ground alone, from the top to a row or to the end."""
+        self.canvas.put(_plain(self.ground, self.style.size)[:bottom], 0, 0)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "canvas": self.frame, "_cards": {}}
@@ -131,8 +162,7 @@ class Picture:
 
 
 @functools.lru_cache(maxsize=4)
-def plain(ground: Colour, size: int) -> Frame:
-    """A picture that shows the ground alone, for all to copy from."""
+def _plain(ground: Colour, size: int) -> Frame:
     return np.full((size, size, 3), ground, np.uint8)
 
 

@@ -318,7 +318,7 @@ def test_what_a_subclass_tells_reaches_the_infos():
         state_fields = louder(EZPointsEnv.state_fields)
 
     class Louder(Loud):
-        info_fields = dict(Loud.info_fields, Volume=lambda game: 11)
+        info_fields = Loud.info_fields | {"Volume": lambda game: 11}
 
     class Shouting:
         state_fields = louder(EZPointsEnv.state_fields)
