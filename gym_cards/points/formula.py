@@ -1,4 +1,4 @@
-"""The value of an arithmetic formula, by the published rules and by the exact ones.
+"""Values of arithmetic formulas, by the published rules and by the exact ones.
 
 A formula is a sequence of tokens: numbers, "+", "-", "*", "/", "(", ")" and the blank " " that the
 published games append for a number they refuse. Nothing here calls `eval`.
@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 MAX_BITS = 4096
-"""Integers of more bits than this count as wrong, so that every formula answers at once."""
+"""Integers of more bits than this count as wrong, so that every formula is evaluated quickly."""
 
 _DIGITS = frozenset("0123456789")
 _SYMBOLS = frozenset("+-*/()")
 
-# How tightly an operator binds, as in Python's grammar. A sign ("u+", "u-") binds looser than a
-# power to its right and tighter than a product: -2**2 is -4, and -2*3 is (-2)*3.
+# How tightly an operator binds, as in Python's grammar. A sign ("u+", "u-") binds more loosely than
+# a power to its right and more tightly than a product: -2**2 is -4, and -2*3 is (-2)*3.
 _BINDING = {"+": 1, "-": 1, "*": 2, "/": 2, "//": 2, "u+": 3, "u-": 3, "**": 4}
 
 _BINARY: dict[str, Callable[[int | float, int | float], int | float | complex]] = {
@@ -35,13 +35,13 @@ class _WrongError(ArithmeticError):
 
 
 def evaluate_published(tokens: Sequence[str | int]) -> int | float | None:
-    """The value that Python gives to the tokens' texts written without gaps.
+    """Returns the value that Python gives to the tokens' texts written without gaps.
 
     These are the rules of the published games (RL4VLM, recorded in the conformance data): numbers
     side by side join (2, 4 is 24) unless a blank stands between them, two stars make a power and
     two slashes a floor division, signs work, a bracket after a number is a call and so an error,
-    and "/" is floating-point division. Integers of more than `MAX_BITS` bits on the way and
-    complex results count as wrong; this is the only departure from Python.
+    and "/" is floating-point division. The only departure from Python: complex results, and
+    integers of more than `MAX_BITS` bits on the way, count as wrong.
 
     The time is linear in the number of tokens, and sizes are checked before a power is computed.
 
@@ -49,8 +49,8 @@ def evaluate_published(tokens: Sequence[str | int]) -> int | float | None:
         tokens: Numbers (as integers or digits), "+", "-", "*", "/", "(", ")" and " ".
 
     Returns:
-        The value, an integer where Python gives one (and possibly an infinity or NaN where it
-        gives that); None where Python raises or the value counts as wrong.
+        The value, an integer if Python gives one (and an infinity or NaN if it gives that); None if
+        Python raises or the value counts as wrong.
 
     Raises:
         ValueError: If a token holds any other character.
@@ -62,9 +62,9 @@ def evaluate_published(tokens: Sequence[str | int]) -> int | float | None:
 
 
 def published_symbols(tokens: Sequence[str | int]) -> list[str]:
-    """What Python reads in the tokens' texts written without gaps: numbers, operators, brackets.
+    """Returns the numbers, operators and brackets that Python reads in the tokens' joined texts.
 
-    Blanks are left out; they have separated what would join without them.
+    Blanks are left out; they separate what would join without them.
 
     Raises:
         ValueError: If a token holds any other character than a formula's.
@@ -73,7 +73,7 @@ def published_symbols(tokens: Sequence[str | int]) -> list[str]:
 
 
 def published_operation(symbol: str, left: int | float, right: int | float) -> int | float | None:
-    """One operation of the published rules.
+    """Applies one operation by the published rules.
 
     Args:
         symbol: "+", "-", "*", "/", "//" or "**".
@@ -81,7 +81,7 @@ def published_operation(symbol: str, left: int | float, right: int | float) -> i
         right: The right operand.
 
     Returns:
-        What Python gives; None where it raises or the value counts as wrong.
+        What Python gives; None if it raises or the value counts as wrong.
     """
     try:
         return _apply(symbol, left, right)
@@ -90,7 +90,7 @@ def published_operation(symbol: str, left: int | float, right: int | float) -> i
 
 
 def published_number(digits: str) -> int | None:
-    """The number that Python reads in digits; None where it raises or the value counts as wrong."""
+    """Returns the number that Python reads in digits; None if it raises or the value is wrong."""
     try:
         return _number(digits)
     except _WrongError:
@@ -100,7 +100,7 @@ def published_number(digits: str) -> int | None:
 def evaluate_exact(
     tokens: Sequence[str | int], cards: Sequence[int] | None = None
 ) -> Fraction | None:
-    """The rational value of a formula by the exact rules.
+    """Returns the rational value of a formula by the exact rules.
 
     The grammar is `expr := term (± term)*`, `term := factor (× ÷ factor)*`,
     `factor := card | ( expr )`. Every token stands for itself: numbers do not join, and there are
@@ -108,12 +108,11 @@ def evaluate_exact(
 
     Args:
         tokens: Numbers (as integers or digits), "+", "-", "*", "/", "(", ")" and " ".
-        cards: Where given, the card values that the formula must use, each exactly once, in any
-            order.
+        cards: If given, the card values that the formula must use exactly once each, in any order.
 
     Returns:
-        The value, or None where the formula is malformed, divides by zero or does not use exactly
-        the given cards.
+        The value, or None if the formula is malformed, divides by zero or does not use exactly the
+        given cards.
 
     Raises:
         ValueError: If a token holds any other character.
@@ -165,7 +164,7 @@ def _exact(symbol: str, left: Fraction, right: Fraction) -> Fraction:
 
 
 def _texts(tokens: Sequence[str | int]) -> list[str]:
-    """The tokens' texts, checked to be of the formula's alphabet."""
+    """Returns the tokens' texts after checking that they are of a formula's alphabet."""
     texts = [str(token) for token in tokens]
     for text in texts:
         if not text or not (_DIGITS.issuperset(text) or text in _SYMBOLS or text == " "):
@@ -177,7 +176,7 @@ def _texts(tokens: Sequence[str | int]) -> list[str]:
 
 
 def _symbols(text: str) -> list[str]:
-    """Split a formula's text as Python does: longest symbol first, spaces only separate."""
+    """Splits a formula's text as Python does: longest symbol first, spaces only separate."""
     symbols = []
     start = 0
     while start < len(text):
@@ -194,7 +193,7 @@ def _symbols(text: str) -> list[str]:
 
 
 def _evaluate(symbols: list[str]) -> int | float:
-    """Evaluate by operator precedence (Dijkstra's shunting yard), without recursion."""
+    """Evaluates by operator precedence (Dijkstra's shunting yard), without recursion."""
     values: list[int | float] = []
     pending: list[str] = []
     wants_operand = True
@@ -230,7 +229,7 @@ def _evaluate(symbols: list[str]) -> int | float:
 
 
 def _reduce(values: list[int | float], pending: list[str], binding: int) -> None:
-    """Apply the pending operators back to the last bracket that bind at least this tightly."""
+    """Applies the pending operators, back to the last bracket, that bind at least this tightly."""
     while pending and pending[-1] != "(" and _BINDING[pending[-1]] >= binding:
         symbol = pending.pop()
         right = values.pop()
@@ -258,7 +257,7 @@ def _apply(symbol: str, left: int | float, right: int | float) -> int | float:
 
 
 def _number(digits: str) -> int:
-    # Python refuses leading zeros but takes any number of zeros alone.
+    # Python refuses leading zeros but accepts any number of zeros alone.
     if (digits[0] == "0" and digits.strip("0")) or len(digits) > MAX_BITS:
         raise _WrongError
     value = int(digits)

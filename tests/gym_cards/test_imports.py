@@ -36,9 +36,10 @@ MAY_IMPORT = {
     "points/rules": {CARDS, "gym_cards.points.formula"},
     "points/dealer": {"numpy", CARDS}
     | {f"gym_cards.points.{name}" for name in ("rules", "solver", "splits")},
-    "points/solver": {"gym_cards.points.formula"},
-    "points/published_solver": {VALUES, "gym_cards.points.formula", "gym_cards.points.solver"},
-    "points/exact": {VALUES, "gym_cards.points.published_solver", "gym_cards.points.solver"},
+    "points/solver": {VALUES, "gym_cards.points.formula", "gym_cards.points.solver"},
+    "points/solver/hands": set(),
+    "points/solver/completions": {"gym_cards.points.solver.hands"},
+    "points/exact": {VALUES, "gym_cards.points.solver"},
     "points/picture": DRAWING,
     "blackjack": ENVIRONMENT | {"gym_cards.blackjack"},
     "blackjack/rules": {CARDS},

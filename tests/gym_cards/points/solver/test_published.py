@@ -10,13 +10,17 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from gym_cards.core.action_values import IntractableError
-from gym_cards.points import published_solver
 from gym_cards.points.formula import evaluate_published
-from gym_cards.points.published_solver import fewest_tokens, winnable_share
 from gym_cards.points.rules import is_correct, numbers_left
-from gym_cards.points.solver import complete
+from gym_cards.points.solver import (
+    complete,
+    fewest_tokens,
+    published,
+    published_values,
+    winnable_share,
+)
 
-RULES = Path(__file__).parents[2] / "conformance" / "rules.json"
+RULES = Path(__file__).parents[3] / "conformance" / "rules.json"
 NEVER = 10**9
 
 
@@ -208,8 +212,8 @@ def test_five_and_six_cards():
 
 
 def test_what_takes_too_long_is_refused(monkeypatch):
-    monkeypatch.setattr(published_solver, "MAX_OPERATIONS", 10_000)
-    published_solver._fewest.cache_clear()
+    monkeypatch.setattr(published_values, "MAX_OPERATIONS", 10_000)
+    published._fewest.cache_clear()
     with pytest.raises(IntractableError, match="more than 10,000 operations would be needed"):
         fewest_tokens((), (2, 5, 6, 8, 9), 10**6 + 3)
 
