@@ -1,4 +1,4 @@
-"""What standing and hitting are worth in Blackjack, with an infinite deck or a finite shoe."""
+"""Exact action values of Blackjack, with an infinite deck or a finite shoe."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ def exact(
     sab: bool = False,
     gamma: float = 1.0,
 ) -> ActionValues:
-    """What standing and hitting are worth, given the cards that the player can see.
+    """Returns the values of standing and hitting, given the cards that the player can see.
 
     Args:
         player: The values of the player's cards, 1 (ace) to 10, in any order: two or more, worth
             at most 21 with every ace counted as 1.
-        upcard: The dealer's open card's value, 1 (ace) to 10. His other card is unknown.
-        decks: How many full decks the cards come from without replacement, freshly shuffled for
-            the episode; None for an infinite deck.
+        upcard: The dealer's open card's value, 1 (ace) to 10. The other card is unknown.
+        decks: The number of full decks that the cards come from without replacement, shuffled
+            before the episode; None for an infinite deck.
         natural: Whether a winning natural (ace and ten at once) pays 1.5.
-        sab: Whether a natural wins against everything but a dealer's natural; then `natural` has
+        sab: Whether a natural wins against everything except a dealer's natural; then `natural` has
             no effect.
         gamma: The discount, 0 to 1.
 

@@ -2,9 +2,9 @@
 
 The game is the one of Sutton & Barto, Reinforcement Learning: An Introduction, Example 5.1, as
 Gymnasium's Blackjack plays it: cards count 1 (ace) to 9 with probability 1/13 each and 10 with
-4/13; an ace is usable, and counts 11, where that does not bust the hand; the dealer draws below 17
+4/13; an ace is usable, and counts 11, if that does not bust the hand; the dealer draws below 17
 and stands on every 17; there is no doubling or splitting. A bust loses at once. Everything is
-computed in fractions, so nothing is rounded and ties are real.
+computed in fractions, so that nothing is rounded and ties are real.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CARD_ODDS = {value: Fraction(4 if value == 10 else 1, 13) for value in range(1, 
 
 
 class GameValue(NamedTuple):
-    """What a policy earns on average: `win_rate` is P(reward > 0), `mean_reward` is E[reward]."""
+    """Average result of a policy: `win_rate` is P(reward > 0), `mean_reward` is E[reward]."""
 
     win_rate: Fraction
     mean_reward: Fraction
@@ -33,7 +33,7 @@ class GameValue(NamedTuple):
 class _Rules(NamedTuple):
     natural: bool
     sab: bool
-    gamma: Fraction  # what a reward is worth that comes one step later
+    gamma: Fraction  # the value of a reward that comes one step later
 
 
 class _Hand(NamedTuple):
@@ -42,7 +42,7 @@ class _Hand(NamedTuple):
     two_cards: bool
 
     def plus(self, card: int) -> _Hand:
-        """The hand with another card; above 21 it is bust."""
+        """Returns the hand with another card; above 21 it is bust."""
         total, usable = self.total + card, self.usable_ace
         if card == 1 and total + 10 <= 21:
             total, usable = total + 10, True
@@ -52,7 +52,7 @@ class _Hand(NamedTuple):
 
 
 def dealer_distribution(upcard: int) -> dict[int, Fraction]:
-    """How the dealer's hand ends, given the open card.
+    """Returns the distribution of the dealer's final hand, given the open card.
 
     Args:
         upcard: The open card's value, 1 (ace) to 10.
@@ -77,7 +77,7 @@ def action_values(
     two_cards: bool = False,
     gamma: float = 1.0,
 ) -> tuple[Fraction, Fraction]:
-    """What standing and hitting are worth, if play is optimal afterwards.
+    """Returns the values of standing and hitting, if play is optimal afterwards.
 
     Args:
         total: The player's sum, a usable ace counted as 11: 12 to 21 with one, else 2 to 21.
@@ -86,10 +86,10 @@ def action_values(
         objective: "reward" for the expected reward (-1 to 1, or 1.5 with `natural`), "wins" for
             the probability of a positive reward.
         natural: Whether a winning natural (ace and ten at once) pays 1.5, as in Gymnasium.
-        sab: Whether a natural wins against everything but a dealer's natural, as in Gymnasium
-            after Sutton & Barto; then `natural` has no effect.
-        two_cards: Whether the hand has its first two cards only, so that 21 is a natural. It
-            matters with `natural` or `sab` alone.
+        sab: Whether a natural wins against everything except a dealer's natural, as in Gymnasium
+            and Sutton & Barto; then `natural` has no effect.
+        two_cards: Whether the hand has its first two cards only, so that 21 is a natural. Only
+            `natural` and `sab` depend on it.
         gamma: The discount of the reward for every step before it, 0 to 1, taken at the exact
             value of the float. Wins are not discounted.
 
@@ -121,7 +121,7 @@ def optimal_action(
     sab: bool = False,
     two_cards: bool = False,
 ) -> int:
-    """The best action: 0 to stand, 1 to hit; to stand where both are worth the same.
+    """Returns the best action: 0 to stand, 1 to hit; to stand if both are worth the same.
 
     The arguments and errors are those of `action_values`.
     """
@@ -134,15 +134,15 @@ def optimal_action(
 def game_value(
     objective: Objective = "reward", *, natural: bool = False, sab: bool = False
 ) -> GameValue:
-    """What the optimal player of an objective earns on average over all deals.
+    """Returns what the optimal player of an objective earns on average over all deals.
 
     Args:
-        objective: What the player maximises: "reward" or "wins".
+        objective: What the player maximises, "reward" or "wins".
         natural: Whether a winning natural pays 1.5.
-        sab: Whether a natural wins against everything but a dealer's natural.
+        sab: Whether a natural wins against everything except a dealer's natural.
 
     Returns:
-        The player's win rate and mean reward; the objective decides which of the two is maximal.
+        The player's win rate and mean reward, of which the objective is maximal.
 
     Raises:
         ValueError: If the objective is unknown.
@@ -166,7 +166,7 @@ def _check_upcard(upcard: int) -> int:
 
 
 def _measure(objective: Objective) -> int:
-    """The field of `GameValue` that the objective maximises."""
+    """Returns the field of `GameValue` that the objective maximises."""
     if objective == "wins":
         return 0
     if objective == "reward":
@@ -213,14 +213,14 @@ def _hit(hand: _Hand, upcard: int, measure: int, rules: _Rules) -> GameValue:
     for card, p in CARD_ODDS.items():
         after = hand.plus(card)
         outcome = _play(after, upcard, measure, rules)
-        if after.total <= 21:  # a bust is settled by the hit itself, all else by a later step
+        if after.total <= 21:  # the hit settles a bust, a later step everything else
             outcome = GameValue(outcome.win_rate, rules.gamma * outcome.mean_reward)
         outcomes.append((p, outcome))
     return _mean(outcomes)
 
 
 def _play(hand: _Hand, upcard: int, measure: int, rules: _Rules) -> GameValue:
-    """The result of optimal play from a hand on; a bust loses."""
+    """Returns the result of optimal play from a hand on; a bust loses."""
     if hand.total > 21:
         return GameValue(Fraction(0), Fraction(-1))
     stand, hit = _stand(hand, upcard, rules), _hit(hand, upcard, measure, rules)

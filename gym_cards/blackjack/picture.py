@@ -1,4 +1,4 @@
-"""The picture of Blackjack."""
+"""Picture of Blackjack."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from gym_cards.render.style import RenderStyle
 
 _WIDTH = 70
 _ROW = 4
-# A later card leaves at least this much of an earlier one's left edge to be seen, which is more
-# than its corner index takes.
+# A later card leaves at least this much of an earlier one's left edge visible, more than its corner
+# index takes.
 _PITCH = 20
-# The dealer's cards are displaced by random numbers of their own.
+# The dealer's cards are displaced by other random numbers.
 _PLAYERS_STREAM, _DEALERS_STREAM = 0, 1
 
 
 class BlackjackPicture(Picture):
-    """The picture of Blackjack: the dealer's open card and a back above the player's hand.
+    """Picture of Blackjack: the dealer's open card and a back above the player's hand.
 
     Args:
-        style: What it looks like.
+        style: The style of the picture.
     """
 
     def __init__(self, style: RenderStyle = STANDARD) -> None:
         super().__init__(style, TABLE)
         line = 20 * style.font_scale
-        # Large letters push the rows down, and cards shrink where they would leave the picture.
+        # Large letters push the rows down, and cards shrink if they would leave the picture.
         width = _WIDTH
         while 12 + 2 * line + 2 * card_height(width) + _row_gap(width) > 298:
             width -= 1
@@ -62,7 +62,7 @@ class BlackjackPicture(Picture):
         Args:
             player: The player's cards, in the order in which they were dealt.
             dealer: The dealer's open card.
-            jitter: What the cards' displacement is drawn from, where the look has any.
+            jitter: The seed of the cards' displacement, if the style has any.
 
         Raises:
             ValueError: If there are more cards than `blackjack_layout` has places for.
@@ -82,7 +82,7 @@ class BlackjackPicture(Picture):
         self._draw_hand()
 
     def hit(self, card: Card) -> None:
-        """Draws one more card of the player's.
+        """Draws one more card of the player.
 
         Raises:
             ValueError: If there are more cards than `blackjack_layout` has places for.
@@ -98,10 +98,10 @@ class BlackjackPicture(Picture):
             self._draw_hand()
 
     def _clear_hand(self, following: int) -> None:
-        """Draws the table where the player's hand lies, and the next one will not.
+        """Clears the places of the player's hand that the next one does not cover.
 
         Args:
-            following: How many cards the next one has.
+            following: The number of cards in the next hand.
         """
         if self.style.jitters or max(following, len(self._player)) > _ROW:
             top = self._hand_box[1]
@@ -113,9 +113,9 @@ class BlackjackPicture(Picture):
                 self.take_card(self._width, x, y)
 
     def _draw_hand(self, start: int = 0) -> None:
-        """Draws the player's cards from the one at an index on."""
+        """Draws the player's cards from an index on."""
         places = self._places(len(self._player))
-        # A card that lies on another one shows it at its rounded corners.
+        # A card on top of another shows it at its rounded corners.
         covers = self.style.jitters or len(places) > _ROW
         for card, place in zip(self._player[start:], places[start:], strict=True):
             if covers:
@@ -125,7 +125,7 @@ class BlackjackPicture(Picture):
                 self.put_card(card, self._width, x, y)
 
     def _places(self, n: int) -> list[Place]:
-        """Where the cards of a hand lie."""
+        """Returns the places of a hand's cards."""
         if self.style.jitters:
             return self._scattered(self._corners(n), self._hand_box, _PLAYERS_STREAM)
         if n not in self._known_places:
@@ -133,7 +133,7 @@ class BlackjackPicture(Picture):
         return self._known_places[n]
 
     def _corners(self, n: int) -> list[tuple[int, int]]:
-        """The top left corners of a hand's cards, before they are displaced."""
+        """Returns the top left corners of a hand's cards, before they are displaced."""
         pixels = self.style.pixels
         return [
             (pixels(x), pixels(self._hand_top + y))
@@ -153,30 +153,30 @@ def _kept_template(style: RenderStyle, picture: bytes) -> Frame:
 
 
 def _template(style: RenderStyle, frame: Frame) -> Frame:
-    """A copy of a frame that many pictures of the same look share."""
+    """Returns a copy of a frame that pictures of the same style share."""
     return _kept_template(style, frame.tobytes())
 
 
 def _row_gap(width: int) -> int:
-    """How far below the first row of a large hand the second begins: it covers half of it."""
+    """Returns the distance of the rows of a large hand; the second covers half of the first."""
     return card_height(width) * 50 // 98
 
 
 def blackjack_layout(n: int, width: int = _WIDTH) -> list[tuple[int, int]]:
-    """Where the cards of a hand stand, as the (x, y) of their top left corners.
+    """Returns the places of a hand's cards, as the (x, y) of their top left corners.
 
-    Up to four cards stand side by side. A second row covers the lower half of the first, and in
+    Up to four cards are side by side. A second row covers the lower half of the first, and in
     hands of more than eight the cards of a row overlap too, each on top of the one before it.
 
     Args:
-        n: How many cards the hand has; 22 is the most that the game can deal.
-        width: Of a card; all lengths are in pixels of a picture of 300.
+        n: The number of cards in the hand; the game deals at most 22.
+        width: The width of a card; all lengths are in pixels of a picture of 300.
 
     Returns:
         x in the picture, and y below the top of the first row.
 
     Raises:
-        ValueError: If so many cards have no room.
+        ValueError: If there is no room for this number of cards.
     """
     columns = max(_ROW, (n + 1) // 2)
     room = 300 - 2 - 5 - width

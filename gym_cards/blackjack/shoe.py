@@ -1,12 +1,12 @@
 """Exact odds of Blackjack with a finite shoe, by dynamic programming over what is left in it.
 
-The rules are those of `gym_cards.blackjack.odds`, but the cards come without replacement from a
-freshly shuffled shoe of full decks: four of each value from 1 (ace) to 9 and sixteen of value 10 a
-deck. The player has seen his own cards and the dealer's open one. All others, the dealer's hidden
-card among them, are equally likely to be drawn next, since the dealer does not look at it before
-the player has finished.
+The rules are those of `gym_cards.blackjack.odds`, except that the cards come without replacement
+from a shuffled shoe of full decks: each has four cards of every value from 1 (ace) to 9 and sixteen
+of value 10. The player has seen the own cards and the dealer's open one. All others, the dealer's
+hidden card included, are equally likely to be drawn next, because the dealer does not look at it
+before the player has finished.
 
-Nothing is approximated but by the rounding of floating-point sums, about 1e-15.
+The only approximation is the rounding of floating-point sums, about 1e-15.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from numpy.typing import NDArray
 
 from gym_cards.core.action_values import check_gamma
 
-Counts = tuple[int, ...]  # how many cards there are of each value, 1 (ace) to 10
+Counts = tuple[int, ...]  # the number of cards of each value, 1 (ace) to 10
 
 _VALUES = tuple(range(1, 11))
 _DECK: Counts = (4,) * 9 + (16,)
 _NOTHING: Counts = (0,) * 10
 
-# How the dealer's hand can end. A natural is told apart from other hands of 21.
+# The ends of the dealer's hand. A natural is distinguished from other hands of 21.
 _NATURAL, _BUST = 22, 0
 _ENDS = (_BUST, 17, 18, 19, 20, 21, _NATURAL)
 
 
 class ShoeValues(NamedTuple):
-    """What standing and hitting are worth, if play is optimal afterwards.
+    """Values of standing and hitting, if play is optimal afterwards.
 
     `rewards` are expected discounted rewards, for a player who plays for them; `wins` are
     probabilities of a positive reward, for a player who plays for that.
@@ -43,7 +43,7 @@ class ShoeValues(NamedTuple):
 
 
 class _Final(NamedTuple):
-    """Cards that complete the dealer's hand, and in how many orders he may draw them."""
+    """Cards that complete the dealer's hand, and the number of orders to draw them in."""
 
     counts: Counts
     end: int
@@ -59,17 +59,17 @@ def shoe_values(
     sab: bool = False,
     gamma: float = 1.0,
 ) -> ShoeValues:
-    """What standing and hitting are worth against a dealer who draws from the same shoe.
+    """Returns the values of standing and hitting against a dealer who draws from the same shoe.
 
-    It takes a fraction of a second, and results are kept.
+    It takes a fraction of a second, and results are cached.
 
     Args:
         player: The values of the player's cards, 1 (ace) to 10, in any order: two or more, worth
             at most 21 with every ace counted as 1.
         upcard: The dealer's open card's value, 1 (ace) to 10.
-        decks: How many full decks the shoe had before anything was dealt, at least 1.
+        decks: The number of full decks in the shoe before the deal, at least 1.
         natural: Whether a winning natural (ace and ten at once) pays 1.5.
-        sab: Whether a natural wins against everything but a dealer's natural; then `natural` has
+        sab: Whether a natural wins against everything except a dealer's natural; then `natural` has
             no effect.
         gamma: The discount of the reward for every step before it, 0 to 1. Wins are not
             discounted.
@@ -109,10 +109,9 @@ def shoe_values(
 def _solve(
     counts: Counts, upcard: int, decks: int, beats_all: bool, pays_more: bool, gamma: float
 ) -> ShoeValues:
-    """The values for the player's cards.
+    """Returns the values for the player's cards.
 
-    `beats_all` and `pays_more` say what is special of them as a natural; a hand with a further card
-    is none.
+    `beats_all` and `pays_more` say how they count as a natural; hands with a further card are none.
     """
     hands = _reachable(counts, upcard, decks)
     unseen = np.array([_unseen(hand, upcard, decks) for hand in hands])
@@ -120,8 +119,8 @@ def _solve(
     rewards: dict[Counts, float] = {}
     wins: dict[Counts, float] = {}
     values = ShoeValues((0.0, 0.0), (0.0, 0.0))
-    # Every card raises the sum with aces as 1, so that in this order a hand comes after those
-    # that it can become. The hand of the state itself is the last.
+    # Every card raises the sum with aces as 1, so that in this order a hand comes after those that
+    # it can become. The hand of the state itself is the last.
     for i in sorted(range(len(hands)), key=lambda i: -_sum(hands[i])):
         hand = hands[i]
         odds = dict(zip(_ENDS, ends[i].tolist(), strict=True))
@@ -145,7 +144,7 @@ def _solve(
 def _stand(
     total: int, odds: dict[int, float], beats_all: bool, pays_more: bool
 ) -> tuple[float, float]:
-    """The expected reward and the probability to win of a player who stands."""
+    """Returns the expected reward and the win probability of a player who stands."""
     if beats_all:  # the same hand alone draws, nothing wins
         win = 1 - odds[_NATURAL]
         return win, win
@@ -155,7 +154,7 @@ def _stand(
 
 
 def _reachable(counts: Counts, upcard: int, decks: int) -> list[Counts]:
-    """The hand and all of at most 21 that hits can make of it."""
+    """Returns the hand and all of at most 21 that hits can make of it."""
     found = {counts}
     waiting = [counts]
     while waiting:
@@ -170,7 +169,7 @@ def _reachable(counts: Counts, upcard: int, decks: int) -> list[Counts]:
 
 
 def _dealer_ends(unseen: NDArray[np.int_], upcard: int) -> NDArray[np.float64]:
-    """The probabilities of the dealer's ends, one row for each row of unseen cards.
+    """Returns the probabilities of the dealer's ends, a row for each row of unseen cards.
 
     The probability to draw given cards in a given order is a quotient of falling factorials, the
     same for every order.
@@ -194,7 +193,7 @@ def _dealer_ends(unseen: NDArray[np.int_], upcard: int) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=10)
 def _finals(upcard: int) -> tuple[_Final, ...]:
-    """All sets of cards with which the dealer, who has the open card, can end."""
+    """Returns all sets of cards that can complete the dealer's open card."""
     finals = []
     layer = {_NOTHING: 1}
     while layer:
@@ -216,22 +215,22 @@ def _finals(upcard: int) -> tuple[_Final, ...]:
 
 
 def _plus(counts: Counts, value: int) -> Counts:
-    """The cards and one more."""
+    """Returns the cards and one more."""
     return (*counts[: value - 1], counts[value - 1] + 1, *counts[value:])
 
 
 def _sum(counts: Counts) -> int:
-    """The sum of the cards, every ace counted as 1."""
+    """Returns the sum of the cards, every ace counted as 1."""
     return sum(value * count for value, count in zip(_VALUES, counts, strict=True))
 
 
 def _total(counts: Counts) -> int:
-    """The total of the cards, an ace counted as 11 unless that goes over 21."""
+    """Returns the total of the cards, an ace counted as 11 unless that goes over 21."""
     total = _sum(counts)
     return total + 10 if counts[0] and total + 10 <= 21 else total
 
 
 def _unseen(player: Counts, upcard: int, decks: int) -> Counts:
-    """What the player has not seen of the shoe; negative where it does not hold his cards."""
+    """Returns what the player has not seen; negative where the shoe does not hold the cards."""
     seen = _plus(player, upcard)
     return tuple(decks * full - gone for full, gone in zip(_DECK, seen, strict=True))

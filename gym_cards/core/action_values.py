@@ -1,4 +1,4 @@
-"""What is exactly known of a state: the value of every action, and the chance of success."""
+"""Exact action values of a state, and its chance of success."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from dataclasses import dataclass
 TIE_TOLERANCE = 1e-12
 """Action values that differ by no more than this count as equal.
 
-Far above what rounding does to them (about 1e-15), and far below any difference between two actions
-that a game's rules make, unless a discount close to 0 shrinks that difference.
+It is far above rounding errors (about 1e-15), and far below any difference that a game's rules make
+between two actions, unless a discount close to 0 shrinks that difference.
 """
 
 
 class IntractableError(RuntimeError):
-    """The exact value of the state cannot be had in reasonable time; the message says why."""
+    """Raised if the exact values cannot be computed in reasonable time; the message says why."""
 
 
 @dataclass(frozen=True)
 class ActionValues:
-    """What the best play from a state on is worth.
+    """Values of the actions under the best play from a state on.
 
     Attributes:
         action_values: For each action, the expected discounted return of playing it now and
             optimally afterwards. Rewards received before the state are not part of it; the reward
             of the action itself is not discounted.
-        success_probability: The highest probability, over all ways to play on, that the episode
-            ends with a sum of rewards above 0, where those received before the state count too.
-            The play that attains it may be another than the one of highest value.
+        success_probability: The highest probability, over all ways to continue, that the episode
+            ends with a sum of rewards above 0, including those received before the state. The
+            play that attains it may differ from the play of highest value.
     """
 
     action_values: tuple[float, ...]
@@ -45,7 +45,7 @@ class ActionValues:
         return tuple(i for i, value in enumerate(self.action_values) if value >= least)
 
     def regret(self, action: int) -> float:
-        """How much less than optimal play the action is worth, at least 0; 0 for a tie.
+        """Returns how much less than optimal play the action is worth, at least 0; 0 for a tie.
 
         Raises:
             IndexError: If there is no such action.
@@ -60,10 +60,10 @@ class ActionValues:
 
 
 def check_gamma(gamma: float) -> float:
-    """The discount as a float.
+    """Returns the discount as a float.
 
     Raises:
-        ValueError: If it does not lie between 0 and 1, both included.
+        ValueError: If it is not between 0 and 1, both included.
     """
     number = isinstance(gamma, (int, float)) and not isinstance(gamma, bool)
     if not (number and math.isfinite(gamma) and 0 <= gamma <= 1):

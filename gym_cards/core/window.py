@@ -1,4 +1,4 @@
-"""pygame, where it is installed, and the window in which a person watches a game."""
+"""Window in which a person watches a game, and the import of pygame."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 
 def load_pygame(purpose: str) -> ModuleType:
-    """Imports pygame without the line that it greets with.
+    """Imports pygame without its greeting.
 
     Args:
-        purpose: What it is needed for, as the beginning of a sentence, for the message.
+        purpose: The beginning of the error message: what pygame is needed for.
 
     Raises:
         DependencyNotInstalled: If pygame is missing.
@@ -30,13 +30,13 @@ def load_pygame(purpose: str) -> ModuleType:
 
 
 class Window:
-    """A pygame window that shows pictures of (height, width, 3) bytes.
+    """pygame window that shows pictures of shape (height, width, 3), dtype uint8.
 
-    A click on the window's close button closes it for good; the game goes on unseen.
+    A click on the close button closes it for good; the game continues unseen.
 
     Args:
         title: The text in the title bar.
-        fps: How many pictures are shown a second at most.
+        fps: The most pictures shown per second.
 
     Raises:
         DependencyNotInstalled: If pygame is missing.
@@ -56,7 +56,7 @@ class Window:
         pygame = self._pygame
         size = (frame.shape[1], frame.shape[0])
         pygame.display.init()
-        # SDL shows one window a process, so another game may have opened, resized or closed it.
+        # SDL shows one window per process, which another game may have opened, resized or closed.
         screen = pygame.display.get_surface()
         if screen is None or screen.get_size() != size:
             screen = pygame.display.set_mode(size)
@@ -64,7 +64,7 @@ class Window:
         # pygame's surfaces are indexed by column first.
         pygame.surfarray.blit_array(screen, frame.swapaxes(0, 1))
         pygame.display.flip()
-        # Fetching events also pumps them, without which the window counts as hanging.
+        # Fetching events also pumps them; otherwise the window counts as hanging.
         if pygame.event.get(pygame.QUIT):
             self.close()
             return

@@ -1,4 +1,4 @@
-"""NumberLine as a drawn line: a tick a number, a flag on the target, an arrow to where one is."""
+"""NumberLine as a drawn line: a tick for each number, a flag at the target, an arrow below."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ ARROW: Colour = (28, 84, 208)
 # Lengths in a picture of 300 pixels.
 _LEFT, _RIGHT, _Y = 30.0, 270.0, 150.0
 _FLAG_ROWS = (70.0, 140.0)
-# The numbers' rows begin here, and take this much in letters of the standard size.
+# The top of the numbers' rows, and their height in letters of the standard size.
 _NUMBERS, _NUMBERS_HEIGHT = 163.0, 25.0
 _ARROW_HEIGHT = 42.0
-# Ticks closer than this cannot be told apart.
+# Ticks closer than this cannot be distinguished.
 _NARROWEST = 4.0
 MAX_POSITION = int((_RIGHT - _LEFT) / _NARROWEST)
 """The largest number for which every position has a mark of its own."""
@@ -32,7 +32,7 @@ _SCALE = 4
 
 @functools.lru_cache(maxsize=4)
 def bare_line(style: RenderStyle, ground: Colour, max_position: int) -> Frame:
-    """The line with its ticks and numbers, and neither flag nor arrow."""
+    """Draws the line with its ticks and numbers, without flag and arrow."""
     draw, image = _canvas(style, ground, 0, 300)
     unit = _SCALE * style.size / 300
     ink = ink_on(ground)
@@ -54,14 +54,14 @@ def bare_line(style: RenderStyle, ground: Colour, max_position: int) -> Frame:
 
 @functools.lru_cache(maxsize=128)
 def flag(style: RenderStyle, ground: Colour, max_position: int, target: int) -> tuple[int, Frame]:
-    """The rows above the line, with the flag that marks the target, and where they begin."""
+    """Draws the rows above the line, with the flag at the target; returns their top and them."""
     top, bottom = _FLAG_ROWS
     draw, image = _canvas(style, ground, top, bottom)
     unit = _SCALE * style.size / 300
     x = _x(target, max_position)
     height = bottom - top
     _rectangle(draw, unit, (x - 1.3, 0, x + 1.3, height), FLAG)
-    # At the right edge it blows to the left.
+    # Near the right edge it points to the left.
     tip = x - 27 if x > 255 else x + 27
     draw.polygon([(x * unit, 0), (tip * unit, 11 * unit), (x * unit, 22 * unit)], fill=FLAG)
     return style.pixels(top), np.asarray(image.reduce(_SCALE))
@@ -69,8 +69,8 @@ def flag(style: RenderStyle, ground: Colour, max_position: int, target: int) -> 
 
 @functools.lru_cache(maxsize=128)
 def arrow(style: RenderStyle, ground: Colour, max_position: int, current: int) -> tuple[int, Frame]:
-    """The rows below the numbers, with the arrow that marks the position, and where they begin."""
-    # Large numbers push the arrow down.
+    """Draws the rows below the numbers, with the arrow; returns their top and them."""
+    # Large letters push the arrow down.
     top = _NUMBERS + _NUMBERS_HEIGHT * max(1.0, style.font_scale)
     bottom = top + _ARROW_HEIGHT
     draw, image = _canvas(style, ground, top, bottom)
@@ -87,7 +87,7 @@ def arrow(style: RenderStyle, ground: Colour, max_position: int, current: int) -
 def _canvas(
     style: RenderStyle, ground: Colour, top: float, bottom: float
 ) -> tuple[ImageDraw.ImageDraw, Image.Image]:
-    """Some rows of a picture, enlarged."""
+    """Returns some rows of a picture, enlarged."""
     rows = style.pixels(bottom) - style.pixels(top)
     image = Image.new("RGB", (style.size * _SCALE, rows * _SCALE), ground)
     return ImageDraw.Draw(image), image
@@ -100,7 +100,7 @@ def _rectangle(
     colour: Colour,
 ) -> None:
     left, top, right, bottom = (round(edge * unit) for edge in edges)
-    # Pillow paints the pixel at the end of an interval too.
+    # Pillow includes the end of an interval.
     draw.rectangle((left, top, max(left, right - 1), max(top, bottom - 1)), fill=colour)
 
 
@@ -109,6 +109,6 @@ def _x(number: int, max_position: int) -> float:
 
 
 def _stride(max_position: int, room: float) -> int:
-    """The distance of the numbers that are written: 1, 2, 5, 10, … as there is room for."""
+    """Returns the step between the numbers that are written: 1, 2, 5, 10, … as room permits."""
     spacing = (_RIGHT - _LEFT) / max_position
     return next(stride for stride in (1, 2, 5, 10, 20, 50, 100) if stride * spacing >= room)

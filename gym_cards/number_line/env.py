@@ -49,8 +49,8 @@ class NumberLineEnv(CardGameEnv[Frame]):
 
     ## Description
     A picture shows two numbers, a target and a current one. Each action adds 1 to the current
-    number or subtracts 1 from it, until it equals the target. The game is the easiest of the
-    package: whoever can read two numbers and compare them wins every episode.
+    number or subtracts 1 from it, until it equals the target. This is the easiest game of the
+    package: a player who can read and compare two numbers wins every episode.
 
     ## Action Space
     `Discrete(2)`:
@@ -67,10 +67,10 @@ class NumberLineEnv(CardGameEnv[Frame]):
 
     ## Starting State
     Target and current number are drawn from 0 to `max_position`, uniformly and independently.
-    Where they are equal, the target becomes `(target + 1) % max_position`; it is a quirk of the
-    published game that this never is `max_position`, and turns the last number into 1.
+    If they are equal, the target becomes `(target + 1) % max_position`; it is a quirk of the
+    published game that this is never `max_position`, and turns the last number into 1.
 
-    `reset(options={"target": 4, "current": 1})` sets both numbers, which have to differ.
+    `reset(options={"target": 4, "current": 1})` sets both numbers, which must differ.
 
     ## Rewards
     - +1 for reaching the target;
@@ -85,16 +85,16 @@ class NumberLineEnv(CardGameEnv[Frame]):
     ## Information
     - `Target`, `Current`: the two numbers;
     - `state`: `{"current number": …, "target number": …}`, as text;
-    - `given`: empty, since a prompt tells none of these;
+    - `given`: empty, because prompts contain none of these;
     - `is_success`: whether the sum of rewards so far is above 0. It is a quirk of this published
       measure that an episode with a detour does not count even if it ends on the target;
-    - `action_mask`: all ones, since no action is refused.
+    - `action_mask`: all ones, because no action is refused.
 
     ## Arguments
     - `max_position` (default 5): the largest number, 2 to 1,000,000;
     - `display` (default `"text"`): `"text"`, or `"line"` for a drawn line, up to number 60;
     - `render_mode` (default `None`): `"rgb_array"` or `"human"`;
-    - `size` (300), `background` (`None`) and `font_scale` (1): what the picture looks like, as in
+    - `size` (300), `background` (`None`) and `font_scale` (1): the style of the picture, as in
       `gym_cards.render.style.RenderStyle`.
 
     ## Variants

@@ -1,4 +1,4 @@
-"""The exact value of every position on the number line, in closed form."""
+"""Exact action values of NumberLine, in closed form."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ def exact(
     return_so_far: float = 0.0,
     gamma: float = 1.0,
 ) -> ActionValues:
-    """What "-" and "+" are worth, and whether the episode can still succeed.
+    """Returns the values of "-" and "+", and whether the episode can still succeed.
 
     The rewards are those of the published rules: +1 on the target, -1 for a step that does not come
-    closer to it, else 0; the ends of the line are not left. No reward but the last is positive and
-    the target is `distance` steps away at the least, so that the best play is to walk straight to
-    it, worth `gamma ** (distance - 1)`, or 0 if the steps left do not suffice.
+    closer to it, else 0; the ends of the line are never left. Only the last reward is positive, so
+    that the best play is to walk straight to the target, `distance` steps away. This is worth
+    `gamma ** (distance - 1)`, or 0 if the steps left do not suffice.
 
     Args:
         target: The number to reach, 0 to `max_position`.
-        current: The number one stands on, another one.
+        current: The present number, another one.
         max_position: The largest number.
-        steps_left: How many steps may still be made before the episode is cut off, at least 1.
-        return_so_far: The sum of the rewards received. The success probability alone depends on
-            it: after a step that did not come closer an episode cannot succeed any more.
+        steps_left: The number of steps before the episode is truncated, at least 1.
+        return_so_far: The sum of the rewards received. Only the success probability depends on it:
+            after a step that did not come closer an episode cannot succeed any more.
         gamma: The discount, 0 to 1.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The picture of NumberLine."""
+"""Picture of NumberLine."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Display = Literal["text", "line"]
 
 
 class NumberLinePicture(Picture):
-    """The picture of NumberLine: both numbers as text, or as marks on a drawn line.
+    """Picture of NumberLine: both numbers as text, or as marks on a drawn line.
 
     Args:
-        style: What it looks like.
+        style: The style of the picture.
         display: "text" or "line".
-        max_position: The line's last number; of use to "line" alone.
+        max_position: The line's last number; used by "line" only.
     """
 
     def __init__(
@@ -57,12 +57,12 @@ class NumberLinePicture(Picture):
                 self._current_text.replace(self.canvas, str(current))
 
     def _labelled(self, label: str, top: float, bottom: float) -> Paragraph:
-        """A line for a number behind its label, or below it, and at last in smaller letters."""
+        """Returns a line for a number after its label, or below it, or in smaller letters."""
         scale = self.style.font_scale
         ways = []
         size = 36.0
         while size >= 8:
-            # Up to two lines, and fewer where letters are large.
+            # Up to two lines, and fewer if letters are large.
             pitch = (size + 8 if size == 36 else size + 4) * scale
             room = min(2, max(1, int((bottom - top) / pitch)))
             ways.append(("bold", size, top, pitch, room))

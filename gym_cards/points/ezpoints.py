@@ -20,7 +20,7 @@ class EZPointsEnv(PointsEnv):
     A picture shows two cards and a formula, which is empty at first. Each action appends a number
     or an operator to it, until "=" closes it. It should use the number of each card once and
     equal the target. An ace counts 1; J, Q and K count 10 or, with `treat_face_cards_as_10=False`,
-    11, 12 and 13. Every deal can be won, as long as `hands` is "solvable".
+    11, 12 and 13. Every deal can be won if `hands` is "solvable".
 
     ## Action Space
     `Discrete(13)`, or `Discrete(16)` with `treat_face_cards_as_10=False`:
@@ -31,26 +31,25 @@ class EZPointsEnv(PointsEnv):
     | 10, 11 (13, 14)  | "+", "*"           | append the operator |
     | 12 (15)          | "="                | end the episode     |
 
-    A number is refused where no unused card has it: a blank is appended in its place. Operators
-    are never refused.
+    A number that no unused card has is refused: a blank is appended in its place. Operators are
+    never refused.
 
     ## Observation Space
     `Box(0, 255, (300, 300, 3), uint8)`: a green table with the cards, and "Formula: …" below.
 
     ## Starting State
-    The first card's rank is uniform in 2 to K. Where its value is 2, 3, 4 or 6, the second card's
-    is 12 divided by it with probability 1/2; otherwise it is 12 minus it. Suits are uniform, and
-    the two are swapped with probability 1/2. It is a quirk of the published game that the
-    second card is never a J, Q or K.
+    The first card's rank is uniform in 2 to K. If its value is 2, 3, 4 or 6, the second card's is
+    12 divided by it with probability 1/2; otherwise it is 12 minus it. Suits are uniform, and the
+    two are swapped with probability 1/2. It is a quirk of the published game that the second card
+    is never a J, Q or K.
 
     With another target, more cards, faces as 11 to 13, or other `hands`, cards are drawn
     independently, every rank and suit equally likely, until `hands` allows them: the ranks are then
-    uniform over all ordered hands that it allows. What counts as solvable are formulas of + and *.
-    `split` leaves out the hands of the other part, and the rest as likely as they were to each
-    other.
+    uniform over all ordered hands that it allows. Solvable hands are those with a solution by + and
+    *. `split` leaves out the hands of the other part; the odds among the rest stay the same.
 
     `reset(options={"cards": ["HA", "CT"]})` sets the cards: a suit letter out of C, D, H, S and a
-    rank out of A, 2 to 9, T, J, Q, K. Cards that cannot reach the target are taken as well.
+    rank out of A, 2 to 9, T, J, Q, K. Cards that cannot reach the target are accepted too.
 
     ## Rewards
     - 10 for "=" with a correct formula, -1 for "=" with any other;
@@ -59,20 +58,20 @@ class EZPointsEnv(PointsEnv):
     - 0 otherwise.
 
     Quirks of the published rules: formulas follow Python's arithmetic on the tokens' joined text,
-    so that neighbouring numbers join (1, 2 is 12) unless a blank stands between them, two `*`
-    make a power, and a leading + is a sign.
+    so that neighbouring numbers join (1, 2 is 12) unless a blank is between them, two `*` make a
+    power, and a leading + is a sign.
 
     ## Episode End
     - Termination: "=".
     - Truncation: an action meets a formula of more than 5 tokens (`2 * num_cards + 1`), blanks
-      included; it has no effect but the reward of -1. (The registered
-      time limit of 300 steps is never reached.)
+      included; it has no other effect than the reward of -1. (The registered time limit of 300
+      steps is never reached.)
 
     ## Information
     - `Cards`: the codes of the cards, such as `["HA", "CT"]`;
     - `Numbers`: what they count; `Formula`: the tokens so far, numbers as integers;
     - `state`: `{"cards": "9 3", "current formula": "9+"}`;
-    - `given`: `("current formula",)`, which the published prompt tells;
+    - `given`: `("current formula",)`, which the published prompt contains;
     - `is_success`: whether the sum of rewards so far is above 0;
     - `action_mask`: 0 for the numbers that would be refused, else 1.
 
@@ -88,7 +87,7 @@ class EZPointsEnv(PointsEnv):
     - `order` (default `"dealt"`): `"ascending"` or `"descending"` to lay the cards out by rank;
     - `render_mode` (default `None`): `"rgb_array"` or `"human"`;
     - `size` (300), `background` (`None`), `font_scale` (1), `four_colours` (`False`),
-      `position_jitter` (0) and `rotation_jitter` (0): what the picture looks like, as in
+      `position_jitter` (0) and `rotation_jitter` (0): the style of the picture, as in
       `gym_cards.render.style.RenderStyle`.
 
     ## Variants

@@ -1,4 +1,4 @@
-"""The picture of the points games."""
+"""Picture of the points games."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from gym_cards.render.style import RenderStyle
 
 
 class PointsPicture(Picture):
-    """The picture of a points game: a row of cards above the formula.
+    """Picture of a points game: a row of cards above the formula.
 
     Args:
-        cards: How many cards there are, 1 to 6.
-        inline: Whether the formula stands beside its label, in 20 px letters (EZPoints), or below
-            it, in 16 px letters (Points24).
-        style: What it looks like.
+        cards: The number of cards, 1 to 6.
+        inline: Whether the formula is next to its label, in 20 px letters (EZPoints), or below it,
+            in 16 px letters (Points24).
+        style: The style of the picture.
     """
 
     def __init__(self, cards: int, *, inline: bool, style: RenderStyle = STANDARD) -> None:
         super().__init__(style, TABLE)
         scale = style.font_scale
-        # All text stands on the picture's lower edge and grows upwards.
+        # All text is at the picture's lower edge and grows upwards.
         if inline:
             line = 24 * scale
             dense = line - scale
@@ -44,7 +44,7 @@ class PointsPicture(Picture):
             ]
             text_top = formula_top - 30 * scale
             floor = text_top - 5
-        # Cards move up, and shrink at last, where they would meet the text.
+        # Cards move up, and then shrink, if they would meet the text.
         pitch = int(300 / cards * 0.9)
         width = pitch
         while card_height(width) > floor - 5:
@@ -67,9 +67,9 @@ class PointsPicture(Picture):
 
         Args:
             cards: As many as the picture has places for.
-            jitter: What the cards' displacement is drawn from, where the look has any.
+            jitter: The seed of the cards' displacement, if the style has any.
         """
-        # First, since cards may end in the row in which the highest line of a formula began.
+        # First, because cards may end in the row in which the highest line of a formula began.
         self._formula.clear(self.canvas)
         if self.style.jitters:
             self.clear(self._text_top)
@@ -79,7 +79,7 @@ class PointsPicture(Picture):
         """Writes one more token of the formula; " " shows as a wider gap.
 
         Raises:
-            ValueError: If the formula is too long for the picture: any 21 tokens of the standard
+            ValueError: If the formula is too long for the picture. Any 21 tokens of the standard
                 games fit.
         """
         self._formula.add(self.canvas, token)

@@ -33,16 +33,16 @@ class Points24Env(PointsEnv):
     | 10 (13) to 15 (18) | "+", "-", "*", "/", "(", ")" | append the operator or bracket |
     | 16 (19)            | "="                          | end the episode                |
 
-    A number is refused where no unused card has it: a blank is appended in its place. Operators
-    and brackets are never refused.
+    A number that no unused card has is refused: a blank is appended in its place. Operators and
+    brackets are never refused.
 
     ## Observation Space
     `Box(0, 255, (300, 300, 3), uint8)`: a green table with the cards, and the formula below.
 
     ## Starting State
     Four cards, drawn independently, every rank and suit equally likely. With `hands` or `split` the
-    deal is repeated until it is of the kind wanted, so that it is uniform among those. Solvable is
-    what has a solution by the exact rules.
+    deal is repeated until it is of that kind, so that it is uniform among these. Solvable hands are
+    those with a solution by the exact rules.
 
     `reset(options={"cards": ["H4", "CT", "S6", "DK"]})` sets the cards, solvable or not: a suit
     letter out of C, D, H, S and a rank out of A, 2 to 9, T, J, Q, K.
@@ -55,9 +55,9 @@ class Points24Env(PointsEnv):
 
     With `rules="published"` a formula is correct if it has used every card and equals the target
     in Python's arithmetic on the tokens' joined text. Its quirks: neighbouring numbers join (2, 4
-    is 24) unless a blank stands between them, `**` and `//` work, so do signs, `2(3)` does
-    not, and an exact 24 that floating point misses, such as `8/(3-8/3)`, does not count. The one
-    departure: values of more than 4,096 bits and complex results count as wrong.
+    is 24) unless a blank is between them, `**`, `//` and signs work, `2(3)` does not, and an exact
+    24 that floating point misses, such as `8/(3-8/3)`, does not count. The only departure: values
+    of more than 4,096 bits and complex results count as wrong.
 
     With `rules="exact"` it is the game as people know it: four binary operations on the cards,
     brackets, exact fractions, and every card used once.
@@ -65,14 +65,14 @@ class Points24Env(PointsEnv):
     ## Episode End
     - Termination: "=".
     - Truncation: an action meets a formula of more than 20 tokens (`5 * num_cards`), blanks
-      included; it has no effect but the reward of -1. (The registered
-      time limit of 300 steps is never reached.)
+      included; it has no other effect than the reward of -1. (The registered time limit of 300
+      steps is never reached.)
 
     ## Information
     - `Cards`: the codes of the cards, such as `["H4", "CT", "S6", "DK"]`;
     - `Numbers`: what they count; `Formula`: the tokens so far, numbers as integers;
     - `state`: `{"cards": "4 10 6 K", "current formula": "(4+"}`;
-    - `given`: `("current formula",)`, which the published prompt tells;
+    - `given`: `("current formula",)`, which the published prompt contains;
     - `is_success`: whether the sum of rewards so far is above 0;
     - `action_mask`: 0 for the numbers that would be refused, else 1.
 
@@ -82,7 +82,7 @@ class Points24Env(PointsEnv):
     - `rules` (default `"published"`): `"published"` or `"exact"`;
     - `num_cards` (default 4): how many cards are dealt, 2 to 6;
     - `hands` (default `"any"`): `"any"`, `"solvable"` or `"unsolvable"`; arguments for which no
-      hand can be dealt are an error. With six cards it takes a moment to know a hand;
+      hand can be dealt are an error. With six cards it takes a moment to classify a hand;
     - `split` (default `None`): `"train"` or `"test"` for one part of the hands, as
       `gym_cards.points.splits` divides them;
     - `suits` (default `"any"`): `"red"` or `"black"` for cards of those suits alone; the same seed
@@ -90,7 +90,7 @@ class Points24Env(PointsEnv):
     - `order` (default `"dealt"`): `"ascending"` or `"descending"` to lay the cards out by rank;
     - `render_mode` (default `None`): `"rgb_array"` or `"human"`;
     - `size` (300), `background` (`None`), `font_scale` (1), `four_colours` (`False`),
-      `position_jitter` (0) and `rotation_jitter` (0): what the picture looks like, as in
+      `position_jitter` (0) and `rotation_jitter` (0): the style of the picture, as in
       `gym_cards.render.style.RenderStyle`.
 
     ## Variants

@@ -1,4 +1,4 @@
-"""Cards out of their places: moved and turned, but never hiding one another's upper left index."""
+"""Displacement of cards that never hides another card's upper left index."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from gym_cards.render.style import RenderStyle
 
 
 class Place(NamedTuple):
-    """Where a card lies.
+    """Place of a card.
 
     Attributes:
         x: Left edge of the box that holds it, in pixels.
         y: Top edge of the box.
-        angle: By how many degrees it is turned, counterclockwise, around its middle.
+        angle: Degrees that it is turned, counterclockwise, around its middle.
     """
 
     x: int
@@ -37,36 +37,37 @@ def scattered(
     *,
     stream: int = 0,
 ) -> list[Place]:
-    """Moves and turns cards, each by random numbers of its own.
+    """Moves and turns cards, each by its own random numbers.
 
-    All move within the same bounds, those of the two that lie closest.
+    All move within the same bounds, which the two closest cards set.
 
     Args:
-        style: How far, at most.
-        seed: What the random numbers are drawn from; `None` leaves every card in its place.
+        style: The bounds of the displacement.
+        seed: Seed of the random numbers; `None` leaves every card in its place.
         corners: The top left corners of the cards, before they are moved.
-        width: Of the cards, in pixels.
+        width: The cards' width in pixels.
         box: Left, top, right and bottom of the part of the picture that they stay in.
-        stream: Which of the seed's random numbers; the first cards' are the same in any hand.
+        stream: Which of the seed's random numbers are used. Those of the first cards are the same
+            in hands of any size.
     """
     if seed is None or not style.jitters:
         return [Place(x, y) for x, y in corners]
     height = card_height(width)
     reach = style.position_jitter * style.size / 300
-    # An index takes a third of a card's width and two fifths of its height. What lies half a height
-    # from a card's middle moves sideways by that times the turn's sine.
+    # An index takes a third of a card's width and two fifths of its height. What is half a height
+    # from a card's middle moves sideways by that times the sine of the turn.
     sine = math.sin(math.radians(style.rotation_jitter))
     across_x, turn_x = _room(corners, 0, width / 3, height * sine)
     across_y, turn_y = _room(corners, 1, height * 0.4, width * sine)
     left, top, right, bottom = box
     turns = style.rotation_jitter * min(turn_x, turn_y)
-    # A turned card is taller, and has to stay inside as well.
+    # A turned card is taller, and has to stay inside too.
     while turns > 0 and sprites.turned_size(width, turns)[0] > bottom - top:
         turns = max(0.0, turns - 0.5)
     places = []
     moves = np.random.default_rng([seed, stream]).uniform(-1, 1, (len(corners), 3)).tolist()
     for (x, y), (across, down, turn) in zip(corners, moves, strict=True):
-        # In ten steps either way, so that turned cards recur.
+        # In ten steps either way, so that cached turned cards are used again.
         angle = round(round(turn * 10) / 10 * turns, 2)
         tall, wide = sprites.turned_size(width, angle)
         moved_x = x + across * min(reach, across_x) + (width - wide) / 2

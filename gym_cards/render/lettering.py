@@ -1,4 +1,4 @@
-"""Text in pictures: words on a plain ground, drawn once and kept, and their way into lines."""
+"""Text in pictures: words on a plain ground, drawn once and cached, and their layout in lines."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from gym_cards.render.style import Colour
 
 
 class Word(NamedTuple):
-    """A word on its ground.
+    """Word on its ground.
 
     Attributes:
         picture: The part that has ink.
-        left: Where it begins, right of the pen.
-        top: Where it begins, below the top of the line.
-        right: Where it ends.
-        advance: How far the word moves the pen.
+        left: Its left edge, from the pen.
+        top: Its top edge, from the top of the line.
+        right: Its right edge, from the pen.
+        advance: Distance that the word moves the pen.
     """
 
     picture: Frame
@@ -32,12 +32,12 @@ class Word(NamedTuple):
 
     @classmethod
     def of(cls, picture: Frame, left: int, top: int, advance: int) -> Word:
-        """A word whose picture begins at a place."""
+        """Returns a word whose picture begins at a place."""
         return cls(picture, left, top, left + picture.shape[1], advance)
 
 
 class Ink(NamedTuple):
-    """A font, the colour of its letters and that of the plain ground below them."""
+    """Font, colour of the letters, and colour of the plain ground below them."""
 
     font: str
     colour: Colour
@@ -45,7 +45,7 @@ class Ink(NamedTuple):
 
 
 class Label(NamedTuple):
-    """A word that stands at a place of a frame."""
+    """Word at a place of a frame."""
 
     text: str
     x: int
@@ -54,15 +54,15 @@ class Label(NamedTuple):
 
 
 def draw_text(frame: Frame, text: str, x: int, y: int, font: str, colour: Colour) -> None:
-    """Writes one line of text into a frame, in place; what lies outside is cut off.
+    """Writes one line of text into a frame, in place; what is outside is cut off.
 
     Args:
         frame: Shape (height, width, 3), dtype uint8.
         text: Printable ASCII characters.
-        x: Where the pen begins.
+        x: The place of the pen.
         y: The top of the line, at the font's ascender.
         font: "bold" or "sans" and a size in pixels, such as "bold-36": DejaVu Sans.
-        colour: Of the letters.
+        colour: The colour of the letters.
 
     Raises:
         ValueError: If a character is not printable ASCII, or there is no such font.
@@ -75,7 +75,7 @@ def draw_text(frame: Frame, text: str, x: int, y: int, font: str, colour: Colour
 
 @functools.lru_cache(maxsize=4096)
 def text_width(text: str, font: str) -> int:
-    """How far `draw_text` moves the pen, in whole pixels; there is no kerning.
+    """Returns how far `draw_text` moves the pen, in whole pixels; there is no kerning.
 
     Raises:
         ValueError: If a character is not printable ASCII, or there is no such font.
@@ -85,7 +85,7 @@ def text_width(text: str, font: str) -> int:
 
 @functools.lru_cache(maxsize=1024)
 def word(text: str, ink: Ink) -> Word:
-    """A word on plain ground.
+    """Returns a word on plain ground.
 
     Raises:
         ValueError: If a character is not printable ASCII, or there is no such font.
@@ -101,7 +101,7 @@ def word(text: str, ink: Ink) -> Word:
 
 
 class _Words(dict[str, Word]):
-    """Words of one ink, which take a fraction of the time to find that `word` takes."""
+    """Words of one ink; looking one up takes a fraction of the time of `word`."""
 
     def __init__(self, ink: Ink) -> None:
         self._ink = ink
@@ -123,9 +123,9 @@ def _words(ink: Ink) -> Mapping[str, Word]:
 
 @functools.lru_cache(maxsize=1024)
 def number(digits: str, ink: Ink) -> Word:
-    """A number on plain ground, of the same size as every other one of as many digits.
+    """Returns a number on plain ground, of the same size as all numbers of as many digits.
 
-    Put in place of such a one it leaves nothing of it.
+    Drawn over one of these it covers it.
 
     Raises:
         ValueError: If a character is not printable ASCII, or there is no such font.
@@ -138,8 +138,8 @@ def number(digits: str, ink: Ink) -> Word:
 
 
 def _line(text: str, ink: Ink) -> tuple[Frame, int]:
-    """A line of text on plain ground, and how far from its left edge the pen began."""
-    # A glyph reaches beyond the pen's way by far less than the height of a line.
+    """Returns a line of text on plain ground, and the distance from its left edge to the pen."""
+    # A glyph reaches beyond the pen's path by far less than the height of a line.
     reach = font_glyphs(ink.font)[" "].coverage.shape[0]
     width = text_width(text, ink.font) + 2 * reach
     picture = np.full((reach, width, 3), ink.ground, np.uint8)
@@ -149,7 +149,7 @@ def _line(text: str, ink: Ink) -> tuple[Frame, int]:
 
 @functools.lru_cache(maxsize=64)
 def _room_of_digits(font: str) -> tuple[int, int, int]:
-    """The rows of a line that have ink of digits, and how far digits reach beyond the pen's way."""
+    """Returns the rows that digits cover in a line, and their reach beyond the pen's path."""
     tops, bottoms, over = [], [], 0
     for digit in "0123456789":
         coverage, bearing, advance = font_glyphs(font)[digit]
@@ -162,25 +162,25 @@ def _room_of_digits(font: str) -> tuple[int, int, int]:
 
 
 def put_word(canvas: Canvas, text: str, x: int, y: int, ink: Ink) -> None:
-    """Writes a word as `draw_text` does, into a part of a frame that shows the ground alone."""
+    """Writes a word as `draw_text` does, where the frame shows the ground alone."""
     _put(canvas, word(text, ink), x, y)
 
 
 def _put(canvas: Canvas, drawn: Word, x: int, y: int) -> int:
-    """Puts a word and returns where in the frame it ends."""
+    """Draws a word and returns the place where it ends."""
     picture, left, top, right, _ = drawn
     canvas.put(picture, x + left, y + top)
     return x + right
 
 
 class Way(NamedTuple):
-    """One way of writing a text.
+    """Way to write a text.
 
     Attributes:
-        font: As `draw_text` takes it.
-        top: Of the first line.
-        pitch: How far apart the lines are.
-        room: How many lines there may be.
+        font: The font, as in `draw_text`.
+        top: The top of the first line.
+        pitch: The distance of the lines.
+        room: The most lines.
     """
 
     font: str
@@ -190,23 +190,23 @@ class Way(NamedTuple):
 
 
 def _inside(way: Way, bottom: int) -> Way:
-    """A way that begins so much higher that its last line ends inside the paragraph's part."""
+    """Returns a way that begins high enough for its last line to end inside the paragraph."""
     ends = way.top + (way.room - 1) * way.pitch + _ink_height(way.font)
     return way._replace(top=way.top - max(0, ends - bottom))
 
 
 @functools.lru_cache(maxsize=64)
 def _ink_height(font: str) -> int:
-    """How far below the top of a line its letters reach."""
+    """Returns how far below the top of a line its letters reach."""
     covered = [np.flatnonzero(glyph.coverage.any(axis=1)) for glyph in font_glyphs(font).values()]
     return 1 + max(int(rows[-1]) for rows in covered if rows.size)
 
 
 def wrapped(words: Sequence[str], width: int, font: str) -> tuple[list[list[tuple[str, int]]], int]:
-    """Words joined with spaces into as few lines of this width as hold them.
+    """Breaks words, joined with spaces, into as few lines of this width as possible.
 
     Returns:
-        Each line's words, each with the place where it starts, and the width of the widest line.
+        The words of each line with the places where they start, and the width of the widest line.
     """
     space = text_width(" ", font)
     lines: list[list[tuple[str, int]]] = []
@@ -224,21 +224,21 @@ def wrapped(words: Sequence[str], width: int, font: str) -> tuple[list[list[tupl
 
 
 class Paragraph:
-    """Words written into a part of a frame that shows its ground alone; more may be added.
+    """Words in a part of a frame that otherwise shows the ground alone; more can be added.
 
-    They stand in the first of the ways that has room for all of them, so that what is added later
-    is written as if it had been there at once.
+    They are written in the first of the ways that has room for all of them, so that the result does
+    not depend on when each word was added.
 
     Args:
         x: Left edge of the lines.
-        width: Of the lines.
-        rows: Width of the frame, whose rows are the paragraph's alone from where the highest of its
-            ways begins.
-        bottom: Where they end.
-        ways: How the words may be written, the best first.
-        colour: Of the letters.
-        ground: Below them.
-        label: A word that reaches into the rows of small pictures all the same.
+        width: Width of the lines.
+        rows: Width of the frame, whose rows belong to the paragraph alone from the top of its
+            highest way.
+        bottom: The end of these rows.
+        ways: Ways to write the words, the best first.
+        colour: The colour of the letters.
+        ground: The colour below them.
+        label: A word that reaches into these rows in small pictures.
     """
 
     def __init__(
@@ -267,12 +267,12 @@ class Paragraph:
         self._take(0)
 
     def begin(self, canvas: Canvas, text: str) -> None:
-        """Writes a word that stays: `clear` goes back to it."""
+        """Writes a word that `clear` leaves."""
         self.add(canvas, text)
         self._start, self._start_end = (text,), self._end
 
     def clear(self, canvas: Canvas) -> None:
-        """Takes back what was added."""
+        """Removes what was added."""
         if self._way == 0 and self._row == 0:
             added = self._words[len(self._start) :]
             if added:
@@ -292,7 +292,7 @@ class Paragraph:
         """Adds one word.
 
         Raises:
-            ValueError: If not even the last way has room for it.
+            ValueError: If no way has room for it.
         """
         drawn = self._drawn[text]
         row, start = self._row, 0
@@ -309,10 +309,10 @@ class Paragraph:
         self._inked = _put(canvas, drawn, self.x + start, self._first + row * self._pitch)
 
     def replace(self, canvas: Canvas, digits: str) -> None:
-        """Writes a number, in place of the one that was added before, if any.
+        """Writes a number in place of the one that was added before, if any.
 
         Raises:
-            ValueError: If not even the last way has room for it.
+            ValueError: If no way has room for it.
         """
         drawn = number(digits, self._ink)
         start = self._added_from()
@@ -325,21 +325,21 @@ class Paragraph:
             self.clear(canvas)
         self._words = [*self._start, digits]
         self._end = end
-        # One of as many digits is covered.
+        # This covers a number of as many digits.
         self._inked = _put(canvas, drawn, self.x + start, self._first)
 
     def _added_from(self) -> int:
-        """Where the pen is for the first word that is added."""
+        """Returns the place of the pen for the first word that is added."""
         return self._start_end + self._space if self._start else 0
 
     def _empty_rows(self, canvas: Canvas) -> None:
-        """Leaves no word in any way's rows."""
+        """Clears the rows of all ways."""
         canvas.put(self._bare, 0, self.top)
         if self._label:
             put_word(canvas, *self._label)
 
     def _rewrite(self, canvas: Canvas, words: list[str]) -> None:
-        """Writes other words, in a way that has room for them, which those so far did not need."""
+        """Writes all words again, in a later way that has room for them."""
         for index in range(self._way + 1, len(self.ways)):
             way = self.ways[index]
             lines, widest = wrapped(words, self.width, way.font)

@@ -1,4 +1,4 @@
-"""What the pictures of all games have in common."""
+"""Base class of the games' pictures."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from gym_cards.render.style import Colour, RenderStyle, ink_on
 TABLE: Colour = (0x35, 0x65, 0x4D)
 STANDARD = RenderStyle()
 
-# Text keeps this far from the picture's right edge.
+# The distance of text from the picture's right edge.
 _MARGIN = 5
 
 
 class Picture:
-    """A picture of one game, kept up to date: what a move changes is drawn, and nothing else.
+    """Picture of a game that is kept up to date by drawing only what a move changes.
 
     Args:
-        style: What it looks like.
+        style: The style of the picture.
         ground: The game's own background.
     """
 
@@ -36,31 +36,31 @@ class Picture:
         self.ground = style.ground(ground)
         self.ink = ink_on(self.ground)
         self.canvas = Canvas(np.full((style.size, style.size, 3), self.ground, np.uint8))
-        # By their width.
+        # By width.
         self._cards: dict[int, Mapping[Card | None, Frame]] = {}
 
     @property
     def frame(self) -> Frame:
-        """The picture, uint8 of shape (size, size, 3), into which all is drawn in place."""
+        """The picture, a uint8 array of shape (size, size, 3) that is changed in place."""
         return self.canvas.frame
 
     def move_to(self, frame: Frame, *, later: bool = False) -> None:
-        """Goes on in another contiguous array of the same shape, with what it shows now.
+        """Copies the picture to another contiguous array of its shape, and draws there from now on.
 
         Args:
             frame: The array.
-            later: Whether what is drawn may wait until somebody asks for the frame.
+            later: Whether drawing may wait until the frame is asked for.
         """
         frame[...] = self.frame
         self.canvas = Canvas(frame, later)
 
     def font(self, family: str, size: float) -> str:
-        """A font whose size is in pixels of a picture of 300, before letters are scaled."""
+        """Returns a font whose size is in pixels of a picture of 300, before letters are scaled."""
         pixels = size * self.style.font_scale * self.style.size / 300
         return f"{family}-{max(1, int(pixels + 0.5))}"
 
     def label(self, text: str, x: float, y: float, family: str, size: float) -> Label:
-        """Writes text; lengths are in a picture of 300."""
+        """Writes text; lengths are those of a picture of 300 pixels."""
         ink = Ink(self.font(family, size), self.ink, self.ground)
         label = Label(text, self.style.pixels(x), self.style.pixels(y), ink)
         put_word(self.canvas, *label)
@@ -73,13 +73,14 @@ class Picture:
         ways: Sequence[tuple[str, float, float, float, int]],
         label: Label | None = None,
     ) -> Paragraph:
-        """A paragraph from lengths in a picture of 300.
+        """Returns a paragraph; lengths are those of a picture of 300 pixels.
 
         Args:
             x: Left edge.
-            bottom: End of the part of the picture that is the paragraph's alone.
-            ways: Each a family, a font size, a top, a distance of lines and their number.
-            label: What stands above it.
+            bottom: The end of the rows that belong to the paragraph alone.
+            ways: Ways to write it, the best first: family, font size, top, distance of lines, and
+                number of lines.
+            label: A label above it.
         """
         pixels = self.style.pixels
         left = pixels(x)
@@ -98,10 +99,10 @@ class Picture:
         )
 
     def put_card(self, card: Card | None, width: int, x: int, y: int) -> None:
-        """Puts a card, or the back for `None`, where the ground or a card like it is shown.
+        """Draws a card, or the back for `None`, where the ground or a card of its size is shown.
 
         Raises:
-            ValueError: If it would not lie inside the picture.
+            ValueError: If the card would not be inside the picture.
         """
         cards = self._cards.get(width)
         if cards is None:
@@ -109,10 +110,10 @@ class Picture:
         self.canvas.put(cards[card], x, y)
 
     def take_card(self, width: int, x: int, y: int) -> None:
-        """Shows the ground where a card was put.
+        """Shows the ground where a card was.
 
         Raises:
-            ValueError: If no card would lie inside the picture there.
+            ValueError: If a card there would not be inside the picture.
         """
         self.canvas.put(_bare(self.ground, width), x, y)
 
@@ -131,13 +132,15 @@ class Picture:
     ) -> None:
         """Draws cards in their places, moved and turned as far as the style says.
 
+        With jitter, what was there before has to be cleared first.
+
         Args:
             cards: The cards; `None` is a back.
             width: Of the cards, in pixels.
             corners: Their top left corners, before they are moved.
             box: Left, top, right and bottom of the part of the picture that they stay in; by
-                default all of it. With jitter, whatever it shows has to be cleared before.
-            jitter: A seed of the displacement; `None` leaves the cards in their places.
+                default all of it.
+            jitter: The seed of the displacement; `None` leaves the cards in their places.
         """
         if self.style.jitters:
             box = box or (0, 0, self.style.size, self.style.size)
@@ -167,9 +170,9 @@ def _plain(ground: Colour, size: int) -> Frame:
 
 
 class _Faces(dict[Card | None, Frame]):
-    """Cards of one size with the ground behind their rounded corners, drawn when first asked for.
+    """Cards of one size with the ground behind their corners, drawn when first needed.
 
-    Their backs are those of `None`.
+    `None` stands for the back.
     """
 
     def __init__(self, ground: Colour, width: int, four_colours: bool) -> None:
@@ -179,7 +182,7 @@ class _Faces(dict[Card | None, Frame]):
         sprite = sprites.card(card, self._width, four_colours=self._four_colours)
         picture = np.full(sprite.ink.shape, self._ground, np.uint8)
         sprites.paste(picture, sprite, 0, 0)
-        # Not before it is drawn, for all pictures share it.
+        # Stored only when it is complete, because all pictures share it.
         self[card] = picture
         return picture
 

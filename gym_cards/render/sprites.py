@@ -1,8 +1,8 @@
-"""The art that ships with the package: card faces, card backs and glyphs, at any size.
+"""Art that ships with the package: card faces, card backs and glyphs, at any size.
 
-Everything was drawn beforehand (assets/build_art.py) and ships as PNG sheets, which decode without
-loss, once a process. The standard sizes are taken as they are, so that the same state gives the
-same bytes on every machine; other sizes are scaled down from the next larger sheet.
+It was drawn by assets/build_art.py and ships as PNG sheets, which decode without loss, once per
+process. The standard sizes are used as they are, so that the same state gives the same bytes on
+every machine; other sizes are scaled down from the next larger sheet.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ FONT_SIZES: dict[str, tuple[int, ...]] = {
 }
 
 _MASTER_FONT_SIZE = 72
-# Turned cards wider than this, in pixels, are drawn anew each time.
+# Turned cards wider than this, in pixels, are not cached.
 _LARGEST_KEPT = 70
-# The suits that a four-colour deck has in colours of their own, in the order of their sheet.
+# The suits that have other colours in a four-colour deck, in the order of their sheet.
 _RECOLOURED = ("C", "D")
 
 
 class Sprite(NamedTuple):
-    """A picture to be put on another one.
+    """Picture with opacity, to be drawn on another one.
 
     Attributes:
         ink: Colour times opacity, shape (height, width, 3), dtype uint16.
         clear: 255 minus the opacity, shape (height, width, 1), dtype uint16.
-        opaque: The rows through which nothing is seen, shape (rows, width, 3), dtype uint8.
+        opaque: The fully opaque rows, shape (rows, width, 3), dtype uint8.
         opaque_top: The first of these rows.
     """
 
@@ -50,9 +50,9 @@ class Sprite(NamedTuple):
 
     @classmethod
     def of(cls, colours: NDArray[np.uint8], opacity: NDArray[np.uint8]) -> Sprite:
-        """A sprite from colours, shape (height, width, 3), and opacity, shape (height, width)."""
+        """Returns a sprite; colours have the shape (height, width, 3), opacity (height, width)."""
         wide = opacity[..., None].astype(np.uint16)
-        # A card is opaque but for its rounded corners: one run of rows, which may be empty.
+        # A card is opaque except for its rounded corners: one run of rows, which may be empty.
         rows = np.flatnonzero((opacity == 255).all(axis=1))
         top, bottom = (int(rows[0]), int(rows[-1]) + 1) if rows.size else (0, 0)
         if bottom - top != rows.size:
@@ -61,12 +61,12 @@ class Sprite(NamedTuple):
 
 
 class Glyph(NamedTuple):
-    """One character of a font.
+    """Character of a font.
 
     Attributes:
         coverage: Shape (line height, width), dtype uint8.
-        bearing: How far right of the pen it stands, in pixels.
-        advance: How far it moves the pen, in pixels.
+        bearing: Distance from the pen to its left edge, in pixels.
+        advance: Distance that it moves the pen, in pixels.
     """
 
     coverage: Frame
@@ -75,22 +75,22 @@ class Glyph(NamedTuple):
 
 
 def card_height(width: int) -> int:
-    """The height of a card of this width, in pixels."""
+    """Returns the height of a card of this width, in pixels."""
     return width * 7 // 5
 
 
 def card(
     face: Card | None, width: int, *, four_colours: bool = False, angle: float = 0.0
 ) -> Sprite:
-    """A card's face, or the back for `None`.
+    """Returns a card's face, or the back for `None`.
 
     Args:
-        face: Which card.
-        width: In pixels, before it is turned.
+        face: The card.
+        width: Its width in pixels, before it is turned.
         four_colours: Whether clubs are green and diamonds blue.
         angle: By how many degrees it is turned, counterclockwise, around its middle.
     """
-    # Large turned cards would fill the memory: there are many angles.
+    # Large turned cards would fill the memory, because there are many angles.
     draw = _draw_card.__wrapped__ if angle and width > _LARGEST_KEPT else _draw_card
     return draw(face, width, four_colours, angle)
 
@@ -110,12 +110,12 @@ def _draw_card(face: Card | None, width: int, four_colours: bool, angle: float) 
 
 @functools.lru_cache(maxsize=256)
 def turned_size(width: int, angle: float) -> tuple[int, int]:
-    """Height and width of the box around a card that is turned by an angle in degrees."""
+    """Returns height and width of the box around a card that is turned by an angle in degrees."""
     return card(None, width, angle=angle).ink.shape[:2]
 
 
 def glyph(character: str, font: str) -> Glyph:
-    """A character of a font.
+    """Returns a character of a font.
 
     Args:
         character: A printable ASCII character.
@@ -130,7 +130,7 @@ def glyph(character: str, font: str) -> Glyph:
 
 @functools.lru_cache(maxsize=64)
 def font_glyphs(font: str) -> dict[str, Glyph]:
-    """Every character that there is of a font.
+    """Returns all characters of a font.
 
     Raises:
         ValueError: If there is no such font.
@@ -162,7 +162,7 @@ def font_glyphs(font: str) -> dict[str, Glyph]:
 
 
 def paste(frame: Frame, sprite: Sprite, x: int, y: int) -> None:
-    """Puts a sprite on a frame, in place: (opacity·colour + (255 - opacity)·below + 127) // 255."""
+    """Draws a sprite in place: (opacity·colour + (255 - opacity)·below + 127) // 255."""
     height, width, _ = sprite.ink.shape
     if 0 <= x <= frame.shape[1] - width and 0 <= y <= frame.shape[0] - height:
         top, bottom = sprite.opaque_top, sprite.opaque_top + len(sprite.opaque)
@@ -177,13 +177,13 @@ def paste(frame: Frame, sprite: Sprite, x: int, y: int) -> None:
 
 
 def _blend(below: Frame, sprite: Sprite, seen: Any) -> None:
-    # At most 255 * 255 + 127, which uint16 holds.
+    # At most 255 * 255 + 127, which fits uint16.
     below[...] = (sprite.ink[seen] + below * sprite.clear[seen] + np.uint16(127)) // 255
 
 
 @functools.cache
 def read_sheet(name: str, mode: str) -> Frame:
-    """A sheet of art as an array of shape (height, width) or (height, width, 4), dtype uint8."""
+    """Reads a sheet of art as an array of shape (height, width) or (height, width, 4), uint8."""
     path = resources.files("gym_cards.render") / "art" / name
     with path.open("rb") as file, Image.open(file) as picture:
         return np.array(picture.convert(mode))
@@ -191,7 +191,7 @@ def read_sheet(name: str, mode: str) -> Frame:
 
 @functools.lru_cache(maxsize=256)
 def _face(face: Card | None, width: int, four_colours: bool) -> Frame:
-    """A card as its sheet has it, shape (height, width, 4)."""
+    """Returns a card of a sheet, shape (height, width, 4)."""
     if face is None:
         return read_sheet(f"back-{width}.png", "RGBA")
     suits: tuple[str, ...]
@@ -201,13 +201,13 @@ def _face(face: Card | None, width: int, four_colours: bool) -> Frame:
         name, suits = f"faces-{width}.png", SUITS
     height = card_height(width)
     top, left = suits.index(face.suit) * height, RANKS.index(face.rank) * width
-    # A copy, since a view would keep the whole sheet wherever it goes.
+    # A copy, because a view would keep the whole sheet in memory.
     return read_sheet(name, "RGBA")[top : top + height, left : left + width].copy()
 
 
 def _scaled(picture: Image.Image, width: int, height: int) -> Image.Image:
-    """A picture with opacity at another size."""
-    # Colours are weighed by their opacity, so that none bleeds in from where nothing is seen.
+    """Returns a picture with opacity at another size."""
+    # Colours are weighted by opacity, so that transparent pixels do not bleed in.
     weighed = picture.convert("RGBa").resize((width, height), Image.Resampling.BICUBIC)
     return weighed.convert("RGBA")
 
@@ -221,7 +221,7 @@ def _scaled_coverage(coverage: Frame, scale: float, height: int) -> Frame:
 
 
 def _metrics(font: str) -> dict[str, tuple[int, int, int, int]]:
-    """Each character's place and width in its sheet, its bearing and its advance."""
+    """Returns each character's place and width in its sheet, its bearing and its advance."""
     return _all_metrics()[font]
 
 

@@ -1,4 +1,4 @@
-"""How pictures style: what a variant may change about them without changing the game."""
+"""Style of the pictures: what can change about them without changing the game."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BLACK: Colour = (0, 0, 0)
 
 
 class StyleOptions(TypedDict, total=False):
-    """The keyword arguments of every game that make up its `RenderStyle`."""
+    """Keyword arguments of every game that make up its `RenderStyle`."""
 
     size: int
     background: str | None
@@ -28,7 +28,7 @@ class StyleOptions(TypedDict, total=False):
 
 
 class CardStyleOptions(StyleOptions, total=False):
-    """Those of a game with cards."""
+    """Keyword arguments of a game with cards that make up its `RenderStyle`."""
 
     four_colours: bool
     position_jitter: float
@@ -37,18 +37,18 @@ class CardStyleOptions(StyleOptions, total=False):
 
 @dataclass(frozen=True)
 class RenderStyle:
-    """What a picture looks like; the defaults are the published style.
+    """Style of a picture; the defaults are the published one.
 
     Attributes:
-        size: Width and height of the picture in pixels, 64 to 2048. All else grows with it. Letters
-            can be read from about 150 pixels on; cards are enlarged art beyond a width of 270.
+        size: Width and height of the picture in pixels, 64 to 2048; everything scales with it.
+            Letters are legible from about 150 pixels; cards wider than 270 are enlarged art.
         background: The table's colour as "#rrggbb", or `None` for the game's own. Letters are
-            white or black, whichever stands out more.
+            white or black, whichever has more contrast.
         four_colours: Whether clubs are green and diamonds blue.
-        font_scale: How much larger letters are, 0.5 to 2. Cards make room for them.
-        position_jitter: How far a card may lie from its place, in pixels of a picture of 300, 0 to
-            40. It stays in the picture, off the text, and off the other cards' upper left corners.
-        rotation_jitter: By how many degrees a card may be turned either way, 0 to 20.
+        font_scale: Scale of the letters, 0.5 to 2. Cards make room for them.
+        position_jitter: The most that a card is moved, in pixels of a picture of 300, 0 to 40. It
+            stays in the picture, off the text, and off the other cards' upper left corners.
+        rotation_jitter: The most degrees that a card is turned either way, 0 to 20.
     """
 
     size: int = 300
@@ -59,7 +59,7 @@ class RenderStyle:
     rotation_jitter: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuses values out of range.
+        """Checks the values.
 
         Raises:
             ValueError: If a value is of the wrong kind or out of range.
@@ -76,7 +76,7 @@ class RenderStyle:
             if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
                 kind = "a whole number" if whole else "a number"
                 raise ValueError(f"{name}={value!r}: expected {kind} from {low} to {high}")
-            # As plain numbers, since those of NumPy may overflow.
+            # As plain numbers, because NumPy's may overflow.
             object.__setattr__(self, name, int(value) if whole else float(value))
         if not isinstance(self.four_colours, (bool, np.bool_)):
             raise ValueError(f"four_colours={self.four_colours!r}: expected True or False")
@@ -92,15 +92,15 @@ class RenderStyle:
     def of(
         cls, options: Mapping[str, Any], *, cards: bool, game: type | None = None
     ) -> RenderStyle:
-        """The look that keyword arguments describe.
+        """Returns the style that keyword arguments describe.
 
         Args:
             options: The arguments.
-            cards: Whether there are cards to look different.
-            game: Whose arguments they are; an error names those beside the look's too.
+            cards: Whether the game has cards.
+            game: The game's class, so that an error can name its other arguments too.
 
         Raises:
-            TypeError: If there is an argument that the game's look does not have.
+            TypeError: If an argument is unknown.
             ValueError: If a value is of the wrong kind or out of range.
         """
         names = sorted((CardStyleOptions if cards else StyleOptions).__annotations__)
@@ -108,7 +108,7 @@ class RenderStyle:
             if name not in names:
                 others = [] if game is None else _named_arguments(game)
                 near = difflib.get_close_matches(name, [*names, *others], 1)
-                hint = f"did you mean {near[0]!r}?" if near else f"a look has {', '.join(names)}"
+                hint = f"did you mean {near[0]!r}?" if near else f"a style has {', '.join(names)}"
                 if others and not near:
                     hint += f", and the game {', '.join(others)}"
                 raise TypeError(f"unexpected keyword argument {name!r}: {hint}")
@@ -116,15 +116,15 @@ class RenderStyle:
 
     @functools.cached_property
     def jitters(self) -> bool:
-        """Whether cards leave their places."""
+        """Whether cards are moved or turned."""
         return self.position_jitter > 0 or self.rotation_jitter > 0
 
     def pixels(self, length: float) -> int:
-        """A length in a picture of 300 pixels as whole pixels of this one."""
+        """Converts a length in a picture of 300 pixels to whole pixels of this one."""
         return math.floor(length * self.size / 300 + 0.5)
 
     def ground(self, default: Colour) -> Colour:
-        """The background's colour."""
+        """Returns the background's colour."""
         if self.background is None:
             return default
         red, green, blue = bytes.fromhex(self.background[1:])
@@ -132,7 +132,7 @@ class RenderStyle:
 
 
 def ink_on(ground: Colour) -> Colour:
-    """White or black, whichever has the higher contrast to a colour, as WCAG 2 measures it."""
+    """Returns white or black, whichever has the higher WCAG 2 contrast to a colour."""
     luminance = 0.0
     for part, weight in zip(ground, (0.2126, 0.7152, 0.0722), strict=True):
         share = part / 255
@@ -143,6 +143,6 @@ def ink_on(ground: Colour) -> Colour:
 
 
 def _named_arguments(game: type) -> list[str]:
-    """The names of the arguments that a class is made from."""
+    """Returns the names of the keyword arguments of a class."""
     parameters = inspect.signature(game).parameters.values()
     return [one.name for one in parameters if one.kind is not inspect.Parameter.VAR_KEYWORD]
