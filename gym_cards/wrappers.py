@@ -50,8 +50,8 @@ class TextObservation(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         charset: The characters that a text may have, each once.
 
     Raises:
-        ValueError: If an argument is out of range; in `reset` and `step`, if an info has no `state`,
-            or a state is too long or has other characters.
+        ValueError: If an argument is out of range; in `reset` and `step`, if the info has no
+            `state`, or the state is too long or has other characters.
     """
 
     def __init__(

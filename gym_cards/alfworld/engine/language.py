@@ -1,8 +1,8 @@
-"""alfworld's grammar, parsed once, and the texts that follow from it and a state.
+"""alfworld's grammar, parsed once, and the texts that it gives for a state.
 
-TextWorld parses a template each time that it is used and copies all that it knows along the way.
-Here templates are parsed once and nothing is copied; the texts are the same. Expressions are read,
-not run: they are names, attributes, strings, sums of them, and alternatives by `or`.
+TextWorld parses a template each time that it is used and copies its state along the way. Here
+templates are parsed once and nothing is copied; the texts are the same. Expressions are read, not
+run: they are names, attributes, strings, sums of them, and alternatives by `or`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Binding = Mapping[Variable, str]
 
 
 class Condition(NamedTuple):
-    """A predicate that has to hold of placeholders."""
+    """Predicate that has to hold for placeholders."""
 
     predicate: str
     variables: tuple[Variable, ...]
@@ -38,14 +38,14 @@ class Terminal:
 
 @dataclass(frozen=True)
 class Reference:
-    """A rule to be filled in."""
+    """Rule to be filled in."""
 
     rule: str
 
 
 @dataclass(frozen=True)
 class Expression:
-    """A value, for every way in which the conditions hold, or once without any."""
+    """Value, once for every way in which the conditions hold, or once without any."""
 
     value: ast.expr | Reference
     given: tuple[Condition, ...]
@@ -53,7 +53,7 @@ class Expression:
 
 @dataclass(frozen=True)
 class Listing:
-    """The values of an expression, as a list in words."""
+    """Values of an expression, as a list in words."""
 
     expression: Expression
 
@@ -63,7 +63,7 @@ Symbol = Terminal | Reference | Expression | Listing
 
 @dataclass(frozen=True)
 class Rule:
-    """What a name may be replaced by, where the conditions hold."""
+    """Replacement of a name, if the conditions hold."""
 
     conditions: tuple[Condition, ...]
     symbols: tuple[Symbol, ...]
@@ -71,12 +71,12 @@ class Rule:
 
 @dataclass(frozen=True)
 class Grammar:
-    """The texts of a game's actions and what is said of them.
+    """Texts of a game's actions and of the answers to them.
 
     Attributes:
-        rules: Alternatives by name; the first that holds is taken.
+        rules: Alternatives by name, of which the first that holds is used.
         templates: For every action the template of its command.
-        feedback: For every action the template of what is said after it.
+        feedback: For every action the template of the answer to it.
     """
 
     rules: Mapping[str, tuple[Rule, ...]]
@@ -185,14 +185,14 @@ def _read(node: ast.expr, entities: Mapping[str, Entity]) -> Entity | str:
 
 @lru_cache(maxsize=1024)
 def parse(template: str) -> tuple[Symbol, ...]:
-    """The symbols of a template, in TextWorld's notation."""
+    """Parses a template in TextWorld's notation."""
     textgen = packages.load("textworld.envs.pddl.textgen")
     return tuple(map(_symbol, textgen._parse_and_convert(template, rule_name="symbols")))
 
 
 @lru_cache(maxsize=8)
 def parse_grammar(text: str) -> Grammar:
-    """The grammar of a game, as the file `alfred.twl2` writes it."""
+    """Parses the grammar of a game, in the notation of the file `alfred.twl2`."""
     actions, rules = packages.load("textworld.envs.pddl.logic")._parse_and_convert(
         text, rule_name="pddlStart"
     )
@@ -239,12 +239,12 @@ def _conditions(text: str | None) -> tuple[Condition, ...]:
 
 
 def words(template: str) -> frozenset[str]:
-    """All words of a template, the names of its placeholders among them."""
+    """Returns all words of a template, including the names of its placeholders."""
     return frozenset(re.findall(r"\w+", template))
 
 
 def predicates(template: str) -> frozenset[str] | None:
-    """The predicates that a template's text depends on; `None` where other rules decide."""
+    """Returns the predicates that a template's text depends on; `None` if other rules decide."""
     found: set[str] = set()
     for symbol in parse(template):
         expression = symbol.expression if isinstance(symbol, Listing) else symbol

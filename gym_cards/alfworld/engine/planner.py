@@ -1,7 +1,7 @@
-"""alfworld's engine: the planner's library decides what can be done and what comes of it.
+"""Engine of the household games: the planner's library decides what can be done and its effects.
 
-The same library, domain, grammar and names as in alfworld's own environment, and the same texts,
-commands and facts step by step. What follows from a problem alone is worked out once.
+The library, domain, grammar and names are those of alfworld's own environment, and so are the
+texts, commands and facts of every step. What depends on the problem alone is computed once.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ from gym_cards.alfworld.ids import number
 NOTHING = "Nothing happens."
 """The answer to a command that cannot be done."""
 
-# The task's sentence is all that differs between the grammars of games, which are slow to parse.
+# Grammars of games, which are slow to parse, differ only in the task's sentence.
 _TASK = re.compile(r"""(?<="Your task is to: )[\w ,'-]+(?=\.")""")
 _ANY_TASK = "UNKNOWN GOAL"
 
-# A library is never unloaded, since that crashes, and each takes megabytes: they are used again.
+# Libraries are used again: unloading one crashes, and each takes megabytes.
 _idle: list[Any] = []
 
 
 @dataclass(frozen=True)
 class Moment:
-    """What the engine says after a command.
+    """Answer of the engine to a command.
 
     Attributes:
-        feedback: In words.
-        commands: What can be done now, in the order of the letters, each once.
+        feedback: The answer in words.
+        commands: The admissible commands in alphabetical order, each once.
         won: Whether the goal is reached.
     """
 
@@ -55,7 +55,7 @@ class Moment:
 
 
 class _Grounded(NamedTuple):
-    """An operator of the planner; the command is `None` where it depends on the state."""
+    """Operator of the planner; the command is `None` if it depends on the state."""
 
     name: str
     action: str
@@ -64,7 +64,7 @@ class _Grounded(NamedTuple):
 
 
 class Engine:
-    """Plays one game after another.
+    """Engine that plays one game after another.
 
     Raises:
         DependencyNotInstalled: If alfworld is missing.
@@ -83,7 +83,7 @@ class Engine:
             self._library = _idle.pop()
         except IndexError:
             self._library = self._planner.load_lib()
-        # An engine that is forgotten leaves its library too.
+        # An engine that is garbage-collected leaves its library too.
         self._leave = weakref.finalize(self, _idle.append, self._library)
 
     def start(self, game: Mapping[str, Any]) -> Moment:
@@ -114,7 +114,7 @@ class Engine:
         return self._moment(feedback)
 
     def step(self, command: str) -> Moment:
-        """Does what a command says, or nothing where that cannot be done."""
+        """Plays a command; one that cannot be done has no effect."""
         known = self._commands.get(command.strip())
         if known is None:
             return self._moment(NOTHING)
@@ -130,15 +130,15 @@ class Engine:
         return self._moment(self._speaker.say(self._grammar.feedback[done.action], done.binding))
 
     def named(self, predicate: str) -> frozenset[Fact]:
-        """All facts of a predicate that hold now."""
+        """Returns all facts of a predicate that hold now."""
         return frozenset(self._facts.get(predicate, ()))
 
     def facts(self) -> frozenset[Fact]:
-        """All facts that hold now; those that a command made false are also told, as `not_…`."""
+        """Returns all facts that hold now, and as `not_…` those that a command made false."""
         return frozenset(fact for facts in self._facts.values() for fact in facts)
 
     def _derived(self) -> Iterator[Fact]:
-        """What the library holds true at the start."""
+        """Yields the facts that the library holds true at the start."""
         atoms = (self._planner.Atom * self._library.get_state_size())()
         self._library.get_state(atoms)
         for atom in atoms:
@@ -161,7 +161,7 @@ class Engine:
         return Moment(feedback, tuple(sorted(self._commands)), bool(self._library.check_goal()))
 
     def _ground(self, operator: Any) -> _Grounded:
-        """An operator's action, what it is about, and its command if that never changes."""
+        """Returns an operator's action, its arguments, and its command if it never changes."""
         name = operator.name
         action, *arguments = name.split()
         parameters = self._translation.parameters[action]
@@ -182,7 +182,7 @@ class Engine:
         return self._speaker.say(self._grammar.templates[action], binding)
 
     def _matches(self, conditions: Sequence[Condition], binding: Binding) -> Iterator[Binding]:
-        """All ways to bind placeholders; different ones to different things, in order of facts."""
+        """Yields all ways to bind placeholders to different things, in the order of the facts."""
         if not conditions:
             yield binding
             return
@@ -204,7 +204,7 @@ class Engine:
 
 @lru_cache(maxsize=16384)
 def _fact(atom: str) -> Fact:
-    """The fact that the library writes as "Atom name(a, b)" or "NegatedAtom name(a, b)"."""
+    """Returns the fact of an atom such as "Atom name(a, b)" or "NegatedAtom name(a, b)"."""
     kind, rest = atom.split(" ", 1)
     predicate, arguments = rest.removesuffix(")").split("(", 1)
     prefix = "not_" if kind == "NegatedAtom" else ""

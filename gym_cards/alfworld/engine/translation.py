@@ -1,7 +1,7 @@
-"""Problems in PDDL -> what the planner's library runs, translated once and remembered.
+"""Cached translation of PDDL problems to what the planner's library runs.
 
-The translation takes almost all of the time that alfworld needs for a reset. Its results are kept,
-packed, for the games played last; all environments of a process share them.
+The translation takes almost all of the time that alfworld needs for a reset. The compressed results
+of the games played last are cached, for all environments of a process.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from gym_cards.alfworld import packages
 
 Fact = tuple[str, ...]
-"""A predicate and the ids that it holds of."""
+"""A predicate and the ids for which it holds."""
 
 KEPT = 256
-"""How many translations are kept, of about 0.1 MB each."""
+"""The number of cached translations, of about 0.1 MB each."""
 
 _LOCK = threading.Lock()
 _packed: OrderedDict[bytes, bytes] = OrderedDict()
@@ -29,12 +29,12 @@ _packed: OrderedDict[bytes, bytes] = OrderedDict()
 
 @dataclass(frozen=True)
 class Translation:
-    """A problem, grounded.
+    """Grounded problem.
 
     Attributes:
         sas: The grounded problem, as the library reads it.
         types: The type of every id.
-        facts: What holds at the start, but for derived facts that only the library knows.
+        facts: The facts at the start, except for derived ones, which only the library knows.
         parameters: The name and type of every parameter of an action.
         changing: The predicates that actions change.
     """
@@ -47,7 +47,7 @@ class Translation:
 
 
 def translate(domain: str, problem: str) -> Translation:
-    """The translation of a problem, from memory where it was made before.
+    """Returns the translation of a problem, from the cache if it is there.
 
     Raises:
         DependencyNotInstalled: If alfworld is missing.
@@ -67,8 +67,8 @@ def translate(domain: str, problem: str) -> Translation:
 
 def _translate(domain: str, problem: str) -> Translation:
     planner = packages.load("fast_downward")
-    # The translator reads options from sys.argv and swaps sys.stdout while it works. Its objects
-    # are many, and few of them in cycles: to look for those takes a sixth of its time.
+    # The translator reads options from sys.argv and swaps sys.stdout while it works. It creates
+    # many objects, few of them in cycles: garbage collection would take a sixth of its time.
     arguments, output, collects = sys.argv, sys.stdout, gc.isenabled()
     gc.disable()
     try:
@@ -79,7 +79,7 @@ def _translate(domain: str, problem: str) -> Translation:
             gc.enable()
     facts: list[Fact] = []
     for atom in task.init:
-        # Numbers, such as costs and distances, are no facts.
+        # Numbers, such as costs and distances, are not facts.
         if hasattr(atom, "predicate") and atom.predicate != "=":
             facts.append((atom.predicate, *atom.args))
     return Translation(

@@ -1,7 +1,7 @@
 """Games on disk, in the layout of the downloaded data set.
 
-`<data>/json_2.1.1/<split>/<task>-<Obj>-None-<Recep>-<scene>/<trial>/` holds `game.tw-pddl`, which
-is the game, and `traj_data.json`, which tells its task.
+`<data>/json_2.1.1/<split>/<task>-<Obj>-None-<Recep>-<scene>/<trial>/` holds `game.tw-pddl`, the
+game, and `traj_data.json`, its task.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ LAYOUT = "json_2.1.1"
 GAME = "game.tw-pddl"
 TRAJECTORY = "traj_data.json"
 KEPT = 512
-"""How many of the games played last stay on disk, of about 0.1 MB each."""
+"""The number of games played last that stay on disk, of about 0.1 MB each."""
 GENERATED = "generated"
-"""What `data` may be to ask for generated games, whatever ALFWORLD_DATA says."""
+"""The value of `data` that asks for generated games, whatever ALFWORLD_DATA is."""
 
 
 @dataclass(frozen=True)
 class GameFiles:
-    """The contents of a game's two files."""
+    """Contents of a game's two files."""
 
     game: Mapping[str, Any]
     trajectory: Mapping[str, Any]
 
 
 def files_of(game: Game) -> GameFiles:
-    """The files of a generated game."""
+    """Returns the files of a generated game."""
     return GameFiles(game_file(game), trajectory_file(game))
 
 
@@ -58,17 +58,17 @@ def _write_files(files: GameFiles, place: Path) -> Path:
 
 
 def _write(path: Path, text: str) -> None:
-    """Writes a file as a whole, so that no other process reads half of it."""
+    """Writes a file atomically, so that no other process reads half of it."""
     half = path.with_name(f".{path.name}.{os.getpid()}")
     half.write_text(text, "utf-8")
     half.replace(path)
 
 
 def keep_game(game: Game, files: GameFiles) -> Path:
-    """Writes a game where the last ones are kept for a while, and returns its path.
+    """Writes a game to the folder of the last ones, and returns its path.
 
-    The folder is the user's own, in the system's place for temporary files, and the same for all
-    processes: what is written follows from the path alone. The oldest of too many go.
+    The folder is the user's own, in the system's folder for temporary files. All processes share
+    it, because a path determines what is written there. The oldest games beyond `KEPT` go.
 
     Raises:
         PermissionError: If the folder is somebody else's.
@@ -77,9 +77,9 @@ def keep_game(game: Game, files: GameFiles) -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
         raise PermissionError(f"{folder} belongs to another user: set TMPDIR to a folder of yours")
-    # Another version of the generator may give the name to another game.
+    # Another version of the generator may give the same name to another game.
     digest = hashlib.sha256(json.dumps(files.game).encode()).hexdigest()[:8]
-    # One level of folders, so that processes that clear up never take away each other's parents.
+    # One level of folders, so that processes that clean up never remove each other's parents.
     place = folder / f"{game.split}-{game.name.replace('/', '-')}-{digest}"
     if (place / GAME).is_file():
         with contextlib.suppress(FileNotFoundError):
@@ -99,7 +99,7 @@ def _age(path: Path) -> float:
 
 
 def read_game(path: Path) -> GameFiles:
-    """The files of a game of a data set, by the path of its `game.tw-pddl`."""
+    """Reads the files of a game of a data set, by the path of its `game.tw-pddl`."""
     return GameFiles(
         json.loads(path.read_text("utf-8")),
         json.loads((path.parent / TRAJECTORY).read_text("utf-8")),
@@ -107,11 +107,11 @@ def read_game(path: Path) -> GameFiles:
 
 
 def data_folder(data: str | os.PathLike[str] | None) -> Path | None:
-    """The folder of the data set to use, or `None` for generated games.
+    """Returns the folder of the data set to use, or `None` for generated games.
 
     Args:
-        data: The folder; `None` for the one that ALFWORLD_DATA names, if there is one;
-            "generated" for none.
+        data: The folder; `None` for the one that ALFWORLD_DATA names, if any; "generated" for
+            none.
 
     Raises:
         FileNotFoundError: If the folder holds no data set.
@@ -124,7 +124,7 @@ def data_folder(data: str | os.PathLike[str] | None) -> Path | None:
     folder = Path(given).expanduser()
     if (folder / LAYOUT).is_dir():
         return folder
-    # Importing alfworld sets the variable to this folder, with nothing in it.
+    # Importing alfworld sets the variable to this folder, which is empty.
     if data is None and folder == DEFAULT_DATA.expanduser():
         return None
     named = "the variable ALFWORLD_DATA" if data is None else "the argument data"
@@ -137,7 +137,7 @@ def data_folder(data: str | os.PathLike[str] | None) -> Path | None:
 
 @lru_cache(maxsize=16)
 def find_games(folder: Path, split: Split, task_types: tuple[str, ...]) -> Sequence[Path]:
-    """The games of a split that alfworld would play, in the order of their paths.
+    """Returns the games of a split that alfworld would play, in the order of their paths.
 
     Raises:
         FileNotFoundError: If there is none.
@@ -157,7 +157,7 @@ def find_games(folder: Path, split: Split, task_types: tuple[str, ...]) -> Seque
 
 
 def _is_played(path: Path, task_types: Sequence[str]) -> bool:
-    """What alfworld leaves in: no slicing, no movable receptacles, known to be solvable."""
+    """Returns whether alfworld plays a game: solvable, no slicing, no movable receptacles."""
     if "movable" in str(path) or "Sliced" in str(path) or not path.is_file():
         return False
     files = read_game(path)

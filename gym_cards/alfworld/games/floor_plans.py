@@ -1,4 +1,4 @@
-"""The floor plans that come with alfworld: where one can walk, and what stands where."""
+"""Floor plans that come with alfworld: where the agent can walk, and where furniture is."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Split = Literal["train", "valid_seen", "valid_unseen"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 
 _DIRECTIONS = ((0, 1), (1, 0), (0, -1), (-1, 0))
-# How high furniture is, in metres, where a plan has it but not its place; else it is on the floor.
+# Heights of furniture whose place a plan does not give, in metres; other furniture is on the floor.
 _HEIGHTS = {
     "Cabinet": 0.40,
     "CoffeeMachine": 0.90,
@@ -36,17 +36,17 @@ _HEIGHTS = {
 }
 _BURNERS = 4
 _REACH = 0.5
-"""How far from the agent stands what was set up at the rim of the floor, in metres."""
+"""The distance of added furniture from the agent, in metres."""
 
 
 @dataclass(frozen=True)
 class Furniture:
-    """A receptacle that does not move.
+    """Receptacle that does not move.
 
     Attributes:
         identity: Its id.
         kind: Its type.
-        stand: Where the agent stands to use it.
+        stand: The place to stand to use it.
         openable: Whether it can be opened.
     """
 
@@ -58,14 +58,14 @@ class Furniture:
 
 @dataclass(frozen=True)
 class FloorPlan:
-    """A room.
+    """Floor plan of a room.
 
     Attributes:
         number: ALFRED's number of the scene.
         room: "Kitchen", "LivingRoom", "Bedroom" or "Bathroom".
         floor: Every (x, z) where the agent can stand, in metres, in order.
         furniture: The receptacles, in the order of their ids.
-        kinds: The types of things that the room may hold, in the order of the letters.
+        kinds: The types of things that the room may hold, in alphabetical order.
     """
 
     number: int
@@ -76,13 +76,13 @@ class FloorPlan:
 
 
 def constants() -> ModuleType:
-    """The tables of what things are, and of what can be done with them."""
+    """Returns alfworld's tables of the types of things and their properties."""
     return packages.load("alfworld.gen.constants")
 
 
 @lru_cache(maxsize=1)
 def contents_allowed() -> Mapping[str, frozenset[str]]:
-    """For every type of furniture the types of things that may lie in or on it."""
+    """Returns for every type of furniture the types of things that may be in or on it."""
     tables = constants()
     furniture = set(tables.RECEPTACLES) - tables.MOVABLE_RECEPTACLES_SET
     things = set(tables.OBJECTS_SET) - furniture
@@ -92,12 +92,12 @@ def contents_allowed() -> Mapping[str, frozenset[str]]:
 
 @lru_cache(maxsize=1)
 def type_names() -> Mapping[str, str]:
-    """The types as the domain writes them, by their names in lower case."""
+    """Returns the types in the domain's spelling, by their names in lower case."""
     return {name.lower(): name for name in [*constants().OBJECTS_SET, *contents_allowed()]}
 
 
 def scenes(split: Split) -> Sequence[int]:
-    """The numbers of the scenes of a split, as ALFRED divides them."""
+    """Returns the numbers of the scenes of a split, as ALFRED divides them."""
     tables = constants()
     unseen = split == "valid_unseen"
     return tuple(tables.TEST_SCENE_NUMBERS if unseen else tables.TRAIN_SCENE_NUMBERS)
@@ -105,10 +105,9 @@ def scenes(split: Split) -> Sequence[int]:
 
 @lru_cache(maxsize=128)
 def floor_plan(number: int) -> FloorPlan:
-    """The room of a scene: the shipped plan, completed by what it leaves out.
+    """Returns the room of a scene, completed by furniture whose place the shipped plan omits.
 
-    The plan knows what kinds of things a room has, but of some furniture not where it stands;
-    that is set up at the rim of the floor, in the same places in every game.
+    This furniture is added at the rim of the floor, in the same places in every game.
     """
     tables = constants()
     folder = packages.package_folder() / "gen" / "layouts"
@@ -136,7 +135,7 @@ def floor_plan(number: int) -> FloorPlan:
 
 
 def floor_of(trajectory: Mapping[str, Any]) -> tuple[tuple[float, float], ...]:
-    """The floor of the scene that a game's `traj_data.json` tells; empty where none is known."""
+    """Returns the floor of the scene in a game's `traj_data.json`; empty if it is unknown."""
     number = trajectory.get("scene", {}).get("scene_num")
     known = any(number in scenes(split) for split in SPLITS)
     return floor_plan(number).floor if known else ()
@@ -167,7 +166,7 @@ def _unplaced(
         stand = stream.choose(free or rim)
         right, ahead = _DIRECTIONS[stand.rotation]
         for index in range(count):
-            # Several of a kind stand side by side, across the line of sight.
+            # Several of a kind are side by side, across the line of sight.
             aside = 0.2 * (index - (count - 1) / 2)
             position = (
                 stand.x + right * _REACH + ahead * aside,
@@ -180,7 +179,7 @@ def _unplaced(
 
 
 def _is_free(pose: Pose, taken: Sequence[tuple[tuple[float, float, float], Pose]]) -> bool:
-    """Whether nothing else is used from the pose, or stands where furniture before it would."""
+    """Returns whether a pose, and the place in front of it, are free of other furniture."""
     right, ahead = _DIRECTIONS[pose.rotation]
     x, z = pose.x + right * _REACH, pose.z + ahead * _REACH
     return all(

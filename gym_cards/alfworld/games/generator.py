@@ -1,4 +1,4 @@
-"""Games without end, made from the floor plans that come with alfworld.
+"""Generator of games from the floor plans that come with alfworld.
 
 A split, a task type and a seed name a game: the room, the things in it, the goal and the sentence
 that tells it. Games are solvable by construction, and each has a walkthrough.
@@ -41,20 +41,20 @@ TREATMENTS: Mapping[str, tuple[str, str, str]] = {
     "pick_heat_then_place_in_recep": ("heat", "Heatable", "Microwave"),
     "pick_cool_then_place_in_recep": ("cool", "Coolable", "Fridge"),
 }
-"""For the tasks that change a thing: the command, the table of what allows it, and where."""
+"""The tasks that treat a thing: the command, the table of what allows it, and the furniture."""
 
 _LAMP = "DeskLamp"
 _LAMP_STANDS = ("Desk", "SideTable", "Dresser", "CoffeeTable", "DiningTable", "TVStand", "Shelf")
 _SMALL = {"CoffeeMachine", "HandTowelHolder", "StoveBurner", "ToiletPaperHanger", "TowelHolder"}
 _LARGE = {"Bed", "CoffeeTable", "CounterTop", "Desk", "DiningTable", "Dresser"}
-# How many of a kind a room holds: often one, at most three, as in ALFRED.
+# The number of things of a kind in a room: often one, at most three, as in ALFRED.
 _COUNTS = (1, 1, 1, 2)
 _ABLE = ("Cleanable", "Heatable", "Coolable", "Sliceable", "Toggleable")
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A thing, and the furniture that it lies in or on at the start."""
+    """Thing, and the furniture that it is in or on at the start."""
 
     identity: str
     kind: str
@@ -63,17 +63,17 @@ class Placed:
 
 @dataclass(frozen=True)
 class Game:
-    """A game, as it is at the start.
+    """Game at its start.
 
     Attributes:
-        split: Which scenes it is from.
-        task_type: What is to be done.
-        seed: Names the game among those of its split and task type.
+        split: The split of its scene.
+        task_type: The type of its task.
+        seed: Its number among the games of its split and task type.
         plan: The room.
-        things: What lies in it.
-        target: The type of the thing to be found.
-        parent: The type of furniture that it is to be brought to; "" where it is to be looked at.
-        start: Where the agent stands.
+        things: The things in it.
+        target: The type of the thing to find.
+        parent: The type of furniture to bring it to; "" if it is to be looked at.
+        start: The agent's place.
         task: The goal in words.
     """
 
@@ -95,7 +95,7 @@ class Game:
 
 
 def generate(split: Split, task_type: TaskType, seed: int) -> Game:
-    """The game that a split, a task type and a seed name.
+    """Returns the game of a split, a task type and a seed.
 
     Raises:
         DependencyNotInstalled: If alfworld is missing.
@@ -114,7 +114,7 @@ def generate(split: Split, task_type: TaskType, seed: int) -> Game:
         target = stream.choose(sorted(goals))
         parent = stream.choose(goals[target])
         things = _furnish(stream, plan, target, parent, needed)
-        # The furniture that the goal leaves for its things to start at may have too little room.
+        # The furniture at which the goal's things can start may have too little room.
         if sum(thing.kind == target for thing in things) >= needed:
             break
     used = {place_id(piece.stand) for piece in plan.furniture}
@@ -132,7 +132,7 @@ def generate(split: Split, task_type: TaskType, seed: int) -> Game:
 
 @lru_cache(maxsize=1024)
 def _goals(task_type: TaskType, scene: int) -> Mapping[str, Sequence[str]]:
-    """The types of things that a task may be about in a room, and the furniture it may end at.
+    """Returns the types of things that a task may be about in a room, and where it may end.
 
     A thing starts elsewhere than it is to end, so that it needs furniture of two types.
     """
@@ -167,7 +167,7 @@ def _goals(task_type: TaskType, scene: int) -> Mapping[str, Sequence[str]]:
 def _furnish(
     stream: Stream, plan: FloorPlan, target: str, parent: str, least: int
 ) -> tuple[Placed, ...]:
-    """Puts things where they may be; at least some of the target, none of them where it is to go.
+    """Puts things where they may be, at least `least` of the target and none of these at its goal.
 
     The type of the furniture is drawn first and then the piece, so that a room's many drawers do
     not hold most of what it has.
@@ -188,7 +188,7 @@ def _furnish(
         room[piece.identity] -= 1
         things.append(Placed(_identity(stream, kind, piece, things), kind, piece))
 
-    # What a goal may need comes first, so that there is room for it.
+    # Things that a goal may need come first, so that there is room for them.
     for kind in sorted(plan.kinds, key=lambda kind: (kind != _LAMP, kind != target)):
         if kind == _LAMP:
             count = 1
@@ -206,7 +206,7 @@ def _furnish(
 
 
 def _identity(stream: Stream, kind: str, piece: Furniture, things: Sequence[Placed]) -> str:
-    """An id of its own for a thing, which tells a place near its furniture's."""
+    """Returns a unique id for a thing, with a place near its furniture's."""
     x, height, z = position_of(piece.identity)
     taken = {thing.identity for thing in things}
     while True:
@@ -220,7 +220,7 @@ def _identity(stream: Stream, kind: str, piece: Furniture, things: Sequence[Plac
 
 
 def game_file(game: Game) -> dict[str, Any]:
-    """What `game.tw-pddl` holds, as alfworld reads it."""
+    """Returns the contents of `game.tw-pddl`, as alfworld reads it."""
     folder = packages.package_folder() / "data"
     grammar = (folder / "alfred.twl2").read_text("utf-8")
     return {
@@ -233,7 +233,7 @@ def game_file(game: Game) -> dict[str, Any]:
 
 
 def trajectory_file(game: Game) -> dict[str, Any]:
-    """What `traj_data.json` holds: the fields that alfworld reads with text."""
+    """Returns the contents of `traj_data.json`: the fields that alfworld reads without Unity."""
     looks = game.task_type == "look_at_obj_in_light"
     return {
         "task_id": f"trial_{game.seed}",
@@ -254,7 +254,7 @@ def trajectory_file(game: Game) -> dict[str, Any]:
 
 
 def problem(game: Game) -> str:
-    """The game as a PDDL problem of alfworld's domain."""
+    """Returns the game as a PDDL problem of alfworld's domain."""
     tables, allowed = constants(), contents_allowed()
     furniture, things = game.plan.furniture, game.things
     kinds = sorted(set(tables.OBJECTS_SET) - set(allowed))
@@ -299,7 +299,7 @@ def problem(game: Game) -> str:
 
 
 def _properties(kind: str) -> Iterator[str]:
-    """The facts about a thing that follow from its type."""
+    """Returns the facts about a thing that follow from its type."""
     tables = constants()
     if kind != _LAMP:
         yield "pickupable"
@@ -311,7 +311,7 @@ def _properties(kind: str) -> Iterator[str]:
 
 
 def walkthrough(game: Game) -> list[str]:
-    """Commands that win the game from its start: fetch, treat, place."""
+    """Returns commands that win the game from its start: fetch, treat, place."""
     everything: list[Placed | Furniture] = [*game.things, *game.plan.furniture]
     names = number([spell(item.identity) for item in everything])
     here: Pose | None = None

@@ -1,4 +1,4 @@
-"""What a game asks for, and how much of it is reached, as ALFRED's tasks count it."""
+"""Goals of games, and how much of them is reached, as ALFRED's tasks count it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _TREATED = {"clean": "isclean", "heat": "ishot", "cool": "iscool"}
 
 @dataclass(frozen=True)
 class Goal:
-    """What is to be done.
+    """Goal of a game.
 
     Attributes:
-        task_type: One of the six.
+        task_type: One of the six types.
         target: The type of the thing that it is about.
-        parent: The type of furniture it is to be brought to; "" where it is to be looked at.
+        parent: The type of furniture to bring it to; "" if it is to be looked at.
         lamp: The type of the lamp to look at it with; "" otherwise.
     """
 
@@ -30,7 +30,7 @@ class Goal:
 
     @classmethod
     def read(cls, trajectory: Mapping[str, Any]) -> Goal:
-        """The goal that a game's `traj_data.json` tells."""
+        """Returns the goal in a game's `traj_data.json`."""
         parameters = trajectory["pddl_params"]
         return cls(
             trajectory["task_type"],
@@ -41,7 +41,7 @@ class Goal:
 
     @property
     def count(self) -> int:
-        """How many things are to be brought."""
+        """The number of things to bring."""
         return 2 if self.task_type == "pick_two_obj_and_place" else 1
 
     @property
@@ -52,7 +52,7 @@ class Goal:
 
 
 def success_rate(engine: Engine, goal: Goal) -> float:
-    """The share of the goal's conditions that hold now.
+    """Returns the share of the goal's conditions that hold now.
 
     Following `alfworld.env.tasks`, without slicing. Bring one: it is in place. Bring two: each
     counts, in the piece of furniture that has most of them. Look in light: it is held, and the
@@ -83,7 +83,7 @@ def _of_type(engine: Engine, predicate: str, kind: str) -> set[str]:
 
 
 def _lit(engine: Engine, lamp: str) -> bool:
-    """Whether a lamp of the type is on where the agent stands."""
+    """Returns whether a lamp of the type is on where the agent stands."""
     (here,) = (fact[2] for fact in engine.named("atlocation"))
     places = {fact[1] for fact in engine.named("receptacleatlocation") if fact[2] == here}
     on = {fact[1] for fact in engine.named("istoggled")} & _of_type(engine, "objecttype", lamp)

@@ -1,4 +1,4 @@
-"""The household's art: icons, furniture and labels at any size.
+"""Art of the household: icons, furniture and labels at any size.
 
 Everything was drawn beforehand (assets/build_household.py) and ships as PNG sheets. Here it is
 scaled by averaging areas in whole numbers, so that the same picture has the same bytes on every
@@ -24,22 +24,22 @@ from gym_cards.render.sprites import FONT_SIZES, Frame, Sprite, paste
 Colour = tuple[int, int, int]
 Room = Literal["kitchen", "living", "bedroom", "bathroom"]
 
-# Of what is not the world: labels, badges, the map's surround and the hand's.
+# Colours of labels, badges, and the surround of the map and the hand.
 DARK: Colour = (38, 42, 60)
 LIGHT: Colour = (252, 250, 244)
 
-# Furniture is drawn in these units; wide and narrow places differ in width alone.
+# Furniture is drawn in these units; wide and narrow places differ only in width.
 PLACE_HEIGHT = 184
 PLACE_WIDTHS = (300, 150)
 
 _FONT_SIZES = FONT_SIZES["bold"]
-# Marks of a state, in the order in which they are laid over an icon.
+# Marks of a state, in the order in which they are drawn over an icon.
 _MARKS = ("hot", "cool", "clean")
 _NAME = re.compile(r"(.+) (\d+)", re.ASCII)
 
 
 class Bay(NamedTuple):
-    """Where things lie in a place, in its units; `deep` bays hold rows behind each other."""
+    """Area for things in a place, in its units; `deep` bays hold rows behind each other."""
 
     left: float
     top: float
@@ -50,23 +50,23 @@ class Bay(NamedTuple):
 
 @functools.cache
 def icon_types() -> frozenset[str]:
-    """Every type that there is an icon for."""
+    """Returns the types that have an icon."""
     return frozenset(name for name in _index()["icons"]["names"] if name[0] != "#")
 
 
 def place_types() -> frozenset[str]:
-    """Every type that is drawn as furniture."""
+    """Returns the types that are drawn as furniture."""
     return frozenset(name for name in _index()["places"] if not name.endswith("-open"))
 
 
 def opens(kind: str) -> bool:
-    """Whether a type of furniture is drawn open as well as closed."""
+    """Returns whether a type of furniture is drawn both open and closed."""
     return f"{kind}-open" in _index()["places"]
 
 
 @functools.lru_cache(maxsize=128)
 def place(kind: str, is_open: bool, room: Room, width: int, height: int) -> Frame:
-    """Furniture before the wall of a room, read-only, shape (height, width, 3).
+    """Returns furniture in front of a room's wall, read-only, shape (height, width, 3).
 
     Raises:
         ValueError: If the type is not drawn as furniture.
@@ -80,19 +80,19 @@ def place(kind: str, is_open: bool, room: Room, width: int, height: int) -> Fram
 
 
 def place_bays(kind: str, is_open: bool, width: int, height: int) -> list[Bay]:
-    """Where things lie in a place of this size, in its units of `PLACE_HEIGHT` and width."""
+    """Returns the areas for things in a place of this size, in its units."""
     key = _place_key(kind, is_open)
     return [Bay(*bay) for bay in _index()["places"][key][str(_place_width(width, height))]]
 
 
 def place_units(width: int, height: int) -> tuple[int, int]:
-    """How many units a place of this size is wide and high."""
+    """Returns width and height of a place of this size, in units."""
     return _place_width(width, height), PLACE_HEIGHT
 
 
 @functools.lru_cache(maxsize=16)
 def room_picture(room: Room, width: int, height: int) -> Frame:
-    """A room's wall and floor, read-only, shape (height, width, 3)."""
+    """Returns a room's wall and floor, read-only, shape (height, width, 3)."""
     frame = np.zeros((height, width, 3), np.uint8)
     drawn = _read(f"room-{room}-{_place_width(width, height)}.png", "RGBA")
     paste(frame, scaled(drawn, width, height), 0, 0)
@@ -102,7 +102,7 @@ def room_picture(room: Room, width: int, height: int) -> Frame:
 
 @functools.lru_cache(maxsize=1024)
 def icon(name: str, side: int) -> Sprite:
-    """An icon, or a mark whose name begins with "#", as a square of this side.
+    """Returns an icon, or a mark whose name begins with "#", as a square of this side.
 
     Raises:
         ValueError: If there is no such icon.
@@ -112,7 +112,7 @@ def icon(name: str, side: int) -> Sprite:
 
 @functools.lru_cache(maxsize=1024)
 def thing(seen: Thing, side: int) -> Sprite:
-    """An object with its state, its number and what lies in it, as a square of this side.
+    """Returns an object with its state, number and contents, as a square of this side.
 
     Raises:
         ValueError: If the object's type is unknown, or its name has no number.
@@ -137,21 +137,19 @@ def thing(seen: Thing, side: int) -> Sprite:
 
 
 def number(name: str) -> str:
-    """The number in a name such as "mug 2".
+    """Returns the number in a name such as "mug 2".
 
     Raises:
         ValueError: If the name has none.
     """
     match = _NAME.fullmatch(name)
     if match is None:
-        raise ValueError(
-            f"{name!r} has no number: expected a name as commands call it, such as 'mug 2'"
-        )
+        raise ValueError(f"{name!r} has no number: expected a name as in commands, such as 'mug 2'")
     return match[2]
 
 
 def badge(text: str, side: int) -> Sprite:
-    """A number, light on dark, as large as suits an icon of this side, and no larger than it."""
+    """Returns a number, light on dark, in a size that suits an icon of this side."""
     mark = pill(text, _font_size(side * 23 // 100), side)
     height, width = mark.clear.shape[:2]
     return mark if height <= side else pressed(mark, width, side)
@@ -159,9 +157,9 @@ def badge(text: str, side: int) -> Sprite:
 
 @functools.lru_cache(maxsize=512)
 def pill(text: str, size: int, room: int) -> Sprite:
-    """A text in letters of this size, light on a dark ground, no wider than `room` pixels.
+    """Returns a text in letters of this size, light on dark, no wider than `room` pixels.
 
-    It takes smaller letters where the text is too wide, and narrower ones where it still is.
+    A text that is too wide gets smaller letters, and then narrower ones.
     """
     fitting = [s for s in _FONT_SIZES if s <= max(size, _FONT_SIZES[0])]
     sizes = [s for s in fitting if text_width(text, f"bold-{s}") + s // 2 <= room]
@@ -183,7 +181,7 @@ def pill(text: str, size: int, room: int) -> Sprite:
 
 
 def _letters(text: str, font: str) -> NDArray[np.uint16]:
-    """The coverage of a text, cut to its ink, but never lower than digits are."""
+    """Returns the coverage of a text, cropped to its ink but at least as high as digits."""
     reach = 2 * int(font.rpartition("-")[2])
     frame = np.zeros((reach, text_width(text, font) + 2 * reach, 3), np.uint8)
     draw_text(frame, "0", 0, 0, font, (255, 255, 255))
@@ -197,14 +195,14 @@ def _letters(text: str, font: str) -> NDArray[np.uint16]:
 
 
 def blended(ink: NDArray[Any], clear: NDArray[Any]) -> Sprite:
-    """A sprite from colour times opacity, shape (height, width, 3), and 255 minus the opacity."""
+    """Returns a sprite of colour times opacity, shape (height, width, 3), and 255 minus opacity."""
     return Sprite(
         ink.astype(np.uint16), clear.astype(np.uint16), np.zeros((0, *ink.shape[1:]), np.uint8), 0
     )
 
 
 def over(below: Sprite, above: Sprite, x: int, y: int) -> Sprite:
-    """A sprite with another one put on it."""
+    """Returns a sprite with another one drawn on it."""
     height, width = above.clear.shape[:2]
     ink, clear = below.ink.astype(np.uint32), below.clear.astype(np.uint32)
     part = np.s_[y : y + height, x : x + width]
@@ -219,7 +217,7 @@ def _font_size(wanted: float) -> int:
 
 
 def label_size(size: int) -> int:
-    """The size of the letters of a place's name in a picture of this size."""
+    """Returns the size of the letters of a place's name in a picture of this size."""
     return _font_size(size * 13 // 300)
 
 
@@ -233,13 +231,13 @@ def _place_key(kind: str, is_open: bool) -> str:
 
 
 def _place_width(width: int, height: int) -> int:
-    """The drawing whose shape is nearer to this one."""
+    """Returns the width of the drawing whose shape is closer to this one."""
     wide, narrow = PLACE_WIDTHS
     return wide if width * PLACE_HEIGHT * 2 >= height * (wide + narrow) else narrow
 
 
 def _master(name: str) -> Frame:
-    """An icon as it was drawn, shape (side, side, 4)."""
+    """Returns an icon as it was drawn, shape (side, side, 4)."""
     key = _index()["icons"]
     if name not in key["names"]:
         raise ValueError(f"there is no icon of type {name!r}: expected {sorted(icon_types())}")
@@ -250,7 +248,7 @@ def _master(name: str) -> Frame:
 
 
 def scaled(picture: Frame, width: int, height: int) -> Sprite:
-    """A picture of shape (rows, columns, 4) at another size, by averaging areas."""
+    """Scales a picture of shape (rows, columns, 4) by averaging areas."""
     wide = picture.astype(np.uint32)
     wide[..., :3] *= wide[..., 3:]
     area = picture.shape[0] * picture.shape[1]
@@ -261,7 +259,7 @@ def scaled(picture: Frame, width: int, height: int) -> Sprite:
 
 
 def pressed(sprite: Sprite, width: int, height: int) -> Sprite:
-    """A sprite at another size."""
+    """Scales a sprite."""
     area = sprite.clear.shape[0] * sprite.clear.shape[1]
     ink, clear = (
         _resized(part.astype(np.uint32), width, height) // area
@@ -271,19 +269,19 @@ def pressed(sprite: Sprite, width: int, height: int) -> Sprite:
 
 
 def _resized(values: NDArray[np.uint32], width: int, height: int) -> NDArray[np.int64]:
-    """Means of areas, times as many as there were pixels, shape (height, width, channels).
+    """Returns means of areas, times the number of pixels, shape (height, width, channels).
 
     Args:
         values: At most 255 squared, shape (rows, columns, channels).
-        width: Of the result.
-        height: Of the result.
+        width: Width of the result.
+        height: Height of the result.
     """
     tall = _resized_rows(values, height)
     return _resized_rows(tall.swapaxes(0, 1), width).swapaxes(0, 1)
 
 
 def _resized_rows(values: NDArray[np.uint32] | NDArray[np.int64], target: int) -> NDArray[np.int64]:
-    """Sums of the parts of rows that lie in each of `target` equal stretches, times `target`."""
+    """Returns sums of the parts of rows in each of `target` equal stretches, times `target`."""
     source = values.shape[0]
     if source % target == 0:
         stretch = source // target
@@ -294,7 +292,7 @@ def _resized_rows(values: NDArray[np.uint32] | NDArray[np.int64], target: int) -
     sums = np.zeros((source + 1, *values.shape[1:]), np.int64)
     np.cumsum(values, axis=0, out=sums[1:])
     whole, part = np.divmod(np.arange(target + 1) * source, target)
-    # Beyond the last row there is nothing, of which no part is taken.
+    # Beyond the last row there is nothing to take a part of.
     begun = values[np.minimum(whole, source - 1)]
     upto: NDArray[np.int64] = sums[whole] * target + begun * part[:, None, None]
     return upto[1:] - upto[:-1]

@@ -1,4 +1,4 @@
-"""A map of the room: where one can walk, where everything stands, where the agent looks."""
+"""Map of the room: where the agent can walk, where everything is, where the agent looks."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _LINE: Colour = (150, 138, 132)
 _CELL = 25
 # Centimetres from the outermost things to the room's wall.
 _MARGIN = 30
-# Sides of the icons in tags, in units of a picture that is 300 wide, from the best down. Where
-# those with numbers would be too small to tell, there are none, and icons are larger.
+# Sides of the icons in tags, in units of a picture that is 300 wide, the best first. If icons with
+# numbers would be too small to recognise, there are no numbers, and icons are larger.
 _NUMBERED = (30, 28, 26, 24, 22, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11)
 _BARE = (18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5)
 # The smallest, in pixels, with a number and without.
@@ -33,14 +33,14 @@ _SMALLEST = 4
 
 
 class Mark(NamedTuple):
-    """What the map shows of a receptacle: a tag with its icon and, if there is room, its number.
+    """Tag of a receptacle, with its icon and, if there is room, its number.
 
     Attributes:
-        name: Of the receptacle.
+        name: The receptacle's name.
         x: Left edge of the tag, in pixels.
         y: Upper edge of the tag.
         tag: The tag.
-        tag_here: The same on a card, where the agent stands before the receptacle.
+        tag_here: The same on a card, for when the agent stands in front of the receptacle.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Mark(NamedTuple):
 
 
 class Spotted(NamedTuple):
-    """What the map needs to know of a receptacle."""
+    """Part of a receptacle that the map depends on."""
 
     name: str
     type: str
@@ -59,9 +59,9 @@ class Spotted(NamedTuple):
 
 
 class _Scale(NamedTuple):
-    """From centimetres to pixels, in whole numbers: x to the right, z upwards.
+    """Scale from centimetres to pixels, in whole numbers: x to the right, z upwards.
 
-    Each direction has a fraction of its own, pixels over centimetres.
+    Each direction has its own fraction, pixels over centimetres.
     """
 
     west: int
@@ -89,10 +89,10 @@ def draw_map(
 
     Args:
         frame: Shape (height, width, 3), dtype uint8.
-        agent: Where the agent stands.
-        receptacles: All of the room.
-        floor: Where the agent can stand.
-        size: The picture's, which letters and icons follow.
+        agent: The agent's place.
+        receptacles: All receptacles of the room.
+        floor: The places where the agent can stand.
+        size: The size of the picture, which sets that of letters and icons.
     """
     height, width, _ = frame.shape
     known = tuple(Spotted(one.name, one.type, one.position) for one in receptacles)
@@ -120,7 +120,7 @@ def room_map(
     height: int,
     size: int,
 ) -> tuple[Frame, _Scale, tuple[Mark, ...]]:
-    """The map without the agent: its picture, its scale, and every receptacle's tag."""
+    """Returns the map without the agent: its picture, its scale, and every receptacle's tag."""
     scale = _scale(known, floor, width, height)
     frame = np.full((height, width, 3), _GROUND, np.uint8)
     _draw_floor(frame, known, floor, scale)
@@ -129,7 +129,7 @@ def room_map(
         rows, columns, _ = mark.tag_here.shape
         x, y = scale.column(_centimetres(one.position[0])), scale.row(_centimetres(one.position[2]))
         to = mark.x + columns // 2, mark.y + rows // 2
-        # A tag that stands on its receptacle's place needs no line to it.
+        # A tag at its receptacle's place needs no line to it.
         if max(abs(x - to[0]), abs(y - to[1])) > rows:
             _line(frame, (x, y), to)
     for mark in marks:
@@ -153,7 +153,7 @@ def _arrow_side(width: int, height: int) -> int:
 def _scale(
     known: tuple[Spotted, ...], floor: frozenset[tuple[float, float]], width: int, height: int
 ) -> _Scale:
-    """The whole room, as large as it fits; one direction may be stretched by half."""
+    """Returns the largest scale that fits; one direction may be stretched by half."""
     places = [*floor, *((one.position[0], one.position[2]) for one in known)]
     xs = [_centimetres(x) for x, _ in places]
     zs = [_centimetres(z) for _, z in places]
@@ -168,7 +168,7 @@ def _scale(
 def _draw_floor(
     frame: Frame, known: tuple[Spotted, ...], floor: frozenset[tuple[float, float]], scale: _Scale
 ) -> None:
-    """The room within its walls, and a tile wherever one can stand."""
+    """Draws the room within its walls, with a tile wherever the agent can stand."""
     height, width, _ = frame.shape
     left, top = scale.left, scale.top
     frame[top : height - top, left : width - left] = _WALL
@@ -186,14 +186,14 @@ def _draw_floor(
 def _placed(
     known: tuple[Spotted, ...], scale: _Scale, width: int, height: int, size: int
 ) -> tuple[Mark, ...]:
-    """Tags as near to their receptacles as they can be without covering each other.
+    """Returns tags as close to their receptacles as possible without covering each other.
 
-    Where even the smallest have no room, they cover each other.
+    If there is no room even for the smallest, they cover each other.
     """
     ways = [(units, True) for units in _NUMBERED] + [(units, False) for units in _BARE]
     for units, numbered in ways:
         side = max(_SMALLEST_NUMBERED if numbered else _SMALLEST, size * units // 300)
-        # Something of the floor is to be seen between them.
+        # Some of the floor stays visible between them.
         if len(known) * side * side * 4 <= width * height:
             marks = _packed(known, scale, (width, height), side, numbered, max(1, size // 150))
             if marks is not None:
@@ -215,7 +215,7 @@ def _packed(
     numbered: bool,
     step: int,
 ) -> list[Mark] | None:
-    """Tags with icons of this side, `step` pixels apart, or None where they have no room."""
+    """Returns tags with icons of this side, `step` pixels apart, or None if there is no room."""
     width, height = pixels
     taken = np.zeros((height // step, width // step), bool)
     marks = []
@@ -233,7 +233,7 @@ def _packed(
 
 
 def _corner(one: Spotted, scale: _Scale, card: Frame) -> tuple[int, int]:
-    """The upper left corner of a card in the middle of which a receptacle stands."""
+    """Returns the upper left corner of a card that is centred at a receptacle."""
     rows, columns, _ = card.shape
     x, y = scale.column(_centimetres(one.position[0])), scale.row(_centimetres(one.position[2]))
     return x - columns // 2, y - rows // 2
@@ -242,11 +242,11 @@ def _corner(one: Spotted, scale: _Scale, card: Frame) -> tuple[int, int]:
 def _nearest_free(
     taken: np.ndarray[tuple[int, int], np.dtype[np.bool_]], x: int, y: int, columns: int, rows: int
 ) -> tuple[int, int] | None:
-    """The free rectangle that is nearest to a place, by its upper left corner."""
+    """Returns the upper left corner of the free rectangle that is closest to a place."""
     height, width = taken.shape
     if columns > width or rows > height:
         return None
-    # How many taken pixels lie in the rectangle at every corner, from running sums.
+    # The number of taken pixels in the rectangle at every corner, from running sums.
     sums = np.zeros((height + 1, width + 1), np.int64)
     sums[1:, 1:] = taken.cumsum(axis=0).cumsum(axis=1)
     covered = (sums[rows:, columns:] - sums[:-rows, columns:] - sums[rows:, :-columns]) + sums[
@@ -262,12 +262,12 @@ def _nearest_free(
 
 @functools.lru_cache(maxsize=2048)
 def _tag(kind: str, number: str, side: int) -> tuple[Sprite, Frame]:
-    """An icon, with a number at the lower right if there is one, and the same on a bright card."""
+    """Returns an icon, with a number at the lower right if given, and the same on a bright card."""
     tag = art.icon(kind, side)
     if number:
         pill = art.pill(number, side * 2 // 5, 10 * side)
         rows, columns = pill.clear.shape[:2]
-        # The number covers the icon's corner alone.
+        # The number covers only the icon's corner.
         width = side + columns - min(side, columns) // 3
         bare = art.blended(np.zeros((side, width, 3)), np.full((side, width, 1), 255))
         tag = art.over(art.over(bare, tag, 0, 0), pill, width - columns, side - rows)
@@ -280,7 +280,7 @@ def _tag(kind: str, number: str, side: int) -> tuple[Sprite, Frame]:
 
 
 def _line(frame: Frame, start: tuple[int, int], end: tuple[int, int]) -> None:
-    """A thin line from a receptacle's own place to its tag."""
+    """Draws a thin line from a receptacle's own place to its tag."""
     height, width, _ = frame.shape
     steps = max(abs(end[0] - start[0]), abs(end[1] - start[1]), 1)
     for step in range(steps + 1):
@@ -291,6 +291,6 @@ def _line(frame: Frame, start: tuple[int, int], end: tuple[int, int]) -> None:
 
 @functools.lru_cache(maxsize=16)
 def _arrow(rotation: int, side: int) -> Sprite:
-    """The agent's arrow: rotation 0 looks up, towards +z, and 1 to the right."""
+    """Returns the agent's arrow: rotation 0 points up, towards +z, and 1 to the right."""
     up = art.icon("#agent", side)
     return art.blended(np.rot90(up.ink, -rotation), np.rot90(up.clear, -rotation))

@@ -1,7 +1,7 @@
-"""From a scene of the household to its picture, which is a pure function of it.
+"""Picture of a household scene, as a pure function of it.
 
-The art was drawn beforehand and is put together here with integer arithmetic alone, so that the
-same scene has the same bytes on every machine.
+It is composed of prepared art with integer arithmetic alone, so that the same scene has the same
+bytes on every machine.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SMALLEST, LARGEST = 150, 2048
 
 _HAND_GROUND: Colour = (74, 84, 110)
 
-# What tells a kind of room, looked for in this order; a room of none of them is a living room.
+# Furniture that identifies a kind of room, in this order; without any it is a living room.
 _ROOM_SIGNS: tuple[tuple[Room, frozenset[str]], ...] = (
     ("kitchen", frozenset({"Fridge", "StoveBurner", "Microwave", "CoffeeMachine", "Toaster"})),
     ("bathroom", frozenset({"Toilet", "BathtubBasin", "Bathtub", "TowelHolder"})),
@@ -33,7 +33,7 @@ _ROOM_SIGNS: tuple[tuple[Room, frozenset[str]], ...] = (
 
 
 def draw(scene: Scene, *, view: View = "both", size: int = 300) -> Frame:
-    """The picture of a scene.
+    """Returns the picture of a scene.
 
     Args:
         scene: What the agent sees.
@@ -43,11 +43,11 @@ def draw(scene: Scene, *, view: View = "both", size: int = 300) -> Frame:
         size: Width and height in pixels, from 150 to 2048.
 
     Returns:
-        An array of shape (size, size, 3) and dtype uint8, which is the caller's own.
+        A new array of shape (size, size, 3) and dtype uint8.
 
     Raises:
-        ValueError: If the view or the size is none of these, a type has no drawing, a name has no
-            number, or more things are to be seen than have room in the picture.
+        ValueError: If the view or the size is out of range, a type has no drawing, a name has no
+            number, or there is no room for all visible things.
     """
     if view not in get_args(View):
         raise ValueError(f"there is no view {view!r}: expected one of {', '.join(get_args(View))}")
@@ -75,7 +75,7 @@ def draw(scene: Scene, *, view: View = "both", size: int = 300) -> Frame:
 
 
 def room_of(receptacles: tuple[Receptacle, ...]) -> Room:
-    """What kind of room it is, by the furniture in it."""
+    """Returns the kind of room, by the furniture in it."""
     types = {one.type for one in receptacles}
     for room, signs in _ROOM_SIGNS:
         if types & signs:
@@ -85,7 +85,7 @@ def room_of(receptacles: tuple[Receptacle, ...]) -> Room:
 
 @functools.lru_cache(maxsize=128)
 def _hand(held: Thing | None, width: int, height: int) -> Frame:
-    """The agent's hand with what it holds, read-only."""
+    """Returns the agent's hand with what it holds, read-only."""
     side = min(width, height) * 92 // 100
     frame = np.empty((height, width, 3), np.uint8)
     frame[...] = _HAND_GROUND

@@ -1,4 +1,4 @@
-"""The place where the agent stands, as the agent sees it; or the room, where that is no place."""
+"""The place in front of the agent, or the room if it stands at no furniture."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from gym_cards.alfworld.view import art
 from gym_cards.alfworld.view.art import Bay, Room
 from gym_cards.render.sprites import Frame, paste
 
-# The largest icons, and those below which things on a board stand one above the other, in units of
-# a picture that is 300 wide.
+# The largest icons, and those below which things on a board are stacked, in units of a picture that
+# is 300 wide.
 _LARGEST = 56
 _STACKED = 18
 # The smallest icons, in pixels.
@@ -21,7 +21,7 @@ _ROOM_BAY = Bay(8, 24, 292, 178, True)
 
 
 class Spot(NamedTuple):
-    """The square that a thing takes: its upper left corner and its side, in pixels."""
+    """Square of a thing: its upper left corner and its side, in pixels."""
 
     x: int
     y: int
@@ -34,8 +34,8 @@ def draw_places(frame: Frame, here: tuple[Receptacle, ...], room: Room, size: in
     Args:
         frame: Shape (height, width, 3), dtype uint8.
         here: One receptacle or more.
-        room: What kind of room it is.
-        size: The picture's, which letters and gaps follow.
+        room: The kind of room.
+        size: The size of the picture, which sets that of letters and gaps.
     """
     height, width, _ = frame.shape
     columns, rows = grid(len(here))
@@ -54,7 +54,7 @@ def draw_places(frame: Frame, here: tuple[Receptacle, ...], room: Room, size: in
 
 
 def grid(n: int) -> tuple[int, int]:
-    """In how many columns and rows so many places stand."""
+    """Returns the numbers of columns and rows for a number of places."""
     columns = n if n <= 3 else math.isqrt(n - 1) + 1
     return columns, -(-n // columns)
 
@@ -64,9 +64,9 @@ def draw_room(frame: Frame, receptacles: tuple[Receptacle, ...], room: Room, siz
 
     Args:
         frame: Shape (height, width, 3), dtype uint8.
-        receptacles: All of the room.
-        room: What kind of room it is.
-        size: The picture's, which letters and gaps follow.
+        receptacles: All receptacles of the room.
+        room: The kind of room.
+        size: The size of the picture, which sets that of letters and gaps.
     """
     height, width, _ = frame.shape
     frame[...] = art.room_picture(room, width, height)
@@ -88,24 +88,24 @@ def draw_room(frame: Frame, receptacles: tuple[Receptacle, ...], room: Room, siz
 def arrange(
     bays: list[Bay], n: int, pixels: tuple[int, int], units: tuple[int, int], size: int
 ) -> list[Spot]:
-    """Where things lie: as large as they all can be, apart from each other and within the bays.
+    """Returns the squares of things: as large as possible, apart from each other, within the bays.
 
     Args:
-        bays: In units.
-        n: How many things.
+        bays: The areas for things, in units.
+        n: The number of things.
         pixels: Width and height of the place.
         units: Width and height of the place in units.
-        size: The picture's.
+        size: The size of the picture.
 
     Raises:
-        ValueError: If so many things have no room.
+        ValueError: If there is no room for this number of things.
     """
     if not n:
         return []
     rooms = [_to_pixels(bay, pixels, units) for bay in bays]
     gap = max(1, size // 100)
     stacked = size * _STACKED // 300
-    # Few different sides, so that few sprites are to be kept.
+    # Few different sides, so that few sprites are cached.
     largest, step = size * _LARGEST // 300, max(1, size // 150)
     for side in (*range(largest, _SMALLEST, -step), _SMALLEST):
         columns = [(right - left + gap) // (side + gap) for left, _, right, _, _ in rooms]
@@ -146,7 +146,7 @@ def _to_pixels(bay: Bay, pixels: tuple[int, int], units: tuple[int, int]) -> _Ar
 
 
 def _shared(n: int, capacities: list[int]) -> list[int]:
-    """How many things lie in each bay: alike in proportion to what each holds."""
+    """Returns the number of things in each bay, in proportion to what each holds."""
     shares = []
     left, room = n, sum(capacities)
     for capacity in capacities:
@@ -158,12 +158,12 @@ def _shared(n: int, capacities: list[int]) -> list[int]:
 
 
 def _rows(area: _Area, n: int, most: int, side: int, gap: int) -> list[Spot]:
-    """The squares of things in one bay, from the hindmost row to the front."""
+    """Returns the squares of things in one bay, from the back row to the front."""
     if not n:
         return []
     rows = -(-n // most)
     spare = area.bottom - area.top - rows * side
-    # Things on a board stand on it; elsewhere rows move apart, and a few things off the edge.
+    # Things on a board stand on it; elsewhere rows spread, and a few things move off the edge.
     between = min(spare // (rows - 1), side // 4) if rows > 1 else 0
     lift = (spare - between * (rows - 1)) * 3 // 10 if area.deep else 0
     width = area.right - area.left
@@ -182,7 +182,7 @@ def _rows(area: _Area, n: int, most: int, side: int, gap: int) -> list[Spot]:
 
 @functools.lru_cache(maxsize=64)
 def _place(receptacle: Receptacle, room: Room, width: int, height: int, size: int) -> Frame:
-    """One place with its name and what is to be seen in it, read-only."""
+    """Returns one place with its name and its visible contents, read-only."""
     kind, is_open = receptacle.type, receptacle.open or not receptacle.openable
     frame = art.place(kind, is_open, room, width, height).copy()
     things: tuple[Thing, ...] = receptacle.contents or ()
