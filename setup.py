@@ -13,8 +13,8 @@ from setuptools import Extension, setup
 
 HERE = Path(__file__).parent
 compiled = Extension(
-    "gym_cards.pictures._canvas",
-    ["gym_cards/pictures/_canvas.c"],
+    "gym_cards.render._canvas",
+    ["gym_cards/render/_canvas.c"],
     define_macros=[("Py_LIMITED_API", "0x030B0000")],
     py_limited_api=True,
     optional=True,

@@ -143,7 +143,7 @@ def plain(name: str) -> Callable[[int], int]:
     """The environment's rules, with every frame drawn from files and fonts."""
     env: Any = gym.make(f"gym_cards/{name}-v0", disable_env_checker=True).unwrapped
     # One file a card, as they would lie on a disk.
-    sheet = Image.open(str(resources.files("gym_cards") / "art" / "faces-270.png"))
+    sheet = Image.open(str(resources.files("gym_cards.render") / "art" / "faces-270.png"))
     files = []
     for left in range(0, sheet.width, 270):
         file = io.BytesIO()
