@@ -1,7 +1,7 @@
 /* What plain_canvas.py does, at the speed of the memory.
 
    A canvas may keep what is put on it until `finish`, for which frames go one after another: each
-   is drawn on and copied while it lies in the cache. A copy of many frames goes past the cache. */
+   is drawn on and copied while it lies in the cache. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -10,12 +10,8 @@
 
 #if defined(__SSE2__) || defined(_M_X64)
 #include <emmintrin.h>
-#define HAS_STREAM 1
+#define HAS_PREFETCH 1
 #endif
-
-/* Smaller copies stay in the cache, where whoever reads them next finds them: steps that are read
-   again took less time so below this, and more above. */
-#define STREAMED_FROM ((Py_ssize_t)8 << 20)
 
 #define ROWS_AHEAD 8
 
@@ -46,7 +42,7 @@ draw(const Patch *patch, Py_ssize_t pitch)
     char *target = patch->target;
     Py_ssize_t width = 3 * picture->shape[1];
     for (Py_ssize_t row = 0; row < picture->shape[0]; row++) {
-#ifdef HAS_STREAM
+#ifdef HAS_PREFETCH
         /* Rows lie so far apart that the processor fetches none by itself in time. */
         if (row + ROWS_AHEAD < picture->shape[0]) {
             for (Py_ssize_t i = 0; i < width; i += 64) {
@@ -76,32 +72,6 @@ draw_waiting(Canvas *self)
     for (Py_ssize_t i = 0; i < count; i++) {
         PyBuffer_Release(&patches[i].picture);
     }
-}
-
-/* Copies without reading what the target holds, and without pushing anything out of the cache. */
-static void
-stream(char *target, const char *source, Py_ssize_t size)
-{
-#ifdef HAS_STREAM
-    Py_ssize_t head = (Py_ssize_t)(-(uintptr_t)target & 15);
-    head = head < size ? head : size;
-    memcpy(target, source, (size_t)head);
-    target += head;
-    source += head;
-    size -= head;
-    for (; size >= 64; size -= 64, target += 64, source += 64) {
-        _mm_prefetch(source + 1024, _MM_HINT_NTA);
-        __m128i a = _mm_loadu_si128((const __m128i *)source);
-        __m128i b = _mm_loadu_si128((const __m128i *)(source + 16));
-        __m128i c = _mm_loadu_si128((const __m128i *)(source + 32));
-        __m128i d = _mm_loadu_si128((const __m128i *)(source + 48));
-        _mm_stream_si128((__m128i *)target, a);
-        _mm_stream_si128((__m128i *)(target + 16), b);
-        _mm_stream_si128((__m128i *)(target + 32), c);
-        _mm_stream_si128((__m128i *)(target + 48), d);
-    }
-#endif
-    memcpy(target, source, (size_t)size);
 }
 
 static int
@@ -274,17 +244,9 @@ finish_into(PyObject *Py_UNUSED(module), PyObject *args)
     for (Py_ssize_t i = 0; i < count; i++) {
         Canvas *canvas = (Canvas *)PyTuple_GetItem(held, i);
         draw_waiting(canvas);
-        if (size < STREAMED_FROM) {
-            memcpy(target, canvas->pixels.buf, (size_t)canvas->pixels.len);
-        }
-        else {
-            stream(target, canvas->pixels.buf, canvas->pixels.len);
-        }
+        memcpy(target, canvas->pixels.buf, (size_t)canvas->pixels.len);
         target += canvas->pixels.len;
     }
-#ifdef HAS_STREAM
-    _mm_sfence();
-#endif
     PyBuffer_Release(&copy);
     Py_DECREF(held);
     Py_RETURN_NONE;

@@ -85,7 +85,6 @@ def test_what_may_wait_is_drawn_when_the_canvas_is_finished():
 
 @KINDS
 @WAITING
-# The last batches are so large that they go past the cache, with beginnings and ends of any length.
 @pytest.mark.parametrize("shape", [(1, 1, 1), (3, 40, 50), (33, 299, 301), (93, 173, 181)], ids=str)
 def test_frames_are_finished_and_copied_into_a_batch(kind, later, shape):
     number, height, width = shape
