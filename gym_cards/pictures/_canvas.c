@@ -5,15 +5,7 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
-#include <stdint.h>
 #include <string.h>
-
-#if defined(__SSE2__) || defined(_M_X64)
-#include <emmintrin.h>
-#define HAS_PREFETCH 1
-#endif
-
-#define ROWS_AHEAD 8
 
 /* More than most moves and new deals put on a frame. */
 #define MOST_WAITING 16
@@ -42,15 +34,6 @@ draw(const Patch *patch, Py_ssize_t pitch)
     char *target = patch->target;
     Py_ssize_t width = 3 * picture->shape[1];
     for (Py_ssize_t row = 0; row < picture->shape[0]; row++) {
-#ifdef HAS_PREFETCH
-        /* Rows lie so far apart that the processor fetches none by itself in time. */
-        if (row + ROWS_AHEAD < picture->shape[0]) {
-            for (Py_ssize_t i = 0; i < width; i += 64) {
-                _mm_prefetch(target + ROWS_AHEAD * pitch + i, _MM_HINT_T0);
-                _mm_prefetch(source + ROWS_AHEAD * picture->strides[0] + i, _MM_HINT_T0);
-            }
-        }
-#endif
         /* A picture may be a part of the frame. */
         memmove(target, source, (size_t)width);
         target += pitch;
