@@ -1,8 +1,8 @@
-"""Compiles the canvas that pictures are drawn on; all else is in pyproject.toml.
+"""Builds the compiled canvas; pyproject.toml holds everything else.
 
-One build is for Python 3.11 and all later ones. Where nothing can be compiled, or Python has no
-global lock, which the canvas needs, the package is complete without it: plain_canvas.py beside it
-draws the same.
+One wheel serves Python 3.11 and later through the stable ABI, which free-threaded builds of Python
+do not have. There, and where no compiler is found, the package works without the extension:
+plain_canvas.py draws the same pixels.
 """
 
 import sysconfig

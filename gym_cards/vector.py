@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from gym_cards.blackjack import BlackjackEnv
 from gym_cards.game import Game, batch_of_pictures, check_flag, check_integer, columns_of
 from gym_cards.number_line import NumberLineEnv
-from gym_cards.pictures.canvas import Canvas, finish, finish_into
 from gym_cards.points import EZPointsEnv, Points24Env
 
 Floats = NDArray[np.float64]
@@ -275,7 +274,6 @@ class VectorGame(VectorEnv[Any, NDArray[np.int64], Any]):
         self._begun[:] = self._all_begun = True
         self._elapsed = list(snapshot["elapsed"])
         self._finished = list(snapshot["finished"])
-        finish(self._canvases())
 
     def observations(self) -> Any:
         """The observations of the games as they are now, as `step` hands them out."""
@@ -298,22 +296,13 @@ class VectorGame(VectorEnv[Any, NDArray[np.int64], Any]):
         """Has every game draw into its part of the buffer."""
         if self._draws_in_place:
             for index, game in enumerate(self.envs):
-                game.picture.move_to(self._buffer[index], later=True)
+                game.picture.move_to(self._buffer[index])
 
     def _observations(self) -> Any:
         if not self._draws_in_place:
             seen = [game._observation() for game in self.envs]
             self._buffer = concatenate(self.single_observation_space, seen, self._buffer)
-            return copying.deepcopy(self._buffer) if self.copy else self._buffer
-        if not self.copy:
-            finish(self._canvases())
-            return self._buffer
-        batch = np.empty_like(self._buffer)
-        finish_into(self._canvases(), batch)
-        return batch
-
-    def _canvases(self) -> list[Canvas]:
-        return [game.picture.canvas for game in self.envs]
+        return copying.deepcopy(self._buffer) if self.copy else self._buffer
 
     def _seeds(self, seed: int | Sequence[int | None] | None) -> Sequence[int | None]:
         if seed is None:

@@ -44,15 +44,14 @@ class Picture:
         """The picture, uint8 of shape (size, size, 3), into which all is drawn in place."""
         return self.canvas.frame
 
-    def move_to(self, frame: Frame, *, later: bool = False) -> None:
-        """Goes on in another contiguous array of the same shape, with what it shows now.
+    def move_to(self, frame: Frame) -> None:
+        """Copies the picture into another array, and draws there from then on.
 
         Args:
-            frame: The array.
-            later: Whether what is drawn may wait until somebody asks for the frame.
+            frame: Contiguous uint8 array of the same shape.
         """
         frame[...] = self.frame
-        self.canvas = Canvas(frame, later)
+        self.canvas = Canvas(frame)
 
     def font(self, family: str, size: float) -> str:
         """A font whose size is in pixels of a picture of 300, before letters are scaled."""

@@ -61,7 +61,7 @@ MAY_IMPORT = {
     "number_line": GAME,
     "points": GAME,
     "blackjack": GAME,
-    "vector": {"numpy", "gymnasium", "gym_cards.game", "gym_cards.pictures.canvas"}
+    "vector": {"numpy", "gymnasium", "gym_cards.game"}
     | {f"gym_cards.{game}" for game in ("number_line", "points", "blackjack")},
 }
 HEAVY = {"pygame", "torch", "alfworld", "transformers", "peft", "stable_baselines3"}
