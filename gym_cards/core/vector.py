@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from gym_cards.core.checks import check_flag, check_integer
 from gym_cards.core.env import CardGameEnv
 from gym_cards.core.infos import batch_infos, columns_of, mask_of
-from gym_cards.render.canvas import Canvas, finish, finish_into
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -274,7 +273,6 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
         self._begun = True
         self._elapsed = list(snapshot["elapsed"])
         self._finished = list(snapshot["finished"])
-        finish(self._canvases())
 
     def observations(self) -> Any:
         """Returns the present observations, as `step` returns them."""
@@ -297,26 +295,17 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
         """Makes every game draw into its part of the buffer."""
         if self._draws_in_place:
             for index, game in enumerate(self.envs):
-                game.picture.move_to(self._buffer[index], later=True)
+                game.picture.move_to(self._buffer[index])
 
     def _observations(self) -> Any:
         if not self._draws_in_place:
             seen = [game._observation() for game in self.envs]
             self._buffer = concatenate(self.single_observation_space, seen, self._buffer)
-            return copying.deepcopy(self._buffer) if self.copy else self._buffer
-        if not self.copy:
-            finish(self._canvases())
-            return self._buffer
-        batch = np.empty_like(self._buffer)
-        finish_into(self._canvases(), batch)
-        return batch
+        return copying.deepcopy(self._buffer) if self.copy else self._buffer
 
     def _infos(self, indices: Sequence[int]) -> dict[str, Any]:
         games = [self.envs[index] for index in indices]
         return batch_infos(games[0].infos(games), indices, self.num_envs)
-
-    def _canvases(self) -> list[Canvas]:
-        return [game.picture.canvas for game in self.envs]
 
     def _seeds(self, seed: int | Sequence[int | None] | None) -> Sequence[int | None]:
         if seed is None:

@@ -1,108 +1,18 @@
-/* What plain_canvas.py does, at the speed of the memory.
+/* Compiled twin of plain_canvas.py.
 
-   A canvas may keep what is put on it until `finish`, for which frames go one after another: each
-   is drawn on and copied while it lies in the cache. A copy of many frames goes past the cache. */
+   A step puts a few small pictures on a frame, and checking and slicing arrays in Python takes
+   about as long as moving their pixels. Only that overhead is saved here: how memory is copied is
+   left to the C library. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
-#include <stdint.h>
 #include <string.h>
-
-#if defined(__SSE2__) || defined(_M_X64)
-#include <emmintrin.h>
-#define HAS_STREAM 1
-#endif
-
-/* Smaller copies stay in the cache, where whoever reads them next finds them: steps that are read
-   again took less time so below this, and more above. */
-#define STREAMED_FROM ((Py_ssize_t)8 << 20)
-
-#define ROWS_AHEAD 8
-
-/* More than most moves and new deals put on a frame. */
-#define MOST_WAITING 16
-
-typedef struct {
-    Py_buffer picture;
-    char *target;
-} Patch;
 
 typedef struct {
     PyObject_HEAD
     PyObject *frame;
     Py_buffer pixels;
-    int later;
-    Patch waiting[MOST_WAITING];
-    Py_ssize_t count;
 } Canvas;
-
-static PyTypeObject *canvas_type;
-
-static void
-draw(const Patch *patch, Py_ssize_t pitch)
-{
-    const Py_buffer *picture = &patch->picture;
-    const char *source = picture->buf;
-    char *target = patch->target;
-    Py_ssize_t width = 3 * picture->shape[1];
-    for (Py_ssize_t row = 0; row < picture->shape[0]; row++) {
-#ifdef HAS_STREAM
-        /* Rows lie so far apart that the processor fetches none by itself in time. */
-        if (row + ROWS_AHEAD < picture->shape[0]) {
-            for (Py_ssize_t i = 0; i < width; i += 64) {
-                _mm_prefetch(target + ROWS_AHEAD * pitch + i, _MM_HINT_T0);
-                _mm_prefetch(source + ROWS_AHEAD * picture->strides[0] + i, _MM_HINT_T0);
-            }
-        }
-#endif
-        /* A picture may be a part of the frame. */
-        memmove(target, source, (size_t)width);
-        target += pitch;
-        source += picture->strides[0];
-    }
-}
-
-static void
-draw_waiting(Canvas *self)
-{
-    /* Where a picture goes with its patch anything may happen, new patches included. */
-    Patch patches[MOST_WAITING];
-    Py_ssize_t count = self->count;
-    memcpy(patches, self->waiting, (size_t)count * sizeof(Patch));
-    self->count = 0;
-    for (Py_ssize_t i = 0; i < count; i++) {
-        draw(&patches[i], self->pixels.strides[0]);
-    }
-    for (Py_ssize_t i = 0; i < count; i++) {
-        PyBuffer_Release(&patches[i].picture);
-    }
-}
-
-/* Copies without reading what the target holds, and without pushing anything out of the cache. */
-static void
-stream(char *target, const char *source, Py_ssize_t size)
-{
-#ifdef HAS_STREAM
-    Py_ssize_t head = (Py_ssize_t)(-(uintptr_t)target & 15);
-    head = head < size ? head : size;
-    memcpy(target, source, (size_t)head);
-    target += head;
-    source += head;
-    size -= head;
-    for (; size >= 64; size -= 64, target += 64, source += 64) {
-        _mm_prefetch(source + 1024, _MM_HINT_NTA);
-        __m128i a = _mm_loadu_si128((const __m128i *)source);
-        __m128i b = _mm_loadu_si128((const __m128i *)(source + 16));
-        __m128i c = _mm_loadu_si128((const __m128i *)(source + 32));
-        __m128i d = _mm_loadu_si128((const __m128i *)(source + 48));
-        _mm_stream_si128((__m128i *)target, a);
-        _mm_stream_si128((__m128i *)(target + 16), b);
-        _mm_stream_si128((__m128i *)(target + 32), c);
-        _mm_stream_si128((__m128i *)(target + 48), d);
-    }
-#endif
-    memcpy(target, source, (size_t)size);
-}
 
 static int
 is_picture(const Py_buffer *view)
@@ -111,13 +21,25 @@ is_picture(const Py_buffer *view)
            && view->strides[2] == 1 && (view->strides[1] == 3 || view->shape[1] <= 1);
 }
 
+/* Whether the memory from the first to the last row of a picture meets that of the frame. */
+static int
+overlaps(const Py_buffer *picture, const Py_buffer *frame)
+{
+    if (picture->len == 0) {
+        return 0;
+    }
+    const char *first = picture->buf, *start = frame->buf;
+    const char *last = first + (picture->shape[0] - 1) * picture->strides[0];
+    const char *low = first < last ? first : last, *high = first < last ? last : first;
+    return low < start + frame->len && high + 3 * picture->shape[1] > start;
+}
+
 static PyObject *
 canvas_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"frame", "later", NULL};
+    static char *names[] = {"frame", NULL};
     PyObject *frame;
-    int later = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|p:Canvas", names, &frame, &later)) {
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O:Canvas", names, &frame)) {
         return NULL;
     }
     Canvas *self = (Canvas *)PyType_GenericAlloc(type, 0);
@@ -135,7 +57,6 @@ canvas_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     self->frame = Py_NewRef(frame);
-    self->later = later;
     return (PyObject *)self;
 }
 
@@ -143,9 +64,6 @@ static void
 canvas_dealloc(Canvas *self)
 {
     PyTypeObject *type = Py_TYPE((PyObject *)self);
-    for (Py_ssize_t i = 0; i < self->count; i++) {
-        PyBuffer_Release(&self->waiting[i].picture);
-    }
     if (self->pixels.obj != NULL) {
         PyBuffer_Release(&self->pixels);
     }
@@ -162,24 +80,24 @@ canvas_put(Canvas *self, PyObject *const *args, Py_ssize_t count)
         PyErr_Format(PyExc_TypeError, "put() takes a picture, x and y: got %zd arguments", count);
         return NULL;
     }
-    /* Numbers too large for the type are cut down to ones that are outside of any frame. */
+    /* Integers that do not fit are clipped, and then lie outside any frame. */
     Py_ssize_t x = PyNumber_AsSsize_t(args[1], NULL);
     Py_ssize_t y = PyNumber_AsSsize_t(args[2], NULL);
     if (PyErr_Occurred()) {
         return NULL;
     }
-    Patch patch;
-    if (PyObject_GetBuffer(args[0], &patch.picture, PyBUF_RECORDS_RO) < 0) {
+    Py_buffer picture;
+    if (PyObject_GetBuffer(args[0], &picture, PyBUF_RECORDS_RO) < 0) {
         return NULL;
     }
-    if (!is_picture(&patch.picture)) {
+    if (!is_picture(&picture)) {
         PyErr_SetString(PyExc_ValueError,
-                        "picture: expected a uint8 array of shape (height, width, 3) whose rows "
-                        "are contiguous");
-        PyBuffer_Release(&patch.picture);
+                        "picture: expected a uint8 array of shape (height, width, 3) with "
+                        "contiguous rows");
+        PyBuffer_Release(&picture);
         return NULL;
     }
-    const Py_ssize_t height = patch.picture.shape[0], width = patch.picture.shape[1];
+    const Py_ssize_t height = picture.shape[0], width = picture.shape[1];
     const Py_ssize_t *room = self->pixels.shape;
     if (x < 0 || y < 0 || height > room[0] || width > room[1] || y > room[0] - height
         || x > room[1] - width) {
@@ -187,107 +105,37 @@ canvas_put(Canvas *self, PyObject *const *args, Py_ssize_t count)
                      "a picture of %zd x %zd pixels at (%zd, %zd): expected one inside the frame "
                      "of %zd x %zd",
                      width, height, x, y, room[1], room[0]);
-        PyBuffer_Release(&patch.picture);
+        PyBuffer_Release(&picture);
         return NULL;
     }
-    patch.target = (char *)self->pixels.buf + y * self->pixels.strides[0] + 3 * x;
-    if (!self->later) {
-        draw(&patch, self->pixels.strides[0]);
-        PyBuffer_Release(&patch.picture);
-        Py_RETURN_NONE;
+    const char *source = picture.buf;
+    char *target = (char *)self->pixels.buf + y * self->pixels.strides[0] + 3 * x;
+    Py_ssize_t step = picture.strides[0];
+    char *copied = NULL;
+    if (overlaps(&picture, &self->pixels)) {
+        copied = PyMem_Malloc((size_t)picture.len);
+        if (copied == NULL || PyBuffer_ToContiguous(copied, &picture, picture.len, 'C') < 0) {
+            PyMem_Free(copied);
+            PyBuffer_Release(&picture);
+            return PyErr_Occurred() ? NULL : PyErr_NoMemory();
+        }
+        source = copied;
+        step = 3 * width;
     }
-    while (self->count == MOST_WAITING) {
-        draw_waiting(self);
+    for (Py_ssize_t row = 0; row < height; row++) {
+        memcpy(target, source, (size_t)(3 * width));
+        target += self->pixels.strides[0];
+        source += step;
     }
-    self->waiting[self->count++] = patch;
+    PyMem_Free(copied);
+    PyBuffer_Release(&picture);
     Py_RETURN_NONE;
 }
 
 static PyObject *
 canvas_frame(Canvas *self, void *Py_UNUSED(closure))
 {
-    draw_waiting(self);
     return Py_NewRef(self->frame);
-}
-
-/* The canvases as a tuple, which holds them while they are drawn on. */
-static PyObject *
-checked(PyObject *canvases)
-{
-    PyObject *held = PySequence_Tuple(canvases);
-    if (held == NULL) {
-        return NULL;
-    }
-    for (Py_ssize_t i = 0; i < PyTuple_Size(held); i++) {
-        if (!PyObject_TypeCheck(PyTuple_GetItem(held, i), canvas_type)) {
-            PyErr_SetString(PyExc_TypeError, "canvases: expected a sequence of Canvas");
-            Py_DECREF(held);
-            return NULL;
-        }
-    }
-    return held;
-}
-
-static PyObject *
-finish(PyObject *Py_UNUSED(module), PyObject *canvases)
-{
-    PyObject *held = checked(canvases);
-    if (held == NULL) {
-        return NULL;
-    }
-    for (Py_ssize_t i = 0; i < PyTuple_Size(held); i++) {
-        draw_waiting((Canvas *)PyTuple_GetItem(held, i));
-    }
-    Py_DECREF(held);
-    Py_RETURN_NONE;
-}
-
-static PyObject *
-finish_into(PyObject *Py_UNUSED(module), PyObject *args)
-{
-    PyObject *canvases, *batch;
-    if (!PyArg_ParseTuple(args, "OO:finish_into", &canvases, &batch)) {
-        return NULL;
-    }
-    PyObject *held = checked(canvases);
-    if (held == NULL) {
-        return NULL;
-    }
-    Py_buffer copy;
-    if (PyObject_GetBuffer(batch, &copy, PyBUF_SIMPLE | PyBUF_WRITABLE) < 0) {
-        Py_DECREF(held);
-        return NULL;
-    }
-    Py_ssize_t count = PyTuple_Size(held), size = 0;
-    for (Py_ssize_t i = 0; i < count; i++) {
-        Py_ssize_t more = ((Canvas *)PyTuple_GetItem(held, i))->pixels.len;
-        size = more > PY_SSIZE_T_MAX - size ? PY_SSIZE_T_MAX : size + more;
-    }
-    if (size != copy.len) {
-        PyErr_Format(PyExc_ValueError, "batch of %zd bytes: expected %zd, as the frames have",
-                     copy.len, size);
-        PyBuffer_Release(&copy);
-        Py_DECREF(held);
-        return NULL;
-    }
-    char *target = copy.buf;
-    for (Py_ssize_t i = 0; i < count; i++) {
-        Canvas *canvas = (Canvas *)PyTuple_GetItem(held, i);
-        draw_waiting(canvas);
-        if (size < STREAMED_FROM) {
-            memcpy(target, canvas->pixels.buf, (size_t)canvas->pixels.len);
-        }
-        else {
-            stream(target, canvas->pixels.buf, canvas->pixels.len);
-        }
-        target += canvas->pixels.len;
-    }
-#ifdef HAS_STREAM
-    _mm_sfence();
-#endif
-    PyBuffer_Release(&copy);
-    Py_DECREF(held);
-    Py_RETURN_NONE;
 }
 
 static PyMethodDef canvas_methods[] = {
@@ -316,27 +164,18 @@ static PyType_Spec canvas_spec = {
     .slots = canvas_slots,
 };
 
-static PyMethodDef functions[] = {
-    {"finish", finish, METH_O, "See plain_canvas.py."},
-    {"finish_into", finish_into, METH_VARARGS, "See plain_canvas.py."},
-    {NULL, NULL, 0, NULL},
-};
-
 static PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, .m_name = "_canvas", .m_size = -1, .m_methods = functions,
+    PyModuleDef_HEAD_INIT, .m_name = "_canvas", .m_size = -1,
 };
 
 PyMODINIT_FUNC
 PyInit__canvas(void)
 {
     PyObject *module = PyModule_Create(&definition);
-    if (module == NULL) {
-        return NULL;
+    PyObject *canvas = module == NULL ? NULL : PyType_FromSpec(&canvas_spec);
+    if (canvas == NULL || PyModule_AddObjectRef(module, "Canvas", canvas) < 0) {
+        Py_CLEAR(module);
     }
-    canvas_type = (PyTypeObject *)PyType_FromSpec(&canvas_spec);
-    if (canvas_type == NULL || PyModule_AddObjectRef(module, "Canvas", (PyObject *)canvas_type) < 0) {
-        Py_DECREF(module);
-        return NULL;
-    }
+    Py_XDECREF(canvas);
     return module;
 }

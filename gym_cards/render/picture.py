@@ -44,15 +44,14 @@ class Picture:
         """The picture, a uint8 array of shape (size, size, 3) that is changed in place."""
         return self.canvas.frame
 
-    def move_to(self, frame: Frame, *, later: bool = False) -> None:
-        """Copies the picture to another contiguous array of its shape, and draws there from now on.
+    def move_to(self, frame: Frame) -> None:
+        """Copies the picture into another array, and draws there from then on.
 
         Args:
-            frame: The array.
-            later: Whether drawing may wait until the frame is asked for.
+            frame: Contiguous uint8 array of the same shape.
         """
         frame[...] = self.frame
-        self.canvas = Canvas(frame, later)
+        self.canvas = Canvas(frame)
 
     def font(self, family: str, size: float) -> str:
         """Returns a font whose size is in pixels of a picture of 300, before letters are scaled."""

@@ -127,13 +127,6 @@ def test_a_card_is_taken_away_again_and_copies_of_a_picture_are_apart():
     picture.take_card(40, 60, 44)
     assert (elsewhere == bare).all()
     assert picture.frame is elsewhere
-    # What may wait is there for whoever asks for the frame, and for copies of the picture.
-    picture.move_to(np.empty_like(shown), later=True)
-    picture.put_card(DECK[5], 40, 60, 44)
-    for other in (copy.deepcopy(picture), picture):
-        assert (other.frame == shown).all()
-    picture.take_card(40, 60, 44)
-    assert (picture.frame == bare).all()
 
 
 def test_a_card_that_could_not_be_drawn_is_drawn_the_next_time(monkeypatch):
