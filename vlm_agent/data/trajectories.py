@@ -23,11 +23,12 @@ from numpy.typing import NDArray
 
 from vlm_agent.core.disk import cut, sync
 from vlm_agent.core.json_lines import read_json_lines
-from vlm_agent.core.parsing import state_fields
 from vlm_agent.core.prompts import build_prompt
 from vlm_agent.core.run_directory import TRAJECTORIES
 from vlm_agent.core.types import Observation, Reply
 from vlm_agent.evaluation.play import Step
+from vlm_agent.rollout.advantages import Floats
+from vlm_agent.rollout.buffer import EpisodeSegment, Rollout
 
 FORMAT = "vlm-agent-episode"
 VERSION = 1
@@ -278,51 +279,6 @@ class EvaluationRecorder:
             )
 
 
-@dataclass(frozen=True)
-class EpisodeSegment:
-    """Consecutive steps of one episode in a rollout.
-
-    Attributes:
-        place: What tells the episode from others that are played beside it.
-        steps: Indices into the rollout's flat lists.
-        ended: Whether the last of them ended the episode.
-        success: Whether it ended well.
-        seed: What the episode was reset with, where it was.
-        group: Number of the episode's group, where it has one.
-    """
-
-    place: int
-    steps: Sequence[int]
-    ended: bool
-    success: bool
-    seed: int | None = None
-    group: int | None = None
-
-
-class PlayedRollout(Protocol):
-    """What a recorder asks of a rollout; flat lists have one entry for each step."""
-
-    def flat_observations(self) -> list[Observation]:
-        """What each reply answered."""
-        ...
-
-    def flat_replies(self) -> list[Reply]:
-        """What the policy wrote."""
-        ...
-
-    def flat_actions(self) -> list[int]:
-        """Indices of the actions that were played."""
-        ...
-
-    def flat_rewards(self) -> list[float]:
-        """What to learn from: the environment's rewards, less penalties."""
-        ...
-
-    def stretches(self) -> Iterator[EpisodeSegment]:
-        """The rollout's parts of episodes, in the order in which they began."""
-        ...
-
-
 @dataclass
 class _Open:
     trained_steps: int
@@ -338,48 +294,47 @@ class RolloutRecorder:
     Args:
         recorder: What turns steps into episodes.
         each: How many episodes of each rollout.
-        illegal_penalty: What was taken from the reward of a step whose reply names no action.
     """
 
-    def __init__(self, recorder: Recorder, each: int, illegal_penalty: float) -> None:
+    def __init__(self, recorder: Recorder, each: int) -> None:
         self._recorder = recorder
         self._each = each
-        self._penalty = illegal_penalty
         self._open: dict[int, _Open] = {}
         self._playing: set[int] = set()
         self._number = 0
 
-    def add(self, rollout: PlayedRollout, advantages: Sequence[float], trained_steps: int) -> None:
-        """Takes a rollout.
+    def add(self, rollout: Rollout, advantages: Sequence[float] | Floats, steps: int) -> None:
+        """Records a rollout.
 
         Args:
             rollout: What was played.
-            advantages: One for each step, in the order of the flat lists.
-            trained_steps: Environment steps of training before the rollout.
+            advantages: Of each of its steps.
+            steps: Environment steps of training before the rollout.
         """
-        observations, replies = rollout.flat_observations(), rollout.flat_replies()
-        actions, rewards = rollout.flat_actions(), rollout.flat_rewards()
         left = self._each
-        for stretch in rollout.stretches():
-            place = stretch.place
+        for segment in rollout.segments:
+            place = segment.env_id
             if place not in self._playing and left > 0:
                 left -= 1
-                self._open[place] = _Open(trained_steps, stretch.seed)
+                self._open[place] = _Open(steps, segment.seed)
             self._playing.add(place)
             episode = self._open.get(place)
             if episode is not None:
-                for i in stretch.steps:
-                    penalty = self._penalty if replies[i].action is None else 0.0
-                    reward = rewards[i] + penalty
+                for step in segment.steps:
                     played = Played(
-                        observations[i], replies[i], actions[i], reward, penalty, advantages[i]
+                        rollout.observations[step],
+                        rollout.replies[step],
+                        rollout.actions[step],
+                        float(rollout.rewards[step]),
+                        float(rollout.penalties[step]),
+                        float(advantages[step]),
                     )
                     episode.steps.append(self._recorder.step(played))
-            if stretch.ended:
+            if segment.done:
                 self._playing.discard(place)
                 self._open.pop(place, None)
                 if episode is not None:
-                    self._write(episode, stretch)
+                    self._write(episode, segment)
 
     def state_dict(self) -> dict[str, Any]:
         """Episodes that go on, and how far the file has come."""
@@ -407,14 +362,14 @@ class RolloutRecorder:
             self._open.pop(place, None)
             self._playing.discard(place)
 
-    def _write(self, episode: _Open, stretch: EpisodeSegment) -> None:
+    def _write(self, episode: _Open, segment: EpisodeSegment) -> None:
         self._recorder.episode(
             episode.steps,
             number=self._number,
             seed=episode.seed,
-            success=stretch.success,
+            success=segment.is_success,
             trained_steps=episode.trained_steps,
-            group=stretch.group,
+            group=segment.group,
         )
         self._number += 1
 
@@ -434,9 +389,7 @@ class RecordedRun(Protocol):
 
 
 @contextmanager
-def record_run(
-    config: RecordedRun, policy: Any, illegal_penalty: float
-) -> Iterator[RolloutRecorder | None]:
+def record_run(config: RecordedRun, policy: Any) -> Iterator[RolloutRecorder | None]:
     """A recorder for the rollouts of a run, or `None` if its options ask for no episodes."""
     if config.record_episodes == 0:
         yield None
@@ -451,7 +404,7 @@ def record_run(
         critic=config.has_critic,
     )
     with closing(recorder.writer):
-        yield RolloutRecorder(recorder, config.record_episodes, illegal_penalty)
+        yield RolloutRecorder(recorder, config.record_episodes)
 
 
 class RecordedEvaluation(Protocol):
@@ -528,7 +481,7 @@ def find_trajectories(folder: str | Path) -> Path:
 
 def _read(reply: Reply, observation: Observation) -> dict[str, str]:
     """The state fields that a reply reads out, but for those that the prompt tells."""
-    read = state_fields(reply.text)
+    read = reply.fields
     asked = (name for name in observation.state if name not in observation.given)
     return {name: read[name] for name in asked if name in read}
 

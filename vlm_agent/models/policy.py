@@ -30,7 +30,7 @@ from vlm_agent.models.inputs.encoder import Encoder
 from vlm_agent.models.inputs.vision_cache import VisionCache
 from vlm_agent.models.loading import find_model, load_model, reporting_damage
 from vlm_agent.models.reference import Reference
-from vlm_agent.models.scoring import Scores, pad_replies
+from vlm_agent.models.scores import Scores, pad_replies
 from vlm_agent.models.value_head import ValueHead
 
 PolicyWeights = Mapping[str, Mapping[str, Tensor]]
@@ -406,4 +406,5 @@ class VLMPolicy(nn.Module):
             action_token=self.action_token(tokens, parsed.action_start),
             log_probs=tuple(log_probs[: len(tokens)]),
             value=value,
+            fields=parsed.fields,
         )

@@ -8,14 +8,14 @@ import io
 import queue
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vlm_agent.config.api import ApiOptions
-from vlm_agent.core.parsing import parse
+from vlm_agent.core.parsing import read_reply
 from vlm_agent.core.prompts import build_messages, build_prompt
 from vlm_agent.core.types import Observation, Reply, Usage
 from vlm_agent.serving.api_client import Answer, ApiClient, ApiError, Spending
@@ -232,7 +232,7 @@ class ApiModel:
         if answer.prompt_tokens is not None and answer.reply_tokens is not None:
             cost = self.price(answer.prompt_tokens, answer.reply_tokens)
             usage = Usage(answer.prompt_tokens, answer.reply_tokens, cost)
-        return Reply(answer.text, parse(answer.text, observation.actions).action, usage=usage)
+        return replace(read_reply(answer.text, observation.actions), usage=usage)
 
 
 def _picture_part(image: NDArray[np.uint8]) -> dict[str, Any]:
