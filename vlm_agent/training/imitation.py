@@ -19,7 +19,6 @@ from vlm_agent.models.scores import Scores
 from vlm_agent.training.batch import even_parts
 from vlm_agent.training.losses import imitation_loss
 from vlm_agent.training.ppo_config import PPOConfig
-from vlm_agent.training.scoring import equal_passes
 
 
 class ImitationBuffer:
@@ -130,14 +129,12 @@ class ThoughtImitation:
         """
         drawn = self.buffer.sample(size)
         own = even_parts(range(len(drawn)), self._config.micro_batch_size)
-        passes = equal_passes([(part, True) for part in own] or [([0], False)], self._processes)
         corrected = drawn or self._spare
         total = 0.0
-        for number, (part, counts) in enumerate(passes, start=1):
-            with self._processes.accumulating(self._module, last=number == len(passes)):
-                loss = self._loss([corrected[index] for index in part]).sum()
-                loss = (1 / size if counts else 0.0) * loss
-                self._processes.backward(self._config.imitation_coef * loss)
+        for part, counts in self._processes.accumulate(self._module, own, filler=[0]):
+            loss = self._loss([corrected[index] for index in part]).sum()
+            loss = (1 / size if counts else 0.0) * loss
+            self._processes.backward(self._config.imitation_coef * loss)
             total += loss.item()
         return total
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +14,6 @@ from vlm_agent.models.scores import Scores
 from vlm_agent.training.batch import Batch, micro_batches
 from vlm_agent.training.losses import mean_over_tokens, reply_log_probs
 from vlm_agent.training.ppo_config import PPOConfig
-
-# Steps for one forward pass, and whether they count.
-Pass = tuple[list[int], bool]
 
 
 class BatchScorer:
@@ -46,19 +42,12 @@ class BatchScorer:
             prompt + len(reply.tokens) for prompt, reply in zip(prompts, batch.replies, strict=True)
         ]
 
-    def remembering_vision(self) -> AbstractContextManager[None]:
-        """Inside, the features of a frozen vision part are computed once a picture.
-
-        Not with sharded weights: no process may look at pictures in a pass where others do not.
-        """
-        return nullcontext() if self._processes.is_sharded else self._policy.vision.remembering()
-
-    def passes(self, rows: Sequence[int]) -> list[Pass]:
-        """Splits this process's steps of a minibatch into forward passes with gradients.
-
-        A process without a step in the minibatch takes part with one that does not count.
-        """
-        return equal_passes(self._own_passes(rows), self._processes)
+    def micro_batches(self, rows: Sequence[int]) -> list[list[int]]:
+        """Splits steps of this process into micro-batches of similar length."""
+        config = self._config
+        lengths = [self._lengths[row] for row in rows]
+        parts = micro_batches(lengths, config.micro_batch_size, config.micro_batch_tokens)
+        return [[rows[index] for index in part] for part in parts]
 
     def score(self, part: Batch, **options: bool) -> Scores:
         """Scores a micro-batch under the observations that its replies answered."""
@@ -86,7 +75,7 @@ class BatchScorer:
         rows: dict[int, Tensor] = {}
         gap = 0.0
         with self._processes.gathered():
-            for part, _ in self._own_passes(range(len(batch))):
+            for part in self.micro_batches(range(len(batch))):
                 steps = batch.select(part)
                 scores = self.score(steps)
                 new, weights = reply_log_probs(
@@ -109,7 +98,7 @@ class BatchScorer:
             return
         rows: dict[int, Tensor] = {}
         with self._policy.reference(), self._processes.gathered():
-            for part, _ in self._own_passes(range(len(batch))):
+            for part in self.micro_batches(range(len(batch))):
                 rows.update(zip(part, self.score(batch.select(part)).log_probs, strict=True))
         batch.reference_log_probs = _in_order(rows)
 
@@ -120,22 +109,10 @@ class BatchScorer:
             return
         states: list[Tensor] = []
         with self._processes.gathered():
-            for part, _ in self._own_passes(range(len(batch))):
+            for part in self.micro_batches(range(len(batch))):
                 states += self._policy.states([batch.observations[row] for row in part]).cpu()
         every = [each for found in self._processes.gather(states) for each in found]
         self._policy.value_head.standardise(torch.stack(every).to(self._policy.device))
-
-    def _own_passes(self, rows: Sequence[int]) -> list[Pass]:
-        """Splits steps into passes; a process without any makes one that does not count."""
-        config = self._config
-        lengths = [self._lengths[row] for row in rows]
-        parts = micro_batches(lengths, config.micro_batch_size, config.micro_batch_tokens)
-        return [([rows[index] for index in part], True) for part in parts] or [([0], False)]
-
-
-def equal_passes(passes: Sequence[Pass], processes: Processes) -> list[Pass]:
-    """Returns as many passes as every process has to make; those added do not count."""
-    return [*passes, *[([0], False)] * (processes.passes(len(passes)) - len(passes))]
 
 
 def _in_order(rows: dict[int, Tensor]) -> Tensor:
