@@ -53,7 +53,7 @@ class Processes:
 
     @property
     def is_main(self) -> bool:
-        """Whether this is the process that logs and saves."""
+        """True for the process that logs and saves."""
         return self.rank == 0
 
     def share(self, number: int, name: str) -> int:
@@ -232,7 +232,7 @@ def clip_grad_norm(parameters: Sequence[nn.Parameter], max_norm: float) -> float
 
 
 def _is_launched() -> bool:
-    """Whether Accelerate, or another launcher that sets its variables, started this process."""
+    """Returns whether Accelerate, or a launcher that sets its variables, started this process."""
     return "ACCELERATE_MIXED_PRECISION" in os.environ or int(os.environ.get("WORLD_SIZE", 1)) > 1
 
 
