@@ -13,6 +13,7 @@ from vlm_agent.config.values import (
     PositiveFraction,
     PositiveInt,
 )
+from vlm_agent.core.parsing import Parser
 
 _FILE = "policy.json"
 
@@ -29,6 +30,7 @@ class GenerationConfig(Options):
         top_k: Number of most likely tokens to sample from; 0 for all.
         top_p: Sample from the fewest most likely tokens whose probabilities sum up to this.
         history_length: Number of earlier steps, pictures and actions, in a prompt.
+        parser: Rule by which replies are parsed: json, or published, that of the paper's code.
     """
 
     cot: bool = True
@@ -37,6 +39,7 @@ class GenerationConfig(Options):
     top_k: NonNegativeInt = 0
     top_p: PositiveFraction = 1.0
     history_length: NonNegativeInt = 0
+    parser: Parser = "json"
 
     def save(self, directory: Path) -> None:
         """Writes the settings into a directory."""

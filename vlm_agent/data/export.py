@@ -11,13 +11,8 @@ from typing import Any
 
 from vlm_agent.config.tools import ExportConfig
 from vlm_agent.core.prompts import build_messages
-from vlm_agent.data.trajectories import (
-    PICTURES,
-    EpisodeRecord,
-    StepRecord,
-    find_trajectories,
-    read_trajectories,
-)
+from vlm_agent.data.trajectory_format import PICTURES, EpisodeRecord, StepRecord
+from vlm_agent.data.trajectory_reader import find_trajectories, read_trajectories
 
 LLAVA_FILE = "conversations.json"
 

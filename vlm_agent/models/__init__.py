@@ -3,7 +3,7 @@
 from vlm_agent.models.gathered_policy import GatheredPolicy
 from vlm_agent.models.loading import check_name
 from vlm_agent.models.policy import VLMPolicy
-from vlm_agent.models.scores import Scores
+from vlm_agent.models.scoring import Scores
 from vlm_agent.models.tiny import build_tiny
 from vlm_agent.models.training_state import load_training_state, training_state
 from vlm_agent.models.value_head import ValueHead

@@ -30,7 +30,7 @@ from vlm_agent.models.inputs.encoder import Encoder
 from vlm_agent.models.inputs.vision_cache import VisionCache
 from vlm_agent.models.loading import find_model, load_model, reporting_damage
 from vlm_agent.models.reference import Reference
-from vlm_agent.models.scores import Scores, pad_replies
+from vlm_agent.models.scoring import Scores, pad_replies
 from vlm_agent.models.value_head import ValueHead
 
 PolicyWeights = Mapping[str, Mapping[str, Tensor]]
@@ -394,7 +394,7 @@ class VLMPolicy(nn.Module):
         value: float,
     ) -> Reply:
         text = self.encoder.decode(tokens)
-        parsed = parse(text, observation.actions)
+        parsed = parse(text, observation.actions, self.generation_config.parser)
         return Reply(
             text=text,
             action=parsed.action,

@@ -15,7 +15,7 @@ from vlm_agent.core.types import Demonstration
 from vlm_agent.data.demonstrations import demonstration_from, demonstration_state
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.models.policy import VLMPolicy
-from vlm_agent.models.scores import Scores
+from vlm_agent.models.scoring import Scores
 from vlm_agent.training.batch import even_parts
 from vlm_agent.training.losses import imitation_loss
 from vlm_agent.training.ppo_config import PPOConfig
@@ -118,8 +118,7 @@ class ThoughtImitation:
     def accumulate(self, size: int) -> float:
         """Adds the gradient of imitating as many corrected thoughts as a minibatch has steps.
 
-        Backward passes of their own, so that one forward pass at a time takes memory. A process
-        of which no reply was drawn takes part with one that does not count.
+        Backward passes of their own, so that one forward pass at a time takes memory.
 
         Args:
             size: Number of steps of the minibatch, of all processes.
@@ -128,10 +127,10 @@ class ThoughtImitation:
             This process's part of the loss.
         """
         drawn = self.buffer.sample(size)
-        own = even_parts(range(len(drawn)), self._config.micro_batch_size)
+        parts = even_parts(range(len(drawn)), self._config.micro_batch_size)
         corrected = drawn or self._spare
         total = 0.0
-        for part, counts in self._processes.accumulate(self._module, own, filler=[0]):
+        for part, counts in self._processes.accumulate(self._module, parts, [0]):
             loss = self._loss([corrected[index] for index in part]).sum()
             loss = (1 / size if counts else 0.0) * loss
             self._processes.backward(self._config.imitation_coef * loss)

@@ -177,10 +177,9 @@ class PPO:
         self.optimizer.zero_grad()
         value_only = self.updates < self.config.value_warmup if self.algorithm.has_critic else False
         imitating = self.imitation.is_on and not value_only
-        parts = self._scorer.micro_batches(minibatch.rows)
         found: list[tuple[dict[str, float], float]] = []
         for rows, counts in self._processes.accumulate(
-            self._module, parts, filler=[0], last=not imitating
+            self._module, self._scorer.micro_batches(minibatch.rows), [0], last=not imitating
         ):
             share = len(rows) / minibatch.size if counts else 0.0
             found.append(self._accumulate(batch.select(rows), share, value_only))

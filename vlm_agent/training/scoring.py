@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.models.policy import VLMPolicy
-from vlm_agent.models.scores import Scores
+from vlm_agent.models.scoring import Scores
 from vlm_agent.training.batch import Batch, micro_batches
 from vlm_agent.training.losses import mean_over_tokens, reply_log_probs
 from vlm_agent.training.ppo_config import PPOConfig
@@ -43,7 +43,7 @@ class BatchScorer:
         ]
 
     def micro_batches(self, rows: Sequence[int]) -> list[list[int]]:
-        """Splits steps of this process into micro-batches of similar length."""
+        """Splits steps of this process into parts for one forward pass each."""
         config = self._config
         lengths = [self._lengths[row] for row in rows]
         parts = micro_batches(lengths, config.micro_batch_size, config.micro_batch_tokens)
