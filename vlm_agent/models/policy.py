@@ -42,7 +42,7 @@ class VLMPolicy(nn.Module):
     Args:
         model: A model that `AutoModelForImageTextToText` loads, or a `peft.PeftModel` around it.
         processor: Its processor.
-        generation_config: How replies are written.
+        generation_config: Options of sampling and prompts; by default `GenerationConfig()`.
         value_head: Maps the hidden state of a prompt's last token to the value; by default a fresh
             one, which returns 0.
         compute_dtype: Number format of computations if narrower than that of the weights; by
@@ -97,12 +97,12 @@ class VLMPolicy(nn.Module):
 
     @property
     def has_adapter(self) -> bool:
-        """Whether there is a low-rank adapter."""
+        """True if the model has a low-rank adapter."""
         return hasattr(self.model, "get_base_model")
 
     @property
     def cot(self) -> bool:
-        """Whether replies contain reasoning before the action."""
+        """True if replies contain reasoning before the action."""
         return self.generation_config.cot
 
     @property
@@ -273,7 +273,7 @@ class VLMPolicy(nn.Module):
 
     @property
     def has_reference(self) -> bool:
-        """Whether `keep_reference` was called."""
+        """True if `keep_reference` was called."""
         return self.kept_reference is not None
 
     def keep_reference(self) -> None:
@@ -318,11 +318,7 @@ class VLMPolicy(nn.Module):
 
     @classmethod
     def load(
-        cls,
-        name: str | Path,
-        *,
-        options: LoadOptions | None = None,
-        **overrides: Any,
+        cls, name: str | Path, *, options: LoadOptions | None = None, **overrides: Any
     ) -> VLMPolicy:
         """Loads a saved policy, or any vision-language model, from a directory or the hub.
 
@@ -330,7 +326,7 @@ class VLMPolicy(nn.Module):
 
         Args:
             name: Directory or hub name.
-            options: How the model is loaded; with `ModelOptions` it is prepared for training.
+            options: Options; with `ModelOptions` the model is prepared for training.
             **overrides: Fields of `GenerationConfig` in place of the saved ones, such as
                 `temperature=0.2`; `None` leaves a field as saved.
 
@@ -383,7 +379,7 @@ class VLMPolicy(nn.Module):
 
     def _uniform(self, batch: int, draws: Sequence[np.random.Generator] | None) -> Tensor:
         """Returns random numbers for replies of any length, shape (batch, longest reply)."""
-        # All at once: how many a generator draws must not depend on the length of a reply.
+        # All at once: what a generator draws next must not depend on the length of a reply.
         longest = self.generation_config.max_new_tokens
         if draws is not None:
             return torch.tensor(np.stack([each.random(longest) for each in draws])).to(self.device)
