@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 
-from vlm_agent.data.trajectories import TrajectoryWriter
+from vlm_agent.data.trajectory_writer import TrajectoryWriter
 from vlm_agent.training.ppo_config import PPOConfig
 
 NASTY = [

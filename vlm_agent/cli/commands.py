@@ -94,13 +94,14 @@ def export(words: Sequence[str]) -> None:
 def play(words: Sequence[str]) -> None:
     """Opens a window in which a policy plays."""
     config = _parse(PlayConfig, "play", words)
-    from vlm_agent.cli.eval_command import check_player, load_player
+    from vlm_agent.cli.players import player_of
     from vlm_agent.core.environments import make_env
+    from vlm_agent.evaluation.players import resolve_policy
     from vlm_agent.reporting.viewer import watch
 
-    check_player(config.run, config)
+    player = player_of(config.run, config)
     make_env(str(config.env), **config.env_kwargs).close()
-    watch(config, load_player(config.run, config, config.temperature))
+    watch(config, resolve_policy(player))
 
 
 def show(words: Sequence[str]) -> None:

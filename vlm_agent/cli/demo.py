@@ -13,9 +13,10 @@ import torch
 from vlm_agent.config.files import load_config
 from vlm_agent.config.sft import SFTConfig
 from vlm_agent.config.tools import DemoConfig
-from vlm_agent.evaluation.evaluate import Evaluation, evaluate
+from vlm_agent.evaluation.evaluate import evaluate
 from vlm_agent.evaluation.play import Step
 from vlm_agent.evaluation.plots import save_episode, save_success_curve
+from vlm_agent.evaluation.record import Evaluation
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.ppo_trainer import train_ppo

@@ -15,6 +15,7 @@ from vlm_agent.config.values import (
     PositiveFraction,
     PositiveInt,
 )
+from vlm_agent.core.parsing import Parser
 
 
 @dataclass
@@ -42,6 +43,8 @@ class EvalConfig(LoadOptions, PromptOptions, ApiOptions):
             training.
         top_p: Models sample from the fewest most likely tokens whose probabilities sum up to this;
             by default as in training.
+        parser: Rule by which replies are parsed: json, or published, that of the paper's code; by
+            default as in training, and json behind an API.
 
     Args: Output
         json: File for the records, one JSON object per line; replaced if it exists. Until the call
@@ -64,6 +67,7 @@ class EvalConfig(LoadOptions, PromptOptions, ApiOptions):
     temperature: NonNegativeFloat | None = None
     top_k: NonNegativeInt | None = None
     top_p: PositiveFraction | None = None
+    parser: Parser | None = None
     json: str | None = None
     markdown: str | None = None
     plot: str | None = None

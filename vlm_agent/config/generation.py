@@ -14,6 +14,7 @@ from vlm_agent.config.values import (
     PositiveFraction,
     PositiveInt,
 )
+from vlm_agent.core.parsing import Parser
 from vlm_agent.core.prompt_builder import (
     DEFAULT_PROMPT,
     PromptBuilder,
@@ -37,6 +38,7 @@ class GenerationConfig(Options):
         top_k: Number of most likely tokens to sample from; 0 for all.
         top_p: Sample from the fewest most likely tokens whose probabilities sum up to this.
         history_length: Number of earlier steps, pictures and actions, in a prompt.
+        parser: Rule by which replies are parsed: json, or published, that of the paper's code.
         prompt: "default" for the built-in prompt, the text of a template, or the name of a
             function, as `vlm_agent.core.prompt_builder.resolve_prompt` returns them.
         system_prompt: System message; empty for none.
@@ -48,6 +50,7 @@ class GenerationConfig(Options):
     top_k: NonNegativeInt = 0
     top_p: PositiveFraction = 1.0
     history_length: NonNegativeInt = 0
+    parser: Parser = "json"
     prompt: str = DEFAULT_PROMPT
     system_prompt: str = ""
 

@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 
 from vlm_agent.core.types import Reply
 
-ParserRule = Literal["json", "published"]
+Parser = Literal["json", "published"]
 
 _BARE_KEY = re.compile(r"\w+")
 _PUBLISHED_KEY = re.compile('"action":', re.IGNORECASE | re.ASCII)
@@ -51,7 +51,7 @@ class Field(NamedTuple):
     start: int
 
 
-def parse(text: str, action_names: Sequence[str], rule: ParserRule = "json") -> ParsedReply:
+def parse(text: str, action_names: Sequence[str], rule: Parser = "json") -> ParsedReply:
     """Finds the action that a reply names.
 
     Args:
@@ -80,7 +80,7 @@ def parse(text: str, action_names: Sequence[str], rule: ParserRule = "json") -> 
     return ParsedReply(match_action(last.value, action_names), last.value, last.start, named)
 
 
-def read_reply(text: str, action_names: Sequence[str], rule: ParserRule = "json") -> Reply:
+def read_reply(text: str, action_names: Sequence[str], rule: Parser = "json") -> Reply:
     """Returns a reply that consists of text alone, parsed; arguments as for `parse`."""
     parsed = parse(text, action_names, rule)
     return Reply(text, parsed.action, fields=parsed.fields)

@@ -113,6 +113,13 @@ class PromptBuilder:
         return _functions[self.prompt](observation, self.cot)
 
 
+def builder_of(policy: Any) -> PromptBuilder:
+    """Returns the builder of a policy's prompts; for a player without prompts, the default."""
+    config = getattr(policy, "generation_config", None)
+    builder = getattr(config, "prompt_builder", None)
+    return builder if isinstance(builder, PromptBuilder) else PromptBuilder()
+
+
 def resolve_prompt(source: PromptSource) -> str:
     """Returns a prompt as the text that is saved with runs and policies.
 

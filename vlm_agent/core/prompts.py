@@ -90,6 +90,13 @@ def messages_text(messages: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
+def plain_text(messages: Sequence[Mapping[str, Any]]) -> str | None:
+    """Returns the text of messages as `build_messages` returns them; `None` for any others."""
+    text = texts_of(messages[-1:])[0] if messages else ""
+    places = sum(part["type"] == "image" for message in messages for part in message["content"])
+    return text if list(messages) == build_messages(text, places) else None
+
+
 def build_reply(observation: Observation, action: int, thoughts: str, *, cot: bool = True) -> str:
     """Returns the reply that names an action, for demonstrations.
 

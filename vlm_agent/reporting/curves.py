@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm_agent.evaluation.evaluate import wilson_interval
+from vlm_agent.evaluation.summary import wilson_interval
 from vlm_agent.reporting.sources import TrainingRun
 
 # What may differ between runs that are averaged.

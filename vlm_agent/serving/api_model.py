@@ -15,10 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlm_agent.config.api import ApiOptions
-from vlm_agent.core.parsing import read_reply
-from vlm_agent.core.prompts import build_messages, build_prompt
+from vlm_agent.core.parsing import Parser, read_reply
+from vlm_agent.core.prompt_builder import (
+    DEFAULT_PROMPT,
+    PromptBuilder,
+    PromptSource,
+    resolve_prompt,
+    resolve_system_prompt,
+)
+from vlm_agent.core.prompts import plain_text
 from vlm_agent.core.types import Observation, Reply, Usage
-from vlm_agent.serving.api_client import Answer, ApiClient, ApiError, Spending
+from vlm_agent.serving.api_client import Answer, ApiClient, Spending
 from vlm_agent.serving.reply_cache import ReplyCache, question_key
 
 
@@ -36,6 +43,9 @@ class ApiSettings:
         limit: The field that limits a reply's length.
         max_tokens: The longest reply.
         extra: More fields of the request.
+        parser: Rule by which replies are parsed, which the reply itself does not depend on.
+        prompt: As in `GenerationConfig`.
+        system_prompt: As in `GenerationConfig`.
     """
 
     url: str
@@ -46,6 +56,14 @@ class ApiSettings:
     limit: str
     max_tokens: int
     extra: Mapping[str, Any] = field(default_factory=dict)
+    parser: Parser = "json"
+    prompt: str = DEFAULT_PROMPT
+    system_prompt: str = ""
+
+    @property
+    def prompt_builder(self) -> PromptBuilder:
+        """Builds prompts with these settings."""
+        return PromptBuilder(self.prompt, self.system_prompt, self.cot)
 
     @property
     def is_greedy(self) -> bool:
@@ -65,6 +83,9 @@ class ApiModel:
         options: Where the API is, and how it is asked.
         temperature: Of sampling; by default the API's.
         top_p: As in `ApiSettings`; by default the API's.
+        parser: Rule by which replies are parsed.
+        prompt: Template or function in place of the built-in prompt.
+        system_prompt: System message, or a file that holds it; empty for none.
 
     Attributes:
         settings: What replies depend on.
@@ -83,6 +104,9 @@ class ApiModel:
         *,
         temperature: float | None = None,
         top_p: float | None = None,
+        parser: Parser = "json",
+        prompt: PromptSource = DEFAULT_PROMPT,
+        system_prompt: str = "",
     ) -> None:
         options = options or ApiOptions()
         if not model:
@@ -98,6 +122,9 @@ class ApiModel:
             options.api_limit_field,
             options.api_max_tokens,
             options.api_extra,
+            parser,
+            resolve_prompt(prompt),
+            resolve_system_prompt(system_prompt),
         )
         self.history_length = options.api_history_length
         self._cache = None if options.api_cache is None else ReplyCache(options.api_cache)
@@ -120,6 +147,16 @@ class ApiModel:
         if price_in is None or price_out is None:
             return None
         return (prompt_tokens * price_in + reply_tokens * price_out) / 1e6
+
+    def describe_spending(self) -> str:
+        """Returns a line about what was spent so far."""
+        spent = self.spending
+        cost = self.price(spent.prompt_tokens, spent.reply_tokens)
+        return (
+            f"{spent.requests} requests, {spent.retries} of them after failures, and "
+            f"{spent.cached} replies from the cache; {spent.prompt_tokens} tokens of prompts, "
+            f"{spent.reply_tokens} of replies{'' if cost is None else f', cost {cost:.4g}'}"
+        )
 
     def act_in_episodes(
         self, observations: Sequence[Observation], episodes: Sequence[int]
@@ -148,9 +185,15 @@ class ApiModel:
             [list(image.shape), hashlib.blake2b(np.ascontiguousarray(image).tobytes()).hexdigest()]
             for image in observation.images
         ]
+        messages = self.generation_config.prompt_builder.messages(observation)
+        text = plain_text(messages)
+        settings = asdict(self.generation_config)
+        # Replies that were paid for serve every parser, and every prompt that says the same.
+        for name in ("parser", "prompt", "system_prompt"):
+            del settings[name]
         about = {
-            **asdict(self.generation_config),
-            "prompt": build_prompt(observation, cot=self.generation_config.cot),
+            **settings,
+            "prompt": messages if text is None else text,
             "pictures": pictures,
             "sample": None if self.generation_config.is_greedy else list(sample),
         }
@@ -202,7 +245,6 @@ class ApiModel:
 
     def _request(self, observation: Observation) -> dict[str, Any]:
         settings = self.generation_config
-        prompt = build_prompt(observation, cot=settings.cot)
         pictures = iter(observation.images)
         messages = [
             {
@@ -212,7 +254,7 @@ class ApiModel:
                     for part in message["content"]
                 ],
             }
-            for message in build_messages(prompt, len(observation.images))
+            for message in settings.prompt_builder.messages(observation)
         ]
         request: dict[str, Any] = {
             "model": settings.model,
@@ -232,7 +274,8 @@ class ApiModel:
         if answer.prompt_tokens is not None and answer.reply_tokens is not None:
             cost = self.price(answer.prompt_tokens, answer.reply_tokens)
             usage = Usage(answer.prompt_tokens, answer.reply_tokens, cost)
-        return replace(read_reply(answer.text, observation.actions), usage=usage)
+        reply = read_reply(answer.text, observation.actions, self.generation_config.parser)
+        return replace(reply, usage=usage)
 
 
 def _picture_part(image: NDArray[np.uint8]) -> dict[str, Any]:
@@ -242,6 +285,3 @@ def _picture_part(image: NDArray[np.uint8]) -> dict[str, Any]:
     Image.fromarray(image).save(file, format="PNG")
     data = base64.b64encode(file.getvalue()).decode()
     return {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}}
-
-
-__all__ = ["ApiError", "ApiModel", "ApiOptions", "ApiSettings", "Spending"]

@@ -14,11 +14,11 @@ from vlm_agent.core.parsing import parse
 from vlm_agent.core.types import Demonstration
 from vlm_agent.data.demonstrations import demonstration_from, demonstration_state
 from vlm_agent.distributed.processes import Processes
-from vlm_agent.models.policy import Scores, VLMPolicy
+from vlm_agent.models.policy import VLMPolicy
+from vlm_agent.models.scoring import Scores
 from vlm_agent.training.batch import even_parts
 from vlm_agent.training.losses import imitation_loss
 from vlm_agent.training.ppo_config import PPOConfig
-from vlm_agent.training.scoring import equal_passes
 
 
 class ImitationBuffer:
@@ -118,8 +118,7 @@ class ThoughtImitation:
     def accumulate(self, size: int) -> float:
         """Adds the gradient of imitating as many corrected thoughts as a minibatch has steps.
 
-        Backward passes of their own, so that one forward pass at a time takes memory. A process
-        of which no reply was drawn takes part with one that does not count.
+        Backward passes of their own, so that one forward pass at a time takes memory.
 
         Args:
             size: Number of steps of the minibatch, of all processes.
@@ -128,15 +127,13 @@ class ThoughtImitation:
             This process's part of the loss.
         """
         drawn = self.buffer.sample(size)
-        own = even_parts(range(len(drawn)), self._config.micro_batch_size)
-        passes = equal_passes([(part, True) for part in own] or [([0], False)], self._processes)
+        parts = even_parts(range(len(drawn)), self._config.micro_batch_size)
         corrected = drawn or self._spare
         total = 0.0
-        for number, (part, counts) in enumerate(passes, start=1):
-            with self._processes.accumulating(self._module, last=number == len(passes)):
-                loss = self._loss([corrected[index] for index in part]).sum()
-                loss = (1 / size if counts else 0.0) * loss
-                self._processes.backward(self._config.imitation_coef * loss)
+        for part, counts in self._processes.accumulate(self._module, parts, [0]):
+            loss = self._loss([corrected[index] for index in part]).sum()
+            loss = (1 / size if counts else 0.0) * loss
+            self._processes.backward(self._config.imitation_coef * loss)
             total += loss.item()
         return total
 

@@ -15,7 +15,7 @@ from torch.nn.functional import mse_loss
 from vlm_agent.training.ppo_config import Objective, PPOConfig
 
 if TYPE_CHECKING:
-    from vlm_agent.models.policy import Scores
+    from vlm_agent.models.scoring import Scores
     from vlm_agent.training.batch import Batch
 
 # e^20 is 5e8: far beyond any clip range, and small enough that gradients stay finite.

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from vlm_agent.distributed.processes import clip_grad_norm
-from vlm_agent.distributed.sharding import all_are, spread_like
+from vlm_agent.distributed.sharding import check_each, shard_like
 
 if TYPE_CHECKING:
     from vlm_agent.models.policy import VLMPolicy
@@ -93,7 +93,7 @@ class OptimizerStep:
     def _diagnosis(self, wrong: Sequence[str]) -> str:
         start = f"{_PATIENCE} optimiser steps in a row were left out, since {', '.join(wrong)}. "
         weights = [each for group in self.clipped.values() for each in group]
-        if not all(all_are(lambda each: torch.isfinite(each).all(), weights)):
+        if not all(check_each(lambda each: torch.isfinite(each).all(), weights)):
             return start + (
                 "The weights themselves hold NaN or infinity: start from a model that does not"
             )
@@ -127,7 +127,7 @@ class SavedOptimizer:
         parameters = [p for group in self._optimizer.param_groups for p in group["params"]]
         moments = {
             int(number): {
-                name: spread_like(value, parameters[int(number)]) for name, value in each.items()
+                name: shard_like(value, parameters[int(number)]) for name, value in each.items()
             }
             for number, each in state["state"].items()
         }

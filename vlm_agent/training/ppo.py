@@ -177,13 +177,12 @@ class PPO:
         self.optimizer.zero_grad()
         value_only = self.updates < self.config.value_warmup if self.algorithm.has_critic else False
         imitating = self.imitation.is_on and not value_only
-        passes = self._scorer.passes(minibatch.rows)
         found: list[tuple[dict[str, float], float]] = []
-        for number, (rows, counts) in enumerate(passes, start=1):
-            last = number == len(passes) and not imitating
+        for rows, counts in self._processes.accumulate(
+            self._module, self._scorer.micro_batches(minibatch.rows), [0], last=not imitating
+        ):
             share = len(rows) / minibatch.size if counts else 0.0
-            with self._processes.accumulating(self._module, last=last):
-                found.append(self._accumulate(batch.select(rows), share, value_only))
+            found.append(self._accumulate(batch.select(rows), share, value_only))
         means = {key: sum(part[key] for part, _ in found) for key in found[0][0]}
         if imitating:
             means["imitation_loss"] = self.imitation.accumulate(minibatch.size)

@@ -11,9 +11,9 @@ from typing import Any
 from tqdm import tqdm
 
 from vlm_agent.core.environments import make_env
-from vlm_agent.data.trajectories import RolloutRecorder, record_run
-from vlm_agent.distributed.gathered_policy import GatheredPolicy
+from vlm_agent.data.rollout_recorder import RolloutRecorder, record_rollouts
 from vlm_agent.distributed.processes import Processes
+from vlm_agent.models.gathered_policy import GatheredPolicy
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.rollout.collector import Collector
 from vlm_agent.rollout.groups import GroupCollector
@@ -128,7 +128,16 @@ def _run(
                     resumed=None if saved is None else saved.position,
                 )
                 stack.enter_context(run.saving(gathered))
-                recorder = stack.enter_context(record_run(config, policy))
+                recorder = stack.enter_context(
+                    record_rollouts(
+                        config.out,
+                        policy,
+                        env=config.env,
+                        env_kwargs=config.env_kwargs,
+                        episodes=config.record_episodes,
+                        critic=config.has_critic,
+                    )
+                )
             _train(config, gathered, collector, run, recorder, saved, processes)
         processes.finish()
     finally:

@@ -10,13 +10,11 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from vlm_agent.distributed.processes import Processes
-from vlm_agent.models.policy import Scores, VLMPolicy
+from vlm_agent.models.policy import VLMPolicy
+from vlm_agent.models.scoring import Scores
 from vlm_agent.training.batch import Batch, micro_batches
 from vlm_agent.training.losses import mean_over_tokens, reply_log_probs
 from vlm_agent.training.ppo_config import PPOConfig
-
-# Steps for one forward pass, and whether they count.
-Pass = tuple[list[int], bool]
 
 
 class BatchScorer:
@@ -52,12 +50,12 @@ class BatchScorer:
         """
         return nullcontext() if self._processes.is_sharded else self._policy.vision.remembering()
 
-    def passes(self, rows: Sequence[int]) -> list[Pass]:
-        """Splits this process's steps of a minibatch into forward passes with gradients.
-
-        A process without a step in the minibatch takes part with one that does not count.
-        """
-        return equal_passes(self._own_passes(rows), self._processes)
+    def micro_batches(self, rows: Sequence[int]) -> list[list[int]]:
+        """Splits steps of this process into parts for one forward pass each."""
+        config = self._config
+        lengths = [self._lengths[row] for row in rows]
+        parts = micro_batches(lengths, config.micro_batch_size, config.micro_batch_tokens)
+        return [[rows[index] for index in part] for part in parts]
 
     def score(self, part: Batch, **options: bool) -> Scores:
         """Scores a micro-batch under the observations that its replies answered."""
@@ -85,7 +83,7 @@ class BatchScorer:
         rows: dict[int, Tensor] = {}
         gap = 0.0
         with self._processes.gathered():
-            for part, _ in self._own_passes(range(len(batch))):
+            for part in self.micro_batches(range(len(batch))):
                 steps = batch.select(part)
                 scores = self.score(steps)
                 new, weights = reply_log_probs(
@@ -108,7 +106,7 @@ class BatchScorer:
             return
         rows: dict[int, Tensor] = {}
         with self._policy.reference(), self._processes.gathered():
-            for part, _ in self._own_passes(range(len(batch))):
+            for part in self.micro_batches(range(len(batch))):
                 rows.update(zip(part, self.score(batch.select(part)).log_probs, strict=True))
         batch.reference_log_probs = _in_order(rows)
 
@@ -119,22 +117,10 @@ class BatchScorer:
             return
         states: list[Tensor] = []
         with self._processes.gathered():
-            for part, _ in self._own_passes(range(len(batch))):
+            for part in self.micro_batches(range(len(batch))):
                 states += self._policy.states([batch.observations[row] for row in part]).cpu()
         every = [each for found in self._processes.gather(states) for each in found]
         self._policy.value_head.standardise(torch.stack(every).to(self._policy.device))
-
-    def _own_passes(self, rows: Sequence[int]) -> list[Pass]:
-        """Splits steps into passes; a process without any makes one that does not count."""
-        config = self._config
-        lengths = [self._lengths[row] for row in rows]
-        parts = micro_batches(lengths, config.micro_batch_size, config.micro_batch_tokens)
-        return [([rows[index] for index in part], True) for part in parts] or [([0], False)]
-
-
-def equal_passes(passes: Sequence[Pass], processes: Processes) -> list[Pass]:
-    """Returns as many passes as every process has to make; those added do not count."""
-    return [*passes, *[([0], False)] * (processes.passes(len(passes)) - len(passes))]
 
 
 def _in_order(rows: dict[int, Tensor]) -> Tensor:

@@ -58,17 +58,15 @@ def test_later_files_go_before_earlier_ones(tmp_path):
 
 
 def test_what_a_recipe_says_of_a_critic_is_left_out_without_one_and_said(capsys):
-    config = parse_training(
-        PPOConfig, "ppo", ["--config", "numberline-tiny", "--algorithm", "grpo"]
-    )
+    words = ["--config", "numberline-tiny", "--algorithm", "grpo"]
+    config = parse_training(PPOConfig, "ppo", words)
     assert config.stop_value_gradient is None
     assert config.learning_rate == 1e-4, "the recipe goes before the paper"
     assert "stop_value_gradient of the recipe is not used" in capsys.readouterr().err
     with pytest.warns(UserWarning, match="stop_value_gradient is not used"):
         load_config(PPOConfig, "numberline-tiny", "ppo", algorithm="grpo")
     with pytest.raises(SystemExit):
-        words = ["--config", "numberline-tiny", "--algorithm", "grpo", "--value-coef", "1"]
-        parse_training(PPOConfig, "ppo", words)
+        parse_training(PPOConfig, "ppo", [*words, "--value-coef", "1"])
     assert "value_coef=1.0 with algorithm='grpo'" in capsys.readouterr().err
 
 

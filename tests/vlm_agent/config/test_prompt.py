@@ -51,12 +51,11 @@ def test_unset_prompts_are_those_of_the_model():
 
 def test_show_prints_the_prompt(template, tmp_path, capsys):
     words = ["show", "--env", NUMBER_LINE, "--picture", str(tmp_path / "x.png")]
-    assert (
-        main([*words, "--prompt", template, "--system-prompt", "Be kind to me.", "--no-cot"]) == 0
-    )
+    words += ["--prompt", template, "--system-prompt", "Be kind to me.", "--no-cot"]
+    assert main(words) == 0
     text = capsys.readouterr().out
     assert text.startswith("--- prompt ---\n[system]\nBe kind to me.\n\n[user]\nYou are")
-    assert 'Play + or -: {"action": "..."}\n--- picture' in text
+    assert 'Play - or +: {"action": "..."}\n--- picture' in text
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,9 @@ from vlm_agent.core import parsing
 from vlm_agent.core.parsing import parse, read_reply, same_value
 from vlm_agent.core.types import Observation, Reply, Task
 from vlm_agent.data.recordings import RecordingError, read_recordings
-from vlm_agent.data.trajectories import (
-    Played,
-    Recorder,
-    TrajectoryError,
-    TrajectoryWriter,
-    read_trajectories,
-)
+from vlm_agent.data.trajectory_format import TrajectoryError
+from vlm_agent.data.trajectory_reader import read_trajectories
+from vlm_agent.data.trajectory_writer import EpisodeRecorder, PlayedStep, TrajectoryWriter
 from vlm_agent.evaluation.play import Step
 from vlm_agent.evaluation.plots import save_episode
 from vlm_agent.rollout.episode_runner import Transition
@@ -88,9 +84,9 @@ def test_every_reply_is_recorded_and_read_back(tmp_path_factory, text):
     folder = tmp_path_factory.mktemp("recorded")
     now = observation(POINTS)
     writer = TrajectoryWriter(folder)
-    recorder = Recorder(writer, None, name="p", env="e", kwargs={}, purpose="evaluation")
-    step = recorder.step(Played(now, read_reply(text, now.actions), 1, 0.0))
-    recorder.episode([step], number=0, seed=1, success=False)
+    recorder = EpisodeRecorder(writer, None, name="p", env="e", kwargs={}, purpose="evaluation")
+    step = recorder.step_record(PlayedStep(now, read_reply(text, now.actions), 1, 0.0))
+    recorder.write_episode([step], number=0, seed=1, success=False)
     writer.close()
     (episode,) = read_trajectories(folder)
     assert episode["steps"][0]["reply"] == text

@@ -177,7 +177,10 @@ def test_half_a_line_is_left_out_with_a_warning(write):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": "other"}, r":1 is no recorded episode: expected .* format='gym-cards-episode'"),
+        (
+            {"format": "other"},
+            ":1 is not a recorded episode: .* format='gym-cards-episode'",
+        ),
         ({"version": 9}, "version 9, expected 1"),
         ({"seed": "3"}, "seed='3' is not"),
         ({"seed": True}, "seed=True is not"),
@@ -188,7 +191,7 @@ def test_half_a_line_is_left_out_with_a_warning(write):
 def test_lines_that_are_no_episodes_are_errors(change, message, write):
     with pytest.raises(RecordingError, match=message):
         read_recordings(write({**episode("NumberLine"), **change}))
-    with pytest.raises(RecordingError, match="no recorded episode"):
+    with pytest.raises(RecordingError, match="not a recorded episode"):
         read_recordings(write("[1, 2]"))
 
 

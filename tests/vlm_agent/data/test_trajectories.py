@@ -10,16 +10,12 @@ from vlm_agent.cli.main import main
 from vlm_agent.core.environments import make_env
 from vlm_agent.core.protocol import observe, task_of
 from vlm_agent.core.seeding import episode_seeds
-from vlm_agent.data.trajectories import (
-    EPISODES_FILE,
-    EvaluationRecorder,
-    Recorder,
-    RolloutRecorder,
-    TrajectoryError,
-    TrajectoryWriter,
-    read_trajectories,
-)
+from vlm_agent.data.rollout_recorder import RolloutRecorder
+from vlm_agent.data.trajectory_format import EPISODES_FILE, TrajectoryError
+from vlm_agent.data.trajectory_reader import read_trajectories
+from vlm_agent.data.trajectory_writer import EpisodeRecorder, TrajectoryWriter
 from vlm_agent.evaluation.evaluate import evaluate
+from vlm_agent.evaluation.recorder import EvaluationRecorder
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.rollout.collector import Collector
 from vlm_agent.rollout.groups import GroupCollector
@@ -33,7 +29,7 @@ POINTS = "gym_cards/Points24-v0"
 
 def recorder(folder, policy=None, **changes):
     about = {"name": "me", "env": NUMBER_LINE, "kwargs": {}, "purpose": "evaluation", **changes}
-    return Recorder(TrajectoryWriter(folder), policy, **about)
+    return EpisodeRecorder(TrajectoryWriter(folder), policy, **about)
 
 
 def picture(folder, step):
@@ -43,7 +39,7 @@ def picture(folder, step):
 def test_an_evaluation_is_recorded_as_it_was_played(make_policy, tmp_path):
     policy = make_policy()
     steps = []
-    record = EvaluationRecorder(recorder(tmp_path, policy), most=3)
+    record = EvaluationRecorder(recorder(tmp_path, policy), episodes=3)
 
     def on_step(step):
         steps.append(step)
@@ -181,8 +177,8 @@ def test_what_a_crash_leaves_is_read_and_written_on(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"format": "other"}', "is no episode"),
-        ("[]", "is no episode"),
+        ('{"format": "other"}', "is not a recorded episode"),
+        ("[]", "is not a recorded episode"),
         ('{"format": "vlm-agent-episode", "version": 9}', "has version 9, expected 1"),
         ('{"format": "vlm-agent-episode", "version": 1, "steps": [{}]}', "lacks env, group"),
     ],

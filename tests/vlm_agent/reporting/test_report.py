@@ -23,8 +23,8 @@ from tests.support.report_data import (
 from vlm_agent.cli.main import main
 from vlm_agent.cli.train import parse_training
 from vlm_agent.config.sft import SFTConfig
-from vlm_agent.data.trajectories import TrajectoryWriter
-from vlm_agent.evaluation.evaluate import wilson_interval
+from vlm_agent.data.trajectory_writer import TrajectoryWriter
+from vlm_agent.evaluation.summary import wilson_interval
 from vlm_agent.reporting import ReportConfig, write_report
 from vlm_agent.reporting.curves import (
     curves_of,

@@ -9,13 +9,14 @@ import pytest
 
 from tests.support.faulty import SLOW, faulty
 from vlm_agent.cli.main import main
+from vlm_agent.config.api import ApiOptions
 from vlm_agent.core.environments import make_env
 from vlm_agent.core.prompts import build_prompt
 from vlm_agent.core.protocol import observe, task_of
 from vlm_agent.evaluation.evaluate import evaluate
 from vlm_agent.serving import api_client
-from vlm_agent.serving.api_client import ApiError
-from vlm_agent.serving.api_model import ApiModel, ApiOptions
+from vlm_agent.serving.api_client import Answer, ApiError
+from vlm_agent.serving.api_model import ApiModel
 from vlm_agent.serving.rate_limit import Gate, Ticket
 from vlm_agent.serving.reply_cache import ReplyCache
 from vlm_agent.serving.server import serving
@@ -91,6 +92,29 @@ def test_a_policy_behind_the_api_replies_as_it_does_itself(policy, api, tmp_path
     assert text["text"] == build_prompt(observe(task_of(env), *env.reset(seed=0)))
 
 
+def test_another_prompt_is_sent_and_asked_for_anew(api, tmp_path):
+    url, faults = api
+    template = tmp_path / "prompt.jinja"
+    template.write_text("{{ task }}")
+    usual = ApiModel("tiny", options(url, tmp_path), temperature=0)
+    played(usual, episodes=1)
+    model = ApiModel(
+        "tiny",
+        options(url, tmp_path),
+        temperature=0,
+        prompt=template,
+        system_prompt="You see a picture.",
+    )
+    played(model, episodes=1)
+    assert model.spending.requests > 0
+    system, user = faults.seen[-1]["messages"]
+    assert system == {"role": "system", "content": [{"type": "text", "text": "You see a picture."}]}
+    picture, text = user["content"]
+    assert picture["type"] == "image_url"
+    assert text["text"].startswith("You are playing")
+    assert "Answer" not in text["text"]
+
+
 def test_a_repeated_evaluation_asks_for_nothing_and_a_longer_one_for_what_is_new(api, tmp_path):
     url, faults = api
     prices = {"api_price_in": 2.0, "api_price_out": 10.0}
@@ -112,6 +136,21 @@ def test_a_repeated_evaluation_asks_for_nothing_and_a_longer_one_for_what_is_new
     assert more.episodes == 4
     other = ApiModel("tiny", options(url, tmp_path), temperature=0.5)
     assert played(other, episodes=1)[1] != {(0, 0): replies[0, 0]}
+
+
+def test_replies_from_the_cache_serve_every_parser(api, tmp_path):
+    url, faults = api
+    env = make_env(NUMBER_LINE)
+    observation = observe(task_of(env), *env.reset(seed=0))
+    first = ApiModel("tiny", options(url, tmp_path), temperature=0)
+    second = ApiModel("tiny", options(url, tmp_path), temperature=0, parser="published")
+    (reply,) = first.act_in_episodes([observation], [0])
+    (again,) = second.act_in_episodes([observation], [0])
+    assert again.text == reply.text
+    assert len(faults.seen) == 1
+    answer = Answer("I choose +", None, None)
+    assert first._reply(observation, answer).action is None
+    assert second._reply(observation, answer).action == 1
 
 
 def test_a_greedy_model_is_asked_each_question_once(api, tmp_path):

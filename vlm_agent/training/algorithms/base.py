@@ -10,7 +10,7 @@ from vlm_agent.rollout.advantages import Floats
 from vlm_agent.rollout.buffer import Rollout
 
 if TYPE_CHECKING:
-    from vlm_agent.models.policy import Scores
+    from vlm_agent.models.scoring import Scores
     from vlm_agent.training.batch import Batch
     from vlm_agent.training.losses import Losses
     from vlm_agent.training.ppo_config import PPOConfig
