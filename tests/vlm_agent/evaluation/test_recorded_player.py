@@ -62,7 +62,9 @@ def test_a_recording_that_holds_the_evaluations_episodes_is_compared_on_them(wri
 
 def test_a_file_without_a_whole_episode_of_the_environment_is_an_error(write):
     path = write(episode("EZPoints", 5, moves=["+"]), episode("NumberLine", 6))
-    with pytest.raises(RecordingError, match=r"no finished episode of .*EZPoints-v0 .* 1 unfinished"):
+    with pytest.raises(
+        RecordingError, match=r"no finished episode of .*EZPoints-v0 .* 1 unfinished"
+    ):
         evaluate(RecordedPlayer(path), POINTS)
     with pytest.raises(RecordingError, match=r"are of: gym_cards/EZPoints-v0, gym_cards/NumberLi"):
         evaluate(RecordedPlayer(path), "gym_cards/Blackjack-v0")
