@@ -35,7 +35,6 @@ from baselines.player import SB3Player
 from baselines.runs import CHECKPOINT
 from baselines.training import train as train_cnn
 from vlm_agent.config.files import load_config
-from vlm_agent.config.ppo import PPOConfig
 from vlm_agent.config.sft import SFTConfig
 from vlm_agent.core.json_lines import read_json_lines
 from vlm_agent.evaluation.evaluate import evaluate
@@ -46,6 +45,7 @@ from vlm_agent.evaluation.recorder import record_evaluation
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.reporting import ReportConfig, write_report
 from vlm_agent.training.checkpoints import CheckpointError
+from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.ppo_trainer import resume_ppo, train_ppo
 from vlm_agent.training.sft import resume_sft, train_sft
 

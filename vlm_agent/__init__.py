@@ -21,15 +21,17 @@ from vlm_agent.evaluation.play import Step, play
 from vlm_agent.evaluation.players import LazyPolicy
 from vlm_agent.evaluation.record import Evaluation
 
+__version__ = "0.1.0"
+
 if TYPE_CHECKING:
-    from vlm_agent.config.ppo import PPOConfig
     from vlm_agent.config.sft import SFTConfig
     from vlm_agent.models.policy import VLMPolicy
+    from vlm_agent.training.ppo_config import PPOConfig
     from vlm_agent.training.ppo_trainer import resume_ppo, train_ppo
     from vlm_agent.training.sft import resume_sft, train_sft
 
 _LAZY = {
-    "PPOConfig": "config.ppo",
+    "PPOConfig": "training.ppo_config",
     "SFTConfig": "config.sft",
     "VLMPolicy": "models.policy",
     "resume_ppo": "training.ppo_trainer",

@@ -1,7 +1,7 @@
 """Replies to learn from, recorded episodes, and their conversion into fine-tuning data."""
 
 from vlm_agent.data.demonstrations import Demonstrator
-from vlm_agent.data.export import ExportConfig, export_episodes
+from vlm_agent.data.export import export_episodes
 from vlm_agent.data.recordings import RecordedDemonstrator, Recording, read_recordings
 from vlm_agent.data.trajectory_format import EpisodeRecord, StepRecord, TrajectoryError
 from vlm_agent.data.trajectory_reader import read_trajectories
@@ -11,7 +11,6 @@ __all__ = [
     "Demonstrator",
     "EpisodeRecord",
     "EpisodeRecorder",
-    "ExportConfig",
     "PlayedStep",
     "RecordedDemonstrator",
     "Recording",

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from vlm_agent.core.disk import cut, sync
 from vlm_agent.core.json_lines import open_to_append
-from vlm_agent.core.parsing import state_fields
 from vlm_agent.core.prompts import build_prompt
 from vlm_agent.core.types import Observation, Reply
 from vlm_agent.data.trajectory_format import (
@@ -197,6 +196,6 @@ class EpisodeRecorder:
 
 def _fields_read(reply: Reply, observation: Observation) -> dict[str, str]:
     """Returns the state fields that a reply reads out, except for those that the prompt gives."""
-    read = state_fields(reply.text)
+    read = reply.fields
     asked = (name for name in observation.state if name not in observation.given)
     return {name: read[name] for name in asked if name in read}

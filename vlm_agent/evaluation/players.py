@@ -14,8 +14,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from vlm_agent.config.generation import Parser
 from vlm_agent.config.model import LoadOptions, quiet_transformers
+from vlm_agent.core.parsing import Parser
 from vlm_agent.evaluation.play import PolicyLike
 from vlm_agent.evaluation.progress_log import fingerprint
 from vlm_agent.evaluation.recorded_player import RecordedPlayer

@@ -138,7 +138,7 @@ def natural(name: str) -> list[Any]:
 
 def _config_class(kind: str) -> type[Any]:
     if kind == "ppo":
-        from vlm_agent.config.ppo import PPOConfig
+        from vlm_agent.training.ppo_config import PPOConfig
 
         return PPOConfig
     from vlm_agent.config.sft import SFTConfig

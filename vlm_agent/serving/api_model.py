@@ -8,15 +8,14 @@ import io
 import queue
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vlm_agent.config.api import ApiOptions
-from vlm_agent.config.generation import Parser
-from vlm_agent.core.parsing import parse
+from vlm_agent.core.parsing import Parser, read_reply
 from vlm_agent.core.prompts import build_messages, build_prompt
 from vlm_agent.core.types import Observation, Reply, Usage
 from vlm_agent.serving.api_client import Answer, ApiClient, Spending
@@ -256,8 +255,8 @@ class ApiModel:
         if answer.prompt_tokens is not None and answer.reply_tokens is not None:
             cost = self.price(answer.prompt_tokens, answer.reply_tokens)
             usage = Usage(answer.prompt_tokens, answer.reply_tokens, cost)
-        parsed = parse(answer.text, observation.actions, self.generation_config.parser)
-        return Reply(answer.text, parsed.action, usage=usage)
+        reply = read_reply(answer.text, observation.actions, self.generation_config.parser)
+        return replace(reply, usage=usage)
 
 
 def _picture_part(image: NDArray[np.uint8]) -> dict[str, Any]:

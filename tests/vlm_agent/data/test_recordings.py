@@ -243,7 +243,7 @@ def test_a_model_learns_from_a_file(write, tmp_path):
 def test_options_that_recordings_rule_out_are_errors(tmp_path):
     base = {"env": "gym_cards/NumberLine-v0", "out": str(tmp_path / "run")}
     for wrong in ({"random_share": 0.5}, {"env_kwargs": {"max_position": 9}}):
-        with pytest.raises(ValueError, match="hold their own moves and variants"):
+        with pytest.raises(ValueError, match="have their own actions and variants"):
             SFTConfig(**base, demonstrations="episodes.jsonl", **wrong)
-    with pytest.raises(ValueError, match="successes_only chooses among"):
+    with pytest.raises(ValueError, match="successes_only=True selects among"):
         SFTConfig(**base, successes_only=True)

@@ -353,7 +353,7 @@ def test_mistakes_are_known_before_anything_is_asked(words, message, tmp_path, c
     [
         (["--api-price-in", "3"], "both --api-price-in and --api-price-out"),
         (["--api-concurrency", "0"], "api_concurrency=0"),
-        (["--top-k", "5"], "top_k is not a part of the API"),
+        (["--top-k", "5"], "top_k=5: the API has no such parameter"),
     ],
 )
 def test_wrong_options_are_refused(words, message, capsys):
