@@ -29,7 +29,10 @@ PRINTED = {
     "README.md": ["{'cards': 'J 2 8 J', 'current formula': ''}", "\ncards: 4 5 K 6\n"],
     "docs/index.md": [],
     "docs/exact.md": [],
-    "docs/new-environment.md": ["1.0\n1.0\n(3, 150, 150, 3)"],
+    "docs/new-environment.md": [
+        "1.0\n(1, 'left card 9, right card K, so I choose right')\n(0.0, 1.0)\n",
+        "(3, 150, 150, 3) (3,)\n",
+    ],
     "docs/vector.md": [],
     "docs/wrappers.md": ["cards: 4 5 K 6\ncurrent formula: \n", "-3.0 malformed\n"],
 }

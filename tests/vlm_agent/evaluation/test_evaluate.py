@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import binomtest
 
 import vlm_agent
-from gym_cards.number_line import NumberLineEnv
+from gym_cards.number_line.env import NumberLineEnv
 from vlm_agent.core.environments import make_env
 from vlm_agent.core.errors import ProtocolError
 from vlm_agent.core.parsing import read_reply
@@ -135,8 +135,11 @@ def test_perception_counts_what_the_prompt_does_not_tell():
     )
     perception = Perception()
     assert perception.share is None
-    texts = ('{"cards": "9 A K 10", "formula": "wrong"}', '{"cards": [9, A, K, 9]}', "nonsense")
-    for text in texts:
+    for text in (
+        '{"cards": "9 A K 10", "formula": "wrong"}',
+        '{"cards": [9, A, K, 9]}',
+        "nonsense",
+    ):
         perception.add(read_reply(text, ("1",)), observation)
     assert perception.share == pytest.approx(1 / 3)
 
