@@ -1,4 +1,5 @@
-"""Stable-baselines3 agents on the environments: `python -m baselines.train --env ID`.
+"""Stable-Baselines3 agents for the environments: `python -m baselines.train --env ID`.
 
-Imports of stable-baselines3 wait until they are needed: `pip install "gym-cards[baselines]"`.
+They need `pip install "gym-cards[baselines]"`, and are used from a clone of the repository. Modules
+that need Stable-Baselines3 are not imported here.
 """

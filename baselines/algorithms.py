@@ -1,4 +1,4 @@
-"""Models of stable-baselines3 and sb3-contrib, made from a configuration or from a file."""
+"""Models of Stable-Baselines3 and sb3-contrib, built from a configuration or loaded."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CLASSES: dict[Algorithm, type[BaseAlgorithm]] = {
     "recurrent-ppo": RecurrentPPO,
     "maskable-ppo": MaskablePPO,
 }
-# The modules that define the policies of each class.
+# Modules that define the policies of each class.
 _POLICIES: dict[str, type[BaseAlgorithm]] = {
     "stable_baselines3.dqn": DQN,
     "sb3_contrib.common.recurrent": RecurrentPPO,
@@ -44,7 +44,12 @@ _POLICIES: dict[str, type[BaseAlgorithm]] = {
 
 
 def build(config: BaselineConfig, env: VecEnv) -> BaseAlgorithm:
-    """A new model, with the mean picture of its environments."""
+    """Builds a new model.
+
+    Args:
+        config: Its options.
+        env: Environments to train in.
+    """
     has_text = config.text != "none"
     network: dict[str, Any] = {
         "features_extractor_class": PictureFeatures,
@@ -78,9 +83,9 @@ def build(config: BaselineConfig, env: VecEnv) -> BaseAlgorithm:
         assert isinstance(config, PPOConfig)
         common |= {
             "n_steps": config.rollout_steps,
-            "n_epochs": config.epochs,
+            "n_epochs": config.ppo_epochs,
             "gae_lambda": config.gae_lambda,
-            "clip_range": config.clip,
+            "clip_range": config.clip_range,
             "ent_coef": config.entropy_coef,
             "vf_coef": config.value_coef,
         }
@@ -97,52 +102,52 @@ def build(config: BaselineConfig, env: VecEnv) -> BaseAlgorithm:
 
 
 def centre(model: BaseAlgorithm, env: VecEnv, steps: int) -> None:
-    """Has the network subtract the mean picture of random play, in episodes of its own.
+    """Sets the mean picture that the network subtracts, from episodes with random actions.
 
     Args:
         model: A new model.
         env: Its environments, with the seeds of these episodes set; they are left unfinished.
-        steps: Of each environment; 0 leaves the pictures as they are.
+        steps: Number of steps in each environment; 0 subtracts nothing.
     """
     if steps == 0:
         return
     rng = np.random.default_rng(model.seed)
-    seen = [_pictures(env.reset())]
+    pictures = [_pictures(env.reset())]
     for _ in range(steps):
         actions = rng.integers(env.action_space.n, size=env.num_envs)  # type: ignore[attr-defined]
-        seen.append(_pictures(env.step(actions)[0]))
-    examples = torch.as_tensor(np.concatenate(seen), device=model.device)
+        pictures.append(_pictures(env.step(actions)[0]))
+    examples = torch.as_tensor(np.concatenate(pictures), device=model.device)
     for module in model.policy.modules():
         if isinstance(module, PictureFeatures):
             module.centre(examples)
 
 
 def load(path: str | Path, device: str = "auto") -> BaseAlgorithm:
-    """A saved model to play with, of whichever class it is.
+    """Loads a saved model of any supported class, to play with.
 
-    Saved models hold pickled code: load only those whose origin you trust.
+    Saved models contain pickled code: load only those whose origin you trust.
 
     Args:
-        path: The file that `save` of a model wrote.
-        device: Where the network runs.
+        path: File that a model's `save` wrote.
+        device: Device of the network.
 
     Raises:
-        ValueError: If it is not a model of PPO, DQN, recurrent PPO or PPO with masks.
+        ValueError: If it is not a PPO, DQN, RecurrentPPO or MaskablePPO model.
         OSError: If there is no such file.
     """
     data, _, _ = load_from_zip_file(path, load_data=True)
     module = getattr((data or {}).get("policy_class"), "__module__", "")
     for prefix, kind in _POLICIES.items():
         if module.startswith(prefix):
-            # A player remembers no steps: room for them would only be taken.
+            # A player needs no replay buffer, which would only use memory.
             changes = {"buffer_size": 1, "optimize_memory_usage": False} if kind is DQN else {}
             model: BaseAlgorithm = kind.load(path, device=device, custom_objects=changes)
             return model
     raise ValueError(
         f"{path} holds a model whose policy is defined in {module or 'no known module'}: expected "
-        "one of PPO, DQN, RecurrentPPO or MaskablePPO"
+        "PPO, DQN, RecurrentPPO or MaskablePPO"
     )
 
 
-def _pictures(seen: Any) -> Any:
-    return seen[IMAGE] if isinstance(seen, dict) else seen
+def _pictures(observations: Any) -> Any:
+    return observations[IMAGE] if isinstance(observations, dict) else observations

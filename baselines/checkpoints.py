@@ -1,7 +1,7 @@
-"""A training as it stands between two rollouts, on disk: it goes on as if it had never stopped.
+"""Checkpoints between two rollouts, from which training resumes exactly.
 
-A checkpoint is a directory: `model.zip`, as stable-baselines3 saves it; `state.pkl`, the generators
-of random numbers and the environments; and `replay.pkl.gz` for algorithms that remember steps.
+A checkpoint is a directory: `model.zip`, as Stable-Baselines3 saves it; `state.pkl`, the state of
+random number generators and environments; and `replay.pkl.gz` for algorithms with a replay buffer.
 These are pickles: load only those whose origin you trust.
 """
 
@@ -27,18 +27,18 @@ STATE, REPLAY = "state.pkl", "replay.pkl.gz"
 
 
 def save_checkpoint(directory: Path, model: BaseAlgorithm) -> None:
-    """Writes a checkpoint in place of the last one; a crash leaves one of the two.
+    """Replaces the checkpoint; after a crash, either the old or the new one is complete.
 
     Args:
-        directory: Of the checkpoint.
-        model: Between two rollouts, with a monitored `PictureVecEnv`.
+        directory: Directory of the checkpoint.
+        model: A model between two rollouts, with a monitored `PictureVecEnv`.
     """
     fresh, old = (directory.with_name(f"{directory.name}.{end}") for end in ("new", "old"))
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     model.save(fresh / MODEL_FILE)
     if isinstance(model, OffPolicyAlgorithm):
-        # Pictures are much alike: they take a small part of their room in memory.
+        # Pictures are similar, so that compression saves most of their size.
         with gzip.open(fresh / REPLAY, "wb", compresslevel=1) as packed:
             pickle.dump(model.replay_buffer, packed)
     monitor = cast(VecMonitor, model.env)
@@ -64,7 +64,7 @@ def save_checkpoint(directory: Path, model: BaseAlgorithm) -> None:
 
 
 def find_checkpoint(directory: Path) -> Path | None:
-    """The newest whole checkpoint that was written to this place, if there is one."""
+    """Returns the newest complete checkpoint that was written to a directory, or `None`."""
     old = directory.with_name(f"{directory.name}.old")
     return next((each for each in (directory, old) if (each / STATE).is_file()), None)
 
@@ -72,15 +72,15 @@ def find_checkpoint(directory: Path) -> Path | None:
 def load_checkpoint(
     directory: Path, kind: type[BaseAlgorithm], env: VecMonitor, device: str
 ) -> BaseAlgorithm:
-    """The model, and its environments and random numbers as they were.
+    """Loads a model, and restores its environments and random number generators.
 
-    Environments without snapshots start new episodes, whose seeds have to be set before.
+    Environments without snapshots start new episodes, whose seeds must be set before.
 
     Args:
-        directory: Of the checkpoint.
-        kind: The model's class.
-        env: New environments like those that it was trained in.
-        device: Where the network runs.
+        directory: Directory of the checkpoint.
+        kind: Class of the model.
+        env: New environments, with the arguments of those that it was trained in.
+        device: Device of the network.
     """
     model = kind.load(directory / MODEL_FILE, env=env, device=device, force_reset=False)
     if isinstance(model, OffPolicyAlgorithm):
@@ -97,7 +97,7 @@ def load_checkpoint(
         if state["memory"] is not None:
             model._last_lstm_states = state["memory"]  # type: ignore[attr-defined]
     model.action_space.np_random.bit_generator.state = state["moves"]
-    # Last, since a model that is made draws random numbers.
+    # Last, because building a model draws random numbers.
     random.setstate(state["python"])
     np.random.set_state(state["numpy"])
     torch.set_rng_state(state["torch"])

@@ -1,4 +1,4 @@
-"""The options of a training, one dataclass for each algorithm, and what suits each environment."""
+"""Options of training, one dataclass per algorithm, and defaults for each environment."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ Algorithm = Literal["ppo", "dqn", "recurrent-ppo", "maskable-ppo"]
 
 @dataclass(kw_only=True)
 class BaselineConfig:
-    """What all algorithms have in common.
+    """Options of all algorithms.
 
     Args:
         env: Environment id, such as gym_cards/NumberLine-v0.
         env_kwargs: Keyword arguments of the environment, as JSON.
         out: Directory of the run; by default runs/ENV-ALGORITHM-seedN.
-        seed: Of the network, of the training episodes and of the moves.
-        total_steps: Steps of all environments together; a last rollout may go over it.
-        num_envs: Environments played side by side.
+        seed: Random seed of weights, training episodes and actions.
+        total_steps: Total number of environment steps; the last rollout may exceed it.
+        num_envs: Number of environments played in parallel.
         picture_size: Height and width in pixels of the pictures that the network sees.
-        text: What it sees beside the picture: none; given, what a prompt tells too, such as the
-            formula so far; or state, which leaves nothing to be read off the picture.
-        text_length: Bytes of the text at most.
-        features: Numbers that the network makes of a picture.
-        centre_steps: Random steps in each environment from whose pictures a mean picture is made,
-            which the network subtracts; 0 for none. They do not count as steps of training.
-        gamma: Discount.
-        learning_rate: At the start; it falls linearly.
-        final_learning_rate: At the end.
-        minibatch_size: Steps an update of the network.
-        max_grad_norm: Gradient norm to clip to.
-        eval_every: Steps between evaluations; 0 for one at the end.
-        eval_episodes: Episodes an evaluation, the same as those of `vlm-agent eval --seed 0`.
-        checkpoint_every: Steps between checkpoints, from which --resume goes on.
-        device: Where the network runs: cpu, cuda, or auto.
+        text: What the network sees in addition to the picture: none; given, what prompts tell too,
+            such as the formula so far; or state, so that nothing has to be read off the picture.
+        text_length: Maximum length of the text in bytes.
+        features: Number of features of a picture.
+        centre_steps: Random steps in each environment for the mean picture, which the network
+            subtracts; 0 for none. They do not count as training steps.
+        gamma: Discount factor.
+        learning_rate: Initial learning rate; it decays linearly.
+        final_learning_rate: Final learning rate.
+        minibatch_size: Steps per minibatch.
+        max_grad_norm: Maximum norm of gradients, which are clipped to it.
+        eval_every: Steps between evaluations; 0 evaluates only at the end.
+        eval_episodes: Episodes per evaluation, the same as those of `vlm-agent eval --seed 0`.
+        checkpoint_every: Steps between checkpoints, from which --resume continues.
+        device: Device of the network: cpu, cuda, or auto.
         progress: Show a progress bar.
     """
 
@@ -73,9 +73,9 @@ class BaselineConfig:
     progress: bool = True
 
     def __post_init__(self) -> None:
-        """Refuses numbers that cannot be trained with."""
+        """Checks ranges of numbers."""
         check_least(self, 1, "total_steps", "num_envs", "text_length", "features")
-        check_least(self, 36, "picture_size")  # fewer are none after three convolutions
+        check_least(self, 36, "picture_size")  # smaller ones vanish after three convolutions
         check_least(self, 2, "minibatch_size")
         check_least(self, 1, "eval_episodes", "checkpoint_every")
         check_share(self, "gamma")
@@ -84,43 +84,43 @@ class BaselineConfig:
 
     @property
     def directory(self) -> Path:
-        """Where the run is kept."""
+        """Directory of the run."""
         name = self.env.rpartition("/")[2].rpartition("-v")[0] or self.env
         return Path(self.out or f"runs/{name}-{self.algorithm}-seed{self.seed}")
 
     def record(self) -> dict[str, Any]:
-        """All options and the algorithm, for JSON."""
+        """Returns all options and the algorithm, for JSON."""
         return {"algorithm": self.algorithm, **asdict(self)}
 
 
 @dataclass(kw_only=True)
 class PPOConfig(BaselineConfig):
-    """Trains a network by proximal policy optimisation.
+    """Trains a network with proximal policy optimization (PPO).
 
     Args:
         rollout_steps: Steps of each environment between updates.
-        epochs: Passes over a rollout.
-        gae_lambda: Of the advantages' estimate.
-        clip: How far a ratio may move from 1.
-        entropy_coef: Weight of a bonus for the entropy of the policy.
+        ppo_epochs: Passes over a rollout.
+        gae_lambda: λ of generalized advantage estimation.
+        clip_range: Clipping range of the probability ratio.
+        entropy_coef: Weight of the entropy bonus.
         value_coef: Weight of the value loss.
     """
 
     algorithm: ClassVar[Algorithm] = "ppo"
 
     rollout_steps: int = 32
-    epochs: int = 10
+    ppo_epochs: int = 10
     gae_lambda: float = 0.95
-    clip: float = 0.2
+    clip_range: float = 0.2
     entropy_coef: float = 0.01
     value_coef: float = 0.5
 
     def __post_init__(self) -> None:
-        """Refuses numbers that cannot be trained with."""
+        """Checks ranges of numbers."""
         super().__post_init__()
-        check_least(self, 1, "rollout_steps", "epochs")
+        check_least(self, 1, "rollout_steps", "ppo_epochs")
         check_share(self, "gae_lambda")
-        check_positive(self, "clip")
+        check_positive(self, "clip_range")
         check_not_negative(self, "entropy_coef", "value_coef")
         if self.num_envs * self.rollout_steps % self.minibatch_size:
             raise ValueError(
@@ -131,10 +131,10 @@ class PPOConfig(BaselineConfig):
 
 @dataclass(kw_only=True)
 class RecurrentPPOConfig(PPOConfig):
-    """Trains a network with a memory by proximal policy optimisation.
+    """Trains a recurrent network with PPO.
 
     Args:
-        memory_size: Numbers that the network carries from step to step.
+        memory_size: Size of the LSTM's hidden state.
     """
 
     algorithm: ClassVar[Algorithm] = "recurrent-ppo"
@@ -142,18 +142,18 @@ class RecurrentPPOConfig(PPOConfig):
     memory_size: int = 128
 
     def __post_init__(self) -> None:
-        """Refuses numbers that cannot be trained with."""
+        """Checks ranges of numbers."""
         super().__post_init__()
         check_least(self, 1, "memory_size")
 
 
 @dataclass(kw_only=True)
 class MaskablePPOConfig(PPOConfig):
-    """Trains a network by proximal policy optimisation, with moves that are refused left out.
+    """Trains a network with PPO that masks actions.
 
-    What is refused is what the environment's `info["action_mask"]` says; without one, every move is
-    allowed. In the points games the mask tells which numbers are on the cards and not used yet, so
-    that less is left to be read off the picture than other players have to read.
+    Masks are those of the environment's `info["action_mask"]`; without one, every action is
+    allowed. In the points games the mask reveals which numbers are on the cards and unused, so that
+    less has to be read off the picture than by other players.
     """
 
     algorithm: ClassVar[Algorithm] = "maskable-ppo"
@@ -161,16 +161,16 @@ class MaskablePPOConfig(PPOConfig):
 
 @dataclass(kw_only=True)
 class DQNConfig(BaselineConfig):
-    """Trains a network by deep Q-learning.
+    """Trains a network with deep Q-learning (DQN).
 
     Args:
-        buffer_size: Steps that are remembered.
+        buffer_size: Size of the replay buffer in steps.
         learning_starts: Random steps before the first update.
         train_every: Steps of each environment between updates.
-        gradient_steps: Minibatches an update.
-        target_every: Steps after which the target network is renewed.
-        exploration_share: The share of the training in which random moves become rare.
-        exploration_final: How many moves are random from then on, as a share.
+        gradient_steps: Minibatches per update.
+        target_every: Steps between updates of the target network.
+        exploration_share: Share of training over which the rate of random actions decays.
+        exploration_final: Rate of random actions after that.
     """
 
     algorithm: ClassVar[Algorithm] = "dqn"
@@ -184,7 +184,7 @@ class DQNConfig(BaselineConfig):
     exploration_final: float = 0.02
 
     def __post_init__(self) -> None:
-        """Refuses numbers that cannot be trained with."""
+        """Checks ranges of numbers."""
         super().__post_init__()
         check_least(self, 1, "buffer_size", "train_every", "gradient_steps", "target_every")
         check_not_negative(self, "learning_starts")
@@ -199,8 +199,8 @@ CONFIGS: dict[Algorithm, type[BaselineConfig]] = {
     "maskable-ppo": MaskablePPOConfig,
 }
 
-# By the game that an id begins with; what an algorithm has no option for is left out.
-_LARGE = {"minibatch_size": 128, "epochs": 4, "learning_rate": 3e-4, "entropy_coef": 0.02}
+# By the beginning of an id's name; options that an algorithm lacks are ignored.
+_LARGE = {"minibatch_size": 128, "ppo_epochs": 4, "learning_rate": 3e-4, "entropy_coef": 0.02}
 TUNED: dict[str, dict[str, Any]] = {
     "NumberLine": {"picture_size": 60},
     "Blackjack": {"picture_size": 75, "total_steps": 30_000, **_LARGE},
@@ -210,11 +210,11 @@ TUNED: dict[str, dict[str, Any]] = {
 
 
 def tuned(env: str, algorithm: Algorithm) -> dict[str, Any]:
-    """The options that suit an environment, without those that have their defaults.
+    """Returns tuned options of an environment that differ from the defaults.
 
     Args:
-        env: An id; one that nothing is known of gets the defaults.
-        algorithm: Which options there are.
+        env: An id; an unknown one has none.
+        algorithm: The algorithm, which determines the options.
 
     Raises:
         ValueError: If there is no such algorithm.
@@ -230,10 +230,10 @@ def tuned(env: str, algorithm: Algorithm) -> dict[str, Any]:
 
 
 def from_record(record: dict[str, Any]) -> BaselineConfig:
-    """The configuration that `record` wrote down.
+    """Returns the configuration that `record` described.
 
     Raises:
-        ValueError: If the record has another algorithm, or other options.
+        ValueError: If the algorithm or an option is unknown.
     """
     options = dict(record)
     algorithm = options.pop("algorithm", None)

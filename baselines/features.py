@@ -1,4 +1,4 @@
-"""The network's first layers: a picture, and a text beside it, to features."""
+"""Feature extractor of the networks: pictures, optionally with a text."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ BYTES = 256
 
 
 class PictureFeatures(BaseFeaturesExtractor):
-    """Convolutions over the picture, and a layer over the text's letters at their places.
+    """Convolutions over the picture, and a linear layer over embeddings of the text's bytes.
 
     The three convolutions are those of Mnih et al. 2015, "Human-level control through deep
-    reinforcement learning". What is the same in all pictures tells nothing and slows learning
-    down: `centre` subtracts it from every picture.
+    reinforcement learning". What all pictures have in common is uninformative and slows down
+    learning: `centre` sets a mean picture to subtract.
 
     Args:
-        observation_space: What the network is given, as `View.space` makes it.
-        features_dim: Features of the picture, at least 1.
-        text_features: Features of the text, where there is one, at least 1.
-        letter_dim: Numbers that stand for a letter, at least 1.
+        observation_space: Observation space, as `View.space` returns it.
+        features_dim: Number of features of the picture, at least 1.
+        text_features: Number of features of the text, if there is one, at least 1.
+        letter_dim: Size of the embedding of a byte, at least 1.
     """
 
     mean: Tensor
@@ -70,20 +70,20 @@ class PictureFeatures(BaseFeaturesExtractor):
             )
 
     def centre(self, pictures: Tensor) -> None:
-        """Sets what is subtracted from every picture, and what the rest is divided by.
+        """Sets the mean that is subtracted from pictures, and the scale that divides the rest.
 
         Args:
             pictures: Examples, uint8 of shape (pictures, 3, height, width).
         """
         values = pictures.float() / 255
         self.mean.copy_(values.mean(0))
-        # The deviation of the pixels that vary, so that a small text on a large ground counts too.
+        # Deviation of the pixels that vary, so that small text on a large background counts too.
         spread = values.std(0)
         varied = spread[spread > 1 / 255]
         self.scale.copy_(varied.mean() if len(varied) else torch.ones(()))
 
     def forward(self, observations: Tensor | dict[str, Tensor]) -> Tensor:
-        """Features of shape (batch, features); pictures are floats in 0 to 1, texts in 0 to 255."""
+        """Returns features, shape (batch, features), of pictures in 0 to 1 and bytes of text."""
         if self.text is None or not isinstance(observations, dict):
             assert isinstance(observations, Tensor)
             return self._look(observations)

@@ -1,4 +1,4 @@
-"""What the directory of a run holds, and where."""
+"""Files in the directory of a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ CHECKPOINT, TENSORBOARD = "checkpoint", "tensorboard"
 
 
 def model_file(path: str | Path) -> Path:
-    """The model of a run's directory, the last checkpoint's if it is not finished; or the file.
+    """Returns the file of a model.
+
+    Args:
+        path: A model's file, with or without `.zip`, or the directory of a run; an unfinished run
+            gives the model of its checkpoint.
 
     Raises:
         FileNotFoundError: If there is none.
@@ -20,6 +24,6 @@ def model_file(path: str | Path) -> Path:
         if file.is_file():
             return file
     raise FileNotFoundError(
-        f"no model at {str(place)!r}: expected a file that stable-baselines3 saved, or the "
+        f"no model at {str(place)!r}: expected a file that Stable-Baselines3 saved, or the "
         "directory of a run of `python -m baselines.train`"
     )

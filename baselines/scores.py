@@ -1,4 +1,4 @@
-"""How well a model plays the episodes by which all players are measured."""
+"""Score of a model on the evaluation episodes that all players share."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from vlm_agent.core.protocol import succeeded
 from vlm_agent.core.seeding import episode_seeds
 from vlm_agent.evaluation.summary import wilson_interval
 
-_SIDE_BY_SIDE = 256
+_PARALLEL = 256  # episodes
 
 
 @dataclass(frozen=True)
 class Score:
-    """What a model reached.
+    """Score of a model.
 
     Attributes:
-        episodes: How many episodes were played.
-        success_rate: The share in which `is_success` held on the last step.
+        episodes: Number of episodes.
+        success_rate: Share of episodes whose last step has `is_success`.
         success_interval: Its 95% Wilson interval, low and high.
-        mean_return: Mean sum of the rewards.
-        mean_length: Mean number of steps.
+        mean_return: Mean sum of rewards per episode.
+        mean_length: Mean number of steps per episode.
     """
 
     episodes: int
@@ -41,23 +41,21 @@ class Score:
     mean_length: float
 
     def record(self) -> dict[str, Any]:
-        """The score as plain values, for JSON."""
+        """Returns the score as plain values, for JSON."""
         return {**asdict(self), "success_interval": list(self.success_interval)}
 
 
 def score(
     model: BaseAlgorithm, config: BaselineConfig, view: View, *, episodes: int, seed: int = 0
 ) -> Score:
-    """Plays one episode for each of the seeds that `vlm-agent eval` gives its players.
-
-    The model plays its best action, without chance.
+    """Plays the episodes of `vlm-agent eval`, with the model's most likely actions.
 
     Args:
-        model: The player.
-        config: Which environment, with which arguments.
+        model: The model.
+        config: Options that name the environment and its arguments.
         view: What the model sees.
-        episodes: How many, at least 1.
-        seed: That of `vlm-agent eval`.
+        episodes: Number of episodes, at least 1.
+        seed: Random seed, as for `vlm-agent eval`.
     """
     play = (masked if isinstance(model, MaskablePPO) else evaluation).evaluate_policy
     seeds = episode_seeds("evaluation", seed, episodes)
@@ -70,9 +68,9 @@ def score(
         if local["done"]:
             successes += succeeded(local["info"])
 
-    for start in range(0, episodes, _SIDE_BY_SIDE):
-        part = seeds[start : start + _SIDE_BY_SIDE]
-        # An environment plays one episode, so that each has the seed that is meant for it.
+    for start in range(0, episodes, _PARALLEL):
+        part = seeds[start : start + _PARALLEL]
+        # Each environment plays one episode, so that each episode has its own seed.
         env = PictureVecEnv.make(config.env, len(part), view, config.env_kwargs)
         try:
             env.seed_each(part)

@@ -19,11 +19,11 @@ _INSTALL = 'pip install "gym-cards[baselines]"'
 
 @dataclass(kw_only=True)
 class ResumeConfig:
-    """Goes on with a run from its last checkpoint.
+    """Resumes a run from its last checkpoint.
 
     Args:
         resume: Directory of the run.
-        total_steps: Train for so many steps in all, instead of as many as were planned.
+        total_steps: Total number of training steps; by default as configured.
     """
 
     resume: str
@@ -52,7 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             score = train(config)
     except KeyboardInterrupt:
         print(
-            "\nbaselines: interrupted; go on with --resume and the run's directory", file=sys.stderr
+            "\nbaselines: interrupted; continue with --resume and the run's directory",
+            file=sys.stderr,
         )
         return 130
     except (ValueError, OSError) as error:
@@ -67,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parse(words: Sequence[str]) -> BaselineConfig:
-    """The configuration that the command line asks for, by defaults that suit its environment.
+    """Parses the command line; defaults depend on the environment.
 
     Raises:
         ValueError: If there is no such algorithm, or an option is out of range.
@@ -84,9 +85,9 @@ def parse(words: Sequence[str]) -> BaselineConfig:
         prog=f"python -m baselines.train --algorithm {algorithm}",
         args=rest,
         description=(
-            f"{(kind.__doc__ or '').split('Args:')[0].strip()}\n\nThere are the algorithms "
-            f"{', '.join(CONFIGS)}, each with options of its own; defaults suit the environment. "
-            "--resume DIRECTORY goes on with a run."
+            f"{(kind.__doc__ or '').split('Args:')[0].strip()}\n\nAlgorithms, each with its own "
+            f"options: {', '.join(CONFIGS)}. Defaults depend on the environment. "
+            "--resume DIRECTORY continues a run."
         ),
         default=kind(env=found.env or tyro.MISSING, **options),
     )

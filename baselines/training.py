@@ -1,4 +1,4 @@
-"""A training from its configuration to its score, with metrics and checkpoints beside it."""
+"""Training of a model, with metrics and checkpoints."""
 
 from __future__ import annotations
 
@@ -21,23 +21,24 @@ from vlm_agent.core.seeding import episode_seeds
 
 
 def train(config: BaselineConfig, *, resume: bool = False) -> Score:
-    """Trains a model, or goes on from the last checkpoint of its run.
+    """Trains a model, or resumes from the last checkpoint of its run.
 
-    The run's directory holds `baseline.json`, `model.zip` once it is trained, `scores.jsonl` with
-    an evaluation a line, `tensorboard/`, and `checkpoint/`.
+    The run's directory holds `baseline.json`, `model.zip` when training is complete, `scores.jsonl`
+    with one evaluation per line, `tensorboard/`, and `checkpoint/`.
 
     Args:
         config: All options.
-        resume: Whether to go on. With environments that have snapshots, as the card games do, the
-            model becomes the one that it had become without a break; others start new episodes.
+        resume: Continue from the last checkpoint. With environments that have snapshots, such as
+            the card games, the model is the same as without the interruption; other environments
+            start new episodes.
 
     Returns:
-        The score of the trained model.
+        Score of the trained model.
 
     Raises:
-        ValueError: If the environment is not one of pictures and discrete actions.
-        FileExistsError: If the directory holds a run that is not to be gone on with.
-        FileNotFoundError: If there is no checkpoint to go on from.
+        ValueError: If the environment does not have pictures and discrete actions.
+        FileExistsError: If the directory is not empty, and `resume` is false.
+        FileNotFoundError: If there is no checkpoint to resume from.
     """
     directory = config.directory
     view = View((config.picture_size, config.picture_size), config.text, config.text_length)
@@ -48,13 +49,13 @@ def train(config: BaselineConfig, *, resume: bool = False) -> Score:
         )
     if not resume and directory.exists() and any(directory.iterdir()):
         raise FileExistsError(
-            f"{directory} is not empty: choose another --out, or go on with --resume {directory}"
+            f"{directory} is not empty: choose another --out, or continue with --resume {directory}"
         )
     envs = PictureVecEnv.make(config.env, config.num_envs, view, config.env_kwargs)
     env = VecMonitor(envs)
     try:
         if checkpoint is None:
-            # Two seeds an environment: one for the mean picture, one for what is learned from.
+            # Two seeds per environment: one for the mean picture, one for training.
             seeds = episode_seeds("training", config.seed, 2 * config.num_envs)
             model = build(config, env)
             envs.seed_each(seeds[config.num_envs :])
@@ -75,7 +76,7 @@ def train(config: BaselineConfig, *, resume: bool = False) -> Score:
 
 
 def _learn(model: BaseAlgorithm, config: BaselineConfig, view: View) -> Score:
-    """Trains for the steps that are left, and measures the model."""
+    """Trains for the remaining steps, and evaluates the model."""
     directory = config.directory
     model.set_logger(Logger(None, [TensorBoardOutputFormat(str(directory / TENSORBOARD))]))
     try:
@@ -83,22 +84,22 @@ def _learn(model: BaseAlgorithm, config: BaselineConfig, view: View) -> Score:
         if left > 0:
             model.learn(
                 left,
-                callback=_Keeper(config, view),
+                callback=_EvaluationAndCheckpoints(config, view),
                 log_interval=1 if config.algorithm != "dqn" else 100,
                 reset_num_timesteps=False,
                 progress_bar=config.progress,
             )
             save_checkpoint(directory / CHECKPOINT, model)
         result = score(model, config, view, episodes=config.eval_episodes)
-        _note(directory, model, result)
+        _log_score(directory, model, result)
     finally:
         model.logger.close()
     model.save(directory / MODEL_FILE)
     return result
 
 
-def _note(directory: Path, model: BaseAlgorithm, result: Score) -> None:
-    """Writes down a score."""
+def _log_score(directory: Path, model: BaseAlgorithm, result: Score) -> None:
+    """Logs a score."""
     record = {"step": model.num_timesteps, **result.record()}
     with (directory / SCORES_FILE).open("a", encoding="utf-8") as file:
         file.write(json.dumps(record) + "\n")
@@ -107,33 +108,33 @@ def _note(directory: Path, model: BaseAlgorithm, result: Score) -> None:
     model.logger.dump(model.num_timesteps)
 
 
-class _Keeper(BaseCallback):
-    """Measures the model and writes checkpoints, between two rollouts.
+class _EvaluationAndCheckpoints(BaseCallback):
+    """Evaluates the model and writes checkpoints, between two rollouts.
 
-    Neither draws random numbers that training uses, so that both leave its course as it is.
+    Neither draws random numbers that training uses, so that neither affects it.
     """
 
     def __init__(self, config: BaselineConfig, view: View) -> None:
         super().__init__()
         self.config = config
         self.view = view
-        self._begun = 0
+        self._last_rollout = 0
 
     def _on_training_start(self) -> None:
-        self._begun = self.num_timesteps
+        self._last_rollout = self.num_timesteps
 
     def _on_rollout_start(self) -> None:
-        now, before = self.num_timesteps, self._begun
+        now, before = self.num_timesteps, self._last_rollout
         if now == before:
             if now == 0:
-                # So that a run can be gone on with, however early it is broken off.
+                # So that a run can be resumed, however early it is interrupted.
                 save_checkpoint(self.config.directory / CHECKPOINT, self.model)
             return
-        self._begun = now
+        self._last_rollout = now
         every = self.config.eval_every
         if every and now // every > before // every and now < self.config.total_steps:
             result = score(self.model, self.config, self.view, episodes=self.config.eval_episodes)
-            _note(self.config.directory, self.model, result)
+            _log_score(self.config.directory, self.model, result)
         every = self.config.checkpoint_every
         if now // every > before // every:
             save_checkpoint(self.config.directory / CHECKPOINT, self.model)

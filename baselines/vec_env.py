@@ -1,4 +1,4 @@
-"""Gymnasium's vector environments as stable-baselines3 takes them."""
+"""Adapter from Gymnasium's vector environments to those of Stable-Baselines3."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
 from baselines.view import Observations, View
-from vlm_agent.core.environments import env_id
+from vlm_agent.core.environments import env_id, explaining_errors
 from vlm_agent.core.protocol import split_infos
 
 
 class PictureVecEnv(VecEnv):
-    """A vector environment of pictures, seen through a view.
+    """Vector environment of pictures, converted to a network's observations by a view.
 
-    It does what `DummyVecEnv` does with single environments: an environment that ends is reset in
-    the same step, its info is the last one of the episode and holds `terminal_observation`, and the
-    first info of the new episode is in `reset_infos`; `TimeLimit.truncated` is whether the episode
-    was cut off instead of ending. What `reset` and `step` hand out is the caller's to keep.
+    It behaves like `DummyVecEnv`: an environment that ends is reset in the same step, its info is
+    the last one of the episode and holds `terminal_observation`, and the first info of the new
+    episode is in `reset_infos`; `TimeLimit.truncated` says whether the episode was truncated.
+    Results of `reset` and `step` share no memory with the environments.
 
     Args:
-        envs: A vector environment that resets in the same step and has its environments as `envs`,
-            with pictures, uint8 of shape (height, width, 3), as observations.
+        envs: A vector environment with same-step autoreset and the attribute `envs`, whose
+            observations are pictures, uint8 of shape (height, width, 3).
         view: What the network sees.
 
     Raises:
@@ -41,7 +41,7 @@ class PictureVecEnv(VecEnv):
         mode = envs.metadata.get("autoreset_mode")
         if mode != AutoresetMode.SAME_STEP:
             raise ValueError(
-                f"{envs} resets its environments by {mode}: expected AutoresetMode.SAME_STEP; make "
+                f"{envs} has the autoreset mode {mode}: expected AutoresetMode.SAME_STEP; make "
                 "it with autoreset_mode='SameStep'"
             )
         space = envs.single_observation_space
@@ -54,8 +54,8 @@ class PictureVecEnv(VecEnv):
             )
         if not isinstance(envs.single_action_space, gym.spaces.Discrete):
             raise ValueError(
-                f"{envs} takes actions in {envs.single_action_space}: expected Discrete ones, for "
-                "a network of this kind has one output for each"
+                f"{envs} has the action space {envs.single_action_space}: expected Discrete, "
+                "because the network has one output per action"
             )
         # Not every class of vector environments declares them.
         self.envs: Sequence[gym.Env[Any, Any]] = envs.envs  # type: ignore[attr-defined]
@@ -69,34 +69,26 @@ class PictureVecEnv(VecEnv):
     def make(
         cls, name: str, num_envs: int, view: View, env_kwargs: Mapping[str, Any] | None = None
     ) -> PictureVecEnv:
-        """Makes environments from an id: batched ones where the id has them, else single ones.
+        """Makes environments from an id, batched if the id supports it.
 
         Args:
             name: The id, such as gym_cards/NumberLine-v0.
-            num_envs: How many environments there are.
+            num_envs: Number of environments.
             view: What the network sees.
             env_kwargs: Keyword arguments of the environments.
 
         Raises:
-            ValueError: If there is no such environment, or it is not one of pictures and actions.
+            ValueError: If there is no such environment, or it is of another kind.
         """
         kwargs: dict[str, Any] = dict(env_kwargs or {})
         found = env_id(name)
-        # The view makes new arrays of the pictures, so that none has to be copied before.
+        # The view copies pictures, so that the environments need not.
         options: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP, "copy": False}
-        try:
+        with explaining_errors(name, kwargs):
             if _has_batched(found):
                 envs = gym.make_vec(found, num_envs=num_envs, **options, **kwargs)
             else:
                 envs = SyncVectorEnv([lambda: gym.make(found, **kwargs)] * num_envs, **options)
-        except (gym.error.Error, ModuleNotFoundError) as error:
-            raise ValueError(
-                f"no environment {name!r}: {error}. Expected an id such as "
-                "'gym_cards/NumberLine-v0', or 'module:namespace/Name-v0' for a package that "
-                "registers its environments on import"
-            ) from error
-        except TypeError as error:
-            raise ValueError(f"{name} cannot be made with {kwargs}: {error}") from error
         return cls(envs, view)
 
     def reset(self) -> Observations:
@@ -105,7 +97,7 @@ class PictureVecEnv(VecEnv):
         Seeds set by `seed` and options set by `set_options` are used once.
 
         Raises:
-            ValueError: If the environments are to have different options.
+            ValueError: If the options of environments differ.
         """
         options = self._options[0]
         if any(other != options for other in self._options):
@@ -121,49 +113,49 @@ class PictureVecEnv(VecEnv):
         """Sets the seed of each environment for the next `reset`.
 
         Raises:
-            ValueError: If there are not as many as environments.
+            ValueError: If the number of seeds is not that of environments.
         """
         if len(seeds) != self.num_envs:
             raise ValueError(f"{len(seeds)} seeds for {self.num_envs} environments")
         self._seeds = list(seeds)
 
     def snapshot(self) -> Any:
-        """What decides how the environments go on, or `None` where they do not tell."""
+        """Returns the state of the environments, or `None` if they do not support it."""
         if not hasattr(self.vector, "snapshot"):
             return None
         return {"envs": self.vector.snapshot(), "masks": self._masks}
 
     def restore(self, snapshot: Any) -> None:
-        """Goes back to a snapshot, of as many environments with equal arguments."""
+        """Restores a snapshot, of the same number of environments with equal arguments."""
         self.vector.restore(snapshot["envs"])  # type: ignore[attr-defined]
         self._masks = snapshot["masks"]
 
     def step_async(self, actions: NDArray[np.int64]) -> None:
-        """Takes the actions of the next step, shape (num_envs,)."""
+        """Sets the actions of the next step, shape (num_envs,)."""
         self._actions = actions
 
     def step_wait(self) -> VecEnvStepReturn:
         """Plays one action in every environment.
 
         Returns:
-            Observations, float32 rewards, whether episodes ended, and infos, a dictionary each.
+            Observations, float32 rewards, whether episodes ended, and an info for each environment.
         """
         pictures, rewards, terminations, truncations, batch = self.vector.step(self._actions)
         final_infos, final_pictures = batch.pop("final_info", {}), batch.pop("final_obs", None)
         batch.pop("_final_info", None)
         batch.pop("_final_obs", None)
         now = split_infos(batch, self.num_envs)
-        # Copies, since the environments may write their next masks into the same arrays.
+        # Copied, because environments may reuse the arrays.
         self._masks = _masks(now)
         infos = list(now)
         dones = terminations | truncations
         ended = np.flatnonzero(dones)
         if len(ended):
             last = split_infos(final_infos, self.num_envs)
-            seen = self._observe([final_pictures[i] for i in ended], [last[i] for i in ended])
-            for place, i in enumerate(ended):
+            final = self._observe([final_pictures[i] for i in ended], [last[i] for i in ended])
+            for index, i in enumerate(ended):
                 self.reset_infos[i] = now[i]
-                infos[i] = {**last[i], "terminal_observation": _one(seen, place)}
+                infos[i] = {**last[i], "terminal_observation": _observation_at(final, index)}
         cut = truncations & ~terminations
         for info, was_cut in zip(infos, cut.tolist(), strict=True):
             info["TimeLimit.truncated"] = was_cut
@@ -174,13 +166,13 @@ class PictureVecEnv(VecEnv):
         self.vector.close()
 
     def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
-        """The pictures of all environments in full size, with the render mode "rgb_array"."""
+        """Returns full-size pictures of all environments; needs the render mode "rgb_array"."""
         return self.env_method("render")
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
-        """The attribute of each environment.
+        """Returns the attribute of each environment.
 
-        `action_masks` is a function in which sb3-contrib asks for the moves that are allowed now.
+        `action_masks` is a function that returns the allowed actions, which sb3-contrib calls.
         """
         places = self._get_indices(indices)
         if attr_name == "action_masks":
@@ -188,25 +180,25 @@ class PictureVecEnv(VecEnv):
         return [self.envs[i].get_wrapper_attr(attr_name) for i in places]
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
-        """Sets the attribute of each environment to one value."""
+        """Sets the attribute of each environment to a value."""
         for i in self._get_indices(indices):
             self.envs[i].set_wrapper_attr(attr_name, value)
 
     def env_method(
         self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **kwargs: Any
     ) -> list[Any]:
-        """What the method of each environment returns."""
+        """Calls a method of each environment, and returns the results."""
         methods = self.get_attr(method_name, indices)
         return [method(*method_args, **kwargs) for method in methods]
 
     def env_is_wrapped(
         self, wrapper_class: type[gym.Wrapper[Any, Any, Any, Any]], indices: VecEnvIndices = None
     ) -> list[bool]:
-        """Whether each environment is wrapped in such a wrapper."""
+        """Returns whether each environment is wrapped in a class of wrappers."""
         return [is_wrapped(self.envs[i], wrapper_class) for i in self._get_indices(indices)]
 
     def _allowed(self, place: int) -> NDArray[np.bool_]:
-        """Which moves an environment takes now; all, where its infos do not say."""
+        """Returns the actions that an environment allows now: all, if its infos have no mask."""
         mask = self._masks[place]
         if mask is None:
             return np.ones(self.action_space.n, bool)  # type: ignore[attr-defined]
@@ -217,7 +209,7 @@ class PictureVecEnv(VecEnv):
 
 
 def _has_batched(name: str) -> bool:
-    """Whether an id has a vector environment of its own."""
+    """Returns whether an id has its own vector environment."""
     package, _, registered = name.rpartition(":")
     if package:
         importlib.import_module(package)
@@ -229,8 +221,8 @@ def _masks(infos: Iterable[Mapping[str, Any]]) -> list[Any]:
     return [None if mask is None else np.array(mask) for mask in masks]
 
 
-def _one(seen: Observations, place: int) -> Any:
-    """The observation of one environment."""
-    if isinstance(seen, dict):
-        return {name: part[place] for name, part in seen.items()}
-    return seen[place]
+def _observation_at(observations: Observations, index: int) -> Any:
+    """Returns the observation of one environment."""
+    if isinstance(observations, dict):
+        return {name: part[index] for name, part in observations.items()}
+    return observations[index]

@@ -1,4 +1,4 @@
-"""What a network is given of an environment: a smaller picture, and a text beside it."""
+"""Observations of a network: smaller pictures, optionally with a text."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ IMAGE = "image"
 
 @dataclass(frozen=True)
 class View:
-    """What a network sees of a picture and of an info.
+    """Conversion of an environment's pictures and infos to a network's observations.
 
-    The observation space says it all, so that a saved model can be played without other files.
+    It can be recovered from the observation space, so that a saved model needs no other files.
 
     Attributes:
         size: Height and width of the pictures in pixels.
-        text: "none" for pictures alone; "given" adds what a prompt tells besides the picture: the
-            state fields that the environment gives away, such as the formula so far, and the
-            episode's own goal; "state" adds all of the state, which leaves nothing to be read off.
-        length: Bytes of the text; a shorter text is filled up with zeros.
+        text: "none" for pictures only; "given" adds what prompts tell in addition to the picture:
+            the environment's `given` fields, such as the formula so far, and the episode's goal;
+            "state" adds all of the state, so that nothing has to be read off the picture.
+        length: Length of the text in bytes; shorter texts are padded with zeros.
     """
 
     size: tuple[int, int]
@@ -38,13 +38,13 @@ class View:
 
     @classmethod
     def of(cls, space: spaces.Space[Any]) -> View:
-        """The view whose observations a model takes.
+        """Returns the view with a model's observation space.
 
         Args:
-            space: The model's observation space.
+            space: The observation space.
 
         Raises:
-            ValueError: If it is not a space that a view has.
+            ValueError: If no view has this space.
         """
         parts: dict[str, Any] = (
             dict(space.spaces) if isinstance(space, spaces.Dict) else {IMAGE: space}
@@ -55,7 +55,7 @@ class View:
         if not known or image is None or len(image.shape or ()) != 3 or image.dtype != np.uint8:
             raise ValueError(
                 f"the model observes {space}: expected pictures as uint8, channels first, alone or "
-                "in a dictionary as 'image' beside a text as 'given' or 'state'"
+                "in a dictionary as 'image', with a text as 'given' or 'state'"
             )
         size = (int(image.shape[1]), int(image.shape[2]))
         for name, part in parts.items():
@@ -63,7 +63,7 @@ class View:
         return cls(size)
 
     def space(self) -> spaces.Space[Any]:
-        """The space of the observations of one environment, channels first."""
+        """Returns the observation space of one environment, channels first."""
         image = spaces.Box(0, 255, (3, *self.size), np.uint8)
         if self.text == "none":
             return image
@@ -73,15 +73,15 @@ class View:
     def observe(
         self, pictures: Sequence[Pictures] | Pictures, texts: Iterable[str]
     ) -> Observations:
-        """The observations of several environments; they share no memory with the pictures.
+        """Returns the observations of several environments; they share no memory with pictures.
 
         Args:
             pictures: Each uint8 of shape (height, width, 3).
-            texts: The text of each; not read with `text="none"`.
+            texts: The text of each; ignored with `text="none"`.
 
         Returns:
-            uint8 of shape (environments, 3, *size); with a text, a dictionary of these as "image",
-            and of uint8 of shape (environments, length) under the name of the text.
+            uint8 of shape (environments, 3, *size); with a text, a dictionary of these as "image"
+            and the texts, uint8 of shape (environments, length), as "given" or "state".
 
         Raises:
             ValueError: If a text is longer than `length` bytes.
@@ -92,33 +92,33 @@ class View:
         return {IMAGE: image, self.text: encode(texts, self.length)}
 
     def describe(self, state: Mapping[str, str], given: Iterable[str], goal: str | None) -> str:
-        """The text that goes with a picture.
+        """Returns the text of an observation.
 
         Args:
-            state: What the picture shows, field by field.
-            given: The fields of the state that a prompt tells.
-            goal: The episode's own goal, if it has one.
+            state: What the picture shows, by field.
+            given: Names of the fields that prompts tell.
+            goal: The episode's goal, if it has one.
         """
         names = state if self.text == "state" else given
         lines = [f"{name}: {state[name]}" for name in names]
         return "\n".join(lines if goal is None else [goal, *lines])
 
     def describe_info(self, info: Mapping[str, Any]) -> str:
-        """The text that goes with an environment's info."""
+        """Returns the text of an environment's info."""
         if self.text == "none":
             return ""
         return self.describe(info.get("state", {}), info.get("given", ()), info.get("task"))
 
 
 def shrink(pictures: Sequence[Pictures] | Pictures, size: tuple[int, int]) -> Pictures:
-    """Makes pictures smaller, each new pixel the mean of the area that it covers.
+    """Shrinks pictures; each new pixel is the mean of the area that it covers.
 
     Args:
         pictures: Each uint8 of shape (height, width, 3).
         size: New height and width.
 
     Returns:
-        uint8 of shape (pictures, 3, *size), with memory of its own.
+        A new array, uint8 of shape (pictures, 3, *size).
     """
     small = np.empty((len(pictures), *size, 3), np.uint8)
     for place, picture in zip(small, pictures, strict=True):
@@ -132,16 +132,16 @@ def _shrink(picture: Pictures, height: int, width: int) -> Any:
         return picture
     image = Image.fromarray(picture)
     if old_height % height == 0 and old_width % width == 0:
-        # The same means, faster; sums in numpy and pooling in torch were two to seven times slower.
+        # The same means, but faster; NumPy sums and torch pooling were two to seven times slower.
         return image.reduce((old_width // width, old_height // height))
     return image.resize((width, height), Image.Resampling.BOX)
 
 
 def encode(texts: Iterable[str], length: int) -> NDArray[np.uint8]:
-    """Texts as their bytes in UTF-8, filled up with zeros, of shape (texts, length).
+    """Encodes texts in UTF-8, padded with zeros: uint8 of shape (texts, length).
 
     Raises:
-        ValueError: If a text has more bytes than that.
+        ValueError: If a text has more than `length` bytes.
     """
     codes = [text.encode() for text in texts]
     longest = max(codes, key=len, default=b"")

@@ -1,15 +1,15 @@
-"""How fast the agent plays and learns, beside the plain way and beside what the processor can do.
+"""Speed of rollouts and updates, compared with a plain implementation and the hardware's peak.
 
     python benchmarks/agent.py                  # fine-tunes a tiny model first, in a minute or two
     python benchmarks/agent.py --model runs/sft --json FILE
 
-Machines differ, so what counts are ratios within one run: repeats are interleaved, and medians are
-reported. The plain way plays one environment: it encodes one prompt, writes one reply by
-`transformers.generate`, and makes a second forward pass for its log-probabilities and the value.
-Both ways use the same weights at the same temperature, so that their replies are of one length;
-the tokens a reply are printed. The update's share of the peak counts the operations of matrix
-products (torch.utils.flop_counter) of forward and backward passes over steps without padding,
-against the best `torch.mm` of this run with the same threads.
+Only ratios within one run are comparable between machines: repeats are interleaved, and medians are
+reported. The plain implementation plays one environment: it encodes one prompt, generates one reply
+with `transformers.generate`, and makes a second forward pass for its log-probabilities and the
+value. Both use the same weights and temperature, so that their replies have the same length, which
+is printed. The update's share of the peak is the number of operations in matrix products
+(torch.utils.flop_counter) of forward and backward passes without padding, divided by those of the
+fastest `torch.mm` of this run with the same threads.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.sft import train_sft
 
 TEMPERATURE = 0.5
-PEAK_SHARE = 0.4  # below this the reason is measured too
+PEAK_SHARE = 0.4  # below this, the update is profiled
 
 
 def seconds(work: Callable[..., Any], *arguments: Any) -> float:
-    """How long a call takes."""
+    """Measures the duration of a call."""
     start = time.perf_counter()
     work(*arguments)
     return time.perf_counter() - start
@@ -58,7 +58,7 @@ def seconds(work: Callable[..., Any], *arguments: Any) -> float:
 
 
 class PlainPlayer:
-    """One environment, one reply at a time, and a second pass for what it was sampled with."""
+    """Plays one environment, one reply at a time, with a second pass for log-probabilities."""
 
     def __init__(self, policy: VLMPolicy, env: str) -> None:
         self.policy = policy
@@ -106,13 +106,13 @@ class PlainPlayer:
 
 
 def plainly_encoded(policy: VLMPolicy, observation: Observation) -> dict[str, torch.Tensor]:
-    """What the processor gives, without looking whether it gave it before."""
+    """Encodes an observation without the policy's caches."""
     (row,) = policy.encoder._process([observation], policy.cot)
     return row
 
 
 def measure_rollouts(policy: VLMPolicy, env: str, num_envs: int, repeats: int) -> dict[str, Any]:
-    """Environment steps a second of both ways, interleaved."""
+    """Measures environment steps per second of both implementations, interleaved."""
     plain, collector = PlainPlayer(policy, env), Collector(env, num_envs)
     steps = 8
     plain.step()
@@ -141,7 +141,7 @@ def measure_rollouts(policy: VLMPolicy, env: str, num_envs: int, repeats: int) -
 
 
 def peak() -> float:
-    """The most operations a second of a float32 matrix product."""
+    """Measures the peak operations per second of a float32 matrix product."""
     best = 0.0
     for size in (1024, 2048, 4096):
         a, b = torch.randn(size, size), torch.randn(size, size)
@@ -151,7 +151,7 @@ def peak() -> float:
 
 
 def operations(policy: VLMPolicy, rollout: Rollout) -> float:
-    """Operations of scoring every step once, forward and backward, each by itself: no padding."""
+    """Counts operations of scoring every step once, forward and backward, without padding."""
     known: dict[tuple[int, int], int] = {}
     total = 0
     observations = rollout.flat_observations()
@@ -171,7 +171,7 @@ def operations(policy: VLMPolicy, rollout: Rollout) -> float:
 
 
 def measure_updates(policy: VLMPolicy, config: PPOConfig, repeats: int) -> dict[str, Any]:
-    """The update's share of the peak, measured in turn."""
+    """Measures the update's share of the peak, interleaved with the peak."""
     collector = Collector(config.env, config.num_envs)
     rollout = collector.collect(policy, config.rollout_steps)
     collector.close()
@@ -196,7 +196,7 @@ def measure_updates(policy: VLMPolicy, config: PPOConfig, repeats: int) -> dict[
 
 
 def reason(measured: dict[str, Any]) -> str:
-    """Where the time of an update goes, by operation."""
+    """Describes how the time of an update is spent, by operation."""
     from torch.profiler import ProfilerActivity, profile
 
     with profile(activities=[ProfilerActivity.CPU]) as profiler:
@@ -213,8 +213,8 @@ def reason(measured: dict[str, Any]) -> str:
         f"{r.key.split('::')[-1]} {r.self_cpu_time_total / total:.0%}" for r in others
     )
     return (
-        f"of the update's time on the processor, {share:.0%} are matrix products, attention and "
-        f"convolutions, of sizes that are too small for the peak; the rest is spent on {named}"
+        f"{share:.0%} of the update's CPU time is spent on matrix products, attention and "
+        f"convolutions, which are too small to reach the peak, and the rest on {named}"
     )
 
 
@@ -222,7 +222,7 @@ def reason(measured: dict[str, Any]) -> str:
 
 
 def collecting(policy: VLMPolicy, env: str, num_envs: int, steps: int) -> float:
-    """Steps a second of rollouts of so many steps an environment, a median of three."""
+    """Measures steps per second of rollouts, the median of three."""
     collector = Collector(env, num_envs)
     collector.collect(policy, 1)
     taken = statistics.median(seconds(collector.collect, policy, steps) for _ in range(3))
@@ -231,15 +231,15 @@ def collecting(policy: VLMPolicy, env: str, num_envs: int, steps: int) -> float:
 
 
 def growth(policy: VLMPolicy, env: str, sizes: Sequence[int]) -> None:
-    """Prints how rollouts grow with the number of environments."""
+    """Prints how the speed of rollouts grows with the number of environments."""
     print("\nRollouts by environments (steps/s):")
     for size in sizes:
         print(f"  {size:4} {collecting(policy, env, size, 4):8.0f}")
 
 
 def growth_of_updates(policy: VLMPolicy, config: PPOConfig, sizes: Sequence[int]) -> None:
-    """Prints how updates grow with the steps of a forward pass."""
-    print("\nUpdates by steps a forward pass (steps/s):")
+    """Prints how the speed of updates grows with the steps per forward pass."""
+    print("\nUpdates by steps per forward pass (steps/s):")
     collector = Collector(config.env, config.num_envs)
     rollout = collector.collect(policy, config.rollout_steps)
     collector.close()
@@ -252,8 +252,8 @@ def growth_of_updates(policy: VLMPolicy, config: PPOConfig, sizes: Sequence[int]
 
 
 def growth_of_models(policy: VLMPolicy, config: PPOConfig) -> None:
-    """Prints how both grow with the model."""
-    print("\nBy size of the model (replies are cut at 24 tokens):")
+    """Prints the speed of both by size of the model."""
+    print("\nBy size of the model (replies of at most 24 tokens):")
     for hidden, layers in ((128, 2), (192, 3), (256, 4)):
         model = build_model(policy.tokenizer, hidden_size=hidden, layers=layers)
         settings = dataclasses.replace(policy.generation_config, max_new_tokens=24)
@@ -271,14 +271,14 @@ def growth_of_models(policy: VLMPolicy, config: PPOConfig) -> None:
 
 
 def fine_tuned(env: str, folder: str) -> str:
-    """A tiny model that was taught to reply, saved in a folder."""
+    """Fine-tunes a tiny model, saves it in a folder, and returns the folder."""
     print("fine-tuning a tiny model …", flush=True)
     train_sft(SFTConfig(env=env, out=folder, samples=3000, random_share=1.0, max_new_tokens=64))
     return folder
 
 
 def main() -> None:
-    """Prints all of it, and writes the ratios."""
+    """Prints all measurements, and writes the ratios."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--model", help="directory of a fine-tuned policy; by default a new one")
     parser.add_argument("--env", default="gym_cards/NumberLine-v0")
@@ -298,10 +298,10 @@ def main() -> None:
 
     played = measure_rollouts(policy, options.env, options.num_envs, options.repeats)
     print(
-        f"\nRollouts: {played['ours']:.0f} steps/s, the plain way {played['plain']:.1f}: "
+        f"\nRollouts: {played['ours']:.0f} steps/s, plain implementation {played['plain']:.1f}: "
         f"{played['speedup']:.1f} times as fast "
         f"(repeats: {min(played['speedups']):.1f} to {max(played['speedups']):.1f}); "
-        f"{played['tokens']:.1f} and {played['plain_tokens']:.1f} tokens a reply"
+        f"{played['tokens']:.1f} and {played['plain_tokens']:.1f} tokens per reply"
     )
     config = PPOConfig(
         env=options.env,

@@ -1,18 +1,18 @@
-"""How fast the household environment is beside alfworld's own, what memory it takes, who wins.
+"""Speed, memory and success rates of the household environment, compared with alfworld's own.
 
     python benchmarks/alfworld.py                    # speed and memory
     python benchmarks/alfworld.py --json alfworld.json
-    python benchmarks/alfworld.py --players 100      # random and both experts, games a task type
-    python benchmarks/alfworld.py --check 500        # all are won by who knows everything
+    python benchmarks/alfworld.py --players 100      # random and both experts, games per task type
+    python benchmarks/alfworld.py --check 500        # the privileged expert wins every game
 
-Machines differ, so what counts is the ratio within one run: steps/s of the environment, pictures
-included, and of alfworld's `AlfredTWEnv`, which makes none, with the same commands in the same
-games; measurements are interleaved, and medians are reported. On Python 3.13 `AlfredTWEnv` itself
-fails, so that speed is compared on 3.11 or 3.12. Memory is measured in a fresh process.
+Only ratios within one run are comparable between machines: steps/s of the environment, including
+pictures, and of alfworld's `AlfredTWEnv`, which has none, with the same commands in the same games;
+measurements are interleaved, and medians are reported. `AlfredTWEnv` itself fails on Python 3.13,
+so compare speed on 3.11 or 3.12. Memory is measured in a new process.
 
-Players and checks take minutes. `--results FILE` keeps every game that was played, and a run that
-was stopped goes on there; games that other code played are played again. `--processes` shares the
-games out, `--task-types` leaves some of them out.
+Players and checks take minutes. `--results FILE` stores every game, so that an interrupted run
+continues; games that other code has played are played again. `--processes` plays games in parallel,
+`--task-types` selects some of them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,20 +46,20 @@ from gym_cards.alfworld.games import dataset, generator
 from gym_cards.alfworld.games.floor_plans import SPLITS, Split
 from gym_cards.alfworld.games.generator import TASK_TYPES, TaskType
 from gym_cards.alfworld.view import draw
-from vlm_agent.core.json_lines import read_json_lines
+from vlm_agent.core.json_lines import open_to_append, read_json_lines
 from vlm_agent.evaluation.summary import wilson_interval
 
 ID = "gym_cards/ALFWorld-v0"
 STEPS = 30
 PLAYERS = ("random", "unprivileged", "privileged")
 CHECKS = ("privileged", "displaced")
-"""From the start, and from where random commands have led."""
+"""Players of a check: from the start, and after random commands."""
 DISPLACEMENT = 20
 LIMIT = 50
 
 
 def make(**arguments: Any) -> gym.Env[Any, Any]:
-    """The environment, without a time limit."""
+    """Returns the environment, without a time limit."""
     return gym.make(ID, disable_env_checker=True, max_episode_steps=-1, **arguments).unwrapped
 
 
@@ -67,7 +67,7 @@ def make(**arguments: Any) -> gym.Env[Any, Any]:
 
 
 def original(folder: Path) -> Any:
-    """The package's own environment of the only game below a folder."""
+    """Returns alfworld's own environment of the only game below a folder."""
     config = {
         "env": {
             "goal_desc_human_anns_prob": 0,
@@ -85,7 +85,7 @@ def original(folder: Path) -> Any:
 
 
 def compare(task_type: str, seed: int) -> dict[str, float]:
-    """Steps and resets of both, in one game."""
+    """Measures steps and resets of both environments in one game."""
     options = {"task_type": task_type, "game_seed": seed}
     env = make()
     start = time.perf_counter()
@@ -128,7 +128,7 @@ def compare(task_type: str, seed: int) -> dict[str, float]:
 
 
 def speed() -> dict[str, float]:
-    """Medians over one game of each task type."""
+    """Returns medians over one game of each task type."""
     rows = [compare(task_type, 0) for task_type in tqdm(TASK_TYPES, desc="speed")]
     return {name: statistics.median(row[name] for row in rows) for name in rows[0]}
 
@@ -137,13 +137,13 @@ def speed() -> dict[str, float]:
 
 
 def resident() -> float:
-    """The process's resident memory now, in MB."""
+    """Returns the resident memory of this process in MiB."""
     pages = int(Path("/proc/self/statm").read_text("utf-8").split()[1])
     return pages * resource.getpagesize() / 2**20
 
 
 def growth(resets: tuple[int, ...]) -> None:
-    """Prints resident memory after so many resets of distinct games, with a few steps in each."""
+    """Prints resident memory after numbers of resets to distinct games, with a few steps each."""
     env = make()
     found: dict[int, float] = {}
     for count in tqdm(range(1, max(resets) + 1), desc="memory", unit="game"):
@@ -156,7 +156,7 @@ def growth(resets: tuple[int, ...]) -> None:
 
 
 def memory(resets: int) -> dict[str, float]:
-    """Resident memory in a fresh process after a fifth of the resets, and after all."""
+    """Measures resident memory in a new process after a fifth of the resets, and after all."""
     fifth = max(1, resets // 5)
     result = subprocess.run(
         [sys.executable, __file__, "--growth", str(fifth), str(resets)],
@@ -173,10 +173,9 @@ def memory(resets: int) -> dict[str, float]:
 
 
 def pictures(seconds: float = 2.0) -> dict[str, float]:
-    """Pictures a second of computing, of scenes seen for the first time, and seen before.
+    """Measures pictures per second of CPU time, of new scenes and of scenes seen before.
 
-    Drawing takes one thread and waits for nothing, so that computing is what a machine with nothing
-    else to do takes.
+    Drawing is single-threaded and never waits, so that CPU time is what an idle machine takes.
     """
     env = make()
     scenes = []
@@ -189,7 +188,7 @@ def pictures(seconds: float = 2.0) -> dict[str, float]:
             if ended:
                 break
     env.close()
-    size = 299  # Nothing of it was drawn above.
+    size = 299  # no scene was drawn in this size above
     start = time.process_time()
     for scene in scenes:
         draw(scene, size=size)
@@ -207,7 +206,7 @@ def pictures(seconds: float = 2.0) -> dict[str, float]:
 
 
 class Name(NamedTuple):
-    """Names a game."""
+    """Name of a game."""
 
     split: Split
     task_type: TaskType
@@ -215,17 +214,17 @@ class Name(NamedTuple):
 
 
 Steps = Mapping[str, int | None]
-"""For every player the steps that it won a game in, or `None` where it did not win."""
+"""Number of steps in which each player won a game, or `None` if it did not win."""
 
 
 @functools.cache
 def player_env(split: Split) -> Any:
-    """The environment that a process plays in; its pictures are the cheapest there are."""
+    """Returns the environment of this process, with the cheapest pictures."""
     return make(split=split, data=dataset.GENERATED, view="map", size=150)
 
 
 def play(name: Name, player: str) -> int | None:
-    """Plays one game; the steps that it took, or `None` where it is not won within the limit."""
+    """Plays one game; returns the number of steps, or `None` if it is not won in time."""
     env = player_env(name.split)
     _, info = env.reset(options={"task_type": name.task_type, "game_seed": name.seed})
     rng = random.Random(name.seed)
@@ -244,21 +243,22 @@ def play(name: Name, player: str) -> int | None:
 
 
 def play_all(name: Name, players: Sequence[str]) -> tuple[Name, dict[str, int | None]]:
-    """Has players play one game, which is translated once."""
+    """Has all players play one game, which is loaded only once."""
     return name, {player: play(name, player) for player in players}
 
 
 @functools.cache
 def fingerprint() -> str:
-    """Tells apart results of different code; how things are drawn does not change them."""
+    """Returns a hash of the code that determines results, which excludes drawing."""
     folder = Path(gym_cards.__file__).parent / "alfworld"
-    sources = [path for path in sorted(folder.glob("*.py")) if not path.name.startswith("view")]
+    drawing = folder / "view"
+    sources = [path for path in sorted(folder.rglob("*.py")) if drawing not in path.parents]
     text = b"".join(path.read_bytes() for path in [*sources, Path(__file__)])
     return hashlib.sha256(text).hexdigest()[:12]
 
 
 def played_before(path: Path) -> dict[Name, dict[str, int | None]]:
-    """What is kept in a file of results, of this code."""
+    """Reads the results of this code from a file."""
     found: dict[Name, dict[str, int | None]] = {}
     code = fingerprint()
     for _, line in read_json_lines(path) if path.is_file() else ():
@@ -270,18 +270,21 @@ def played_before(path: Path) -> dict[Name, dict[str, int | None]]:
 def play_games(
     names: Sequence[Name], players: Sequence[str], results: Path | None, processes: int
 ) -> dict[Name, Steps]:
-    """Plays all games that are not among the results yet, and keeps each one there."""
+    """Plays all games that are missing from the results, and stores each one there."""
     known = played_before(results) if results else {}
     missing = [name for name in names if not set(players) <= set(known.get(name, ()))]
     work = functools.partial(play_all, players=players)
     bar = tqdm(total=len(names), initial=len(names) - len(missing), desc="games", unit="game")
     with contextlib.ExitStack() as stack:
         stack.enter_context(bar)
-        kept = stack.enter_context(appending(results)) if results else None
+        kept = None
+        if results:
+            results.parent.mkdir(parents=True, exist_ok=True)
+            kept = stack.enter_context(open_to_append(results))
         done: Iterable[tuple[Name, dict[str, int | None]]] = map(work, missing)
         if processes > 1:
             context = multiprocessing.get_context("spawn")
-            # Ctrl-C is for the process that hands out the games; leaving the pool ends the others.
+            # Only this process handles Ctrl-C; leaving the pool ends the others.
             pool = stack.enter_context(
                 context.Pool(processes, signal.signal, (signal.SIGINT, signal.SIG_IGN))
             )
@@ -290,25 +293,14 @@ def play_games(
             known.setdefault(name, {}).update(steps)
             if kept:
                 line = {"game": name, "steps": steps, "code": fingerprint()}
-                kept.write(json.dumps(line) + "\n")
+                kept.write(json.dumps(line).encode() + b"\n")
                 kept.flush()
             bar.update()
     return {name: {player: known[name][player] for player in players} for name in names}
 
 
-@contextlib.contextmanager
-def appending(path: Path) -> Iterator[Any]:
-    """A file to append lines to, the last of which may have been cut short."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cut = path.is_file() and path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")
-    with path.open("a", encoding="utf-8") as lines:
-        if cut:
-            lines.write("\n")
-        yield lines
-
-
 def summary(found: Sequence[int | None]) -> dict[str, Any]:
-    """Success and lengths of a player's games; what is not won counts as played to the limit."""
+    """Summarises a player's games; one that is not won counts with the maximum length."""
     won = [steps for steps in found if steps is not None]
     lengths = [LIMIT if steps is None else steps for steps in found]
     return {
@@ -322,7 +314,7 @@ def summary(found: Sequence[int | None]) -> dict[str, Any]:
 
 
 def by_task_type(played: Mapping[Name, Steps], player: str) -> dict[str, dict[str, Any]]:
-    """A player's summary for every task type, and for all."""
+    """Returns a player's summary for every task type, and for all."""
     kinds = sorted({name.task_type for name in played}, key=TASK_TYPES.index)
     rows = {
         kind: summary([steps[player] for name, steps in played.items() if name.task_type == kind])
@@ -332,7 +324,7 @@ def by_task_type(played: Mapping[Name, Steps], player: str) -> dict[str, dict[st
 
 
 def table(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
-    """Success with its 95% interval, and mean steps, as a table of the docs."""
+    """Returns success rates with 95% intervals, and mean steps, as the table in the docs."""
     lines = [f"| task type | {' | '.join(found)} |", "| --- |" + " --- |" * len(found)]
     for kind in next(iter(found.values())):
         cells = []
@@ -347,7 +339,7 @@ def table(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
 
 
 def check(played: Mapping[Name, Steps]) -> dict[str, Any]:
-    """Whether every game was won within the bound that is documented, and which were not."""
+    """Returns the games that were not won within the documented bound, and summaries."""
     return {
         "bound": WORST_CASE,
         "not_won": [
@@ -361,31 +353,31 @@ def check(played: Mapping[Name, Steps]) -> dict[str, Any]:
 
 
 def whole(least: int) -> Any:
-    """Reads a whole number of at least so much."""
+    """Returns a parser of whole numbers with a minimum."""
 
     def read(word: str) -> int:
         if not word.isdecimal() or int(word) < least:
-            raise argparse.ArgumentTypeError(f"{word!r}: expected a whole number from {least} on")
+            raise argparse.ArgumentTypeError(f"{word!r}: expected a whole number, at least {least}")
         return int(word)
 
     return read
 
 
 def main() -> int:
-    """Runs the command; 1 if a check failed."""
+    """Runs the command; returns 1 if a check failed."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--json", type=Path, help="file for the figures")
-    parser.add_argument("--resets", type=whole(5), default=1000, help="of the memory's measurement")
-    parser.add_argument("--players", type=whole(1), metavar="GAMES", help="games of each task type")
-    parser.add_argument("--check", type=whole(1), metavar="GAMES", help="games of each task type")
+    parser.add_argument("--resets", type=whole(5), default=1000, help="for measuring memory")
+    parser.add_argument("--players", type=whole(1), metavar="GAMES", help="games per task type")
+    parser.add_argument("--check", type=whole(1), metavar="GAMES", help="games per task type")
     parser.add_argument(
         "--split",
         choices=SPLITS,
-        help="of the games: by default valid_unseen for --players, train for --check",
+        help="split of the games; by default valid_unseen for --players, train for --check",
     )
     parser.add_argument("--task-types", nargs="+", choices=TASK_TYPES, default=TASK_TYPES)
-    parser.add_argument("--processes", type=whole(1), default=1, help="that play games")
-    parser.add_argument("--results", type=Path, help="file of games played, to go on from")
+    parser.add_argument("--processes", type=whole(1), default=1, help="number of processes")
+    parser.add_argument("--results", type=Path, help="file of played games, to continue from")
     parser.add_argument("--growth", type=int, nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.growth:
@@ -419,9 +411,9 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    # This file has the name of the package that it measures, and would be found in its place.
+    # This file has the name of the package that it measures, and would be imported instead.
     sys.path.remove(str(Path(__file__).resolve().parent))
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        sys.exit("stopped; with --results FILE the same command goes on from there")
+        sys.exit("interrupted; with --results FILE, the same command continues from there")

@@ -1,14 +1,14 @@
-"""Random, expert, CNN, and the tiny model before and after RL on all card games, in one table.
+"""Comparison of random, expert, CNN, and the tiny model before and after RL on all card games.
 
     python benchmarks/compare.py                        # all games, seed 0, in runs/compare
     python benchmarks/compare.py --seeds 0 1 --games EZPoints Blackjack
-    python benchmarks/compare.py --quick                # a few steps of each, to see that it works
+    python benchmarks/compare.py --quick                # a few steps of each, as a test
 
 Each game's CNN is that of `python -m baselines.train`, its vision-language model that of the
-configuration `GAME-tiny`, both trained from nothing, on a CPU. All players of a game play the same
-episodes, which nobody trained on; language models write at temperature 0.2. What is finished is
-noted in `parts.jsonl` with its options, and is not done again: the same command goes on where it
-was broken off. The directory then also holds `evaluations.jsonl`, `table.md`, `success.png` and
+configuration `GAME-tiny`, both trained from scratch on a CPU. All players of a game play the same
+episodes, which none trained on; language models sample at temperature 0.2. Finished parts are
+listed in `parts.jsonl` with their options and are not repeated, so that the same command continues
+after an interruption. The directory also holds `evaluations.jsonl`, `table.md`, `success.png` and
 `report/`.
 """
 
@@ -51,7 +51,7 @@ from vlm_agent.training.sft import resume_sft, train_sft
 
 Trained = TypeVar("Trained", SFTConfig, PPOConfig)
 
-# With the episodes of an evaluation; Blackjack's are short, and decided by chance more than others.
+# Games, with the episodes per evaluation; Blackjack's are short, and depend more on chance.
 GAMES = {"NumberLine": 200, "EZPoints": 200, "Points24": 200, "Blackjack": 1000}
 PLAYERS = {
     "random": "random",
@@ -61,8 +61,8 @@ PLAYERS = {
     "ppo": "VLM after RL",
 }
 TEMPERATURE = 0.2
-# What records hold besides those of `vlm-agent eval`.
-_OURS = ("player", "train_seed")
+# Keys of records that those of `vlm-agent eval` lack.
+_OWN_KEYS = ("player", "train_seed")
 RECORDED = 20
 QUICK: dict[str, dict[str, int]] = {
     "cnn": {"total_steps": 512, "eval_episodes": 8},
@@ -74,11 +74,11 @@ QUICK: dict[str, dict[str, int]] = {
 
 
 class Comparison:
-    """The directory of a comparison, and what is finished in it.
+    """Comparison in a directory, with what is finished in it.
 
     Args:
         out: The directory.
-        quick: Whether everything is cut down to a few steps.
+        quick: Run only a few steps of everything.
     """
 
     def __init__(self, out: Path, *, quick: bool = False) -> None:
@@ -89,7 +89,7 @@ class Comparison:
         self._last = {value["part"]: value for _, value in lines}
 
     def records(self) -> list[dict[str, Any]]:
-        """The newest record of every player in every game, with the seed that it was trained by."""
+        """Returns the newest record of every player, game and training seed."""
         if not self._records.is_file():
             return []
         lines = [value for _, value in read_json_lines(self._records)]
@@ -125,7 +125,7 @@ class Comparison:
         self._evaluate("ppo", game, seed, str(place / "ppo"), made)
 
     def summarise(self, games: Sequence[str]) -> None:
-        """Writes the table, the plot and the page of what is there."""
+        """Writes the table, the plot and the report of the results so far."""
         records = self.records()
         (self.out / "table.md").write_text(table(records, games), encoding="utf-8")
         save_comparison([_evaluation(record) for record in records], self.out / "success.png")
@@ -138,10 +138,10 @@ class Comparison:
     def _part(
         self, name: str, options: dict[str, Any], work: Callable[[bool], object]
     ) -> dict[str, Any]:
-        """Does a part unless it was done with the same options, and gives these.
+        """Does a part unless it was done with the same options, and returns these.
 
-        Where things are kept and how they are shown makes no difference, so that a directory may
-        be moved. The work is told whether it was begun with the same options before.
+        Options of paths and display are ignored, so that a directory may be moved. The work is
+        told whether it was begun with the same options before.
         """
         aside = ("out", "model", "overwrite", "progress", "record", "record_episodes")
         kept = {key: value for key, value in options.items() if key not in aside}
@@ -223,13 +223,13 @@ def _train(
     resume: Callable[[str], object],
     begun: bool,
 ) -> None:
-    """Trains a language model, from its last checkpoint on if there is one."""
+    """Trains a language model, from its last checkpoint if there is one."""
     if begun:
         try:
             resume(config.out)
             return
         except (FileNotFoundError, CheckpointError) as error:
-            print(f"from the start, since {error}", flush=True)
+            print(f"starting from scratch: {error}", flush=True)
     train(config)
 
 
@@ -243,11 +243,11 @@ def _load(player: str, policy: str) -> PolicyLike:
     return loaded
 
 
-# ----- what came of it ----------------------------------------------------------------------------
+# ----- results ------------------------------------------------------------------------------------
 
 
 def table(records: Sequence[dict[str, Any]], games: Sequence[str]) -> str:
-    """Success with 95% Wilson intervals in Markdown: a row for each game and seed of training."""
+    """Returns success rates with 95% intervals in Markdown: a row per game and training seed."""
     seeds = sorted({r["train_seed"] for r in records if r["train_seed"] is not None})
     lines = ["| | " + " | ".join(PLAYERS.values()) + " |", "| --- " * (len(PLAYERS) + 1) + "|"]
     for game in games:
@@ -265,7 +265,7 @@ def _cell(record: dict[str, Any] | None) -> str:
 
 
 def _evaluation(record: dict[str, Any]) -> Evaluation:
-    known = {name: value for name, value in record.items() if name not in _OURS}
+    known = {name: value for name, value in record.items() if name not in _OWN_KEYS}
     return Evaluation.of(known)
 
 
@@ -280,14 +280,14 @@ def _find(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs what is not finished yet, and prints the table."""
+    """Runs what is not finished, and prints the table."""
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0] if __doc__ else None,
-        epilog="The same command goes on with a comparison that was broken off.",
+        epilog="The same command continues an interrupted comparison.",
     )
     parser.add_argument("--out", type=Path, default=Path("runs/compare"))
     parser.add_argument("--games", nargs="+", default=list(GAMES), choices=list(GAMES))
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="of training")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="training seeds")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
     parser.add_argument("--quick", action="store_true", help="a few steps of everything")
     options = parser.parse_args(argv)
@@ -300,7 +300,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             for game in options.games:
                 comparison.run(game, seed)
     except KeyboardInterrupt:
-        print("\ninterrupted: the same command goes on", file=sys.stderr)
+        print("\ninterrupted: the same command continues", file=sys.stderr)
         return 130
     comparison.summarise(options.games)
     print((options.out / "table.md").read_text(encoding="utf-8"), end="")

@@ -63,7 +63,7 @@ def rate(work: Callable[[int], int], count: int) -> Rate:
 
 
 def copying(name: str, frames: int) -> Callable[[int], int]:
-    """Copies of a frame of the game, or of a batch of frames.
+    """Returns a function that copies a frame of the game, or a batch of frames.
 
     The frames are drawn ones: an array of zeros that was never written to has no memory of its own,
     so copying it would read none.

@@ -1,11 +1,11 @@
-"""How much of a baseline's training time is its environment's, and how much the network's.
+"""Shares of the environment and of the network in the training time of a baseline.
 
     python benchmarks/training.py
     python benchmarks/training.py --env gym_cards/Blackjack-v0 --repeats 5
 
-Machines differ, so what counts are ratios within one run: the repeats of all measurements are
-interleaved, and medians are reported. All play with the options that suit the environment; the
-network runs on a CPU, by one thread.
+Only ratios within one run are comparable between machines: the repeats of all measurements are
+interleaved, and medians are reported. Options are those tuned for the environment; the network runs
+on one CPU thread.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from baselines.view import View
 
 
 def measures(env: str) -> dict[str, tuple[int, Callable[[], object]]]:
-    """What is timed: its steps, and a call that makes them."""
+    """Returns what is timed: a number of steps, and a function that makes them."""
     config = PPOConfig(env=env, device="cpu", **tuned(env, "ppo"))
     view = View((config.picture_size, config.picture_size), config.text, config.text_length)
 
@@ -52,7 +52,7 @@ def measures(env: str) -> dict[str, tuple[int, Callable[[], object]]]:
 
 
 def main() -> None:
-    """Prints steps/s, and how they compare with training's."""
+    """Prints steps/s, and ratios to training."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--env", nargs="+", default=["gym_cards/NumberLine-v0"])
     parser.add_argument("--repeats", type=int, default=3)

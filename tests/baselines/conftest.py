@@ -1,10 +1,16 @@
 """What the tests of the baselines share."""
 
+import tomllib
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
 import gymnasium as gym
 import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
+
+from vlm_agent.evaluation import players
 
 TOY = "toy/Sides-v0"
 
@@ -53,3 +59,13 @@ def _toy():
     torch.set_num_threads(1)
     yield
     gym.registry.pop(TOY)
+
+
+@pytest.fixture(autouse=True)
+def _declared_players(monkeypatch):
+    """Finds the entry points of pyproject.toml, whatever is installed."""
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    group = players.ENTRY_POINTS
+    declared = tomllib.loads(text)["project"]["entry-points"][group]
+    found = [EntryPoint(name, value, group) for name, value in declared.items()]
+    monkeypatch.setattr(players.metadata, "entry_points", lambda group: found)

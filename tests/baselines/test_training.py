@@ -33,7 +33,7 @@ from vlm_agent.evaluation.evaluate import evaluate
 
 NUMBER_LINE = "gym_cards/NumberLine-v0"
 SMALL = {"features": 32, "picture_size": 40, "num_envs": 4, "progress": False, "device": "cpu"}
-PPO = {"rollout_steps": 16, "minibatch_size": 32, "epochs": 2}
+PPO = {"rollout_steps": 16, "minibatch_size": 32, "ppo_epochs": 2}
 
 
 def small(out, env=NUMBER_LINE, kind=PPOConfig, **options):
@@ -61,7 +61,7 @@ KINDS = {
 def test_it_learns_to_see(tmp_path, options):
     more = {"total_steps": 1000, "learning_rate": 2e-3, "eval_episodes": 100}
     if options["kind"] is PPOConfig:
-        more |= {"epochs": 4}
+        more |= {"ppo_epochs": 4}
     result = train(small(tmp_path / "run", TOY, **{**options, **more}))
     assert result.success_rate > 0.9
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import gymnasium as gym
@@ -23,6 +24,28 @@ def env_id(name: str) -> str:
     return f"{name.split('/', 1)[0]}:{name}"
 
 
+@contextmanager
+def explaining_errors(name: str, kwargs: Mapping[str, Any]) -> Iterator[None]:
+    """Turns errors of making an environment into ones that say what was expected.
+
+    Args:
+        name: Id of the environment.
+        kwargs: Its keyword arguments.
+
+    Raises:
+        ValueError: If the id is not registered, or does not take the keyword arguments.
+    """
+    try:
+        yield
+    except (gym.error.Error, ModuleNotFoundError) as error:
+        raise ValueError(
+            f"no environment {name!r}: {error}. Expected an id such as 'gym_cards/NumberLine-v0', "
+            "or 'module:namespace/Name-v0' for a package that registers its environments on import"
+        ) from error
+    except TypeError as error:
+        raise ValueError(f"{name} cannot be made with the arguments {kwargs}: {error}") from error
+
+
 def make_env(name: str | EnvFactory, **kwargs: Any) -> gym.Env[Any, Any]:
     """Makes one environment from an id, or from a function that returns one.
 
@@ -39,18 +62,8 @@ def make_env(name: str | EnvFactory, **kwargs: Any) -> gym.Env[Any, Any]:
             )
         env = name()
     else:
-        try:
+        with explaining_errors(name, kwargs):
             env = gym.make(env_id(name), **kwargs)
-        except (gym.error.Error, ModuleNotFoundError) as error:
-            raise ValueError(
-                f"no environment {name!r}: {error}. Expected an id such as "
-                "'gym_cards/NumberLine-v0', or 'module:namespace/Name-v0' for a package that "
-                "registers its environments on import"
-            ) from error
-        except TypeError as error:
-            raise ValueError(
-                f"{name} cannot be made with the arguments {kwargs}: {error}"
-            ) from error
     task_of(env)
     return env
 

@@ -1,4 +1,4 @@
-"""Recorded episodes -> fine-tuning data: LLaVA's conversations, or a data set of Hugging Face."""
+"""Export of recorded episodes as fine-tuning data, for LLaVA or Hugging Face `datasets`."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ _SPEAKERS = {"system": "system", "user": "human", "assistant": "gpt"}
 
 
 def export_episodes(config: ExportConfig) -> int:
-    """Writes the data and returns how many samples it holds.
+    """Writes the data, and returns the number of samples.
 
     Raises:
         FileNotFoundError: If a folder holds no recorded episodes.
-        FileExistsError: If the directory holds anything already.
-        ValueError: If no step is left to learn from.
-        ImportError: If `datasets` is asked for and not installed.
+        FileExistsError: If the output directory is not empty.
+        ValueError: If no step matches the options.
+        ImportError: If `datasets` is needed, but not installed.
     """
     out = Path(config.out)
     if out.exists() and any(out.iterdir()):
         raise FileExistsError(f"{out} is not empty: choose another --out")
     if next(_samples(config), None) is None:
         raise ValueError(
-            f"{', '.join(config.recording)}: no step is left to learn from; with --episodes all, "
-            "those of episodes that were lost are kept too"
+            f"{', '.join(config.recording)}: no step is left to learn from; --episodes all also "
+            "exports the steps of lost episodes"
         )
     out.mkdir(parents=True, exist_ok=True)
     return _write_datasets(config, out) if config.form == "datasets" else _write_llava(config, out)
 
 
 def _samples(config: ExportConfig) -> Iterator[tuple[Path, EpisodeRecord, StepRecord, str]]:
-    """Folder, episode, step and an id for each sample."""
+    """Yields folder, episode, step and id of each sample."""
     for place, recording in enumerate(config.recording):
         folder = find_trajectories(recording)
         for line, episode in enumerate(read_trajectories(folder)):
@@ -52,7 +52,7 @@ def _samples(config: ExportConfig) -> Iterator[tuple[Path, EpisodeRecord, StepRe
 
 
 def _pictures(folder: Path, step: StepRecord) -> list[Path]:
-    # By their names alone, so that no line leads out of the folder.
+    # Only the file names, so that no record can point outside the folder.
     return [folder / PICTURES / Path(name).name for name in step["pictures"]]
 
 
@@ -72,7 +72,7 @@ def _with_places(message: Message) -> str:
 def _write_llava(config: ExportConfig, out: Path) -> int:
     (out / PICTURES).mkdir()
     count = 0
-    # A list as large as the recording is never held: items are written as they are made.
+    # Written one by one, because all samples may not fit into memory.
     with (out / LLAVA_FILE).open("w", encoding="utf-8") as file:
         for folder, episode, step, name in _samples(config):
             images = []
@@ -102,13 +102,13 @@ def _write_datasets(config: ExportConfig, out: Path) -> int:
     except ModuleNotFoundError:
         out.rmdir()
         raise ImportError(
-            "--form datasets needs Hugging Face's `datasets`; run: pip install datasets"
+            "--form datasets needs the package `datasets`; run: pip install datasets"
         ) from None
 
     def rows() -> Iterator[dict[str, Any]]:
         for folder, episode, step, name in _samples(config):
             images = _pictures(folder, step)
-            # One type a column: every part has a text, which is none for a picture.
+            # A column has one type: every part has a text, which is null for pictures.
             content = [
                 {
                     "role": message["role"],
@@ -132,7 +132,7 @@ def _write_datasets(config: ExportConfig, out: Path) -> int:
             ),
         }
     )
-    # Made anew each time, from what lies in the folders now: the cache goes with the directory.
+    # The cache is deleted below, so that changed folders are always read again.
     cache = out / ".cache"
     data = datasets.Dataset.from_generator(rows, features=features, cache_dir=os.fspath(cache))
     data.save_to_disk(os.fspath(out))

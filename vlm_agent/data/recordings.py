@@ -1,9 +1,9 @@
-"""Episodes that a person played -> replies to learn from.
+"""Demonstrations from episodes that a person played.
 
-A recording is a file of JSON lines, as `python -m gym_cards.play NAME --record FILE` writes it.
-Each line is an episode: `format` ("gym-cards-episode"), `version` (1), `env`, `kwargs`, `seed`,
-`success`, and `steps`, each with the `state` before it, `action` and `name`; other keys are left
-alone. It holds no pictures: the episode is played again, and has to be the same.
+A recording is a file of JSON lines that `python -m gym_cards.play NAME --record FILE` writes. Each
+line is an episode: `format` ("gym-cards-episode"), `version` (1), `env`, `kwargs`, `seed`,
+`success`, and `steps`, each with the `state` before it, `action` and `name`; other keys are
+ignored. It holds no pictures: the episode is replayed, and must turn out the same.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ VERSION = 1
 
 _FIELDS = {"env": str, "kwargs": dict, "seed": int, "steps": list, "success": bool}
 _STEP_FIELDS = {"state": dict, "action": (int, str), "name": str}
-# Neighbouring steps are alike: each batch is drawn from so many of them.
-_SHUFFLED = 256
+# Size of the shuffle buffer, because neighbouring steps are similar.
+_BUFFER_SIZE = 256
 
 
 class RecordingError(ValueError):
-    """A recording cannot be read, or its environment does not play it again."""
+    """A recording cannot be read, or cannot be replayed in its environment."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,12 @@ class Recording:
 
     Attributes:
         env: Id of the environment.
-        kwargs: Its keyword arguments.
-        seed: Of the episode.
-        steps: What was played, each with the keys `state`, `action` and `name`.
-        success: Whether it ended well.
-        ended: Whether it was played to its end, and not broken off.
-        place: File and line, for messages.
+        kwargs: Keyword arguments of the environment.
+        seed: Random seed of the episode.
+        steps: Its steps, each with the keys `state`, `action` and `name`.
+        success: Whether it was a success.
+        ended: Whether it was played to its end.
+        place: File and line, for error messages.
     """
 
     env: str
@@ -63,18 +63,18 @@ class Recording:
 
 
 def read_recordings(path: str | Path) -> list[Recording]:
-    """The episodes of a file.
+    """Returns the episodes of a file.
 
-    A line that is no JSON, as a crash leaves it when it cuts one short, is left out with a warning.
+    A line that is not valid JSON, such as one that a crash truncated, is skipped with a warning.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        RecordingError: If a line is something else than an episode of this format.
+        RecordingError: If a line is not an episode of this format.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(
-            f"no file {path}: expected the episodes that `python -m gym_cards.play GAME --record "
-            "FILE` keeps"
+            f"no file {path}: expected episodes that `python -m gym_cards.play GAME --record FILE` "
+            "recorded"
         )
     return [_parse(value, f"{path}:{number}") for number, value in read_json_lines(path)]
 
@@ -82,16 +82,16 @@ def read_recordings(path: str | Path) -> list[Recording]:
 def replay(
     recording: Recording, env: gym.Env[Any, Any], *, cot: bool = True, history_length: int = 0
 ) -> Iterator[Demonstration]:
-    """Plays an episode again, and yields each moment with the reply that leads to its action.
+    """Replays an episode, and yields each observation with a reply that names the played action.
 
     Args:
         recording: The episode.
-        env: An environment made with its id and keyword arguments.
+        env: Environment made with the episode's id and keyword arguments.
         cot: Whether replies read out the state and reason; the reason is the environment's.
-        history_length: How many steps of the episode observations remember.
+        history_length: Number of earlier steps that observations hold.
 
     Raises:
-        RecordingError: If the environment shows or offers something else than was recorded.
+        RecordingError: If the environment shows or offers something other than was recorded.
     """
     task = task_of(env)
     now = observe(task, *env.reset(seed=recording.seed))
@@ -103,26 +103,26 @@ def replay(
         if (terminated or truncated) and number < len(recording.steps):
             raise RecordingError(
                 f"{recording.place}: the episode ends after step {number} of "
-                f"{len(recording.steps)}; record it anew with this version of the environment"
+                f"{len(recording.steps)}; record it again with this version of the environment"
             )
         now = observe(task, picture, info, now.remember(action, history_length))
 
 
 class RecordedDemonstrator:
-    """Plays recorded episodes again, over and over, in an order of its own.
+    """Replays recorded episodes endlessly, in random order.
 
     Args:
         path: The file.
-        env: Id of the environment that all its episodes have to be of.
-        batch_size: Demonstrations a batch.
-        successes_only: Whether to leave out episodes that were lost or broken off.
+        env: Id of the environment of all its episodes.
+        batch_size: Number of demonstrations per batch.
+        successes_only: Skip lost and unfinished episodes.
         cot: Whether replies read out the state and reason.
-        seed: Of the order.
-        history_length: How many steps of the episode observations remember.
+        seed: Random seed of the order.
+        history_length: Number of earlier steps that observations hold.
 
     Raises:
         OSError: If there is no such file.
-        RecordingError: If it holds no such episode, or one of another environment.
+        RecordingError: If the file holds no such episode, or one of another environment.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class RecordedDemonstrator:
             if env_id(recording.env) != env_id(env):
                 raise RecordingError(
                     f"{recording.place} is an episode of {recording.env}, not of {env}: "
-                    "keep the episodes of each environment in a file of their own"
+                    "record each environment in its own file"
                 )
         self._recordings = [
             recording
@@ -160,19 +160,19 @@ class RecordedDemonstrator:
                 "some with `python -m gym_cards.play NAME --record FILE`"
             )
         self._rng = np.random.default_rng(seed)
-        # One environment for each variant that was played.
+        # One environment per set of keyword arguments.
         self._envs: dict[str, gym.Env[Any, Any]] = {}
         self._steps = self._stream()
         self._waiting: list[Demonstration] = []
         self._drawn = 0
 
     def __iter__(self) -> Iterator[list[Demonstration]]:
-        """Endless batches of shuffled demonstrations."""
+        """Yields batches of shuffled demonstrations endlessly."""
         waiting = self._waiting
         while True:
             batch = []
             for _ in range(self.batch_size):
-                while len(waiting) < _SHUFFLED:
+                while len(waiting) < _BUFFER_SIZE:
                     waiting.append(next(self._steps))
                 index = int(self._rng.integers(len(waiting)))
                 waiting[index], waiting[-1] = waiting[-1], waiting[index]
@@ -181,19 +181,18 @@ class RecordedDemonstrator:
             yield batch
 
     def state_dict(self) -> dict[str, Any]:
-        """How many batches were drawn, and what file they are of."""
+        """Returns the number of batches so far, and a hash of the file."""
         return {"drawn": self._drawn, "sha256": self._sha256}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on where `state_dict` was taken, in a new demonstrator, by drawing as many batches.
+        """Resumes a new demonstrator from the result of `state_dict`, by drawing as many batches.
 
         Raises:
-            RecordingError: If the file holds something else now.
+            RecordingError: If the file has changed.
         """
         if state["sha256"] != self._sha256:
             raise RecordingError(
-                f"{self._path} is not what it was when the checkpoint was written: put the file "
-                "back as it was"
+                f"{self._path} has changed since the checkpoint was written: restore the file"
             )
         for _ in itertools.islice(self, state["drawn"] - self._drawn):
             pass
@@ -205,7 +204,7 @@ class RecordedDemonstrator:
         self._envs = {}
 
     def _stream(self) -> Iterator[Demonstration]:
-        """All steps of all episodes, endlessly; the episodes in another order each time."""
+        """Yields the steps of all episodes endlessly; each pass has a new order of episodes."""
         while True:
             for index in self._rng.permutation(len(self._recordings)):
                 recording = self._recordings[index]
@@ -234,7 +233,7 @@ def _parse(value: Any, place: str) -> Recording:
 
 
 def _check(value: Any, fields: Mapping[str, Any], place: str) -> None:
-    """Makes sure that an object has fields of these types."""
+    """Makes sure that an object has fields of the given types."""
     for name, kind in fields.items():
         found = value.get(name) if isinstance(value, dict) else None
         whole = not isinstance(found, bool) or kind is bool
@@ -243,20 +242,20 @@ def _check(value: Any, fields: Mapping[str, Any], place: str) -> None:
 
 
 def same_action(now: Observation, step: Mapping[str, Any], place: str) -> int:
-    """The index of a recorded action among those that can be chosen now.
+    """Returns the index of a recorded action among the current ones.
 
     Args:
-        now: What the environment shows.
-        step: What was recorded.
-        place: Where, for messages.
+        now: Current observation.
+        step: The recorded step.
+        place: File, line and step, for error messages.
 
     Raises:
-        RecordingError: If the environment shows or offers something else than was recorded.
+        RecordingError: If the environment shows or offers something other than was recorded.
     """
     if dict(now.state) != step["state"]:
         raise RecordingError(
             f"{place}: the environment shows {dict(now.state)}, recorded was {step['state']}; "
-            "record it anew with this version of the environment"
+            "record it again with this version of the environment"
         )
     names, action = now.actions, step["action"]
     index = names.index(action) if isinstance(action, str) and action in names else action

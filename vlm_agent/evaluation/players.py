@@ -95,7 +95,7 @@ def find_player(
     offered = {entry.name: entry for entry in metadata.entry_points(group=ENTRY_POINTS)}
     if colon and prefix in offered:
         return _load_entry_point(offered[prefix])(rest)
-    if "/" not in name and not Path(name).exists():
+    if (colon or "/" not in name) and not Path(name).exists():
         prefixes = ", ".join(f"{each}:…" for each in sorted({*known, *offered}))
         raise FileNotFoundError(
             f"no policy {name!r}: expected random, expert, a directory that `vlm-agent sft` or "

@@ -1,4 +1,10 @@
-"""The environments as other trainers take them: TRL, verl-agent and VAGEN.
+"""Environments as other training libraries expect them: TRL, VAGEN and verl-agent.
 
-None of these is imported: each module offers what its trainer calls. docs/adapters.md tells how.
+None of these libraries is imported; docs/adapters.md shows how each is used.
 """
+
+from vlm_agent.integrations.trl import ToolEnvironment, environment_factory
+from vlm_agent.integrations.vagen import GymCards
+from vlm_agent.integrations.verl_agent import EnvironmentManager
+
+__all__ = ["EnvironmentManager", "GymCards", "ToolEnvironment", "environment_factory"]

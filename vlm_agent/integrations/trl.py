@@ -1,4 +1,4 @@
-"""TRL's `environment_factory`: an episode that a model plays by calling a tool."""
+"""TRL: environments that a model plays by calling a tool, for `environment_factory`."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ Content = str | list[dict[str, Any]]
 
 
 class ToolEnvironment:
-    """What TRL's GRPOTrainer asks of an environment: `reset`, a tool, and `get_reward`.
+    """Environment for TRL's GRPOTrainer: `reset`, one tool, and `get_reward`.
 
-    TRL takes every other public method for a tool, so that there is just one.
+    TRL treats every other public method as a tool, so there is exactly one.
 
     Args:
         env: An id, or a function that makes the environment.
         env_kwargs: Keyword arguments of the environment.
-        pictures: Whether the model sees the picture; else it is told the state in words.
+        pictures: Whether the model sees pictures; otherwise it gets the state as text.
     """
 
     def __init__(
@@ -44,9 +44,9 @@ class ToolEnvironment:
         """Starts an episode.
 
         Args:
-            seed: Of the episode. Rows of `episodes` hold one, so that all answers to a row start
-                from the same state, which is what GRPO compares.
-            columns: The row's other columns, which are not read.
+            seed: Random seed of the episode. Rows of `episodes` contain one, so that all
+                completions of a row start from the same state, as GRPO requires.
+            columns: The row's other columns, which are ignored.
 
         Returns:
             What TRL appends to the prompt: rules, choices, and the picture or the state.
@@ -55,18 +55,18 @@ class ToolEnvironment:
         return self._shown(observation, f"{_rules(observation)}\n")
 
     def act(self, action: str) -> Content:
-        """Plays an action, and shows what comes of it.
+        """Plays an action, and shows the result.
 
         Args:
-            action: The text of one of the actions that can be chosen.
+            action: The text of one of the actions to choose from.
 
         Returns:
-            What is shown after it.
+            The reward, and the new picture or state.
         """
         names = self._episode.observation.actions
         index = match_action(str(action), names)
         if index is None:
-            # TRL tells the model of it, and counts it as a call that failed.
+            # TRL passes the message on to the model, and counts a failed call.
             choices = ", ".join(f'"{name}"' for name in names)
             raise ValueError(f"there is no action {action!r}; choose one of {choices}")
         observation = self._episode.play(index)
@@ -74,12 +74,12 @@ class ToolEnvironment:
         return self._shown(observation, f"Reward: {self._episode.reward:g}\n", ending)
 
     def get_reward(self) -> float:
-        """The sum of the episode's rewards."""
+        """Returns the sum of the episode's rewards."""
         return self._episode.total_reward
 
     @property
     def success(self) -> bool:
-        """Whether the episode was a success, for a reward function of one's own."""
+        """Whether the episode was a success, for custom reward functions."""
         return self._episode.success
 
     def _shown(self, observation: Observation, before: str, after: str = "") -> Content:
@@ -103,21 +103,21 @@ def environment_factory(
     *,
     pictures: bool = True,
 ) -> Callable[[], ToolEnvironment]:
-    """The `environment_factory` of TRL's GRPOTrainer; arguments as for `ToolEnvironment`."""
+    """Returns an `environment_factory` for TRL's GRPOTrainer; arguments as `ToolEnvironment`."""
     return lambda: ToolEnvironment(env, env_kwargs, pictures=pictures)
 
 
 def episodes(count: int, seed: int = 0) -> Dataset:
-    """The `train_dataset` of TRL's GRPOTrainer: a row for each episode, with its seed.
+    """Returns a `train_dataset` for TRL's GRPOTrainer: one row per episode, with its seed.
 
-    None of these seeds is used by `vlm-agent eval`.
+    `vlm-agent eval` uses none of these seeds.
 
     Args:
-        count: How many rows.
-        seed: Which ones.
+        count: Number of rows.
+        seed: Random seed from which those of the episodes are derived.
 
     Raises:
-        ModuleNotFoundError: Without the package `datasets`, which comes with TRL.
+        ModuleNotFoundError: If `datasets`, which comes with TRL, is not installed.
     """
     from datasets import Dataset
 

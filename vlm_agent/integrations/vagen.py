@@ -1,7 +1,7 @@
-"""VAGEN's environment: coroutines, observations as `obs_str` with pictures beside it.
+"""VAGEN: an asynchronous environment whose observations are text with pictures.
 
-It offers what VAGEN calls of a `GymImageEnv`: `reset(seed)`, `step(action_str)`, `system_prompt()`
-and `close()`.
+It has the methods that VAGEN calls on a `GymImageEnv`: `reset(seed)`, `step(action_str)`,
+`system_prompt()` and `close()`.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ class GymCards:
     """An environment for VAGEN's registry.
 
     Args:
-        env_config: What VAGEN's configuration file says of the environment: `env`, its id;
+        env_config: The environment's part of VAGEN's configuration file: `env`, its id;
             `env_kwargs`, its keyword arguments; `cot`, whether replies read out the state and
-            reason before they act, which is the default; `prompt`, a template file or
+            reason before the action, which is the default; `prompt`, a template file or
             MODULE:FUNCTION in place of the built-in prompt; `system_prompt`, a text or file.
 
     Raises:
-        ValueError: If `env` is missing, or there are other keys.
+        ValueError: If `env` is missing, or there are unknown keys.
     """
 
     def __init__(self, env_config: dict[str, Any]) -> None:
@@ -39,7 +39,7 @@ class GymCards:
         if unknown or "env" not in env_config:
             raise ValueError(
                 f"env_config={env_config!r}: expected env, such as 'gym_cards/NumberLine-v0', and "
-                "perhaps env_kwargs, cot, prompt and system_prompt, and nothing else"
+                "optionally env_kwargs, cot, prompt and system_prompt"
             )
         prompt = resolve_prompt(env_config.get("prompt", DEFAULT_PROMPT))
         self._builder = PromptBuilder(prompt, cot=bool(env_config.get("cot", True)))
@@ -47,23 +47,23 @@ class GymCards:
         self._episode = Episode(env_config["env"], env_config.get("env_kwargs"))
 
     async def system_prompt(self) -> dict[str, Any]:
-        """What goes before all observations: each of these holds the rules itself."""
+        """Returns the system prompt; the rules are in each observation."""
         return {"obs_str": self._system_prompt}
 
     async def reset(self, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Starts an episode, and gives what it shows and an info."""
+        """Starts an episode, and returns its observation and info."""
         await asyncio.to_thread(self._episode.reset, seed)
         return self._observe(), {"success": self._episode.success}
 
     async def step(self, action_str: str) -> tuple[dict[str, Any], float, bool, dict[str, Any]]:
-        """Plays the action that a reply names, or a random legal one where it names none.
+        """Plays the action that a reply names, or a random legal one if it names none.
 
         Args:
             action_str: The model's reply.
 
         Returns:
-            What is shown, the reward, whether the episode has ended, and an info with `success`,
-            `truncated`, and `format_correct`, whether the reply named an action.
+            Observation, reward, whether the episode has ended, and an info with `success`,
+            `truncated`, and `format_correct`, which is whether the reply named an action.
 
         Raises:
             ValueError: If the episode has ended already.

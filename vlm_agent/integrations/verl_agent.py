@@ -1,7 +1,7 @@
-"""verl-agent's environment manager: many episodes side by side, as dictionaries of text and image.
+"""verl-agent: an environment manager that plays many episodes in parallel.
 
-It offers what verl-agent's rollout loop calls of an `EnvironmentManagerBase`: `reset(kwargs)`,
-`step(text_actions)`, `success_evaluator(...)` and `close()`.
+It has the methods that verl-agent's rollout loop calls on an `EnvironmentManagerBase`:
+`reset(kwargs)`, `step(text_actions)`, `success_evaluator(...)` and `close()`.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ Observations = dict[str, Any]
 
 
 class EnvironmentManager:
-    """Plays `num_envs` episodes at once, each in `group_size` copies.
+    """Plays `num_envs` episodes in parallel, each in `group_size` copies.
 
     Args:
         env: An id, or a function that makes the environment.
-        num_envs: Different episodes.
-        group_size: Copies of each, from the same seed: verl-agent's `env.rollout.n` in training,
-            and 1 in evaluation.
-        seed: Of the episodes.
-        is_train: Whether each `reset` starts new episodes of training; else the same ones of
-            evaluation, those that `vlm-agent eval` plays, and that are never trained on.
+        num_envs: Number of different episodes.
+        group_size: Number of copies of each, with the same random seed: verl-agent's
+            `env.rollout.n` in training, and 1 in evaluation.
+        seed: Random seed from which those of the episodes are derived.
+        is_train: Whether each `reset` starts new training episodes. Otherwise each starts the
+            evaluation episodes of `vlm-agent eval`, which are never trained on.
         env_kwargs: Keyword arguments of the environment.
-        cot: Whether replies read out the state and reason before they act.
+        cot: Whether replies read out the state and reason before the action.
         prompt: Template file or function that returns a text, in place of the built-in prompt.
 
     Raises:
-        ValueError: If there are no episodes.
+        ValueError: If `num_envs` or `group_size` is below 1.
     """
 
     def __init__(
@@ -71,13 +71,12 @@ class EnvironmentManager:
         """Starts an episode in every environment.
 
         Args:
-            kwargs: What the data set says of the environments; it is not read, since episodes
-                follow from the seed alone.
+            kwargs: Columns of the data set; ignored, because episodes depend on the seed alone.
 
         Returns:
-            Observations: "text", the prompts, with "<image>" where the picture belongs; "image",
-            uint8 of shape (environments, height, width, 3); "anchor", by which GiGPO finds equal
-            states, the same. And an info for each environment.
+            Observations: "text", the prompts, with "<image>" in the picture's place; "image", uint8
+            of shape (environments, height, width, 3); "anchor", a copy of it, by which GiGPO finds
+            equal states. And an info for each environment.
         """
         seeds = self._evaluated or list(itertools.islice(self._seeds, self._num_envs))
         for place, episode in enumerate(self._episodes):
@@ -87,19 +86,19 @@ class EnvironmentManager:
     def step(
         self, text_actions: Sequence[str]
     ) -> tuple[Observations, NDArray[np.float64], NDArray[np.bool_], list[dict[str, Any]]]:
-        """Plays the action that each reply names, or a random legal one where it names none.
+        """Plays the action that each reply names, or a random legal one if it names none.
 
-        An episode that has ended stays as it is, with reward 0, until all are reset.
+        A finished episode does not change, and has reward 0, until all are reset.
 
         Args:
-            text_actions: The models' replies.
+            text_actions: One reply per environment.
 
         Returns:
             Observations, rewards, whether episodes have ended, and infos with "won" and
-            "is_action_valid", whether the reply named an action.
+            "is_action_valid", which is whether the reply named an action.
 
         Raises:
-            ValueError: If there are not as many replies as environments.
+            ValueError: If the number of replies is not that of environments.
         """
         if len(text_actions) != len(self._episodes):
             raise ValueError(
@@ -124,13 +123,13 @@ class EnvironmentManager:
         total_batch_list: Sequence[Sequence[Mapping[str, Any]]],
         **unread: Any,
     ) -> dict[str, NDArray[np.float64]]:
-        """Whether each episode was won, by the info of the last step in which it was played.
+        """Returns whether each episode was won, from the info of its last active step.
 
         Args:
-            total_infos: The infos of every environment, step by step.
-            total_batch_list: The data of the same steps; "active_masks" tells whether the episode
-                was still played.
-            unread: What else the rollout loop knows.
+            total_infos: Infos of each environment's steps.
+            total_batch_list: Data of the same steps; "active_masks" says whether the episode was
+                still active.
+            unread: Other arguments of the rollout loop, which are ignored.
         """
         won = []
         for infos, steps in zip(total_infos, total_batch_list, strict=True):

@@ -1,4 +1,4 @@
-"""Runs, evaluations and recorded episodes -> one HTML page that needs no network."""
+"""Report of runs, evaluations and episodes as an HTML page, and a window that shows live play."""
 
 from vlm_agent.config.tools import ReportConfig
 from vlm_agent.reporting.page import write_report

@@ -1,4 +1,4 @@
-"""The pictures of a page: each one once, and of those alike only what is different."""
+"""Pictures of a page: each is stored once, and similar ones as differences."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from typing import Any, TypedDict
 
 from PIL import Image, ImageChops, features
 
-# Exact, and half as large as PNG; every browser of the last years shows it.
+# Lossless, and half as large as PNG; all current browsers support it.
 _FORMAT: dict[str, Any] = (
     {"format": "WEBP", "lossless": True, "method": 2}
     if features.check("webp")
     else {"format": "PNG", "optimize": True}
 )
-# Larger ones are not looked into: a file of a few bytes may say that it holds any number.
-_PIXELS = 2**24
-# WebP holds no longer sides.
-_SIDE = 2**14 - 1
-# Around what is different, so that no seam shows where a browser scales it.
+# Larger pictures are not decoded: a file of a few bytes may claim any size.
+_MAX_PIXELS = 2**24
+# Limit of WebP.
+_MAX_SIDE = 2**14 - 1
+# Pixels around a difference, so that no seam shows when a browser scales it.
 _MARGIN = 2
 
 
 class Patch(TypedDict):
-    """A picture that differs from another one in a part.
+    """Picture that differs from another one in a rectangle.
 
     Attributes:
-        on: The place of the other one, which is whole.
-        size: Width and height of both, in pixels.
-        box: Where the part lies: left, top, width and height.
-        url: The part, as a data URL.
+        on: Index of the other picture, which is complete.
+        size: Width and height of both in pixels.
+        box: The rectangle: left, top, width and height.
+        url: Content of the rectangle as a data URL.
     """
 
     on: int
@@ -41,10 +41,10 @@ class Patch(TypedDict):
 
 
 class Album:
-    """Pictures in the order in which they came.
+    """Collection of pictures.
 
     Attributes:
-        pictures: Data URLs of whole ones, and patches; steps name them by their places.
+        pictures: Data URLs of complete pictures, and patches; steps refer to them by index.
     """
 
     def __init__(self) -> None:
@@ -52,12 +52,12 @@ class Album:
         self._places: dict[bytes, int] = {}
         self._base: tuple[int, Image.Image] | None = None
 
-    def turn_over(self) -> None:
-        """Lets the next picture be whole: it starts an episode, where others look different."""
+    def start_episode(self) -> None:
+        """Stores the next picture completely, because it starts an episode and looks different."""
         self._base = None
 
     def add(self, path: Path) -> int | None:
-        """The place of a picture; `None` if its file is gone."""
+        """Adds a picture and returns its index, or `None` if its file is missing."""
         if not path.is_file():
             return None
         data = path.read_bytes()
@@ -91,7 +91,7 @@ class Album:
 
 
 def _patch(on: int, image: Image.Image, box: tuple[int, int, int, int]) -> Patch | None:
-    """A picture that differs inside a box; `None` where it is hardly like the other."""
+    """Returns a picture as a difference inside a box; `None` if more than half differs."""
     left, top = (max(0, edge - _MARGIN) for edge in box[:2])
     right, bottom = (
         min(end, edge + _MARGIN) for edge, end in zip(box[2:], image.size, strict=True)
@@ -104,12 +104,12 @@ def _patch(on: int, image: Image.Image, box: tuple[int, int, int, int]) -> Patch
 
 
 def _opened(data: bytes) -> Image.Image | None:
-    """A picture's pixels; `None` where it is to be shown as it is, whatever it holds."""
+    """Decodes a picture; `None` if its file has to be embedded unchanged."""
     try:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-            if image.mode != "RGB" or max(image.size) > _SIDE:
+            if image.mode != "RGB" or max(image.size) > _MAX_SIDE:
                 return None
-            if not 0 < image.width * image.height <= _PIXELS:
+            if not 0 < image.width * image.height <= _MAX_PIXELS:
                 return None
             image.load()
             return image

@@ -1,4 +1,4 @@
-"""Training runs -> curves with bands: runs that differ by nothing but their seed are one."""
+"""Curves of training runs, with bands over runs that differ only in their seed."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from numpy.typing import NDArray
 from vlm_agent.evaluation.summary import wilson_interval
 from vlm_agent.reporting.sources import TrainingRun
 
-# What may differ between runs that are averaged.
-_OWN = {"seed", "out", "overwrite", "model"}
-_DECIMALS = 6
+# Options in which runs that are averaged may differ.
+_INDIVIDUAL = {"seed", "out", "overwrite", "model"}
+_DIGITS = 6
 
 
 def group_runs(runs: Sequence[TrainingRun]) -> list[list[TrainingRun]]:
-    """Runs whose options differ in nothing but seed, start and place, side by side."""
+    """Groups runs whose options differ only in seed, initial model and directory."""
     groups: dict[str, list[TrainingRun]] = {}
     for run in runs:
-        options = {name: value for name, value in run.config.items() if name not in _OWN}
+        options = {name: value for name, value in run.config.items() if name not in _INDIVIDUAL}
         key = json.dumps([run.kind, options], sort_keys=True)
         groups.setdefault(key, []).append(run)
     return list(groups.values())
 
 
 def group_name(group: Sequence[TrainingRun]) -> str:
-    """The runs' name; where there are several, with a star for what differs in them."""
+    """Returns the name of a group; `*` replaces the part in which its runs' names differ."""
     names = [run.name for run in group]
     if len(names) == 1:
         return names[0]
@@ -46,12 +46,12 @@ def group_name(group: Sequence[TrainingRun]) -> str:
 
 
 def curves_of(group: Sequence[TrainingRun]) -> dict[str, dict[str, list[float | None]]]:
-    """Every metric of a group over its steps.
+    """Returns every metric of a group over its steps.
 
     Returns:
-        For each metric `x`, `y`, and the band's `low` and `high`: of several runs the mean, lowest
-        and highest; of one run its values, and the 95% Wilson interval of a success rate. A band
-        that is not known is `None`.
+        For each metric `x`, `y`, and the band's `low` and `high`: mean, minimum and maximum of
+        several runs, or the values of a single run, with a 95% Wilson interval for success rates.
+        A band that is unknown is `None`.
     """
     names = dict.fromkeys(name for run in group for row in run.metrics for name in row)
     names.pop("step", None)
@@ -64,7 +64,7 @@ def curves_of(group: Sequence[TrainingRun]) -> dict[str, dict[str, list[float | 
         rows = np.array([np.interp(grid, x, y, left=np.nan, right=np.nan) for x, y in lines])
         low: NDArray[np.float64] | None = None
         if len(lines) > 1:
-            # Each point is that of at least one run, so that no column is empty.
+            # Each point belongs to at least one run, so that no column is empty.
             low, high = np.nanmin(rows, axis=0), np.nanmax(rows, axis=0)
         elif name == "rollout/success_rate":
             low, high = _success_band(group[0])
@@ -78,7 +78,7 @@ def curves_of(group: Sequence[TrainingRun]) -> dict[str, dict[str, list[float | 
 
 
 def last_success(run: TrainingRun, episodes: int = 100) -> dict[str, Any] | None:
-    """Success in the last rollouts of a run that hold so many episodes, with its interval."""
+    """Returns the success rate, with interval, over the last rollouts with enough episodes."""
     successes, count = 0, 0
     for row in reversed(run.metrics):
         number = row.get("rollout/episodes") or 0
@@ -94,7 +94,7 @@ def last_success(run: TrainingRun, episodes: int = 100) -> dict[str, Any] | None
 
 
 def repeat_command(run: TrainingRun) -> str:
-    """The command line that starts a run anew, with every option that is not the default."""
+    """Returns the command that repeats a run, with every option that is not the default."""
     kind = _config_class(run.kind)
     hidden = {"overwrite"}
     words = ["vlm-agent", run.kind]
@@ -118,7 +118,7 @@ def repeat_command(run: TrainingRun) -> str:
 
 
 def changed_options(run: TrainingRun) -> list[str]:
-    """The names of options that are not the default."""
+    """Returns the names of options that differ from their defaults."""
     fields = {field.name: field for field in dataclasses.fields(_config_class(run.kind))}
     changed = []
     for name, value in run.config.items():
@@ -132,7 +132,7 @@ def changed_options(run: TrainingRun) -> list[str]:
 
 
 def natural(name: str) -> list[Any]:
-    """A key that sorts "seed10" after "seed9"."""
+    """Returns a sort key that puts "seed10" after "seed9"."""
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
@@ -156,7 +156,7 @@ def _line(run: TrainingRun, name: str) -> tuple[NDArray[np.float64], NDArray[np.
         for row in run.metrics
         if isinstance(row.get(name), (int, float)) and np.isfinite(row[name])
     ]
-    # A run that was taken up again logs some steps a second time: the last ones count.
+    # A resumed run logs some steps a second time: the last values count.
     latest = sorted(dict(points).items())
     return np.array([x for x, _ in latest], float), np.array([y for _, y in latest], float)
 
@@ -174,5 +174,5 @@ def _success_band(run: TrainingRun) -> tuple[NDArray[np.float64], NDArray[np.flo
 
 
 def _rounded(values: NDArray[np.float64]) -> list[float | None]:
-    """Values with as many digits as a picture can show."""
-    return [float(f"{value:.{_DECIMALS}g}") for value in values.tolist()]
+    """Rounds values to the digits that a plot can show."""
+    return [float(f"{value:.{_DIGITS}g}") for value in values.tolist()]

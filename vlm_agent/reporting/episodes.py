@@ -1,4 +1,4 @@
-"""Recorded episodes -> what the page's viewer shows."""
+"""Recorded episodes as the data that the page's viewer shows."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from vlm_agent.reporting.curves import natural
 
 
 def episodes_of(
-    name: str, folder: Path, most: int, album: Album, prompts: dict[str, int]
+    name: str, folder: Path, limit: int, album: Album, prompts: dict[str, int]
 ) -> tuple[list[dict[str, Any]], int]:
-    """The episodes of a folder that the page shows, and how many it holds.
+    """Returns the episodes of a folder that the page shows, and the number that it holds.
 
     Args:
-        name: What the page calls the folder.
-        folder: Where `episodes.jsonl` lies.
-        most: How many to show of each policy in each environment, evenly spread over training.
-        album: Where pictures go.
-        prompts: Where prompts go, each once, with its place among them.
+        name: Name of the folder on the page.
+        folder: Folder of `episodes.jsonl`.
+        limit: Maximum number of episodes per policy and environment, evenly spread over training.
+        album: Collects the pictures.
+        prompts: Collects the prompts, with an index for each.
     """
     players: dict[tuple[str, str], int] = {}
     for episode in read_trajectories(folder):
         key = (episode["policy"], episode["env"])
         players[key] = players.get(key, 0) + 1
-    chosen = {key: set(_spread(count, most)) for key, count in players.items()}
+    chosen = {key: set(_spread(count, limit)) for key, count in players.items()}
     seen = dict.fromkeys(players, 0)
     shown = []
-    # Read a second time instead of kept: a folder may be larger than the memory.
+    # Read a second time, because a folder may not fit into memory.
     for episode in read_trajectories(folder):
         key = (episode["policy"], episode["env"])
         if seen[key] in chosen[key]:
@@ -43,20 +43,20 @@ def episodes_of(
     return shown, sum(players.values())
 
 
-def _spread(count: int, most: int) -> list[int]:
-    """At most so many of the first `count` numbers, evenly spread, the last one among them."""
-    if count <= most:
+def _spread(count: int, limit: int) -> list[int]:
+    """Chooses at most `limit` of `count` indices, evenly spread, including the last one."""
+    if count <= limit:
         return list(range(count))
-    if most == 1:
+    if limit == 1:
         return [count - 1]
-    return [round(i * (count - 1) / (most - 1)) for i in range(most)]
+    return [round(i * (count - 1) / (limit - 1)) for i in range(limit)]
 
 
 def _episode(
     name: str, folder: Path, episode: EpisodeRecord, album: Album, prompts: dict[str, int]
 ) -> dict[str, Any]:
     steps = episode["steps"]
-    album.turn_over()
+    album.start_episode()
     return {
         "source": name,
         "policy": name if episode["purpose"] == "training" else episode["policy"],
@@ -76,7 +76,7 @@ def _episode(
 def _step(folder: Path, step: StepRecord, album: Album, prompts: dict[str, int]) -> dict[str, Any]:
     pictures = folder / "pictures"
     return {
-        # The name alone, so that no line leads out of the folder.
+        # Only the file name, so that no record can point outside the folder.
         "pictures": [album.add(pictures / Path(path).name) for path in step["pictures"]],
         "prompt": prompts.setdefault(step["prompt"], len(prompts)),
         "reply": step["reply"],
@@ -94,7 +94,7 @@ def _step(folder: Path, step: StepRecord, album: Album, prompts: dict[str, int])
 
 
 def _fields(step: StepRecord) -> list[dict[str, Any]]:
-    """Every field of the state: its value, what was read, and whether that is right."""
+    """Returns every state field with its value, what was read, and whether that is right."""
     rows = []
     for name, value in step["state"].items():
         read = step["read"].get(name)

@@ -1,4 +1,4 @@
-"""The page itself: data and template -> one HTML file."""
+"""The page: data and a template, combined into one HTML file."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _SCRIPTS = ("logic.js", "elements.js", "charts.js", "summary.js", "viewer.js", "
 
 
 def write_report(config: ReportConfig) -> Path:
-    """Writes the page and returns its path.
+    """Writes the page, and returns its path.
 
     Raises:
-        FileNotFoundError: If a path holds nothing to report on.
+        FileNotFoundError: If a path holds nothing to report.
         ValueError: If a file is damaged.
     """
     data, pictures = collect(find_sources(config.run), config)
@@ -43,7 +43,7 @@ def write_report(config: ReportConfig) -> Path:
 
 
 def collect(sources: Sources, config: ReportConfig) -> tuple[dict[str, Any], list[str | Patch]]:
-    """All that the page shows, as plain values, and its pictures."""
+    """Returns everything that the page shows, as plain values, and its pictures."""
     album = Album()
     prompts: dict[str, int] = {}
     episodes: list[dict[str, Any]] = []
@@ -67,7 +67,7 @@ def collect(sources: Sources, config: ReportConfig) -> tuple[dict[str, Any], lis
 
 
 def render(data: dict[str, Any], pictures: Sequence[str | Patch]) -> str:
-    """The page, of data that may hold any text: nothing in it is taken for markup."""
+    """Returns the page; the data may contain any text, which is never interpreted as markup."""
     folder = resources.files("vlm_agent.reporting") / "template"
 
     def read(name: str) -> str:
@@ -87,10 +87,10 @@ def render(data: dict[str, Any], pictures: Sequence[str | Patch]) -> str:
 
 
 def embedded(value: Any) -> str:
-    """JSON that may stand in a script element, whatever it holds.
+    """Returns JSON that is safe inside a script element.
 
-    Every "<" is escaped, so that no text closes the element or opens a comment in it; so is
-    everything beyond ASCII, half surrogates included.
+    Every "<" is escaped, so that no text can close the element or open a comment; so is everything
+    beyond ASCII, including lone surrogates.
     """
     return json.dumps(value, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
 

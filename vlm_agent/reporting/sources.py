@@ -1,4 +1,4 @@
-"""What the paths given to a report hold: training runs, evaluations and recorded episodes."""
+"""Sources of a report: training runs, evaluations and recorded episodes below given paths."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vlm_agent.core.json_lines import read_json_lines
 from vlm_agent.core.run_directory import CONFIG_FILE, METRICS_FILE, TRAJECTORIES
 from vlm_agent.data.trajectory_format import EPISODES_FILE
 
-# Keys that a record of an evaluation has, and nothing else that lies in a directory of runs.
+# Keys that distinguish evaluations from other JSON files of a run.
 _EVALUATION_KEYS = {"env", "policy", "episodes", "success_rate", "success_interval"}
 
 
@@ -22,10 +22,10 @@ class TrainingRun:
     """A directory that `vlm-agent sft` or `vlm-agent ppo` wrote.
 
     Attributes:
-        name: Its path, as short as tells it from the others.
-        path: Where it lies.
+        name: Its path, relative to the common directory of all sources.
+        path: Its path.
         config: Its options.
-        metrics: What it logged, one dictionary each time.
+        metrics: Its metrics, one dictionary per logged step.
     """
 
     name: str
@@ -35,7 +35,7 @@ class TrainingRun:
 
     @property
     def kind(self) -> str:
-        """The command that wrote it, "ppo" or "sft"."""
+        """Name of the command that wrote it, "ppo" or "sft"."""
         return "ppo" if "total_steps" in self.config else "sft"
 
 
@@ -45,7 +45,7 @@ class Sources:
 
     Attributes:
         runs: Training runs.
-        evaluations: Records of evaluations.
+        evaluations: Results of evaluations, as JSON objects.
         recordings: Folders of recorded episodes, by name.
     """
 
@@ -55,20 +55,20 @@ class Sources:
 
 
 def find_sources(paths: Sequence[str | Path]) -> Sources:
-    """Looks through files and directories, and the directories in them.
+    """Searches files and directories recursively.
 
     Args:
-        paths: Directories of runs, folders of recorded episodes, files of evaluations, or
-            directories that hold any of them.
+        paths: Directories of runs, folders of recorded episodes, evaluation files, or directories
+            that hold any of these.
 
     Raises:
-        FileNotFoundError: If a path does not exist, or holds nothing to report on.
+        FileNotFoundError: If a path does not exist, or holds nothing to report.
     """
     folders: list[Path] = []
     files: list[Path] = []
     for path in map(Path, paths):
         if not path.exists():
-            raise FileNotFoundError(f"{path} does not exist: expected a run, or records of `eval`")
+            raise FileNotFoundError(f"{path} does not exist: expected a run or an evaluation file")
         before = len(folders) + len(files)
         for folder in _folders(path) if path.is_dir() else ():
             if (folder / CONFIG_FILE).is_file() or (folder / EPISODES_FILE).is_file():
@@ -78,8 +78,8 @@ def find_sources(paths: Sequence[str | Path]) -> Sources:
             files.append(path)
         if len(folders) + len(files) == before:
             raise FileNotFoundError(
-                f"{path} holds nothing to report on: expected the directory of a run, a folder of "
-                "recorded episodes, or records that `vlm-agent eval --json FILE` wrote"
+                f"{path} holds nothing to report: expected the directory of a run, a folder of "
+                "recorded episodes, or a file that `vlm-agent eval --json FILE` wrote"
             )
     folders = list(dict.fromkeys(folder.resolve() for folder in folders))
     owners = [f.parent if f.name == TRAJECTORIES else f for f in folders]
@@ -96,7 +96,7 @@ def find_sources(paths: Sequence[str | Path]) -> Sources:
 
 
 def _folders(path: Path) -> Iterator[Path]:
-    """A directory and those in it, but for the many pictures of recorded episodes."""
+    """Yields a directory and those below it, except for pictures of episodes."""
     for folder, inner, _ in os.walk(path):
         inner[:] = sorted(set(inner) - {"pictures", "tensorboard"})
         yield Path(folder)
@@ -106,18 +106,20 @@ def _read_run(folder: Path, name: str) -> TrainingRun:
     try:
         config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
-        raise ValueError(f"{folder / CONFIG_FILE} is no JSON ({error}): is it cut short?") from None
+        raise ValueError(
+            f"{folder / CONFIG_FILE} is not valid JSON ({error}): is it truncated?"
+        ) from None
     path = folder / METRICS_FILE
     metrics = [value for _, value in read_json_lines(path)] if path.is_file() else []
     return TrainingRun(name, folder, config, metrics)
 
 
 def _evaluations(path: Path) -> list[dict[str, Any]]:
-    """The records in a file: JSON lines, or the summary that a demo leaves; else none."""
+    """Returns the evaluations in a file: JSON lines, or the summary of a demo."""
     if path.name in (EPISODES_FILE, METRICS_FILE):
         return []
     text = path.read_text(encoding="utf-8", errors="replace")
-    if '"success_interval"' not in text:  # a model's tokenizer, for one, takes long to parse
+    if '"success_interval"' not in text:  # some files, such as tokenizers, are slow to parse
         return []
     try:
         whole = json.loads(text)
@@ -130,7 +132,7 @@ def _evaluations(path: Path) -> list[dict[str, Any]]:
 
 
 def _short_names(folders: Sequence[Path]) -> list[str]:
-    """Paths from the directory that all of them lie in."""
+    """Returns paths relative to their common directory."""
     parents = {folder.parent for folder in folders}
     if not parents:
         return []

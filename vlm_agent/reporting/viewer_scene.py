@@ -1,4 +1,4 @@
-"""Draws what an agent sees and does into a pygame window, at any size."""
+"""Drawing of an agent's step into a pygame window of any size."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from vlm_agent.evaluation.play import Step
-    from vlm_agent.reporting.viewer import Show
+    from vlm_agent.reporting.playback import Playback
 
 _SIZE = (1180, 760)
 _GAP = 16
@@ -23,9 +23,9 @@ _KEYS = "Space pause    → step    E next episode    P prompt    + − speed   
 _PAGE, _PANEL, _EDGE = (18, 22, 28), (27, 32, 40), (51, 59, 71)
 _INK, _MUTED, _ACCENT = (231, 234, 239), (154, 165, 180), (125, 184, 240)
 _GOOD, _BAD = (95, 208, 165), (255, 157, 115)
-# The same hues as the report's page: blue for thoughts, orange for actions.
+# The hues of the report: blue for thoughts, orange for actions.
 _THOUGHT, _ACTION = (50, 110, 185), (190, 105, 10)
-_MOST_TEXT = 6000  # characters that could be seen at the smallest size, and more
+_MAX_TEXT = 6000  # characters, more than fit into the window
 
 
 class View:
@@ -33,8 +33,8 @@ class View:
 
     Args:
         pygame: The module, initialised.
-        title: Of the window.
-        policy: Who plays; a model's `encoder` tells its tokens apart.
+        title: Title of the window.
+        policy: The policy; the `encoder` of a model splits replies into tokens.
     """
 
     def __init__(self, pygame: ModuleType, title: str, policy: Any) -> None:
@@ -46,36 +46,38 @@ class View:
         pygame.display.set_caption(_plain(title))
         self._title = title
 
-    def draw(self, show: Show, *, finished: bool) -> None:
-        """Draws everything anew."""
+    def draw(self, playback: Playback, *, finished: bool) -> None:
+        """Redraws the window."""
         self.surface = self._pygame.display.get_surface()
         width, height = self.surface.get_size()
         self.surface.fill(_PAGE)
-        self._header(show, finished, width)
+        self._header(playback, finished, width)
         self._text(_KEYS, _GAP, height - 28, 14, _MUTED)
-        if show.steps:
+        if playback.steps:
             left = int(min(width * 0.42, height * 0.62))
-            self._left(show, left)
+            self._left(playback, left)
             right = (left + 2 * _GAP, 76, width - left - 3 * _GAP, height - 76 - 44)
-            self._right(show, *right)
+            self._right(playback, *right)
         self._pygame.display.flip()
 
-    def _header(self, show: Show, finished: bool, width: int) -> None:
+    def _header(self, playback: Playback, finished: bool, width: int) -> None:
         self._text(self._title, _GAP, 14, 20, _INK, bold=True, room=int(width * 0.6))
-        state = "paused" if show.paused else f"{show.seconds:.2g} s a step"
+        state = "paused" if playback.paused else f"{playback.seconds:.2g} s a step"
         if finished:
             state = "all episodes played"
-        elif show.waiting:
+        elif playback.waiting:
             state = "thinking …"
-        words = f"episode {show.episodes + 1}"
-        if show.steps:
-            now = show.steps[-1]
+        words = f"episode {playback.episodes + 1}"
+        if playback.steps:
+            now = playback.steps[-1]
             words = f"episode {now.episode + 1}   ·   step {now.index + 1}"
-        self._text(f"{words}   ·   won {show.wins} of {show.episodes}", _GAP, 44, 15, _MUTED)
+        self._text(
+            f"{words}   ·   won {playback.wins} of {playback.episodes}", _GAP, 44, 15, _MUTED
+        )
         self._text(state, width - _GAP, 18, 17, _ACCENT, bold=True, right=True)
 
-    def _left(self, show: Show, side: int) -> None:
-        pygame, step = self._pygame, show.steps[-1]
+    def _left(self, playback: Playback, side: int) -> None:
+        pygame, step = self._pygame, playback.steps[-1]
         edge = _EDGE if not step.last else _GOOD if step.is_success else _BAD
         box = pygame.Rect(_GAP, 76, side, side)
         pygame.draw.rect(self.surface, _PANEL, box, border_radius=10)
@@ -91,7 +93,7 @@ class View:
         value = f"{step.reply.value:.3f}" if step.reply.tokens else "–"
         facts = [
             ("reward", f"{step.reward:+g}", _tone(step.reward)),
-            ("return", f"{show.total:+g}", _tone(show.total)),
+            ("return", f"{playback.total:+g}", _tone(playback.total)),
             ("value", value, _INK),
         ]
         for place, (name, text, colour) in enumerate(facts):
@@ -116,8 +118,8 @@ class View:
             self._text(words, _GAP + side, y, 14, colour, right=True, room=int(side * 0.4))
             y += 24
 
-    def _right(self, show: Show, x: int, y: int, width: int, height: int) -> None:
-        step = show.steps[-1]
+    def _right(self, playback: Playback, x: int, y: int, width: int, height: int) -> None:
+        step = playback.steps[-1]
         bottom = y + height
         name = step.observation.actions[step.action]
         legal = step.reply.action is not None
@@ -131,7 +133,7 @@ class View:
         if thought:
             self._text("thought", x, y, 14, _MUTED)
             y = self._paragraph(thought, x, y + 20, width, min(bottom, y + 20 + height // 3)) + 14
-        if show.prompt:
+        if playback.prompt:
             self._text("prompt", x, y, 14, _MUTED)
             prompt = self._builder.text(step.observation)
             self._grid([(prompt, None)], x, y + 22, width, bottom)
@@ -140,7 +142,7 @@ class View:
             self._grid(self._pieces(step), x, y + 22, width, bottom)
 
     def _pieces(self, step: Step) -> list[tuple[str, tuple[int, int, int] | None]]:
-        """The reply's tokens, each with a colour that is stronger the less likely it was."""
+        """Returns the reply's tokens with colours, which are stronger for less likely tokens."""
         reply = step.reply
         if not reply.tokens or self._encoder is None:
             return [(reply.text or "This player writes no reply.", None)]
@@ -160,7 +162,7 @@ class View:
         width: int,
         bottom: int,
     ) -> None:
-        """Writes text in letters of one width, as much as there is room for."""
+        """Draws text in a monospaced font, as much as fits."""
         pygame = self._pygame
         box = pygame.Rect(x, y, width, max(0, bottom - y))
         pygame.draw.rect(self.surface, _PANEL, box, border_radius=8)
@@ -168,7 +170,7 @@ class View:
         wide, high = font.size("m")[0], int(font.get_linesize() * 1.15)
         columns, rows = max(1, (width - 24) // wide), max(0, (box.height - 20) // high)
         row = column = 0
-        left = _MOST_TEXT
+        left = _MAX_TEXT
         for text, colour in pieces:
             for letter in text[: max(0, left)]:
                 if letter == "\n" or column >= columns:
@@ -186,10 +188,10 @@ class View:
             left -= len(text)
 
     def _paragraph(self, words: str, x: int, y: int, width: int, bottom: int) -> int:
-        """Writes words in lines, as many as there is room for; returns where they end."""
+        """Draws wrapped text, as many lines as fit; returns the y coordinate below them."""
         font = self._font(19, False, False)
         line = ""
-        for word in [*words[:_MOST_TEXT].split(), None]:
+        for word in [*words[:_MAX_TEXT].split(), None]:
             longer = f"{line} {word}".strip()
             if word is not None and font.size(_plain(longer))[0] <= width:
                 line = longer
@@ -212,9 +214,9 @@ class View:
         right: bool = False,
         room: int | None = None,
     ) -> None:
-        """Writes a line, cut to the room that it has."""
+        """Draws a line, truncated to the given width."""
         font = self._font(size, bold, False)
-        words = _plain(words[:_MOST_TEXT])
+        words = _plain(words[:_MAX_TEXT])
         if room is not None and font.size(words)[0] > room:
             fits = 0
             while fits < len(words) and font.size(words[: fits + 1] + "…")[0] <= room:
@@ -226,14 +228,14 @@ class View:
     def _load_font(self, size: int, bold: bool, mono: bool) -> Any:
         import matplotlib
 
-        # DejaVu comes with matplotlib, so that every system shows the same letters.
+        # DejaVu comes with matplotlib, so that the text looks the same on every system.
         name = f"DejaVuSans{'Mono' if mono else ''}{'-Bold' if bold else ''}.ttf"
         path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name
         return self._pygame.font.Font(str(path), size)
 
 
 def _plain(words: str) -> str:
-    """Words without what fonts cannot show: line ends, control characters, half surrogates."""
+    """Replaces what fonts cannot show: line ends, control characters, lone surrogates."""
     return "".join(letter if letter.isprintable() else " " for letter in words)
 
 

@@ -1,4 +1,4 @@
-"""One request to an OpenAI-compatible API, tried until it is answered."""
+"""Client of an OpenAI-compatible API, with rate limits and retries."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from urllib.parse import urlsplit
 from vlm_agent.config.api import ApiOptions
 from vlm_agent.serving.rate_limit import Gate, Ticket
 
-_FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0  # seconds between tries, where the server does not say
-_MOST_PATIENCE = 300.0  # seconds; a server that asks for more is asked again another day
-# What passes, besides all that is wrong with a server: too slow, a conflict, too early, too many.
-_PASSING = (408, 409, 425, 429)
-_NO_KEY = "none"  # what a server on this machine is told where no key is set
+_FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0  # seconds between attempts, unless the server says
+_MAX_RETRY_AFTER = 300.0  # seconds; if a server asks for more, the request fails
+# Retried, like all server errors: request timeout, conflict, too early, too many requests.
+_RETRIED = (408, 409, 425, 429)
+_NO_KEY = "none"  # sent to a server on this machine if no key is set
 
 
 class ApiError(ConnectionError):
-    """An API does not answer, or refuses to."""
+    """An API cannot be reached, or rejects a request."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What an API answered.
+    """Answer of an API.
 
     Attributes:
-        text: The reply; empty where the model refused, or a filter took it.
-        prompt_tokens: Of the request; `None` where the server does not count.
-        reply_tokens: Of the reply, hidden reasoning included.
+        text: The reply; empty if the model refused, or a filter removed it.
+        prompt_tokens: Number of tokens of the request; `None` if the server does not report it.
+        reply_tokens: Number of tokens of the reply, including hidden reasoning, or `None`.
     """
 
     text: str
@@ -43,14 +43,14 @@ class Answer:
 
 @dataclass
 class Spending:
-    """What has been asked and answered in a process.
+    """Requests and tokens of a client so far.
 
     Attributes:
-        requests: Sent, those that failed included.
-        retries: Of them, tries after a failure.
-        cached: Replies that a cache had, so that nothing was sent.
-        prompt_tokens: Of the requests that were answered.
-        reply_tokens: Of their replies.
+        requests: Number of requests sent, including those that failed.
+        retries: Number of these that repeat a failed request.
+        cached: Number of replies taken from the cache, for which nothing was sent.
+        prompt_tokens: Number of tokens of the requests that were answered.
+        reply_tokens: Number of tokens of their replies.
     """
 
     requests: int = 0
@@ -60,37 +60,37 @@ class Spending:
     reply_tokens: int = 0
 
 
-class _TryError(Exception):
-    """Why a try failed.
+class _AttemptError(Exception):
+    """An attempt to send a request failed.
 
     Args:
         message: What happened.
-        passing: Whether another try may succeed.
-        wait: Seconds to wait, where the server says.
+        temporary: Whether another attempt may succeed.
+        wait: Seconds to wait, if the server says.
     """
 
-    def __init__(self, message: str, *, passing: bool = True, wait: float | None = None) -> None:
+    def __init__(self, message: str, *, temporary: bool = True, wait: float | None = None) -> None:
         super().__init__(message)
-        self.passing = passing
+        self.temporary = temporary
         self.wait = wait
 
 
 class ApiClient:
-    """Sends requests within the limits, and tries again what may pass.
+    """Sends requests within rate limits, and retries those that failed temporarily.
 
-    The key is read from the environment, sent to the API, and told to nobody else: neither errors
-    nor replies hold it, even if the server sends it back.
+    The key is read from the environment and sent to the API only: neither errors nor replies
+    contain it, even if the server sends it back.
 
     Args:
-        options: Where, and how.
+        options: Address, key, limits and retries.
 
     Attributes:
-        url: Where the API is.
-        spending: What was asked so far.
+        url: Base URL of the API.
+        spending: Requests and tokens so far.
 
     Raises:
         ImportError: If `openai` is not installed.
-        ValueError: If there is no key, or it is a part of the URL.
+        ValueError: If there is no key, or the URL contains one.
     """
 
     def __init__(self, options: ApiOptions) -> None:
@@ -107,8 +107,9 @@ class ApiClient:
         parts = urlsplit(url or "https://api.openai.com")
         if parts.username or parts.password or parts.query:
             raise ValueError(
-                f"the URL of the API at {parts.hostname} holds a name, password or query: expected "
-                f"none of them; the key belongs into the variable {options.api_key_variable}"
+                f"the URL of the API at {parts.hostname} contains a user name, password or query: "
+                f"expected none; put the key into the environment variable "
+                f"{options.api_key_variable}"
             )
         if not self._key and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
             raise ValueError(
@@ -119,7 +120,7 @@ class ApiClient:
             api_key=self._key or _NO_KEY,
             base_url=url,
             timeout=options.api_timeout,
-            max_retries=0,  # tries are counted, and limited, here
+            max_retries=0,  # this class retries, and counts
         )
         self.url = str(self._client.base_url)
         self.spending = Spending()
@@ -129,16 +130,16 @@ class ApiClient:
         self._random = random.Random()
 
     def ask(self, request: Mapping[str, Any], stop: threading.Event) -> Answer:
-        """The answer to a request; waits for the limits, and between tries.
+        """Returns the answer to a request; waits for rate limits and between attempts.
 
         Args:
-            request: The fields of a chat completion.
-            stop: Ends the waiting, since nobody waits for the answer any more.
+            request: Fields of a chat completion.
+            stop: Ends the waiting when the answer is no longer needed.
 
         Raises:
-            ApiError: If the API refuses the request, or has failed too often.
+            ApiError: If the API rejects the request, or all attempts failed.
         """
-        tries, number = self._options.api_retries + 1, 0
+        attempts, number = self._options.api_retries + 1, 0
         while True:
             number += 1
             ticket = self._admit(request, stop)
@@ -147,34 +148,36 @@ class ApiClient:
                 self.spending.retries += number > 1
             try:
                 answer = self._send(request)
-            except _TryError as fault:
-                # From None: what it came from holds the request, and that the key.
-                if not fault.passing:
-                    raise ApiError(f"{self.url} refuses: {fault}") from None
-                if fault.wait is not None and fault.wait > _MOST_PATIENCE:
+            except _AttemptError as fault:
+                # From None, because its cause holds the request and therefore the key.
+                if not fault.temporary:
+                    raise ApiError(f"{self.url} rejects the request: {fault}") from None
+                if fault.wait is not None and fault.wait > _MAX_RETRY_AFTER:
                     raise ApiError(
-                        f"{self.url}: {fault}; it asks to wait {fault.wait:.0f} seconds: give the "
-                        "call again then"
+                        f"{self.url}: {fault}; it asks to wait {fault.wait:.0f} seconds: try again "
+                        "after that"
                     ) from None
-                if number == tries:
-                    raise ApiError(f"{self.url} failed {tries} times, at last: {fault}") from None
+                if number == attempts:
+                    raise ApiError(
+                        f"{self.url} failed {attempts} times, the last time: {fault}"
+                    ) from None
                 self._wait(number, fault, stop)
             else:
                 self._count(answer, ticket)
                 return answer
 
     def _admit(self, request: Mapping[str, Any], stop: threading.Event) -> Ticket:
-        """Waits until the limits allow a request."""
+        """Waits until the rate limits allow a request."""
         estimate = self._largest or _rough_size(request)
         while not isinstance(found := self._gate.enter(estimate), Ticket):
             if stop.wait(found):
                 raise ApiError("stopped")
         return found
 
-    def _wait(self, number: int, fault: _TryError, stop: threading.Event) -> None:
-        """Waits as long as the server asks, else twice as long with each try, at random."""
+    def _wait(self, number: int, fault: _AttemptError, stop: threading.Event) -> None:
+        """Waits as long as the server asks, else with exponential backoff and jitter."""
         if fault.wait is not None:
-            self._gate.close_for(fault.wait)  # for all requests, since it means them all
+            self._gate.close_for(fault.wait)  # applies to all requests
             return
         wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (number - 1))
         if stop.wait(wait * self._random.uniform(0.5, 1.0)):
@@ -194,46 +197,48 @@ class ApiClient:
         try:
             completion = self._client.chat.completions.create(**request)
         except openai.APITimeoutError:
-            raise _TryError(f"no answer within {self._options.api_timeout:g} seconds") from None
+            raise _AttemptError(f"no answer within {self._options.api_timeout:g} seconds") from None
         except openai.APIConnectionError as error:
-            raise _TryError(
-                self._told(f"the connection broke ({error.__cause__ or error})")
+            raise _AttemptError(
+                self._clean(f"the connection broke ({error.__cause__ or error})")
             ) from None
         except openai.APIStatusError as error:
             raise self._refusal(error) from None
         except (openai.OpenAIError, ValueError) as error:
-            raise _TryError(self._told(f"the answer makes no sense ({error})")) from None
+            raise _AttemptError(self._clean(f"the answer is invalid ({error})")) from None
         return self._read(completion)
 
-    def _refusal(self, error: Any) -> _TryError:
+    def _refusal(self, error: Any) -> _AttemptError:
         status = error.status_code
-        message = self._told(f"HTTP {status}, {error.message}")
-        passing = (status in _PASSING or status >= 500) and error.code != "insufficient_quota"
-        return _TryError(message, passing=passing, wait=_retry_after(error.response.headers))
+        message = self._clean(f"HTTP {status}, {error.message}")
+        temporary = (status in _RETRIED or status >= 500) and error.code != "insufficient_quota"
+        return _AttemptError(
+            message, temporary=temporary, wait=_retry_after(error.response.headers)
+        )
 
     def _read(self, completion: Any) -> Answer:
-        """The answer in what the package made of the response, which may be anything."""
+        """Returns the answer in the response as `openai` parsed it, which may be anything."""
         try:
             content = completion.choices[0].message.content
         except (AttributeError, IndexError, KeyError, TypeError):
             content = 0
         if not isinstance(content, str | None):
-            raise _TryError("the answer makes no sense: it is no chat completion")
+            raise _AttemptError("the answer is invalid: it is not a chat completion")
         usage = getattr(completion, "usage", None)
         counts = [getattr(usage, f"{name}_tokens", None) for name in ("prompt", "completion")]
         read, written = (count if isinstance(count, int) else None for count in counts)
-        return Answer(self._hidden(content or ""), read, written)
+        return Answer(self._without_key(content or ""), read, written)
 
-    def _told(self, message: str) -> str:
-        """A message as a person may see it: without the key, in one line, and not too long."""
-        return self._hidden(" ".join(message.split()))[:500]
+    def _clean(self, message: str) -> str:
+        """Returns a message without the key, on one line, and shortened."""
+        return self._without_key(" ".join(message.split()))[:500]
 
-    def _hidden(self, text: str) -> str:
+    def _without_key(self, text: str) -> str:
         return text.replace(self._key, "[key]") if self._key else text
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a server asks to wait (RFC 9110, 10.2.3, and OpenAI's own milliseconds)."""
+    """Returns the seconds that a server asks to wait (RFC 9110, 10.2.3, or `retry-after-ms`)."""
     try:
         if "retry-after-ms" in headers:
             return max(0.0, float(headers["retry-after-ms"]) / 1000)
@@ -248,7 +253,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _rough_size(request: Mapping[str, Any]) -> int:
-    """How many tokens a request may take, before any has told: the longest reply besides."""
+    """Estimates the tokens of a request and its reply, before any answer has reported them."""
     size = max(int(request.get(name, 0)) for name in ("max_tokens", "max_completion_tokens"))
     for message in request["messages"]:
         for part in message["content"]:

@@ -1,4 +1,4 @@
-"""Models behind an OpenAI-compatible API as policies: prompted, as a local model is."""
+"""Models behind an OpenAI-compatible API as policies, with the same prompts as local models."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ from vlm_agent.serving.reply_cache import ReplyCache, question_key
 
 
 @dataclass(frozen=True)
-class ApiSettings:
-    """What a reply depends on besides what was asked.
+class ApiGenerationConfig:
+    """Settings for generating replies behind an API.
 
     Attributes:
-        url: Where the API is.
-        model: The model's name there.
-        cot: Whether it is asked for the state and reasons before the action.
-        temperature: Of sampling; `None` leaves it to the API.
-        top_p: Of the likeliest tokens, the fewest that hold this probability may be written;
-            `None` leaves it to the API.
-        limit: The field that limits a reply's length.
-        max_tokens: The longest reply.
-        extra: More fields of the request.
-        parser: Rule by which replies are parsed, which the reply itself does not depend on.
+        url: Base URL of the API.
+        model: Name of the model at the API.
+        cot: Ask for the state and reasons before the action.
+        temperature: Sampling temperature; `None` leaves it to the API.
+        top_p: Sample from the fewest most likely tokens whose probabilities sum up to this; `None`
+            leaves it to the API.
+        limit: Name of the field that limits the length of a reply.
+        max_tokens: Maximum length of a reply.
+        extra: Further fields of the request.
+        parser: Rule by which replies are parsed; the reply itself does not depend on it.
         prompt: As in `GenerationConfig`.
         system_prompt: As in `GenerationConfig`.
     """
@@ -67,34 +67,34 @@ class ApiSettings:
 
     @property
     def is_greedy(self) -> bool:
-        """Whether a question always gets the same reply, as far as anybody can tell."""
+        """Whether equal prompts are assumed to get equal replies."""
         return self.temperature == 0 and "temperature" not in self.extra
 
 
 class ApiModel:
-    """Asks a model for each observation: the picture as a data URL, and the prompt of any model.
+    """Sends each observation to a model: pictures as data URLs, and the usual prompt.
 
-    A reply is kept by all that it depends on. At temperature 0 a question gets one reply, wherever
-    it comes up; otherwise each step of each episode has a sample of its own. So the same evaluation
-    asks for nothing twice, and one of more episodes asks only for those that are new.
+    Replies are cached under everything that they depend on. At temperature 0 equal prompts share
+    one reply; otherwise each step of each episode has its own sample. So a repeated evaluation
+    sends nothing, and one with more episodes sends only the new ones.
 
     Args:
-        model: Its name at the API.
-        options: Where the API is, and how it is asked.
-        temperature: Of sampling; by default the API's.
-        top_p: As in `ApiSettings`; by default the API's.
+        model: Name of the model at the API.
+        options: Address of the API, and how requests are sent.
+        temperature: Sampling temperature; by default the API's.
+        top_p: As in `ApiGenerationConfig`; by default the API's.
         parser: Rule by which replies are parsed.
         prompt: Template or function in place of the built-in prompt.
         system_prompt: System message, or a file that holds it; empty for none.
 
     Attributes:
-        settings: What replies depend on.
-        history_length: How many steps of the episode observations should remember.
+        generation_config: Settings for generating replies.
+        history_length: Number of earlier steps that observations should hold.
 
     Raises:
         ImportError: If `openai` is not installed.
         OSError: If the cache cannot be written.
-        ValueError: If there is no key, or no model is named.
+        ValueError: If there is no key, or the name of the model is empty.
     """
 
     def __init__(
@@ -110,10 +110,12 @@ class ApiModel:
     ) -> None:
         options = options or ApiOptions()
         if not model:
-            raise ValueError("no model is named: expected api:MODEL, as the API calls it")
+            raise ValueError(
+                "no model is named: expected api:MODEL with the model's name at the API"
+            )
         self._options = options
         self._client = ApiClient(options)
-        self.generation_config = ApiSettings(
+        self.generation_config = ApiGenerationConfig(
             self._client.url,
             model,
             options.api_cot,
@@ -133,23 +135,23 @@ class ApiModel:
 
     @property
     def spending(self) -> Spending:
-        """What was asked and answered so far."""
+        """Requests and tokens so far."""
         return self._client.spending
 
     def seed(self, seed: int) -> None:
-        """Begins an evaluation, whose samples are its own."""
+        """Starts an evaluation, which has its own samples."""
         self._seed = seed
         self._steps = {}
 
     def price(self, prompt_tokens: int, reply_tokens: int) -> float | None:
-        """What tokens cost, in the unit of the prices; `None` where none were given."""
+        """Returns the cost of tokens in the unit of the prices; `None` without prices."""
         price_in, price_out = self._options.api_price_in, self._options.api_price_out
         if price_in is None or price_out is None:
             return None
         return (prompt_tokens * price_in + reply_tokens * price_out) / 1e6
 
     def describe_spending(self) -> str:
-        """Returns a line about what was spent so far."""
+        """Describes the requests, tokens and cost so far in one line."""
         spent = self.spending
         cost = self.price(spent.prompt_tokens, spent.reply_tokens)
         return (
@@ -161,11 +163,15 @@ class ApiModel:
     def act_in_episodes(
         self, observations: Sequence[Observation], episodes: Sequence[int]
     ) -> list[Reply]:
-        """One reply to each observation, several asked for at once.
+        """Returns a reply to each observation; sends several requests concurrently.
+
+        Args:
+            observations: One from each of several episodes.
+            episodes: Their numbers, which select the samples.
 
         Raises:
-            ApiError: If the API refuses a request, or has failed too often. What was answered
-                until then is kept.
+            ApiError: If the API rejects a request, or fails too often. Answers until then are
+                cached.
         """
         questions: dict[str, Observation] = {}
         keys = []
@@ -200,7 +206,7 @@ class ApiModel:
         return question_key(about)
 
     def _answers(self, questions: Mapping[str, Observation]) -> dict[str, Answer]:
-        """The answers to all questions: what the cache has, and the rest from the API."""
+        """Returns the answers to all questions, from the cache or else from the API."""
         answers: dict[str, Answer] = {}
         waiting: queue.SimpleQueue[tuple[str, Observation]] = queue.SimpleQueue()
         missing = 0
@@ -224,17 +230,17 @@ class ApiModel:
                         self._cache.put(key, asdict(answers[key]))
             except queue.Empty:
                 return
-            except BaseException as error:  # raised again where the answers are waited for
+            except BaseException as error:  # raised again in the waiting thread
                 errors.append(error)
                 stop.set()
 
-        # Threads that do not keep the process from ending while an answer is being waited for.
+        # Daemon threads, so that waiting for an answer does not keep the process from ending.
         count = min(self._options.api_concurrency, missing)
         threads = [threading.Thread(target=work, daemon=True) for _ in range(count)]
         for thread in threads:
             thread.start()
         try:
-            # Also after an error: what is being answered is paid for, and kept.
+            # Also after an error: answers on their way are paid for, so they are cached.
             for thread in threads:
                 thread.join()
         finally:

@@ -1,4 +1,4 @@
-"""Requests of the OpenAI chat-completions API -> chats for a policy, and its replies back."""
+"""Conversion of OpenAI chat-completion requests to chats, and of replies to responses."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from vlm_agent.core.prompts import Chat, system_message
 from vlm_agent.core.types import Reply, Task
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
-_MOST_PIXELS = 4096 * 4096
+_MAX_PIXELS = 4096 * 4096
 _ROLES = ("system", "user", "assistant")
-# What would make another reply than the one that is written, so that it is not silently left out.
+# Fields that would change the reply, so they must not be ignored silently.
 _UNSUPPORTED = (
     "audio", "frequency_penalty", "function_call", "functions", "logit_bias", "logprobs",
     "modalities", "presence_penalty", "response_format", "stop", "stream", "tool_choice", "tools",
@@ -30,13 +30,13 @@ _UNSUPPORTED = (
 
 
 class RequestError(Exception):
-    """A request that cannot be answered, as the API tells it.
+    """A request that cannot be answered.
 
     Args:
         message: What is wrong, and what was expected.
-        status: Of HTTP.
-        param: The field of the request that is wrong.
-        code: A word for the mistake.
+        status: HTTP status code.
+        param: Field of the request that is wrong.
+        code: The API's name of the mistake.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class RequestError(Exception):
         self.code = code
 
     def body(self) -> dict[str, Any]:
-        """What the API answers."""
+        """Returns the body of the response."""
         kind = "invalid_request_error" if self.status < 500 else "server_error"
         error = {"message": str(self), "type": kind, "param": self.param, "code": self.code}
         return {"error": error}
@@ -56,12 +56,12 @@ class RequestError(Exception):
 
 @dataclass(frozen=True)
 class Question:
-    """What a request asks of a policy.
+    """Chat to reply to, as a request asks for it.
 
     Attributes:
-        chat: What was said, with its pictures.
-        generation_config: How the reply is written.
-        seed: What it is sampled by; `None` for chance.
+        chat: Messages with their pictures.
+        generation_config: Settings for generating the reply.
+        seed: Random seed of sampling; `None` for an unpredictable one.
     """
 
     chat: Chat
@@ -70,15 +70,15 @@ class Question:
 
 
 def read_question(body: Any, model: str, generation_config: GenerationConfig) -> Question:
-    """What a request asks.
+    """Reads a request.
 
     Args:
-        body: The request's JSON.
-        model: The name of the model that is served.
-        generation_config: What counts where the request does not say.
+        body: JSON of the request.
+        model: Name of the model that is served.
+        generation_config: Settings that apply unless the request sets them.
 
     Raises:
-        RequestError: If it is no request of this API, or asks for what is not offered.
+        RequestError: If it is not a valid request, or uses unsupported features.
     """
     if not isinstance(body, dict):
         raise RequestError("expected a JSON object with `model` and `messages`")
@@ -91,7 +91,7 @@ def read_question(body: Any, model: str, generation_config: GenerationConfig) ->
         )
     for name in _UNSUPPORTED:
         if body.get(name) not in (None, False, 0, [], {}, "none"):
-            raise RequestError(f"`{name}` is not offered here: leave it out", param=name)
+            raise RequestError(f"`{name}` is not supported: leave it out", param=name)
     if body.get("n") not in (None, 1):
         raise RequestError(f"n={body['n']!r}: expected 1", param="n")
     seed = _number(body, "seed", int)
@@ -104,12 +104,12 @@ def read_question(body: Any, model: str, generation_config: GenerationConfig) ->
 
 @dataclass(frozen=True)
 class Answer:
-    """A policy's reply to a question.
+    """Reply of a policy to a question.
 
     Attributes:
-        reply: What it wrote.
-        prompt_tokens: Tokens of the question, pictures included.
-        ended: Whether the model closed the reply itself.
+        reply: The reply.
+        prompt_tokens: Number of tokens of the question, including pictures.
+        ended: Whether the model ended the reply itself.
     """
 
     reply: Reply
@@ -118,10 +118,10 @@ class Answer:
 
 
 def write_answer(model: str, answer: Answer) -> dict[str, Any]:
-    """What the API answers.
+    """Returns the body of the response.
 
     Args:
-        model: The name of the model.
+        model: Name of the model.
         answer: Its answer.
     """
     count, prompt_tokens = len(answer.reply.tokens), answer.prompt_tokens
@@ -182,7 +182,7 @@ def _read_chat(messages: Any) -> Chat:
         content = message.get("content")
         parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
         if not isinstance(parts, list):
-            raise RequestError(f"{place}: expected a text, or a list of parts", param=place)
+            raise RequestError(f"{place}: expected text or a list of parts", param=place)
         chat.append({"role": role, "content": [_read_part(p, place, pictures) for p in parts]})
     if not pictures:
         raise RequestError(
@@ -209,16 +209,16 @@ def _read_picture(url: Any, place: str) -> NDArray[np.uint8]:
 
     head, comma, data = url.partition(",") if isinstance(url, str) else ("", "", "")
     if not (head.startswith("data:image/") and head.endswith(";base64") and comma):
-        # An address is not looked up: a server that did would fetch for anybody who asks.
+        # URLs are not fetched: clients must not be able to send requests from this machine.
         raise RequestError(f"{place}: expected a picture as data:image/png;base64,…", param=place)
     try:
         with Image.open(
             io.BytesIO(base64.b64decode(data, validate=True)), formats=_FORMATS
         ) as image:
-            if image.width * image.height > _MOST_PIXELS:
+            if image.width * image.height > _MAX_PIXELS:
                 raise RequestError(
                     f"{place}: a picture of {image.width} x {image.height} pixels is too large: "
-                    f"expected at most {_MOST_PIXELS} pixels",
+                    f"expected at most {_MAX_PIXELS} pixels",
                     param=place,
                 )
             return np.asarray(image.convert("RGB"))

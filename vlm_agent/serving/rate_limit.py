@@ -1,4 +1,4 @@
-"""How much may be sent in a minute."""
+"""Limits on requests and tokens per minute."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _MINUTE = 60.0
 
 @dataclass
 class Ticket:
-    """A request that was let through.
+    """A request that was admitted.
 
     Attributes:
-        time: When.
-        tokens: How many it takes: estimated at first, and set to what it took when that is known.
+        time: Time of admission in seconds.
+        tokens: Number of tokens: an estimate, to be replaced when the true number is known.
     """
 
     time: float
@@ -25,13 +25,13 @@ class Ticket:
 
 
 class Gate:
-    """Lets requests through, no more of them and of their tokens in any minute than is allowed.
+    """Admits requests within limits on requests and tokens in any minute.
 
     Args:
-        requests_per_minute: Most requests; `None` for no limit.
-        tokens_per_minute: Most tokens; `None` for no limit. A single request of more is let through
-            when nothing else was sent for a minute.
-        clock: The time in seconds.
+        requests_per_minute: Maximum number of requests; `None` for no limit.
+        tokens_per_minute: Maximum number of tokens; `None` for no limit. A single request above it
+            is admitted if nothing else was sent for a minute.
+        clock: Returns the time in seconds.
     """
 
     def __init__(
@@ -48,10 +48,10 @@ class Gate:
         self._closed_until = -float("inf")
 
     def enter(self, tokens: int) -> Ticket | float:
-        """Lets a request through, or says how many seconds it has to wait before it asks again.
+        """Admits a request, or returns the seconds to wait before asking again.
 
         Args:
-            tokens: How many it is likely to take.
+            tokens: Estimated number of tokens.
         """
         with self._lock:
             now = self._clock()
@@ -65,12 +65,12 @@ class Gate:
             return ticket
 
     def close_for(self, seconds: float) -> None:
-        """Lets nothing through for some time, as the other side asked."""
+        """Admits nothing for some time."""
         with self._lock:
             self._closed_until = max(self._closed_until, self._clock() + seconds)
 
     def _free(self, tokens: int) -> float:
-        """When there is room for a request, if nothing else is sent until then."""
+        """Returns the time at which a request fits, if nothing else is sent until then."""
         sent = self._sent
         free = -float("inf")
         if self._requests is not None and len(sent) >= self._requests:

@@ -1,4 +1,4 @@
-"""Replies that were paid for, kept on the disk."""
+"""Cache of replies on disk, so that none is paid for twice."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from typing import Any
 
 
 class ReplyCache:
-    """A file of answers by what was asked; several threads and processes may share it.
+    """File of answers by question, which several threads and processes may share.
 
     Args:
-        path: The file; made if need be.
+        path: The file; created if it does not exist.
 
     Raises:
-        OSError: If it cannot be made; so do its methods, if it cannot be read or written.
-        ValueError: If there is a file that is something else.
+        OSError: If the file cannot be created; methods raise it if it cannot be read or written.
+        ValueError: If the file is not a cache.
     """
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
         self._lock = threading.Lock()
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._telling():
-            # Each statement is on the disk when it is done; others wait for it, this long at most.
+        with self._explaining_errors():
+            # Autocommit: other processes wait for a statement at most this long.
             self._file = sqlite3.connect(
                 self._path, timeout=60, isolation_level=None, check_same_thread=False
             )
@@ -37,16 +37,16 @@ class ReplyCache:
             )
 
     def get(self, question: str) -> dict[str, Any] | None:
-        """The answer to a question, if it is known."""
-        with self._lock, self._telling():
+        """Returns the answer to a question, or `None`."""
+        with self._lock, self._explaining_errors():
             row = self._file.execute(
                 "SELECT answer FROM replies WHERE question = ?", (question,)
             ).fetchone()
         return None if row is None else dict(json.loads(row[0]))
 
     def put(self, question: str, answer: Mapping[str, Any]) -> None:
-        """Keeps an answer."""
-        with self._lock, self._telling():
+        """Stores an answer."""
+        with self._lock, self._explaining_errors():
             self._file.execute(
                 "INSERT OR REPLACE INTO replies VALUES (?, ?)", (question, json.dumps(answer))
             )
@@ -56,23 +56,23 @@ class ReplyCache:
         self._file.close()
 
     @contextmanager
-    def _telling(self) -> Iterator[None]:
-        """Says what a file's errors mean."""
+    def _explaining_errors(self) -> Iterator[None]:
+        """Translates errors of SQLite."""
         try:
             yield
         except sqlite3.OperationalError as error:
             raise OSError(f"{self._path} cannot be used ({error}): name another file") from error
         except sqlite3.DatabaseError as error:
             raise ValueError(
-                f"{self._path} holds no replies ({error}): name another file, or remove it"
+                f"{self._path} is not a cache of replies ({error}): name another file, or delete it"
             ) from error
 
 
 def question_key(about: Mapping[str, Any]) -> str:
-    """A hash of everything that an answer depends on.
+    """Returns a hash of everything that an answer depends on.
 
     Args:
-        about: As plain values.
+        about: Plain values that can be written as JSON.
     """
     text = json.dumps(about, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

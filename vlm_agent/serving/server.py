@@ -1,4 +1,4 @@
-"""A policy behind the OpenAI chat-completions API, on this machine alone."""
+"""Server of the OpenAI chat-completions API for a policy, on this machine only."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.serving.chat_requests import (
     Answer,
     Question,
@@ -22,18 +21,21 @@ from vlm_agent.serving.chat_requests import (
     write_answer,
 )
 
+if TYPE_CHECKING:
+    from vlm_agent.models.policy import VLMPolicy
+
 HOST = "127.0.0.1"
-_LONGEST_BODY = 64 * 2**20
-_SILENCE = 60.0  # seconds after which a client that sends nothing is hung up on
-_GATHERING = 0.01  # seconds for which the first question of a batch waits for others
+_MAX_BODY = 64 * 2**20
+_TIMEOUT = 60.0  # seconds after which an idle connection is closed
+_BATCH_WINDOW = 0.01  # seconds for which the first question of a batch waits for others
 
 
-class Writer:
-    """Writes replies in a thread of its own: to all questions that wait, as one batch.
+class BatchWriter:
+    """Replies to waiting questions in batches, in its own thread.
 
     Args:
-        policy: Who replies.
-        batch_size: Questions of a batch, at most.
+        policy: The policy.
+        batch_size: Maximum number of questions in a batch.
     """
 
     def __init__(self, policy: VLMPolicy, batch_size: int) -> None:
@@ -45,38 +47,38 @@ class Writer:
         self._thread.start()
 
     def ask(self, question: Question) -> Answer:
-        """The answer to a question, as soon as it is written.
+        """Returns the answer to a question; waits for it.
 
         Raises:
-            RequestError: If the model cannot take it.
+            RequestError: If the model cannot process the question.
         """
         future: Future[Answer] = Future()
         self._waiting.put((question, future))
         return future.result()
 
     def stop(self) -> None:
-        """Ends the thread when it has written what it is at."""
+        """Stops the thread after its current batch."""
         self._waiting.put(None)
         self._thread.join()
 
     def _work(self) -> None:
-        left: list[tuple[Question, Future[Answer]]] = []
+        pending: list[tuple[Question, Future[Answer]]] = []
         stopped = False
-        while not stopped or left:
-            stopped = self._gather(left) or stopped
-            if left:
-                alike = [item for item in left if _kind(item[0]) == _kind(left[0][0])]
+        while not stopped or pending:
+            stopped = self._gather(pending) or stopped
+            if pending:
+                alike = [item for item in pending if _kind(item[0]) == _kind(pending[0][0])]
                 batch = alike[: self._batch_size]
-                left = [item for item in left if not any(item is each for each in batch)]
+                pending = [item for item in pending if not any(item is each for each in batch)]
                 self._reply(batch)
 
-    def _gather(self, left: list[tuple[Question, Future[Answer]]]) -> bool:
-        """Takes what waits, and waits for something if there is nothing; whether to stop."""
+    def _gather(self, pending: list[tuple[Question, Future[Answer]]]) -> bool:
+        """Collects waiting questions, at least one; returns whether to stop."""
         try:
-            item = self._waiting.get(timeout=_GATHERING if left else None)
+            item = self._waiting.get(timeout=_BATCH_WINDOW if pending else None)
             while item is not None:
-                left.append(item)
-                item = self._waiting.get(timeout=_GATHERING)
+                pending.append(item)
+                item = self._waiting.get(timeout=_BATCH_WINDOW)
         except queue.Empty:
             return False
         return True
@@ -84,13 +86,13 @@ class Writer:
     def _reply(self, batch: Sequence[tuple[Question, Future[Answer]]]) -> None:
         try:
             answers = self._write([question for question, _ in batch])
-        except Exception as error:  # whatever it is, it is the asker's to know
+        except Exception as error:  # passed on to the client
             if len(batch) > 1:
-                # One of them may spoil the others' batch, as a text that names a picture's token.
+                # One question may break its batch, such as text that contains the image token.
                 for item in batch:
                     self._reply([item])
                 return
-            wrong = RequestError(f"the model cannot take this: {error}")
+            wrong = RequestError(f"the model cannot process this: {error}")
             if not isinstance(error, ValueError):
                 wrong = RequestError(f"{type(error).__name__} in the model: {error}", status=500)
             batch[0][1].set_exception(wrong)
@@ -118,14 +120,14 @@ class Writer:
 
 
 def _kind(question: Question) -> Any:
-    """What is equal in the questions of a batch."""
+    """Returns what the questions of a batch have in common."""
     return question.generation_config, len(question.chat.images)
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, port: int, writer: Writer, policy: VLMPolicy, name: str) -> None:
+    def __init__(self, port: int, writer: BatchWriter, policy: VLMPolicy, name: str) -> None:
         super().__init__((HOST, port), _Handler)
         self.writer = writer
         self.generation_config = policy.generation_config
@@ -134,7 +136,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    timeout = _SILENCE
+    timeout = _TIMEOUT
     server: _Server
 
     def do_GET(self) -> None:
@@ -158,14 +160,14 @@ class _Handler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "")
         if not length.isascii() or not length.isdigit():
             self.close_connection = True
-            raise RequestError("expected a body, and its Content-Length", status=411)
-        if int(length) > _LONGEST_BODY:
+            raise RequestError("expected a body and its Content-Length", status=411)
+        if int(length) > _MAX_BODY:
             self.close_connection = True
-            raise RequestError(f"the body is longer than {_LONGEST_BODY} bytes", status=413)
+            raise RequestError(f"the body is longer than {_MAX_BODY} bytes", status=413)
         try:
             return json.loads(self.rfile.read(int(length)))
         except ValueError as error:
-            raise RequestError(f"the body is no JSON: {error}") from error
+            raise RequestError(f"the body is not JSON: {error}") from error
 
     def _refuse(self, error: RequestError) -> None:
         self._send(error.status, error.body())
@@ -179,15 +181,15 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(data)
         except ConnectionError:
-            self.close_connection = True  # who asked has gone
+            self.close_connection = True  # the client has disconnected
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: a request tells nothing that a terminal should be filled with."""
+        """Logs nothing."""
 
 
 def _no_such_path(path: str) -> RequestError:
     return RequestError(
-        f"nothing is at {path}: expected POST /v1/chat/completions or GET /v1/models",
+        f"nothing at {path}: expected POST /v1/chat/completions or GET /v1/models",
         status=404,
         code="unknown_url",
     )
@@ -198,18 +200,18 @@ def serving(policy: VLMPolicy, name: str, *, port: int = 0, batch_size: int = 16
     """Serves a policy while the context lasts.
 
     Args:
-        policy: Who replies.
+        policy: The policy.
         name: The model's name in requests.
-        port: Of 127.0.0.1; 0 takes one that is free.
-        batch_size: Requests that are replied to at once, at most.
+        port: Port on 127.0.0.1; 0 takes a free one.
+        batch_size: Maximum number of requests in a batch.
 
     Yields:
-        The base URL that clients are given, ending in `/v1`.
+        The base URL for clients, ending in `/v1`.
 
     Raises:
         OSError: If the port is taken.
     """
-    writer = Writer(policy, batch_size)
+    writer = BatchWriter(policy, batch_size)
     try:
         with _Server(port, writer, policy, name) as server:
             thread = threading.Thread(target=server.serve_forever, daemon=True)

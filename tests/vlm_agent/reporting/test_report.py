@@ -173,7 +173,7 @@ def test_sources_are_found_in_each_other(tmp_path):
 
 @pytest.mark.parametrize(
     ("path", "message"),
-    [("nowhere", "does not exist"), (".", "holds nothing to report on")],
+    [("nowhere", "does not exist"), (".", "holds nothing to report")],
 )
 def test_nothing_to_report_on(path, message, tmp_path, capsys):
     assert main(["report", str(tmp_path / path), "--out", str(tmp_path / "out")]) == 1

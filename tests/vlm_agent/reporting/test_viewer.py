@@ -5,7 +5,8 @@ from vlm_agent.cli.main import main
 from vlm_agent.config.tools import PlayConfig
 from vlm_agent.core.types import Observation, Reply, Task
 from vlm_agent.evaluation.play import Step, play
-from vlm_agent.reporting.viewer import Show, Source, load_pygame, watch
+from vlm_agent.reporting.playback import Playback, StepSource
+from vlm_agent.reporting.viewer import load_pygame, watch
 from vlm_agent.reporting.viewer_scene import View
 
 NUMBER_LINE = "gym_cards/NumberLine-v0"
@@ -36,14 +37,14 @@ def places(show, now, source):
 
 
 def test_steps_go_by_in_their_time():
-    show, source = Show(1.0), steps(2, 3)
+    show, source = Playback(1.0), steps(2, 3)
     seen = [places(show, now, source) for now in (0, 0.9, 1.0, 2.9, 3.0, 4.0)]
     assert seen == [(0, 0), (0, 0), (0, 1), (0, 1), (1, 0), (1, 1)]
     assert (show.wins, show.episodes, show.total) == (1, 1, 2.0)
 
 
 def test_keys():
-    show, source = Show(1.0, paused=True), steps(2, 3, 2)
+    show, source = Playback(1.0, paused=True), steps(2, 3, 2)
     assert places(show, 0, source) == (0, 0)
     assert places(show, 99, source) == (0, 0)
     show.press("right")
@@ -70,7 +71,7 @@ def test_keys():
 
 
 def test_a_step_that_is_not_there_yet_is_waited_for():
-    show = Show(1.0)
+    show = Playback(1.0)
     assert not show.tick(0, lambda: None)
     assert show.waiting
     assert show.tick(5, lambda: next(steps(1)))
@@ -86,7 +87,7 @@ def test_everything_a_model_writes_is_drawn(pygame, make_policy, size):
     policy = make_policy()
     view = View(pygame, "title", policy)
     pygame.display.set_mode(size, pygame.RESIZABLE)
-    show = Show(1.0)
+    show = Playback(1.0)
     view.draw(show, finished=False)
     before = drawn(view)
     for number, step in enumerate(play(policy, NUMBER_LINE, episodes=1, num_envs=1)):
@@ -104,7 +105,7 @@ def test_everything_a_model_writes_is_drawn(pygame, make_policy, size):
 )
 def test_odd_replies_are_drawn(pygame, text):
     view = View(pygame, text, None)
-    show = Show(1.0)
+    show = Playback(1.0)
     step = next(steps(1))
     state = {"field": text[:50]}
     observation = Observation(step.observation.image, step.observation.task, ("a\n",), state=state)
@@ -118,7 +119,7 @@ def test_what_ends_the_play_is_raised():
     def fail(observation):
         raise RuntimeError("out of memory")
 
-    source = Source(PlayConfig("x", env=NUMBER_LINE), fail)
+    source = StepSource(play(fail, NUMBER_LINE, episodes=1))
     source._thread.join()
     with pytest.raises(RuntimeError, match="out of memory"):
         source.next()

@@ -187,13 +187,13 @@ def test_a_model_that_says_nothing_has_replied(api, tmp_path):
 @pytest.mark.parametrize(
     ("fault", "message", "requests"),
     [
-        ((401, {}, None), r"refuses: HTTP 401, .*wrong: Bearer \[key\]", 1),
-        ((429, {}, "insufficient_quota"), "refuses: HTTP 429", 1),
+        ((401, {}, None), r"rejects the request: HTTP 401, .*wrong: Bearer \[key\]", 1),
+        ((429, {}, "insufficient_quota"), "rejects the request: HTTP 429", 1),
         ((429, {"Retry-After": "4000"}, None), "asks to wait 4000 seconds", 1),
-        ((500, {}, None), "failed 3 times, at last: HTTP 500", 3),
-        ("nonsense", "failed 3 times, at last: the answer makes no sense", 3),
-        ("cut_off", "failed 3 times, at last: the connection broke", 3),
-        ("slow", "failed 3 times, at last: no answer within", 3),
+        ((500, {}, None), "failed 3 times, the last time: HTTP 500", 3),
+        ("nonsense", "failed 3 times, the last time: the answer is invalid", 3),
+        ("cut_off", "failed 3 times, the last time: the connection broke", 3),
+        ("slow", "failed 3 times, the last time: no answer within", 3),
     ],
 )
 def test_what_does_not_pass_ends_with_what_is_wrong(api, tmp_path, fault, message, requests):
@@ -322,7 +322,7 @@ def test_the_command_tells_what_was_spent_and_the_key_nobody(api, tmp_path, caps
     assert main([*words, "--api-concurrency", "1"]) == 1
     told = capsys.readouterr()
     assert "api:tiny: 4 requests, 1 of them after failures" in told.out
-    assert "refuses: HTTP 401" in told.err
+    assert "rejects the request: HTTP 401" in told.err
     assert main(words) == 0
     again = capsys.readouterr()
     assert ", cost 0.0" in again.out
@@ -350,7 +350,7 @@ def test_a_key_is_needed_but_on_this_machine(monkeypatch, tmp_path):
             ApiModel("m", wrong)
     monkeypatch.setenv("OTHER_KEY", KEY)
     ApiModel("m", replace(given, api_key_variable="OTHER_KEY"))
-    with pytest.raises(ValueError, match="holds a name, password or query") as raised:
+    with pytest.raises(ValueError, match="contains a user name, password or query") as raised:
         ApiModel("m", replace(given, api_base_url=f"https://me:{KEY}@example.org/v1"))
     assert KEY not in str(raised.value)
 
@@ -359,7 +359,7 @@ def test_a_key_is_needed_but_on_this_machine(monkeypatch, tmp_path):
     ("words", "message"),
     [
         (["api:"], "no model is named"),
-        (["api:x", "--api-cache", "FILE"], "holds no replies"),
+        (["api:x", "--api-cache", "FILE"], "is not a cache of replies"),
         (["api:x", "--api-cache", "/proc/none/x.sqlite"], "/proc/none"),
     ],
 )

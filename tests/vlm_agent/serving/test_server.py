@@ -135,7 +135,7 @@ def test_models_are_listed(served):
         ({"messages": [{"role": "boss", "content": "hi"}]}, 400, "messages[0] has role 'boss'"),
         ({"messages": [{"role": "user", "content": [{"type": "video"}]}]}, 400, "type 'video'"),
         ({"n": 2}, 400, "n=2: expected 1"),
-        ({"stream": True}, 400, "`stream` is not offered"),
+        ({"stream": True}, 400, "`stream` is not supported"),
         ({"temperature": -1}, 400, "temperature=-1.0: expected 0 or above"),
         ({"temperature": "hot"}, 400, "temperature='hot': expected a number"),
         ({"max_tokens": 0}, 400, "max_new_tokens=0"),
@@ -182,7 +182,7 @@ def test_a_text_that_the_model_cannot_take_spoils_no_other_reply(served, observa
         (one, first), (two, second), (three, third) = pool.map(post, bodies)
     assert (one, two, three) == (200, 400, 200)
     assert first["choices"] == third["choices"]
-    assert "the model cannot take this" in second["error"]["message"]
+    assert "the model cannot process this" in second["error"]["message"]
 
 
 def test_the_command_serves_until_it_is_interrupted(make_policy, observations, tmp_path, capsys):
