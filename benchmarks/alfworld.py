@@ -38,14 +38,14 @@ from typing import Any, NamedTuple
 
 import gymnasium as gym
 from tqdm import tqdm
-from vlm_agent.evaluate import wilson_interval
-from vlm_agent.json_lines import read_json_lines
 
 import gym_cards
 from gym_cards.alfworld import dataset, games, packages, view
 from gym_cards.alfworld.experts import WORST_CASE
 from gym_cards.alfworld.floor_plans import SPLITS, Split
 from gym_cards.alfworld.games import TASK_TYPES, TaskType
+from vlm_agent.core.json_lines import read_json_lines
+from vlm_agent.evaluation.evaluate import wilson_interval
 
 ID = "gym_cards/ALFWorld-v0"
 STEPS = 30

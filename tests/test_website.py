@@ -212,4 +212,5 @@ def test_names_lead_to_the_reference(name, linked):
 
 def test_every_page_is_in_the_navigation():
     listed = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    assert not [p.name for p in (ROOT / "docs").glob("*.md") if f": {p.name}\n" not in listed]
+    pages = [path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")]
+    assert not [page for page in pages if f" {page}\n" not in listed]

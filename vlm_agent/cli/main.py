@@ -26,7 +26,8 @@ Trains and measures vision-language agents.
 
 `vlm-agent COMMAND --help` lists the options of each. Those of sft and ppo may come from YAML:
 --config takes a file, the directory of a run, or the name of a ready one, such as points24.
-docs/agent.md tells the rest, docs/your-model-and-environment.md how to train your own model.
+docs/start/your-model-and-environment.md shows how to train your own model, docs/training/ppo.md
+explains the method.
 """
 _COMMANDS = {
     "sft": "sft",

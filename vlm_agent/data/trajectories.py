@@ -2,8 +2,8 @@
 
 `episodes.jsonl` holds one line for each episode, written when the episode ends, so that a run that
 is killed leaves whole episodes behind. Pictures lie in `pictures`, named by what they show: equal
-pictures are one file, and every picture is on the disk before a line names it. docs/report.md tells
-the fields; no package but a JSON reader is needed for them.
+pictures are one file, and every picture is on the disk before a line names it. Any JSON reader can
+read the lines; docs/evaluation/recordings.md explains the fields.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PICTURES = "pictures"
 
 
 class StepRecord(TypedDict):
-    """One step, as a line of `episodes.jsonl` holds it; docs/report.md explains each field."""
+    """One step of an episode; docs/evaluation/recordings.md explains each field."""
 
     pictures: list[str]
     prompt: str
@@ -58,7 +58,7 @@ class StepRecord(TypedDict):
 
 
 class EpisodeRecord(TypedDict):
-    """One line of `episodes.jsonl`; docs/report.md explains each field."""
+    """One line of `episodes.jsonl`; docs/evaluation/recordings.md explains the fields."""
 
     format: str
     version: int

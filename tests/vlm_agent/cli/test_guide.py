@@ -16,7 +16,7 @@ from vlm_agent.data.demonstrations import Demonstrator
 from vlm_agent.evaluation.evaluate import evaluate
 from vlm_agent.models.tiny import build_tiny
 
-GUIDE = Path(__file__).parents[3] / "docs" / "your-model-and-environment.md"
+GUIDE = Path(__file__).parents[3] / "docs" / "start" / "your-model-and-environment.md"
 HUB_NAME = "Qwen/Qwen2.5-VL-3B-Instruct"
 SIZES = {
     "sft": "--samples 8 --batch-size 4 --max-new-tokens 8",
