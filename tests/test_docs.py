@@ -14,6 +14,7 @@ from baselines.config import CONFIGS as BASELINES
 from baselines.train import main as baselines
 from gym_cards.play.recording import Recorder
 from gym_cards.play.session import Game, Session
+from vlm_agent import PPOConfig, SFTConfig, load_config
 from vlm_agent.cli.main import main as vlm_agent
 
 ROOT = Path(__file__).parents[1]
@@ -143,6 +144,17 @@ def test_the_options_of_a_page_exist(name, options):
                 if re.search(rf"(^|\s){re.escape(program)}\b", line):
                     assert options_of(line.split("#")[0]) <= known, line
     assert options_of(text) <= FOREIGN.union(*options.values())
+
+
+def test_the_example_of_a_configuration_can_be_read(tmp_path):
+    (text,) = blocks("docs/training/configuration.md", "yaml")
+    (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
+    fine_tuning = load_config(SFTConfig, tmp_path / "mine.yaml", "sft")
+    training = load_config(PPOConfig, tmp_path / "mine.yaml", "ppo")
+    assert (fine_tuning.samples, fine_tuning.out) == (4096, "runs/mine/sft")
+    assert (training.model, training.total_steps) == ("runs/mine/sft", 10240)
+    assert training.env_kwargs == {"max_position": 10}
+    assert training.ppo_epochs == 2  # what it extends
 
 
 # ----- names, links and pictures ------------------------------------------------------------------

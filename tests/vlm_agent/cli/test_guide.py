@@ -64,7 +64,7 @@ def test_the_commands_of_the_guide_run(folder, capsys):
     assert len(commands) >= 10
     for words in commands:
         assert main([*words, *shlex.split(SIZES[words[0]])]) == 0, (words, capsys.readouterr().err)
-    for run in ("sft", "ppo", "vl-dac", "gigpo", "gtr", "history_length"):
+    for run in ("sft", "ppo", "vl-dac", "gigpo", "gtr", "history"):
         assert (folder / "runs" / "lake" / run / "adapter_model.safetensors").is_file(), run
     assert "train/imitation_loss" in read_metrics("runs/lake/gtr")[0]
     (use,) = (block for block in blocks("python") if not block.startswith("# "))
