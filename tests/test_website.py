@@ -182,7 +182,7 @@ def test_the_gallery_does_without_what_is_not_installed(monkeypatch, foreign_gam
 def test_every_module_has_its_place_in_the_reference():
     pages = api_pages(ROOT)
     assert "api/gym_cards.wrappers.md" in pages
-    assert not [path for path in pages if ".play" in path or "__" in path]
+    assert not [path for path in pages if path.startswith("api/gym_cards.play") or "__" in path]
     listed = [
         path
         for package in api_index(ROOT)

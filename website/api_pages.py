@@ -6,7 +6,7 @@ from pathlib import Path
 
 PACKAGES = ("gym_cards", "vlm_agent")
 # Programs, which are used from the command line.
-PROGRAMS = (("gym_cards", "play"), ("vlm_agent", "cli"), ("vlm_agent", "commands"))
+PROGRAMS = (("gym_cards", "play"), ("vlm_agent", "cli"))
 
 
 def modules(root: Path) -> list[str]:
