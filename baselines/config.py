@@ -6,14 +6,14 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from baselines.view import Text
-from vlm_agent.config.options import (
-    JsonObject,
+from baselines.checks import (
     check_least,
     check_not_negative,
     check_positive,
     check_share,
 )
+from baselines.view import Text
+from vlm_agent.config.values import JsonObject
 
 Algorithm = Literal["ppo", "dqn", "recurrent-ppo", "maskable-ppo"]
 

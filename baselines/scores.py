@@ -17,7 +17,7 @@ from baselines.vec_env import PictureVecEnv
 from baselines.view import View
 from vlm_agent.core.protocol import succeeded
 from vlm_agent.core.seeding import episode_seeds
-from vlm_agent.evaluation.evaluate import wilson_interval
+from vlm_agent.evaluation.summary import wilson_interval
 
 _SIDE_BY_SIDE = 256
 

@@ -30,7 +30,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import GenerationConfig
 from transformers.utils import logging
 
-from vlm_agent.config.ppo import PPOConfig
 from vlm_agent.config.sft import SFTConfig
 from vlm_agent.core.environments import make_env
 from vlm_agent.core.parsing import parse
@@ -41,6 +40,7 @@ from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.models.tiny import build_model
 from vlm_agent.rollout.collector import Collector, Rollout
 from vlm_agent.training.ppo import PPO
+from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.sft import train_sft
 
 TEMPERATURE = 0.5

@@ -45,7 +45,7 @@ from gym_cards.alfworld.experts import WORST_CASE
 from gym_cards.alfworld.floor_plans import SPLITS, Split
 from gym_cards.alfworld.games import TASK_TYPES, TaskType
 from vlm_agent.core.json_lines import read_json_lines
-from vlm_agent.evaluation.evaluate import wilson_interval
+from vlm_agent.evaluation.summary import wilson_interval
 
 ID = "gym_cards/ALFWorld-v0"
 STEPS = 30

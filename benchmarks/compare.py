@@ -20,7 +20,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,16 +35,17 @@ from baselines.player import SB3Player
 from baselines.runs import CHECKPOINT
 from baselines.training import train as train_cnn
 from vlm_agent.config.files import load_config
-from vlm_agent.config.ppo import PPOConfig
 from vlm_agent.config.sft import SFTConfig
 from vlm_agent.core.json_lines import read_json_lines
-from vlm_agent.data.trajectories import record_evaluation
-from vlm_agent.evaluation.evaluate import Evaluation, evaluate
+from vlm_agent.evaluation.evaluate import evaluate
 from vlm_agent.evaluation.play import PolicyLike, Step
 from vlm_agent.evaluation.plots import save_comparison
+from vlm_agent.evaluation.record import Evaluation
+from vlm_agent.evaluation.recorder import record_evaluation
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.reporting import ReportConfig, write_report
 from vlm_agent.training.checkpoints import CheckpointError
+from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.ppo_trainer import resume_ppo, train_ppo
 from vlm_agent.training.sft import resume_sft, train_sft
 
@@ -70,15 +71,6 @@ QUICK: dict[str, dict[str, int]] = {
             "micro_batch_size": 32},
     "eval": {"episodes": 8},
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Recording:
-    """What `record_evaluation` asks for."""
-
-    record: str
-    record_episodes: int
-    env_kwargs: dict[str, Any]
 
 
 class Comparison:
@@ -185,12 +177,13 @@ class Comparison:
                 shutil.rmtree(folder, ignore_errors=True)
                 progress.unlink(missing_ok=True)
             place.mkdir(parents=True, exist_ok=True)
-            recording = Recording(str(folder), RECORDED, {})
             loaded = _load(player, policy)
             env = f"gym_cards/{game}-v0"
             with (
                 tqdm(total=episodes, desc=shown, unit=" episodes") as bar,
-                record_evaluation(recording, loaded, shown, env) as recorder,
+                record_evaluation(
+                    folder, loaded, name=shown, env=env, env_kwargs={}, episodes=RECORDED
+                ) as recorder,
             ):
 
                 def count(step: Step) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vlm_agent.data.trajectories import read_trajectories
+from vlm_agent.data.trajectory_reader import read_trajectories
 
 # By its file: beside it lies `alfworld.py`, which must not be taken for the package.
 _SPEC = importlib.util.spec_from_file_location(

@@ -15,19 +15,21 @@ from vlm_agent.core.parsing import parse
 from vlm_agent.core.protocol import observe, task_of
 from vlm_agent.core.types import Observation, Reply, Task
 from vlm_agent.data.demonstrations import Demonstrator
-from vlm_agent.evaluation.comparison import Lazy, compare
-from vlm_agent.evaluation.evaluate import Evaluation, evaluate
+from vlm_agent.evaluation.comparison import compare
+from vlm_agent.evaluation.evaluate import evaluate
 from vlm_agent.evaluation.play import Step, play
+from vlm_agent.evaluation.players import LazyPolicy
+from vlm_agent.evaluation.record import Evaluation
 
 if TYPE_CHECKING:
-    from vlm_agent.config.ppo import PPOConfig
     from vlm_agent.config.sft import SFTConfig
     from vlm_agent.models.policy import VLMPolicy
+    from vlm_agent.training.ppo_config import PPOConfig
     from vlm_agent.training.ppo_trainer import resume_ppo, train_ppo
     from vlm_agent.training.sft import resume_sft, train_sft
 
 _LAZY = {
-    "PPOConfig": "config.ppo",
+    "PPOConfig": "training.ppo_config",
     "SFTConfig": "config.sft",
     "VLMPolicy": "models.policy",
     "resume_ppo": "training.ppo_trainer",
@@ -40,7 +42,7 @@ __all__ = [
     "Demonstrator",
     "Evaluation",
     "GenerationConfig",
-    "Lazy",
+    "LazyPolicy",
     "Observation",
     "PPOConfig",
     "Reply",

@@ -1,4 +1,4 @@
-"""Compares policies of spread weights with whole ones; Accelerate starts it in several processes.
+"""Compares sharded policies with unsharded ones; started in several processes by Accelerate.
 
 Usage: in_shards.py ARCHITECTURES-AS-JSON
 """
@@ -12,11 +12,12 @@ from tests.support.in_two_processes import prepare_for_cpus
 from tests.vlm_agent.distributed.test_parallel import loss
 from tests.vlm_agent.models.test_architectures import make_policy, moments
 from vlm_agent.distributed.processes import Processes
+from vlm_agent.models.gathered_policy import GatheredPolicy
 
 
 def gradients(policy, processes):
     found = {name: p.grad for name, p in policy.named_parameters() if p.grad is not None}
-    found = processes.whole(found) if processes else found
+    found = processes.unshard(found) if processes else found
     return {name: gradient for name, gradient in found.items() if gradient.any()}
 
 
@@ -39,26 +40,34 @@ def compare(name):
             again = policy.act(observations)
         policy.values(observations)
     assert [reply.tokens for reply in again] == replies
-    for _ in range(2):  # the second pass finds what the first one left behind
+    batch = (observations, replies)
+    for _ in range(2):  # the second pass starts from the state that the first one left
         optimizer.zero_grad()
-        with processes.accumulating(module, last=True):
-            # Of the sum over processes, which are alike.
-            part = loss(module(observations, replies, entropy=True)) / processes.count
-            processes.backward(part)
+        # Processes need not have equally many micro-batches.
+        parts = [batch] * (processes.rank + 1)
+        for part, counts in processes.accumulate(module, parts, filler=batch):
+            # The sum over processes is the gradient of one batch.
+            share = counts / (len(parts) * processes.count)
+            processes.backward(share * loss(module(*part, entropy=True)))
         found = gradients(policy, processes)
         if processes.is_main:
             assert found.keys() == expected.keys()
             for key, gradient in expected.items():
                 torch.testing.assert_close(found[key], gradient, rtol=1.3e-6, atol=1e-5)
-    whole = processes.whole(policy.weights(adapter_alone=False))
+    gathered = GatheredPolicy(policy, processes)
+    gathered.gather()
     if processes.is_main:
-        assert all(torch.equal(value, weights[key]) for key, value in whole.items())
+        saved = {
+            f"{m}.{n}": value for m, part in gathered._weights.items() for n, value in part.items()
+        }
+        assert saved.keys() == weights.keys()
+        assert all(torch.equal(value, weights[key]) for key, value in saved.items())
     processes.finish()
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    torch.manual_seed(0)  # for what a model's builder draws: it has to be alike in all processes
+    torch.manual_seed(0)  # models have to be built with the same weights in all processes
     prepare_for_cpus()
     for architecture in json.loads(sys.argv[1]):
         compare(architecture)

@@ -1,4 +1,4 @@
-"""Runs trainings, one after the other; Accelerate starts it in several processes.
+"""Runs several trainings in turn; started in several processes by Accelerate.
 
 Usage: in_two_processes.py TRAININGS-AS-JSON
 """
@@ -14,20 +14,20 @@ from accelerate import PartialState
 from accelerate.utils import DistributedType
 from torch.distributed.tensor import DTensor
 
-from vlm_agent.config.ppo import PPOConfig
+from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.ppo_trainer import resume_ppo, train_ppo
 
 
 def prepare_for_cpus():
-    """Lets Accelerate do on CPUs what it does on GPUs."""
+    """Makes Accelerate treat CPUs like GPUs."""
     if os.environ.get("ACCELERATE_USE_FSDP") == "true":
-        # Accelerate takes its configuration of FSDP for accelerators alone.
+        # Accelerate uses its FSDP configuration on accelerators only.
         PartialState(cpu=True)
         PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
 
 
-def break_off(run, copy, checkpoint):
-    """A copy of a run as it was at a checkpoint."""
+def interrupt(run, copy, checkpoint):
+    """Copies a run as it was at a checkpoint."""
     if PartialState().is_main_process:
         shutil.copytree(run, copy)
         for each in (Path(copy) / "checkpoints").iterdir():
@@ -37,15 +37,15 @@ def break_off(run, copy, checkpoint):
 
 
 def show_share(policy):
-    """Says how many numbers of all parameters this process keeps."""
+    """Prints the number of parameters that this process stores, and their total."""
     parameters = list(policy.parameters())
-    kept = sum(memory(p).numel() for p in parameters)
+    kept = sum(shard(p).numel() for p in parameters)
     total = sum(p.numel() for p in parameters)
     sys.stdout.write(json.dumps({"kept": kept, "of": total}) + "\n")
 
 
-def memory(parameter):
-    """What this process keeps of a parameter."""
+def shard(parameter):
+    """Returns this process's shard of a parameter."""
     return parameter.to_local() if isinstance(parameter, DTensor) else parameter
 
 
@@ -54,8 +54,8 @@ def main(trainings):
     for options in trainings:
         if "resume" in options:
             policy = resume_ppo(options["resume"])
-        elif "break_off" in options:
-            break_off(**options["break_off"])
+        elif "interrupt" in options:
+            interrupt(**options["interrupt"])
             continue
         else:
             policy = train_ppo(PPOConfig(**options))

@@ -1,4 +1,4 @@
-"""Starts trainings in two processes by Accelerate, as a user would, and reads what came of them."""
+"""Launches trainings in two processes with Accelerate, as a user would, and checks the results."""
 
 import json
 import os
@@ -24,9 +24,9 @@ def launch(trainings, how=_DDP, script="in_two_processes"):
     """Runs a script in two processes.
 
     Args:
-        trainings: What it is given.
+        trainings: Argument of the script, written as JSON.
         how: Options of `accelerate launch`.
-        script: Its name.
+        script: Name of the script in this folder.
     """
     return subprocess.run(
         _command(trainings, how, script),
@@ -39,12 +39,12 @@ def launch(trainings, how=_DDP, script="in_two_processes"):
 
 
 def launch_and_interrupt(training, how, errors):
-    """Presses Ctrl-C after the first update; gives the exit status.
+    """Sends Ctrl-C after the first update and returns the exit status.
 
     Args:
-        training: The options.
-        how: It is launched.
-        errors: File for what processes write to their standard error.
+        training: Options of the training.
+        how: Options of `accelerate launch`.
+        errors: File for the standard error of the processes.
     """
     with errors.open("w") as file:
         process = subprocess.Popen(
@@ -121,10 +121,10 @@ def options(folder, name, **changes):
 
 
 def check_interrupted(folder, how):
-    """Presses Ctrl-C in a long training from `start`, which has to save the update it was in."""
+    """Checks that a training is saved after the update in which Ctrl-C was pressed."""
     given = options(folder, "run", total_steps=12_000, checkpoint_every=500)
     status = launch_and_interrupt(given, how, folder / "errors")
-    assert status != 0, "it was not at its end"
+    assert status != 0, "the training was not finished"
     assert "stopping after this update" in (folder / "errors").read_text()
     last = read_metrics(given["out"])[-1]["step"]
     assert 12 <= last < 12_000
@@ -135,8 +135,8 @@ def check_interrupted(folder, how):
     assert all(torch.equal(saved[name], kept[name]) for name in saved)
 
 
-def check_went_on(folder, name):
-    """Compares what two processes trained with the same broken off, and its form with one's."""
+def check_resumed(folder, name):
+    """Checks that an interrupted training resumes to the same weights, in the usual formats."""
     one, two, resumed = (weights(folder / f"{name}-{which}") for which in (1, 2, "again"))
     formats = [{key: each[key].dtype for key in each} for each in (one, two)]
     assert formats[0] == formats[1]
@@ -147,7 +147,7 @@ def check_went_on(folder, name):
 
 
 def check_alike(one, two):
-    """Compares what a process trained by itself with what several did."""
+    """Checks that several processes trained the same weights as a single one."""
     weights_of_one, weights_of_two = weights(one), weights(two)
     assert set(weights_of_one) == set(weights_of_two)
     for key, value in weights_of_one.items():

@@ -5,8 +5,8 @@ import json
 
 import numpy as np
 
-from vlm_agent.config.ppo import PPOConfig
-from vlm_agent.data.trajectories import TrajectoryWriter
+from vlm_agent.data.trajectory_writer import TrajectoryWriter
+from vlm_agent.training.ppo_config import PPOConfig
 
 NASTY = [
     "</script><script>document.title = 'taken over'</script>",

@@ -4,47 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
 from vlm_agent.config.files import load_config
-from vlm_agent.config.ppo import PPOConfig
 from vlm_agent.config.sft import SFTConfig
-from vlm_agent.evaluation.evaluate import Evaluation, evaluate
+from vlm_agent.config.tools import DemoConfig
+from vlm_agent.evaluation.evaluate import evaluate
 from vlm_agent.evaluation.play import Step
 from vlm_agent.evaluation.plots import save_episode, save_success_curve
+from vlm_agent.evaluation.record import Evaluation
 from vlm_agent.models.policy import VLMPolicy
+from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.ppo_trainer import train_ppo
 from vlm_agent.training.sft import train_sft
 
 ENV = "gym_cards/NumberLine-v0"
 CONFIG = "numberline-tiny"
-
-
-@dataclass
-class DemoConfig:
-    """Trains the tiny model on NumberLine from nothing, and measures it before and after RL.
-
-    Args:
-        out: Directory for everything.
-        seed: Of weights, episodes, replies and minibatches.
-        episodes: Episodes of each evaluation.
-        sft_samples: Demonstrations of a demonstrator that moves at random.
-        ppo_steps: Environment steps of reinforcement learning.
-        threads: CPU threads of torch; so small a model gains nothing from more than one.
-        overwrite: Replace what --out holds.
-    """
-
-    out: str = "runs/demo"
-    seed: int = 0
-    episodes: int = 200
-    sft_samples: int = 4096
-    ppo_steps: int = 10_240
-    threads: int = 1
-    overwrite: bool = False
 
 
 class DemoResult(NamedTuple):

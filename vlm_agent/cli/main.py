@@ -1,7 +1,8 @@
-"""The command `vlm-agent`: finds the command that is asked for, and reports mistakes in a line."""
+"""The command `vlm-agent`: dispatches to a command, and reports mistakes in one line."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -11,52 +12,63 @@ from vlm_agent.core.errors import NotWholeError
 _INSTALL = 'pip install "gym-cards[agent]"'
 _USAGE = """usage: vlm-agent {sft,ppo,merge,eval,serve,report,export,play,show,demo} [options]
 
-Trains and measures vision-language agents.
+Trains and evaluates vision-language agents.
 
-  sft    fine-tune a model on the replies of an environment's expert
-  ppo    train a policy by its environment's reward
-  merge  add a low-rank adapter to the weights of its model
-  eval   measure policies in environments
-  serve  offer a policy to others by the OpenAI chat-completions API
-  report write runs, evaluations and recorded episodes into one HTML page
-  export turn recorded episodes into fine-tuning data
-  play   watch a policy play in a window
-  show   print what a model is given, and what an expert would reply
-  demo   all of it on NumberLine, in a few minutes on a laptop
+  sft     fine-tune a model on the replies of an environment's expert
+  ppo     train a policy by reinforcement learning on an environment's reward
+  merge   merge a low-rank adapter into the weights of its model
+  eval    evaluate policies in environments
+  serve   serve a policy through the OpenAI chat-completions API
+  report  write runs, evaluations and recorded episodes into one HTML page
+  export  turn recorded episodes into fine-tuning data
+  play    watch a policy play in a window
+  show    print what a model sees, and how an expert would reply
+  demo    all of it on NumberLine, in a few minutes on a laptop
 
-`vlm-agent COMMAND --help` lists the options of each. Those of sft and ppo may come from YAML:
---config takes a file, the directory of a run, or the name of a ready one, such as points24.
+`vlm-agent COMMAND --help` lists the options of each. Those of sft and ppo can come from YAML:
+--config takes a file, the directory of a run, or the name of a packaged recipe, such as points24.
 docs/start/your-model-and-environment.md shows how to train your own model, docs/training/ppo.md
 explains the method.
 """
 _COMMANDS = {
-    "sft": "sft",
-    "ppo": "ppo",
-    "merge": "merge",
-    "eval": "eval_",
-    "serve": "serve",
-    "report": "report",
-    "export": "export",
-    "play": "play",
-    "show": "show",
-    "demo": "demo",
+    "sft": "train:sft",
+    "ppo": "train:ppo",
+    "merge": "commands:merge",
+    "eval": "commands:eval_",
+    "serve": "commands:serve",
+    "report": "commands:report",
+    "export": "commands:export",
+    "play": "commands:play",
+    "show": "commands:show",
+    "demo": "commands:demo",
 }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line and returns the exit status."""
+    """Runs the command line and returns the exit status.
+
+    The current directory is added to the end of `sys.path`, so that environments and players in
+    local modules are found, and none of them shadows an installed package.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help"):
         print(_USAGE, end="")
         return 0 if words else 2
     if words[0] not in _COMMANDS:
-        print(f"vlm-agent: unknown command {words[0]!r}\n\n{_USAGE}", end="", file=sys.stderr)
-        return 2
-    try:
-        # Imported here, so that a package that is missing is reported like any other mistake.
-        from vlm_agent.cli import commands
+        from vlm_agent.config.options import did_you_mean
 
-        getattr(commands, _COMMANDS[words[0]])(words[1:])
+        hint = did_you_mean(words[0], _COMMANDS)
+        print(
+            f"vlm-agent: unknown command {words[0]!r}{hint}; `vlm-agent --help` lists the commands",
+            file=sys.stderr,
+        )
+        return 2
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    try:
+        # Imported here, so that a missing package is reported like any other mistake.
+        module, function = _COMMANDS[words[0]].split(":")
+        getattr(importlib.import_module(f"vlm_agent.cli.{module}"), function)(words[1:])
     except KeyboardInterrupt:
         print("\nvlm-agent: interrupted", file=sys.stderr)
         return 130
@@ -64,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"vlm-agent: {error.name} is not installed; run: {_INSTALL}", file=sys.stderr)
         return 1
     except (ValueError, OSError, ImportError, MemoryError, NotWholeError) as error:
-        # These say what was given and what to do, which a traceback would bury.
+        # Their messages say what to do, which a traceback would hide.
         if os.environ.get("VLM_AGENT_TRACEBACK"):
             raise
         print("; ".join([f"vlm-agent: {error}", *getattr(error, "__notes__", ())]), file=sys.stderr)

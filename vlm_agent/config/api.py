@@ -1,4 +1,4 @@
-"""How a model behind an API is asked; no package is needed to say so."""
+"""Options of a model behind an OpenAI-compatible API."""
 
 from __future__ import annotations
 
@@ -7,60 +7,66 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from vlm_agent.config.options import JsonObject, check_least, check_not_negative, check_positive
+from vlm_agent.config.options import Options
+from vlm_agent.config.values import (
+    JsonObject,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
 
 
 def default_cache() -> str:
-    """Where replies are kept if nobody says otherwise."""
+    """Returns the file in which replies are cached by default."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return str(Path(home) / "vlm-agent" / "api.sqlite")
 
 
 @dataclass(kw_only=True)
-class ApiOptions:
-    """How models behind an OpenAI-compatible API are asked.
+class ApiOptions(Options):
+    """Options for querying models behind an OpenAI-compatible API.
 
-    Args:
-        api_base_url: Where the API is, such as http://127.0.0.1:8000/v1; by default what the
-            variable OPENAI_BASE_URL says, or OpenAI's own.
+    Args: Models behind an API
+        api_base_url: URL of the API, such as http://127.0.0.1:8000/v1; by default the environment
+            variable OPENAI_BASE_URL, or else OpenAI's own.
         api_key_variable: Environment variable that holds the key.
-        api_max_tokens: The longest reply, in tokens, hidden reasoning included.
-        api_limit_field: What the request calls that; newer models of OpenAI take only
+        api_max_tokens: Maximum length of a reply in tokens, including hidden reasoning.
+        api_limit_field: Name of that limit in a request; newer OpenAI models only accept
             max_completion_tokens.
-        api_extra: More fields of each request, as JSON, such as '{"reasoning_effort": "low"}'.
+        api_extra: Additional fields of every request, as JSON, such as
+            '{"reasoning_effort": "low"}'.
         api_cot: Ask for the state and reasons before the action.
-        api_history_length: Number of earlier steps, pictures and actions, that a prompt recalls.
-        api_concurrency: Requests at the same time, at most; no more than --num-envs come up.
-        api_requests_per_minute: Most requests sent in any minute, tries after failures included.
-        api_tokens_per_minute: Most tokens in any minute, of prompts and replies.
-        api_timeout: Seconds after which a request is given up, and tried again.
-        api_retries: How often a request that failed is tried again.
-        api_price_in: Price of a million tokens of prompts, for the record's cost.
-        api_price_out: Price of a million tokens of replies.
-        api_cache: File that keeps all replies, so that none is paid for twice; None keeps none.
+        api_history_length: Number of earlier steps, pictures and actions, in a prompt.
+        api_concurrency: Maximum number of simultaneous requests; there are never more than
+            --num-envs.
+        api_requests_per_minute: Maximum number of requests in any minute, including retries.
+        api_tokens_per_minute: Maximum number of tokens in any minute, prompts and replies together.
+        api_timeout: Seconds until a request is abandoned and retried.
+        api_retries: Number of retries of a failed request.
+        api_price_in: Price of a million prompt tokens, to record the cost.
+        api_price_out: Price of a million reply tokens.
+        api_cache: File that caches all replies, so that none is paid for twice; None disables it.
     """
 
     api_base_url: str | None = None
     api_key_variable: str = "OPENAI_API_KEY"
-    api_max_tokens: int = 1024
+    api_max_tokens: PositiveInt = 1024
     api_limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     api_extra: JsonObject = field(default_factory=dict)
     api_cot: bool = True
-    api_history_length: int = 0
-    api_concurrency: int = 8
-    api_requests_per_minute: int | None = None
-    api_tokens_per_minute: int | None = None
-    api_timeout: float = 120.0
-    api_retries: int = 6
-    api_price_in: float | None = None
-    api_price_out: float | None = None
+    api_history_length: NonNegativeInt = 0
+    api_concurrency: PositiveInt = 8
+    api_requests_per_minute: PositiveInt | None = None
+    api_tokens_per_minute: PositiveInt | None = None
+    api_timeout: PositiveFloat = 120.0
+    api_retries: NonNegativeInt = 6
+    api_price_in: NonNegativeFloat | None = None
+    api_price_out: NonNegativeFloat | None = None
     api_cache: str | None = field(default_factory=default_cache)
 
     def __post_init__(self) -> None:
-        """Refuses numbers that nothing can be asked by."""
-        check_least(self, 1, "api_concurrency", "api_max_tokens")
-        check_least(self, 0, "api_retries", "api_history_length")
-        check_positive(self, "api_timeout", "api_requests_per_minute", "api_tokens_per_minute")
-        check_not_negative(self, "api_price_in", "api_price_out")
+        """Refuses one price without the other."""
+        super().__post_init__()
         if (self.api_price_in is None) != (self.api_price_out is None):
             raise ValueError("expected both --api-price-in and --api-price-out, or neither")

@@ -6,67 +6,78 @@ from dataclasses import dataclass, field
 
 from vlm_agent.config.api import ApiOptions
 from vlm_agent.config.model import LoadOptions
-from vlm_agent.config.options import JsonObject, check_least
+from vlm_agent.config.values import (
+    JsonObject,
+    NonEmpty,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFraction,
+    PositiveInt,
+)
+from vlm_agent.core.parsing import Parser
 
 
 @dataclass
 class EvalConfig(LoadOptions, ApiOptions):
-    """Measures policies in environments: a table, and a JSON record of each.
+    """Evaluates policies in environments: prints a table, and records each result as JSON.
 
-    With --json, a call that was interrupted goes on from where it stopped when it is given again.
+    With --json, an interrupted call continues from where it stopped when it is repeated.
 
-    Args:
-        policy: The word random or expert, the directory of a policy, a model's name on a hub,
-            api: and a model's name behind an OpenAI-compatible API, sb3: and the file or run of a
-            model of stable-baselines3, or recording: and the file of episodes that a person played;
-            several to compare.
-        env: Environment id, such as gym_cards/NumberLine-v0; several to compare.
+    Args: Evaluation
+        policy: Policies to compare: random, expert, the directory of a policy, a model's name on a
+            hub, api:MODEL behind an OpenAI-compatible API, sb3:PATH of a Stable-Baselines3 model or
+            run, or recording:FILE of episodes that a person played.
+        env: Environment ids, such as gym_cards/NumberLine-v0.
         episodes: Episodes of each policy in each environment.
-        seed: Of the episodes, of sampling and of random moves.
-        num_envs: Episodes played side by side.
+        seed: Random seed of episodes, sampling and random actions.
+        num_envs: Number of episodes played in parallel.
         env_kwargs: Keyword arguments of the environments, as JSON.
-        regret: Measure how much each action gives away to optimal play, in environments that know
-            it; in the points games that takes up to a tenth of a second a step.
-        temperature: At which models reply; by default as they were trained, or as the API does;
-            0 is greedy.
-        top_k: How many of the likeliest tokens models may write, 0 for all; by default as they
-            were trained.
-        top_p: Of those, the fewest likeliest that together hold this probability may be written;
-            by default as they were trained.
-        json: File for the records, one JSON object a line; written anew. While the call has not
-            ended, what has been played is kept beside it, in a file whose name ends in .progress.
+        regret: Measure how much each action loses compared with optimal play, in environments that
+            know it; in the points games this takes up to 0.1 s per step.
+
+    Args: Replies
+        temperature: Sampling temperature of models; 0 is greedy; by default that of training, or
+            the API's.
+        top_k: Number of most likely tokens that models sample from, 0 for all; by default as in
+            training.
+        top_p: Models sample from the fewest most likely tokens whose probabilities sum up to this;
+            by default as in training.
+        parser: Rule by which replies are parsed: json, or published, that of the paper's code; by
+            default as in training, and json behind an API.
+
+    Args: Output
+        json: File for the records, one JSON object per line; replaced if it exists. Until the call
+            has finished, the episodes so far are kept next to it in a file that ends in .progress.
         markdown: File for the table, in Markdown.
-        plot: File for a picture of success with its intervals, such as success.png.
-        record: Folder for the episodes themselves, with pictures, prompts and replies, after those
-            that it holds; for `vlm-agent report` and `vlm-agent export`.
-        record_episodes: How many of each policy's episodes in each environment to record, the
-            first ones; all by default.
+        plot: File for a chart of success rates with intervals, such as success.png.
+        record: Folder to which the episodes are appended, with pictures, prompts and replies, for
+            `vlm-agent report` and `vlm-agent export`.
+        record_episodes: Number of episodes to record for each policy and environment; by default
+            all.
     """
 
-    policy: tuple[str, ...]
-    env: tuple[str, ...]
-    episodes: int = 100
+    policy: NonEmpty[str]
+    env: NonEmpty[str]
+    episodes: PositiveInt = 100
     seed: int = 0
-    num_envs: int = 16
+    num_envs: PositiveInt = 16
     env_kwargs: JsonObject = field(default_factory=dict)
     regret: bool = False
-    temperature: float | None = None
-    top_k: int | None = None
-    top_p: float | None = None
+    temperature: NonNegativeFloat | None = None
+    top_k: NonNegativeInt | None = None
+    top_p: PositiveFraction | None = None
+    parser: Parser | None = None
     json: str | None = None
     markdown: str | None = None
     plot: str | None = None
     record: str | None = None
-    record_episodes: int | None = None
+    record_episodes: NonNegativeInt | None = None
 
     def __post_init__(self) -> None:
-        """Refuses an evaluation of nothing."""
-        if not self.policy or not self.env:
-            raise ValueError("expected at least one --policy and one --env")
-        ApiOptions.__post_init__(self)
+        """Refuses options that a policy does not have."""
+        super().__post_init__()
         if self.top_k is not None and any(name.startswith("api:") for name in self.policy):
             raise ValueError(
-                "top_k is not a part of the API: leave it out, or, where the server knows it, give "
-                """--api-extra '{"top_k": 50}'"""
+                f"top_k={self.top_k}: the API has no such parameter: leave it out or, if the "
+                """server supports it, give --api-extra '{"top_k": 50}'"""
             )
-        check_least(self, 1, "episodes", "num_envs")

@@ -1,26 +1,26 @@
-"""How a model is read and which of its weights are trained; no torch is needed to say so."""
+"""Options for loading a model and choosing the weights to train."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-from vlm_agent.config.options import check_least
+from vlm_agent.config.options import Options
+from vlm_agent.config.values import NonEmpty, PositiveInt, ProperFraction
 
 Part = Literal["vision", "projector", "language"]
 PARTS: tuple[Part, ...] = ("vision", "projector", "language")
 
 
 @dataclass(kw_only=True)
-class LoadOptions:
-    """How a model's weights are read, to act with.
+class LoadOptions(Options):
+    """Options for loading a model to act with.
 
-    Args:
-        dtype: Number format that the model computes in; auto is the one its weights are saved in,
-            and bfloat16 with 4 bits.
-        load_in_4bit: Quantise the weights to 4 bits as they are read (needs bitsandbytes).
-        trust_remote_code: Run the Python code that comes with a model; only for models whose
-            authors you trust.
+    Args: Model
+        dtype: Data type of the computation; auto is that of the saved weights, or bfloat16 with
+            4-bit weights.
+        load_in_4bit: Quantise the weights to 4 bits while loading (requires bitsandbytes).
+        trust_remote_code: Run Python code that comes with the model; only for authors you trust.
     """
 
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
@@ -30,44 +30,43 @@ class LoadOptions:
 
 @dataclass(kw_only=True)
 class ModelOptions(LoadOptions):
-    """How a model is read and which of its weights are trained; a base of a trainer's config.
+    """Options for loading a model to train; a base of the trainers' configurations.
 
-    Weights that are trained are kept in float32, whatever the model computes in: at a learning
-    rate of 1e-5, an update of a bfloat16 weight is mostly lost to rounding.
+    Trained weights are kept in float32, whatever the model computes in: at a learning rate of
+    1e-5, most of an update to a bfloat16 weight is lost to rounding.
 
-    Args:
+    Args: LoRA
         lora: Train low-rank adapters instead of all weights.
-        lora_rank: Rank of a new adapter; one that was saved with the model keeps its own.
-        lora_alpha: A new adapter's output is scaled by alpha / rank.
-        lora_dropout: Of a new adapter's input, in fine-tuning; PPO never drops anything.
+        lora_rank: Rank of a new adapter; an adapter saved with the model keeps its own.
+        lora_alpha: Scale of a new adapter: its output is multiplied by alpha / rank.
+        lora_dropout: Dropout on a new adapter's input during fine-tuning; PPO uses no dropout.
         lora_parts: Parts of the model that get a new adapter.
-        gradient_checkpointing: Save memory by computing activations anew in the backward pass.
+
+    Args: Memory
+        gradient_checkpointing: Recompute activations in the backward pass to save memory.
     """
 
     lora: bool = False
-    lora_rank: int = 128
-    lora_alpha: int = 256
-    lora_dropout: float = 0.05
-    lora_parts: tuple[Part, ...] = PARTS
+    lora_rank: PositiveInt = 128
+    lora_alpha: PositiveInt = 256
+    lora_dropout: ProperFraction = 0.05
+    lora_parts: NonEmpty[Part] = PARTS
     gradient_checkpointing: bool = False
 
     def __post_init__(self) -> None:
-        """Refuses what cannot be trained; a subclass with its own check calls this one too."""
-        check_least(self, 1, "lora_rank", "lora_alpha")
-        if not 0 <= self.lora_dropout < 1:
-            raise ValueError(f"lora_dropout={self.lora_dropout}: expected from 0 to below 1")
-        if not self.lora_parts or set(self.lora_parts) - set(PARTS):
-            raise ValueError(f"lora_parts={self.lora_parts}: expected some of {', '.join(PARTS)}")
+        """Refuses what cannot be trained."""
+        super().__post_init__()
         if self.load_in_4bit and not self.lora:
-            raise ValueError("weights of 4 bits cannot be trained: add --lora")
+            raise ValueError("4-bit weights cannot be trained: add --lora")
         if self.dtype == "float16":
             raise ValueError(
-                "gradients in float16 vanish: train with --dtype bfloat16 (float16 is for acting)"
+                "dtype='float16': gradients would underflow: expected bfloat16 or float32 for "
+                "training (float16 is for acting)"
             )
 
 
 def quiet_transformers() -> None:
-    """Leaves the progress bars and notices of loading to those who ask for them."""
+    """Turns off transformers' progress bars and notices while loading."""
     from transformers.utils import logging
 
     logging.set_verbosity_error()

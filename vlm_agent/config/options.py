@@ -1,82 +1,155 @@
-"""Types of options that are written as text on the command line."""
+"""Dataclasses of options: their base, which checks every value, and what their docstrings say.
+
+A class of options is a dataclass that derives from `Options`. The type of a field says which values
+it takes, bounds included (`samples: PositiveInt = 4096`). The docstring explains every field, under
+`Args: GROUP` headings that are also the groups of `--help`.
+"""
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any
+import dataclasses
+import difflib
+import inspect
+import re
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from tyro.constructors import PrimitiveConstructorSpec
+from vlm_agent.config.values import POSITIONAL, convert, unwrap
 
-
-def parse_json_object(text: str) -> dict[str, Any]:
-    """A JSON object, such as keyword arguments of an environment.
-
-    Raises:
-        ValueError: If the text is anything else.
-    """
-    expected = """expected a JSON object, such as '{"max_position": 9}'"""
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{text!r} is not JSON ({error}): {expected}") from error
-    if not isinstance(value, dict):
-        raise ValueError(f"{text!r}: {expected}")
-    return value
+_UNTITLED = "Options"
 
 
-JsonObject = Annotated[
-    dict[str, Any],
-    PrimitiveConstructorSpec(
-        nargs=1,
-        metavar="JSON",
-        instance_from_str=lambda words: parse_json_object(words[0]),
-        is_instance=lambda value: isinstance(value, dict),
-        str_from_instance=lambda value: [json.dumps(value)],
-    ),
-]
-
-
-def check_least(config: Any, least: int, *names: str) -> None:
-    """Refuses options below a number.
+class Options:
+    """Base of a dataclass of options; checks and converts every value when it is made.
 
     Raises:
-        ValueError: Naming the first of them.
+        ValueError: If a value is not of its option's type, or out of bounds; names the option, its
+            value, and what was expected.
     """
-    for name in names:
-        if getattr(config, name) < least:
-            raise ValueError(f"{name}={getattr(config, name)}: expected at least {least}")
+
+    def __post_init__(self) -> None:
+        """Checks the values; a subclass with a check of its own calls this one first."""
+        unused = self.unused(vars(self))
+        for name, hint in option_types(type(self)).items():
+            if name in unused:
+                continue
+            try:
+                value = convert(getattr(self, name), hint)
+            except ValueError as error:
+                raise ValueError(f"{name}={error}") from None
+            object.__setattr__(self, name, value)  # a frozen dataclass has no other way
+
+    @classmethod
+    def unused(cls, options: Mapping[str, Any]) -> frozenset[str]:
+        """Returns the options that have no value, because others leave no use for them.
+
+        Args:
+            options: Options by name; one that is missing has its default.
+        """
+        return frozenset()
 
 
-def check_positive(config: Any, *names: str) -> None:
-    """Refuses options that are 0 or below; `None` stands for a default.
+@dataclass(frozen=True)
+class Option:
+    """An option as `--help` shows it.
 
-    Raises:
-        ValueError: Naming the first of them.
+    Attributes:
+        name: The dataclass field's name.
+        hint: Its type, with bounds.
+        group: The heading of the docstring that it stands under.
+        help: What the docstring says about it.
+        default: Its default, or `dataclasses.MISSING` for a required option.
     """
-    for name in names:
-        value = getattr(config, name)
-        if value is not None and not value > 0:
-            raise ValueError(f"{name}={value}: expected a number above 0")
+
+    name: str
+    hint: Any
+    group: str
+    help: str
+    default: Any
+
+    @property
+    def is_positional(self) -> bool:
+        """Whether its value is given by position on the command line."""
+        return POSITIONAL in unwrap(self.hint)[1]
+
+    @property
+    def is_required(self) -> bool:
+        """Whether it has no default."""
+        return self.default is dataclasses.MISSING
+
+    @property
+    def flag(self) -> str:
+        """Its spelling on the command line; of a positional one, its placeholder."""
+        return self.name.upper() if self.is_positional else f"--{self.name.replace('_', '-')}"
 
 
-def check_share(config: Any, *names: str) -> None:
-    """Refuses options outside 0 to 1.
-
-    Raises:
-        ValueError: Naming the first of them.
-    """
-    for name in names:
-        if not 0 <= getattr(config, name) <= 1:
-            raise ValueError(f"{name}={getattr(config, name)}: expected a number from 0 to 1")
+def option_types(kind: type[Any]) -> dict[str, Any]:
+    """Returns the names of a dataclass's options and their types, with bounds."""
+    hints = typing.get_type_hints(kind, include_extras=True)
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
 
 
-def check_not_negative(config: Any, *names: str) -> None:
-    """Refuses options below 0; `None` stands for a default.
+def options_of(kind: type[Any]) -> list[Option]:
+    """Returns a dataclass's options, group by group: its own groups first, then inherited ones."""
+    entries: dict[str, tuple[str, str]] = {}
+    for base in kind.__mro__:
+        for group, name, text in _read_docstring(base.__doc__ or ""):
+            entries.setdefault(name, (group, text))
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    types = option_types(kind)
+    groups = list(dict.fromkeys(group for group, _ in entries.values()))
+    order = sorted(entries, key=lambda name: groups.index(entries[name][0]))
+    return [
+        Option(
+            name,
+            types[name],
+            *entries.get(name, (_UNTITLED, "")),
+            _default(fields[name]),
+        )
+        for name in dict.fromkeys([*order, *fields])
+        if name in fields
+    ]
 
-    Raises:
-        ValueError: Naming the first of them.
-    """
-    for name in names:
-        value = getattr(config, name)
-        if value is not None and not value >= 0:
-            raise ValueError(f"{name}={value}: expected 0 or above")
+
+def plain_options(config: Options) -> dict[str, Any]:
+    """Returns the options of a configuration as plain values, without those that are not in use."""
+    options = dataclasses.asdict(config)  # type: ignore[call-overload]
+    unused = config.unused(options)
+    return {name: value for name, value in options.items() if name not in unused}
+
+
+def description_of(kind: type[Any]) -> str:
+    """Returns a class's docstring up to its options."""
+    text = inspect.cleandoc(kind.__doc__ or "")
+    return re.split(r"^Args:", text, maxsplit=1, flags=re.MULTILINE)[0].strip()
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """Returns " (did you mean 'NAME'?)" for the nearest name, or an empty string."""
+    found = difflib.get_close_matches(name, list(names), n=1, cutoff=0.4)
+    return f" (did you mean {found[0]!r}?)" if found else ""
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return field.default
+
+
+def _read_docstring(docstring: str) -> list[tuple[str, str, str]]:
+    """Returns group, name and text of each entry under the `Args` headings of a docstring."""
+    entries: list[tuple[str, str, str]] = []
+    group: str | None = None
+    for line in inspect.cleandoc(docstring).splitlines():
+        if heading := re.fullmatch(r"Args:\s*(.*)", line):
+            group = heading[1] or _UNTITLED
+        elif line and not line.startswith(" "):
+            group = None
+        elif group is not None and (entry := re.fullmatch(r" {4}(\w+): (.+)", line)):
+            entries.append((group, entry[1], entry[2]))
+        elif group is not None and line:
+            _, name, text = entries[-1]
+            entries[-1] = (group, name, f"{text} {line.strip()}")
+    return entries

@@ -8,4 +8,4 @@ class ProtocolError(ValueError):
 
 
 class NotWholeError(RuntimeError):
-    """What is to be saved is spread over processes, and was not brought together."""
+    """The weights to save are sharded over processes and were not gathered."""

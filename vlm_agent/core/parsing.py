@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal, NamedTuple
+
+from vlm_agent.core.types import Reply
+
+Parser = Literal["json", "published"]
 
 _BARE_KEY = re.compile(r"\w+")
 _PUBLISHED_KEY = re.compile('"action":', re.IGNORECASE | re.ASCII)
@@ -29,11 +33,14 @@ class ParsedReply:
         action: Index of the action that the reply names, or `None` where it names no legal one.
         value: The text of the action's value, or `None` without an action key.
         action_start: Offset in the text where the action part starts, or `None` without one.
+        fields: The text of each top-level key's value, the last where a key repeats. A list becomes
+            its items joined by single spaces, so that `[6, "K"]` reads as `6 K`.
     """
 
     action: int | None
     value: str | None
     action_start: int | None
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 class Field(NamedTuple):
@@ -44,9 +51,7 @@ class Field(NamedTuple):
     start: int
 
 
-def parse(
-    text: str, action_names: Sequence[str], rule: Literal["json", "published"] = "json"
-) -> ParsedReply:
+def parse(text: str, action_names: Sequence[str], rule: Parser = "json") -> ParsedReply:
     """Finds the action that a reply names.
 
     Args:
@@ -66,11 +71,19 @@ def parse(
         return _parse_published(text, action_names)
     if rule != "json":
         raise ValueError(f"unknown rule {rule!r}: expected 'json' or 'published'")
-    found = [field for field in fields(text) if field.key.strip().casefold() == "action"]
+    every = find_fields(text)
+    named = _named(every)
+    found = [each for each in every if each.key.strip().casefold() == "action"]
     if not found:
-        return ParsedReply(None, None, None)
+        return ParsedReply(None, None, None, named)
     last = found[-1]
-    return ParsedReply(match_action(last.value, action_names), last.value, last.start)
+    return ParsedReply(match_action(last.value, action_names), last.value, last.start, named)
+
+
+def read_reply(text: str, action_names: Sequence[str], rule: Parser = "json") -> Reply:
+    """Returns a reply that consists of text alone, parsed; arguments as for `parse`."""
+    parsed = parse(text, action_names, rule)
+    return Reply(text, parsed.action, fields=parsed.fields)
 
 
 def match_action(value: str, action_names: Sequence[str]) -> int | None:
@@ -99,20 +112,12 @@ def _whole_names(names: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(rf"(?:^|(?<=[\s{_MARKS}]))(?<!\d[.,])(?=({alternatives}){_END})")
 
 
-def state_fields(text: str) -> dict[str, str]:
-    """The fields that a reply reads out: top-level keys and values, the last where one repeats.
-
-    A list becomes its items joined by single spaces, so that `[6, "K"]` reads as `6 K`.
-    """
-    return {field.key: " ".join(_unlist(field.value)) for field in fields(text)}
-
-
 def same_value(read: str, truth: str) -> bool:
     """Whether a field was read right: equal but for case, outer quotes and spacing."""
     return _normalise(read) == _normalise(truth)
 
 
-def fields(text: str) -> list[Field]:
+def find_fields(text: str) -> list[Field]:
     """All top-level keys of a reply with their values, in order. Takes time linear in the text."""
     result: list[Field] = []
     stack: list[str] = []
@@ -141,6 +146,10 @@ def fields(text: str) -> list[Field]:
             previous = character
         position += 1
     return result
+
+
+def _named(every: Sequence[Field]) -> dict[str, str]:
+    return {each.key: " ".join(_unlist(each.value)) for each in every}
 
 
 def _string_end(text: str, start: int) -> int:
@@ -230,4 +239,5 @@ def _parse_published(text: str, action_names: Sequence[str]) -> ParsedReply:
         part = part.replace("10", "")
     contained.update(name for name in action_names if name in part)
     action = action_names.index(contained.pop()) if len(contained) == 1 else None
-    return ParsedReply(action, part, found.start() if found else None)
+    start = found.start() if found else None
+    return ParsedReply(action, part, start, _named(find_fields(text)))

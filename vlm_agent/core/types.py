@@ -100,6 +100,8 @@ class Reply:
         log_probs: One log-probability a token, at the sampling temperature; zeros if greedy.
         value: The value head's estimate of the return from here on.
         usage: What it took, where the policy does not hand out tokens but counts them.
+        fields: What the text says, field by field, as it was parsed: the state fields that it reads
+            out, its thoughts and its action.
     """
 
     text: str
@@ -109,6 +111,7 @@ class Reply:
     log_probs: tuple[float, ...] = ()
     value: float = 0.0
     usage: Usage | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def token_count(self) -> int | None:

@@ -1,4 +1,4 @@
-"""Expert episodes -> replies to learn from, made on the fly."""
+"""Demonstrations made on the fly: experts play environments, and every step becomes a reply."""
 
 from __future__ import annotations
 
@@ -10,31 +10,35 @@ import numpy as np
 from vlm_agent.core.environments import EnvFactory, make_env
 from vlm_agent.core.expert import check_expert, explain, lesson
 from vlm_agent.core.prompts import build_reply
-from vlm_agent.core.protocol import env_action, observe, task_of
 from vlm_agent.core.seeding import episode_seeds
-from vlm_agent.core.types import Demonstration, Task
-from vlm_agent.rollout.resumable_env import (
-    Resumable,
-    bring_back,
+from vlm_agent.core.types import Demonstration, Reply, Task
+from vlm_agent.rollout.episode_runner import EpisodeRunner
+from vlm_agent.rollout.resumable_env import Resumable
+from vlm_agent.rollout.runner_state import (
     observation_from,
     observation_state,
+    restore_runners,
+    runner_state,
 )
 
 
 class Demonstrator:
-    """Plays environments by their own experts, and writes down a reply for every step.
+    """Plays environments with their own experts and writes a reply for every step.
 
     Args:
-        env: An id, or a function that makes the environment; it has to offer `expert()`.
-        num_envs: How many episodes run side by side, so that neighbouring demonstrations differ.
-        random_share: The share of moves drawn uniformly from all actions, played and demonstrated
-            with a reason that leads to them (`explain`), so that RL has something to teach.
+        env: An environment id, or a function that makes the environment; it has to offer
+            `expert()`.
+        num_envs: Number of episodes played at the same time, so that neighbouring demonstrations
+            differ.
+        random_share: Share of moves drawn uniformly from all actions, which are played and
+            demonstrated with a reason that leads to them (`explain`), so that RL has something to
+            teach.
         cot: Whether replies read out the state and reason.
-        seed: Of the episodes and of the random moves.
+        seed: Random seed of the episodes and of the random moves.
         env_kwargs: Keyword arguments of the environment.
-        history_length: How many steps of the episode observations remember.
-        shown_share: The share of moves, drawn at random, that are demonstrated; the others are
-            played alone. Fewer of the same episode make demonstrations, and batches, less alike.
+        history_length: Number of earlier steps of the episode that observations hold.
+        shown_share: Share of moves, drawn at random, that are demonstrated; the others are only
+            played. Fewer of the same episode make demonstrations, and batches, less alike.
 
     Raises:
         ProtocolError: If the environment has no expert.
@@ -60,70 +64,64 @@ class Demonstrator:
         self.shown_share = shown_share
         self.random_share = random_share
         self.cot = cot
-        self.history_length = history_length
         kwargs = dict(env_kwargs or {})
-        self._envs = [Resumable(make_env(env, **kwargs)) for _ in range(num_envs)]
-        check_expert(self._envs[0], "start from a model that plays already")
-        self._rng = np.random.default_rng(seed)
-        self._task = task_of(self._envs[0])
-        self._now = [
-            observe(self._task, *env.reset(seed=episode_seed))
-            for env, episode_seed in zip(
-                self._envs, episode_seeds("training", seed, num_envs), strict=True
-            )
+        self._runners = [
+            EpisodeRunner(Resumable(make_env(env, **kwargs)), history_length)
+            for _ in range(num_envs)
         ]
+        check_expert(self._runners[0].env, "start from a model that plays already")
+        self._rng = np.random.default_rng(seed)
+        for runner, episode_seed in zip(
+            self._runners, episode_seeds("training", seed, num_envs), strict=True
+        ):
+            runner.reset(episode_seed)
 
     def __iter__(self) -> Iterator[list[Demonstration]]:
-        """Endless batches, one demonstration from each environment."""
+        """Yields endless batches, one demonstration from each environment."""
         while True:
-            yield [self._demonstrate(index) for index in range(len(self._envs))]
+            yield [self._demonstrate(runner) for runner in self._runners]
 
     def state_dict(self) -> dict[str, Any]:
-        """How the next batch comes about: the environments, what they show, and random moves."""
+        """Returns the state of the environments and of the random moves."""
         return {
-            "envs": [
-                {"env": env.state_dict(), "now": observation_state(now)}
-                for env, now in zip(self._envs, self._now, strict=True)
-            ],
+            "runners": [runner_state(runner) for runner in self._runners],
             "rng": self._rng.bit_generator.state,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on where `state_dict` was taken, in a new demonstrator with equal arguments.
+        """Continues where `state_dict` was taken, in a new demonstrator with equal arguments.
 
-        Environments that do not come back begin a new episode, and a warning tells why.
+        Environments that do not come back start a new episode, and a warning says why.
         """
-        self._now, _ = bring_back(self._envs, state["envs"], self._task)
+        restore_runners(self._runners, state["runners"])
         self._rng.bit_generator.state = state["rng"]
 
     def close(self) -> None:
         """Closes the environments."""
-        for env in self._envs:
-            env.close()
+        for runner in self._runners:
+            runner.close()
 
-    def _demonstrate(self, index: int) -> Demonstration:
-        move = self._move(index)
+    def _demonstrate(self, runner: EpisodeRunner) -> Demonstration:
+        move = self._move(runner)
         while self.shown_share < 1 and self._rng.random() >= self.shown_share:
-            move = self._move(index)
+            move = self._move(runner)
         return move
 
-    def _move(self, index: int) -> Demonstration:
-        env, observation = self._envs[index], self._now[index]
+    def _move(self, runner: EpisodeRunner) -> Demonstration:
+        observation = runner.observation
         if self._rng.random() < self.random_share:
             action = int(self._rng.integers(len(observation.actions)))
-            reason = explain(env, observation, action)
+            reason = explain(runner.env, observation, action)
         else:
-            action, reason = lesson(env, observation)
-        picture, _, terminated, truncated, info = env.step(env_action(observation, action))
-        history = observation.remember(action, self.history_length)
-        if terminated or truncated:
-            (picture, info), history = env.reset(), ()
-        self._now[index] = observe(self._task, picture, info, history)
-        return Demonstration(observation, build_reply(observation, action, reason, cot=self.cot))
+            action, reason = lesson(runner.env, observation)
+        text = build_reply(observation, action, reason, cot=self.cot)
+        if runner.step(Reply(text, action), action).done:
+            runner.reset()
+        return Demonstration(observation, text)
 
 
 def demonstration_state(demonstration: Demonstration) -> dict[str, Any]:
-    """A demonstration as plain values and arrays."""
+    """Returns a demonstration as plain values and arrays."""
     task = demonstration.observation.task
     return {
         "observation": observation_state(demonstration.observation),
@@ -135,7 +133,7 @@ def demonstration_state(demonstration: Demonstration) -> dict[str, Any]:
 
 
 def demonstration_from(state: Mapping[str, Any]) -> Demonstration:
-    """The demonstration that `demonstration_state` described."""
+    """Returns the demonstration that `demonstration_state` described."""
     names = state["action_names"]
     task = Task(state["description"], None if names is None else tuple(names))
     observation = observation_from(state["observation"], task)

@@ -6,47 +6,15 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from tyro.conf import Positional
-
+from vlm_agent.config.tools import ExportConfig
 from vlm_agent.core.prompts import build_messages
-from vlm_agent.data.trajectories import (
-    PICTURES,
-    EpisodeRecord,
-    StepRecord,
-    find_trajectories,
-    read_trajectories,
-)
+from vlm_agent.data.trajectory_format import PICTURES, EpisodeRecord, StepRecord
+from vlm_agent.data.trajectory_reader import find_trajectories, read_trajectories
 
 LLAVA_FILE = "conversations.json"
-
-
-@dataclass
-class ExportConfig:
-    """Turns recorded episodes into fine-tuning data: one sample for each step with a reply.
-
-    Args:
-        recording: Folders of recorded episodes, or directories of runs that recorded.
-        out: Directory for the data; it must not hold anything yet.
-        form: llava writes conversations.json with its pictures beside it; datasets writes a data
-            set for `datasets.load_from_disk`, with the columns images and messages.
-        episodes: won keeps the steps of episodes that ended well, all those of every episode.
-        illegal: Keep replies that name no action.
-    """
-
-    recording: Positional[tuple[str, ...]]
-    out: str
-    form: Literal["llava", "datasets"] = "llava"
-    episodes: Literal["won", "all"] = "won"
-    illegal: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuses an export of nothing."""
-        if not self.recording:
-            raise ValueError("expected at least one folder of recorded episodes")
 
 
 def export_episodes(config: ExportConfig) -> int:

@@ -21,7 +21,7 @@ import numpy as np
 
 from vlm_agent.core.environments import env_id, make_env
 from vlm_agent.core.expert import explain
-from vlm_agent.core.json_lines import read_json_lines
+from vlm_agent.core.json_lines import check_format, read_json_lines
 from vlm_agent.core.prompts import build_reply
 from vlm_agent.core.protocol import observe, task_of
 from vlm_agent.core.types import Demonstration, Observation
@@ -220,15 +220,10 @@ class RecordedDemonstrator:
 
 
 def _parse(value: Any, place: str) -> Recording:
-    if not isinstance(value, dict) or value.get("format") != FORMAT:
-        raise RecordingError(
-            f"{place} is no recorded episode: expected a JSON object with format={FORMAT!r}"
-        )
-    if value.get("version") != VERSION:
-        raise RecordingError(
-            f"{place} has version {value.get('version')!r}, expected {VERSION}: it was written "
-            "by another release"
-        )
+    try:
+        check_format(value, FORMAT, VERSION)
+    except ValueError as error:
+        raise RecordingError(f"{place} {error}") from None
     _check(value, _FIELDS, place)
     if value["seed"] < 0:
         raise RecordingError(f"{place}: seed={value['seed']}: expected 0 or above")

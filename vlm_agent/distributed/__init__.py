@@ -1,1 +1,5 @@
-"""Training in several processes: Accelerate and FSDP2."""
+"""Training in several processes with Accelerate, by DDP or FSDP2."""
+
+from vlm_agent.distributed.processes import Processes
+
+__all__ = ["Processes"]

@@ -1,7 +1,7 @@
-"""Training in several processes: what they share out, and what they have to agree on.
+"""Processes that train one policy together.
 
 All of it is Accelerate's: `accelerate launch` starts the processes, each of which holds the whole
-model (DDP), or a part of it (FSDP). In a process that was started by itself nothing of it runs.
+model (DDP) or a shard of it (FSDP). A process that was started by itself needs none of it.
 """
 
 from __future__ import annotations
@@ -13,42 +13,41 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from vlm_agent.distributed import sharding
 
-if TYPE_CHECKING:
-    from vlm_agent.models.policy import VLMPolicy
-
 T = TypeVar("T")
-# How long processes wait for one of them. By default NCCL ends them after 10 minutes, and writing a
-# large model may take longer.
-_PATIENCE = timedelta(hours=2)
+# How long processes wait for each other. NCCL's default is 10 minutes, and saving a large model may
+# take longer.
+_TIMEOUT = timedelta(hours=2)
 
 
 class Processes:
-    """The processes that train one policy together; one where nothing has started more.
+    """The processes that train one policy together; a single one unless more were launched.
+
+    Everything that communicates must be called in all processes, in the same order.
 
     Attributes:
-        count: How many there are.
-        rank: The number of this one, from 0.
-        is_sharded: Whether each keeps a part of the weights alone, gradients and moments with them.
+        count: Number of processes.
+        rank: Index of this process, from 0.
+        is_sharded: Whether each process keeps only a shard of weights, gradients and moments.
 
     Raises:
-        ImportError: If a package is missing, or too old, for what is configured.
-        ValueError: If Accelerate was configured for what is not done here.
+        ImportError: If a package is missing, or too old, for the configuration.
+        ValueError: If Accelerate is configured for something that is not supported.
     """
 
     def __init__(self) -> None:
-        # After an error nothing is waited for: others may be waiting for this process to end.
+        # After an error no process waits: others may be waiting for this one to end.
         atexit.unregister(_leave)
         self._accelerator = _accelerator() if _is_launched() else None
         self.count = self._accelerator.num_processes if self._accelerator else 1
         self.rank = self._accelerator.process_index if self._accelerator else 0
-        self.is_sharded = self._accelerator is not None and sharding.is_asked_for()
+        self.is_sharded = self._accelerator is not None and sharding.is_requested()
         self._sharded: nn.Module | None = None
         self._reshard = False
 
@@ -58,70 +57,77 @@ class Processes:
         return self.rank == 0
 
     def share(self, number: int, name: str) -> int:
-        """What each process gets of a number of things.
+        """Returns the share of each process in a number of environments or steps.
 
         Args:
-            number: Of all together.
-            name: The option that says it.
+            number: Total of all processes.
+            name: Option that sets it, for the error message.
 
         Raises:
-            ValueError: If it cannot be shared out evenly.
+            ValueError: If the number is not divisible by the number of processes.
         """
         if number % self.count:
             raise ValueError(
-                f"{name}={number} cannot be shared out among {self.count} processes: expected a "
+                f"{name}={number} cannot be divided among {self.count} processes: expected a "
                 f"multiple of {self.count}"
             )
         return number // self.count
 
     # ----- the policy -------------------------------------------------------------------------
 
+    def check_options(self, *, load_in_4bit: bool) -> None:
+        """Checks that a model can be trained in these processes.
+
+        Raises:
+            ValueError: If weights are to be sharded that have 4 bits.
+        """
+        if self.is_sharded and load_in_4bit:
+            raise ValueError(
+                "weights of 4 bits cannot be sharded over processes: train without --load-in-4bit, "
+                "or with DDP (`accelerate launch --multi_gpu`)"
+            )
+
     def prepare(
-        self, policy: VLMPolicy, optimizer: torch.optim.Optimizer
+        self, policy: nn.Module, optimizer: torch.optim.Optimizer
     ) -> tuple[nn.Module, torch.optim.Optimizer]:
-        """What trains the policy in all processes: a module to call, and its optimiser."""
+        """Returns the module to call for passes with gradients, and the optimizer.
+
+        Args:
+            policy: The `VLMPolicy` to train.
+            optimizer: Optimizer of its parameters.
+        """
         if self._accelerator is None:
             return policy, optimizer
         if self.is_sharded:
             return self._shard(self._accelerator, policy, optimizer)
         with warnings.catch_warnings():
-            # Torch renames the option that Accelerate passes on.
+            # Torch renamed the option that Accelerate passes on.
             warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
             module, optimizer = self._accelerator.prepare(policy, optimizer)
         return module, optimizer
 
     def _shard(
-        self, accelerator: Any, policy: VLMPolicy, optimizer: torch.optim.Optimizer
+        self, accelerator: Any, policy: nn.Module, optimizer: torch.optim.Optimizer
     ) -> tuple[nn.Module, torch.optim.Optimizer]:
         from torch.distributed.fsdp import register_fsdp_forward_method
 
         plugin = accelerator.state.fsdp_plugin
         if "FSDP_TRANSFORMER_CLS_TO_WRAP" not in os.environ:
-            # Of this model, whatever was trained in this process before.
-            plugin.transformer_cls_names_to_wrap = sharding.layer_classes(policy.network)
+            # For this model, whatever was trained in this process before.
+            plugin.transformer_cls_names_to_wrap = sharding.layer_classes(
+                cast(nn.Module, policy.network)
+            )
         module, optimizer = accelerator.prepare(policy, optimizer)
         for name in ("act", "states"):
             register_fsdp_forward_method(module, name)
         self._sharded, self._reshard = module, plugin.reshard_after_forward
         return module, optimizer
 
-    def check_options(self, *, load_in_4bit: bool) -> None:
-        """Makes sure that a model can be trained in these processes.
-
-        Raises:
-            ValueError: If its weights have 4 bits and are to be spread.
-        """
-        if self.is_sharded and load_in_4bit:
-            raise ValueError(
-                "weights of 4 bits are not spread over processes: train without --load-in-4bit, or "
-                "with DDP (`accelerate launch --multi_gpu`)"
-            )
-
     @contextmanager
     def gathered(self) -> Iterator[None]:
-        """Inside, each process has all weights, and runs the model as often as it likes.
+        """Gives each process all weights inside the context, for any number of forward passes.
 
-        Without gradients; all processes have to enter and to leave.
+        Sharded weights have no gradients inside.
         """
         with contextlib.ExitStack() as stack:
             if self.is_sharded:
@@ -130,50 +136,80 @@ class Processes:
                 stack.enter_context(sharding.gathered(self._sharded, reshard=self._reshard))
             yield
 
-    def whole(self, tree: Any) -> Any:
-        """What a tree holds, with what was spread over processes whole, for the main one to save.
+    def unshard(self, tree: Any) -> Any:
+        """Returns a tree with sharded tensors replaced by full ones, for the main process to save.
 
-        All processes have to ask; what the others get is of no use.
+        What the other processes get is incomplete.
+
+        Args:
+            tree: Nested dictionaries, lists and tuples.
         """
-        return sharding.whole(tree, keep=self.is_main) if self.is_sharded else tree
+        return sharding.unshard(tree, keep=self.is_main) if self.is_sharded else tree
+
+    # ----- gradients --------------------------------------------------------------------------
+
+    def accumulate(
+        self, module: nn.Module, parts: Sequence[T], filler: T, *, last: bool = True
+    ) -> Iterator[tuple[T, bool]]:
+        """Iterates over the micro-batches of one gradient; call `backward` once for each.
+
+        Gradients are synchronised in the last pass only, or, if weights are sharded, in each one.
+        All processes then have to make as many passes, so those with fewer micro-batches get
+        fillers. A process without any micro-batch gets one filler in any case.
+
+        Args:
+            module: The module that `prepare` returned.
+            parts: Micro-batches of this process.
+            filler: Any micro-batch, for passes that must not count.
+            last: Whether the gradient is complete after these micro-batches.
+
+        Yields:
+            A micro-batch, and whether it counts; the loss of one that does not must be multiplied
+            by 0.
+        """
+        passes = [(part, True) for part in parts] or [(filler, False)]
+        passes += [(filler, False)] * (self.passes(len(passes)) - len(passes))
+        for number, (part, counts) in enumerate(passes, start=1):
+            with self.accumulating(module, last=last and number == len(passes)):
+                yield part, counts
 
     def passes(self, own: int) -> int:
-        """How many passes with gradients each process has to make, if this one needs some.
+        """Returns the number of passes with gradients that each process has to make.
 
-        Spread weights are brought together, and gradients to be spread are exchanged, in every
-        pass, so that all have to make as many.
+        Every pass with sharded weights communicates, so all processes make as many as the one that
+        needs most.
         """
         return max(self.gather(own)) if self.is_sharded else own
 
     def accumulating(self, module: nn.Module, *, last: bool) -> AbstractContextManager[Any]:
-        """Inside, gradients add up in each process; those of all are put together in the last.
+        """Accumulates gradients in each process, and synchronises them in the last pass.
 
-        Spread ones are put together in every pass: whole, they would take the memory that
-        spreading them saves.
+        Sharded gradients are synchronised in every pass: whole ones would take the memory that
+        sharding saves.
         """
         if self._accelerator is None or self.is_sharded or last:
             return contextlib.nullcontext()
         return cast(AbstractContextManager[Any], self._accelerator.no_sync(module))
 
     def backward(self, loss: Tensor) -> None:
-        """The backward pass of a part of a sum over all processes."""
+        """Runs the backward pass of this process's part of a loss summed over all processes."""
         if self._accelerator is None:
             loss.backward()
             return
-        # Accelerate's modules take the mean over processes.
+        # Accelerate's modules average gradients over processes.
         self._accelerator.backward(loss * self.count)
 
     def clip(self, parameters: Sequence[nn.Parameter], max_norm: float) -> float:
-        """Clips gradients to a norm, and gives the one that they had."""
+        """Clips gradients to a maximum norm and returns the norm before clipping."""
         if self._accelerator is None:
             return clip_grad_norm(parameters, max_norm)
         norm = self._accelerator.clip_grad_norm_(list(parameters), max_norm)
-        return float(sharding.whole_tensor(norm))
+        return float(sharding.full_tensor(norm))
 
-    # ----- what is agreed on ------------------------------------------------------------------
+    # ----- communication ----------------------------------------------------------------------
 
     def gather(self, value: T) -> list[T]:
-        """The values of all processes, in their order."""
+        """Returns the values of all processes, ordered by rank."""
         if self.count == 1:
             return [value]
         from accelerate.utils import gather_object
@@ -181,37 +217,42 @@ class Processes:
         return cast(list[T], gather_object([value]))
 
     def sum(self, values: Mapping[str, float]) -> dict[str, float]:
-        """The sums over all processes of values under the same names."""
+        """Returns the sum over all processes of each value; all have the same keys."""
         rows = self.gather(dict(values))
         return {name: sum(row[name] for row in rows) for name in values}
 
     def any(self, value: bool) -> bool:
-        """Whether it is so in any process."""
+        """Returns whether the value is true in any process."""
         return any(self.gather(value))
 
     def wait(self) -> None:
-        """Waits for all."""
+        """Waits for all processes."""
         if self._accelerator is not None:
             self._accelerator.wait_for_everyone()
 
     def finish(self) -> None:
-        """Waits for all at the end of a training, so that none stops while another still saves."""
+        """Waits for all at the end of a training, so that none exits while another still saves."""
         self.wait()
         if self._accelerator is not None:
-            # When Python ends, and not before: what was trained may be used, and trained again.
+            # At exit, not before: the policy may be used, and trained again.
             atexit.register(_leave)
 
 
+def clip_grad_norm(parameters: Sequence[nn.Parameter], max_norm: float) -> float:
+    """Clips the gradients of parameters to a maximum norm and returns the norm before clipping."""
+    return torch.nn.utils.clip_grad_norm_(parameters, max_norm).item()
+
+
 def _is_launched() -> bool:
-    """Whether Accelerate, or anything else that sets what it reads, has started this process."""
+    """Whether Accelerate, or another launcher that sets its variables, started this process."""
     return "ACCELERATE_MIXED_PRECISION" in os.environ or int(os.environ.get("WORLD_SIZE", 1)) > 1
 
 
 def _leave() -> None:
-    """Ends the threads that exchange things with other processes.
+    """Ends the threads that communicate with other processes.
 
-    One of gloo's lets go of the last exchange a moment after it was made, and aborts the process if
-    Python is ending by then.
+    A thread of gloo releases its last exchange a moment late, and aborts the process if Python is
+    exiting by then.
     """
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
@@ -226,9 +267,9 @@ def _accelerator() -> Any:
         raise ValueError(
             f"Accelerate is configured with mixed_precision: {precision}, in which replies would "
             "be scored in another number format than they were sampled in: set it to 'no', and "
-            "choose the format by --dtype"
+            "choose the format with --dtype"
         )
-    if sharding.is_asked_for():
+    if sharding.is_requested():
         sharding.check_configuration()
     if os.environ.get("ACCELERATE_USE_DEEPSPEED", "false").lower() == "true":
         raise ValueError(
@@ -237,16 +278,11 @@ def _accelerator() -> Any:
         )
     # Without a critic the value head has no gradient; buffers are the same everywhere.
     ddp = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
-    group = InitProcessGroupKwargs(timeout=_PATIENCE)
+    group = InitProcessGroupKwargs(timeout=_TIMEOUT)
     accelerator = Accelerator(kwargs_handlers=[ddp, group])
-    if sharding.is_asked_for() and not accelerator.is_fsdp2:
+    if sharding.is_requested() and not accelerator.is_fsdp2:
         raise ValueError(
-            "Accelerate is configured for FSDP, which it does on GPUs alone, and there is none: "
+            "Accelerate is configured for FSDP, which it supports on GPUs only, and there is none: "
             "use DDP (`accelerate launch --multi_gpu`)"
         )
     return accelerator
-
-
-def clip_grad_norm(parameters: Sequence[nn.Parameter], max_norm: float) -> float:
-    """Clips the gradients of parameters to a norm, and gives the one that they had."""
-    return torch.nn.utils.clip_grad_norm_(parameters, max_norm).item()

@@ -1,7 +1,7 @@
-"""Weights that are spread over processes: what is not done with them, whole again, spread.
+"""Sharded weights: what of FSDP is supported, and full tensors from shards and back.
 
-With Accelerate's FSDP of version 2, `torch.distributed.fsdp.fully_shard`, a parameter is a
-`DTensor`: each process keeps a part of it.
+With Accelerate's FSDP2, `torch.distributed.fsdp.fully_shard`, a parameter is a `DTensor`, of which
+each process keeps a shard.
 """
 
 from __future__ import annotations
@@ -10,93 +10,112 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from torch import Tensor, nn
 
-# What `accelerate launch` says by a variable, and what that is without one; what it has to be, how
-# a file of `accelerate config` says so, and why.
-Needed = tuple[str, str, str, str, str]
-_NEEDED: tuple[Needed, ...] = (
-    ("FSDP_VERSION", "1", "2", "fsdp_version: 2", "the first FSDP is not used"),
-    (
+
+class _Setting(NamedTuple):
+    """A setting of `accelerate config` that has to have one value.
+
+    Attributes:
+        variable: Environment variable that `accelerate launch` sets.
+        default: Its value if it is not set.
+        needed: The value it has to have.
+        line: The setting as a line of the configuration file.
+        reason: Why it has to have this value.
+    """
+
+    variable: str
+    default: str
+    needed: str
+    line: str
+    reason: str
+
+
+_SETTINGS = (
+    _Setting("FSDP_VERSION", "1", "2", "fsdp_version: 2", "only FSDP2 is supported"),
+    _Setting(
         *("FSDP_AUTO_WRAP_POLICY", "NO_WRAP", "transformer_based_wrap"),
         "fsdp_auto_wrap_policy: TRANSFORMER_BASED_WRAP",
-        "weights are brought together layer by layer",
+        "weights are gathered layer by layer",
     ),
-    (
+    _Setting(
         *("FSDP_CPU_RAM_EFFICIENT_LOADING", "false", "false"),
         "fsdp_cpu_ram_efficient_loading: false",
-        "every process reads the model by itself",
+        "every process loads the model itself",
     ),
-    (
+    _Setting(
         *("FSDP_OFFLOAD_PARAMS", "false", "false"),
         "fsdp_offload_params: false",
-        "weights stay where replies are written",
+        "weights stay on the device that writes replies",
     ),
-    (
+    _Setting(
         *("FSDP_ACTIVATION_CHECKPOINTING", "false", "false"),
         "fsdp_activation_checkpointing: false",
         "--gradient-checkpointing does the same",
     ),
-    ("FSDP_IGNORED_MODULES", "", "", "no fsdp_ignored_modules", "all that is trained is spread"),
-    ("ACCELERATE_DYNAMO_BACKEND", "no", "no", "no dynamo_config", "nothing is compiled"),
-    (
+    _Setting(
+        *("FSDP_IGNORED_MODULES", "", ""), "no fsdp_ignored_modules", "all weights are sharded"
+    ),
+    _Setting(
+        *("ACCELERATE_DYNAMO_BACKEND", "no", "no"), "no dynamo_config", "models are not compiled"
+    ),
+    _Setting(
         *("ACCELERATE_USE_PARALLELISM_CONFIG", "false", "false"),
         "no parallelism_config",
-        "weights are spread over all processes alike",
+        "weights are sharded over all processes alike",
     ),
 )
 
 
-def is_asked_for() -> bool:
-    """Whether Accelerate was configured for FSDP."""
+def is_requested() -> bool:
+    """Returns whether Accelerate was configured for FSDP."""
     return os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
 
 
 def check_configuration() -> None:
-    """Makes sure that FSDP is configured as it is used here.
+    """Checks that FSDP is configured in the supported way.
 
     Raises:
-        ValueError: Naming the line of Accelerate's configuration that has to change.
-        ImportError: If torch or Accelerate is too old for it.
+        ValueError: Naming the line of Accelerate's configuration to change.
+        ImportError: If torch or Accelerate is too old.
     """
-    for variable, default, value, line, reason in _NEEDED:
-        found = os.environ.get(variable, default)
-        if found.lower() != value:
+    for setting in _SETTINGS:
+        found = os.environ.get(setting.variable, setting.default)
+        if found.lower() != setting.needed:
             raise ValueError(
-                f"Accelerate is configured for FSDP with {variable}={found}: expected {line} in "
-                f"its configuration, since {reason}"
+                f"Accelerate is configured for FSDP with {setting.variable}={found}: expected "
+                f"{setting.line} in its configuration, because {setting.reason}"
             )
     _check_version("torch", "2.8")
     _check_version("accelerate", "1.8")
 
 
 def _check_version(package: str, oldest: str) -> None:
-    """Raises an ImportError if a package is too old for FSDP2."""
     from accelerate.utils import compare_versions
 
     if not compare_versions(package, ">=", oldest):
         raise ImportError(
-            f"FSDP needs {package} {oldest} or newer, and this is {version(package)}: "
+            f"FSDP needs {package} {oldest} or newer, but {version(package)} is installed: "
             f"pip install --upgrade {package}"
         )
 
 
 def layer_classes(network: nn.Module) -> list[str]:
-    """The names of the classes whose weights are brought together at once: a model's layers.
+    """Returns the names of a model's layer classes, whose weights are gathered together.
 
     Args:
         network: The Hugging Face model.
 
     Raises:
-        ValueError: If the model does not tell.
+        ValueError: If the model does not list them.
     """
     listed = set(getattr(network, "_no_split_modules", None) or ())
     found = sorted(listed & {type(module).__name__ for module in network.modules()})
     if not found:
         raise ValueError(
-            f"{type(network).__name__} does not tell its layers: name their classes by "
+            f"{type(network).__name__} does not list its layer classes: name them with "
             "fsdp_transformer_layer_cls_to_wrap in Accelerate's configuration"
         )
     return found
@@ -104,13 +123,13 @@ def layer_classes(network: nn.Module) -> list[str]:
 
 @contextmanager
 def gathered(module: nn.Module, *, reshard: bool) -> Iterator[None]:
-    """Inside, a module's weights are whole in each process, and its forward passes exchange none.
+    """Gives each process a module's full weights; forward passes inside do not communicate.
 
-    So each process may make as many passes as it likes. All processes have to enter and to leave.
+    So processes may make different numbers of passes. All have to enter and leave the context.
 
     Args:
-        module: What `fully_shard` was called on.
-        reshard: Whether weights of layers are spread again after a forward pass in training.
+        module: The module that `fully_shard` was called on.
+        reshard: Whether layers are resharded after a forward pass in training.
     """
     from torch.distributed.fsdp import FSDPModule
 
@@ -124,27 +143,39 @@ def gathered(module: nn.Module, *, reshard: bool) -> Iterator[None]:
     finally:
         for part in parts:
             part.reshard()
-            # What is left to the root alone is needed again at once in a backward pass.
+            # Weights of the root itself are needed again at once in a backward pass.
             part.set_reshard_after_forward(reshard and part is not root, recurse=False)
 
 
-def whole(tree: Any, *, keep: bool) -> Any:
-    """Nested dictionaries, lists and tuples with spread tensors made whole, on the CPU.
+def is_sharded(value: Any) -> bool:
+    """Returns whether a value is a sharded tensor, a `DTensor`."""
+    return hasattr(value, "placements")
 
-    All processes have to ask, with trees that hold the same spread tensors.
+
+def full_tensor(value: Tensor) -> Tensor:
+    """Returns the full tensor of a sharded one, any other tensor unchanged.
+
+    All processes have to call it.
+    """
+    gather = getattr(value, "full_tensor", None)
+    return value if gather is None else cast(Tensor, gather())
+
+
+def unshard(tree: Any, *, keep: bool) -> Any:
+    """Returns nested dictionaries, lists and tuples with sharded tensors made full, on the CPU.
+
+    All processes have to call it, with trees of the same sharded tensors.
 
     Args:
-        tree: What holds them; two that are one stay one.
-        keep: Whether this process needs them; else they are `None` in what is returned.
+        tree: The tree; a tensor that occurs twice stays one tensor.
+        keep: Whether this process needs the tensors; otherwise they become `None`.
     """
-    from torch.distributed.tensor import DTensor
-
     known: dict[int, Tensor | None] = {}
 
     def visit(value: Any) -> Any:
-        if isinstance(value, DTensor):
+        if is_sharded(value):
             if id(value) not in known:
-                full = whole_tensor(value.detach())
+                full = full_tensor(value.detach())
                 known[id(value)] = full.cpu() if keep else None
             return known[id(value)]
         if isinstance(value, Mapping):
@@ -156,37 +187,32 @@ def whole(tree: Any, *, keep: bool) -> Any:
     return visit(tree)
 
 
-def whole_tensor(value: Tensor) -> Tensor:
-    """A tensor as a whole in each process, if it is a spread one; all processes have to ask."""
-    gather = getattr(value, "full_tensor", None)
-    return value if gather is None else cast(Tensor, gather())
+def check_each(test: Callable[[Tensor], Tensor], values: Iterable[Tensor]) -> list[bool]:
+    """Returns which tensors pass a test, whether or not they are sharded.
 
-
-def all_are(test: Callable[[Tensor], Tensor], values: Iterable[Tensor]) -> list[bool]:
-    """Which tensors pass a test, be they spread ones or not.
-
-    All are asked for, since processes have to ask each other equally often; they get equal answers.
+    All are tested, even after a failure, because processes have to communicate equally often.
 
     Args:
-        test: Of a tensor, with a tensor of one value.
+        test: Maps a tensor to a tensor of one value.
         values: The tensors.
     """
-    return [bool(whole_tensor(test(value))) for value in values]
+    return [bool(full_tensor(test(value))) for value in values]
 
 
-def spread_like(value: Any, parameter: Any) -> Any:
-    """A whole tensor spread as a `DTensor` of its shape is; anything else as it is.
+def shard_like(value: Any, parameter: Any) -> Any:
+    """Shards a full tensor as a parameter of its shape is sharded; returns others unchanged.
 
-    All processes have to ask, with equal tensors.
+    All processes have to call it, with equal tensors.
     """
     if (
-        not hasattr(parameter, "placements")
+        not is_sharded(parameter)
+        or is_sharded(value)
         or not isinstance(value, Tensor)
-        or hasattr(value, "placements")
         or value.shape != parameter.shape
     ):
         return value
     from torch.distributed.tensor import distribute_tensor
 
-    value = value.to(parameter.device)
-    return distribute_tensor(value, parameter.device_mesh, parameter.placements)
+    return distribute_tensor(
+        value.to(parameter.device), parameter.device_mesh, parameter.placements
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, Protocol, runtime_checkable
 
@@ -13,13 +13,14 @@ import numpy as np
 
 from vlm_agent.core.environments import EnvFactory, make_env
 from vlm_agent.core.expert import expert_move
-from vlm_agent.core.parsing import parse
+from vlm_agent.core.parsing import read_reply
 from vlm_agent.core.prompts import build_reply
-from vlm_agent.core.protocol import env_action, legal_action, observe, succeeded, task_of
+from vlm_agent.core.protocol import legal_action
 from vlm_agent.core.seeding import episode_seeds
-from vlm_agent.core.types import Observation, Reply, Task
+from vlm_agent.core.types import Observation, Reply
 from vlm_agent.evaluation.progress_log import ProgressLog
 from vlm_agent.evaluation.regret import regret_of
+from vlm_agent.rollout.episode_runner import EpisodeRunner
 
 
 @runtime_checkable
@@ -133,27 +134,26 @@ def play(
         history_length = int(getattr(policy, "history_length", 0))
     seeds = seeds_of(policy, env, env_kwargs or {}, seed, episodes)
     count = min(num_envs, len(seeds))
-    envs = [make_env(env, **(env_kwargs or {})) for _ in range(count)]
+    runners = [
+        EpisodeRunner(make_env(env, **(env_kwargs or {})), history_length) for _ in range(count)
+    ]
     try:
-        task = task_of(envs[0])
         over = journal.over if journal is not None else {}
         seats = [
             _Seat(
-                one,
-                task,
-                {n: seeds[n] for n in range(i, len(seeds), count) if n not in over},
-                history_length,
+                runner,
+                {n: seeds[n] for n in range(index, len(seeds), count) if n not in over},
                 regret,
             )
-            for i, one in enumerate(envs)
+            for index, runner in enumerate(runners)
         ]
         if journal is not None and _gives_again(policy):
             yield from _play_logged(player, seats, journal)
         else:
             yield from _play(player, seats)
     finally:
-        for one in envs:
-            one.close()
+        for runner in runners:
+            runner.close()
 
 
 def seeds_of(
@@ -173,73 +173,58 @@ class _Seat:
     """An environment, and the episodes that are played in it one after the other.
 
     Args:
-        env: The environment.
-        task: Its task.
-        seeds: Those of the episodes, by their numbers.
-        history_length: How many steps observations remember.
+        runner: Plays episodes in the environment.
+        seeds: Random seeds of the episodes, by their numbers.
         regret: Whether to ask what actions are worth.
     """
 
-    def __init__(
-        self,
-        env: gym.Env[Any, Any],
-        task: Task,
-        seeds: Mapping[int, int],
-        history_length: int,
-        regret: bool,
-    ) -> None:
-        self.env = env
-        self._task = task
-        self._memory = history_length
+    def __init__(self, runner: EpisodeRunner, seeds: Mapping[int, int], regret: bool) -> None:
+        self.runner = runner
         self._regret = regret
         self._left = iter(seeds.items())
 
+    @property
+    def now(self) -> Observation:
+        """The current observation."""
+        return self.runner.observation
+
     def begin(self) -> bool:
-        """Begins the next episode; false where none is left."""
+        """Starts the next episode; returns false where none is left."""
         following = next(self._left, None)
         if following is None:
             return False
         self.episode, self._seed = following
-        self._index = 0
         self._rng = np.random.default_rng([self._seed, _FALLBACK])
         self._dice = np.random.default_rng([self._seed, _DICE])
-        self.now = observe(self._task, *self.env.reset(seed=self._seed))
+        self.runner.reset(self._seed)
         return True
 
     def roll(self) -> Reply:
-        """A uniformly random legal action."""
+        """Returns a uniformly random legal action."""
         return Reply("", int(self._dice.integers(len(self.now.actions))))
 
     def draws(self) -> np.random.Generator:
-        """What a reply is sampled by in this step; the same whatever was sampled before."""
-        return np.random.default_rng([self._seed, _SAMPLING, self._index])
+        """Returns what a reply is sampled with in this step, whatever was sampled before."""
+        return np.random.default_rng([self._seed, _SAMPLING, self.runner.episode_length])
 
     def take(self, reply: Reply, seconds: float) -> Step:
         """Plays what a reply says."""
-        observation = self.now
-        action = legal_action(reply, observation, self._rng)
-        regret = regret_of(self.env, action) if self._regret else None
-        picture, reward, terminated, truncated, info = self.env.step(
-            env_action(observation, action)
-        )
-        step = Step(
+        action = legal_action(reply, self.now, self._rng)
+        regret = regret_of(self.runner.env, action) if self._regret else None
+        played = self.runner.step(reply, action)
+        return Step(
             self.episode,
-            self._index,
-            observation,
+            played.episode_length - 1,
+            played.observation,
             reply,
             action,
-            float(reward),
-            terminated or truncated,
-            succeeded(info),
+            played.reward,
+            played.done,
+            played.is_success,
             self._seed,
             regret,
             seconds,
         )
-        self._index += 1
-        if not step.last:
-            history = observation.remember(action, self._memory)
-            self.now = observe(self._task, picture, info, history)
-        return step
 
 
 # Of the seats whose turn it is.
@@ -304,7 +289,7 @@ def _player(policy: PolicyLike) -> _Player:
     if policy == "random":
         return lambda seats: [seat.roll() for seat in seats]
     if policy == "expert":
-        return lambda seats: [_expert_reply(seat.now, seat.env) for seat in seats]
+        return lambda seats: [_expert_reply(seat.now, seat.runner.env) for seat in seats]
     if isinstance(policy, str):
         raise ValueError(
             f"unknown policy {policy!r}: expected 'random', 'expert', or an object such as "
@@ -324,12 +309,13 @@ def _player(policy: PolicyLike) -> _Player:
 
 def _expert_reply(observation: Observation, env: gym.Env[Any, Any]) -> Reply:
     action, reason = expert_move(env, observation)
-    return Reply(build_reply(observation, action, reason), action)
+    text = build_reply(observation, action, reason)
+    return replace(read_reply(text, observation.actions), action=action)
 
 
 def _as_reply(answer: int | str | None, observation: Observation) -> Reply:
     if isinstance(answer, str):
-        return Reply(answer, parse(answer, observation.actions).action)
+        return read_reply(answer, observation.actions)
     if answer is not None and not 0 <= answer < len(observation.actions):
         raise ValueError(
             f"the policy played action {answer}: expected an index from 0 to "

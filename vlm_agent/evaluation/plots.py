@@ -1,4 +1,4 @@
-"""Pictures of a run: the success curve, and episodes step by step."""
+"""Plots: success while training, comparisons of policies, and episodes step by step."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vlm_agent.core.run_directory import read_metrics
-from vlm_agent.evaluation.evaluate import Evaluation
 from vlm_agent.evaluation.play import Step
+from vlm_agent.evaluation.record import Evaluation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _BLUE, _RED, _GREY = "#2a6fbb", "#c0392b", "#777777"
-_MOST_TEXT = 2000  # characters of a reply: a picture cannot be of any height
+_MAX_TEXT = 2000  # characters of a reply, because the height of a picture is limited
 
 
 def save_success_curve(
     run: str | Path, before: Evaluation, after: Evaluation, path: str | Path
 ) -> None:
-    """Draws success over environment steps: in training, and as evaluated before and after.
+    """Plots the success rate over environment steps, during training and evaluated around it.
 
     Args:
         run: Directory of a PPO run.
         before: Evaluation of the policy that the run started from.
         after: Evaluation of the policy that it ended with.
-        path: File for the picture.
+        path: File for the plot.
     """
     from matplotlib.figure import Figure
 
@@ -49,7 +49,7 @@ def save_success_curve(
         axes.errorbar(
             [step],
             [rate],
-            # Rounding may put an end of the interval just inside a rate of 0 or 1.
+            # Rounding may put an end of the interval on the wrong side of a rate of 0 or 1.
             yerr=[[max(0.0, rate - low)], [max(0.0, high - rate)]],
             color=_RED,
             marker="s",
@@ -77,10 +77,10 @@ def save_success_curve(
 
 
 def check_picture_file(path: str | Path) -> None:
-    """Refuses a file whose name ends in no format that pictures can be drawn in.
+    """Makes sure that a file name ends in a format that plots can be saved in.
 
     Raises:
-        ValueError: Naming those that can.
+        ValueError: If it does not; names the formats.
     """
     from matplotlib.figure import Figure
 
@@ -90,11 +90,11 @@ def check_picture_file(path: str | Path) -> None:
 
 
 def save_comparison(evaluations: Sequence[Evaluation], path: str | Path) -> None:
-    """Draws success with its intervals: a panel for each environment, a line for each policy.
+    """Plots success rates with intervals: a panel per environment, a line per policy.
 
     Args:
         evaluations: At least one.
-        path: File for the picture, in a format that `check_picture_file` knows.
+        path: File for the plot, in a format that `check_picture_file` accepts.
     """
     from matplotlib.figure import Figure
 
@@ -134,30 +134,30 @@ def save_comparison(evaluations: Sequence[Evaluation], path: str | Path) -> None
     figure.savefig(path, dpi=150)
 
 
-def _shortened(name: str, most: int = 28) -> str:
-    """The end of a long name, which tells runs apart."""
-    return name if len(name) <= most else f"…{name[1 - most :]}"
+def _shortened(name: str, limit: int = 28) -> str:
+    """Returns the end of a long name, which distinguishes runs."""
+    return name if len(name) <= limit else f"…{name[1 - limit :]}"
 
 
-def save_episode(steps: Sequence[Step], title: str, path: str | Path, most: int = 6) -> None:
-    """Draws an episode: each step's picture, reply, action and reward, from left to right.
+def save_episode(steps: Sequence[Step], title: str, path: str | Path, limit: int = 6) -> None:
+    """Plots an episode: each step's picture, reply, action and reward, from left to right.
 
     Args:
         steps: The steps of one episode, in order.
-        title: Above the picture.
-        path: File for the picture.
-        most: How many steps to show; the title says how many there were.
+        title: Title of the plot.
+        path: File for the plot.
+        limit: Maximum number of steps to show; the title says how many there were.
     """
     from matplotlib.figure import Figure
 
-    shown = steps[:most]
+    shown = steps[:limit]
     replies = [textwrap.fill(_drawable(step.reply.text), 38) or "(no reply)" for step in shown]
     lines = max(reply.count("\n") + 1 for reply in replies)
     heights = [2.9, 0.16 * lines]
     figure = Figure(figsize=(2.9 * len(shown), sum(heights) + 0.9), layout="constrained")
     total = sum(step.reward for step in steps)
     outcome = "success" if steps[-1].is_success else "no success"
-    length = f"{len(steps)} steps" + (f", the first {most} shown" if len(steps) > most else "")
+    length = f"{len(steps)} steps" + (f", the first {limit} shown" if len(steps) > limit else "")
     figure.suptitle(f"{title}: {outcome}, return {total:g}, {length}", fontsize=11)
     grid = figure.subplots(2, len(shown), squeeze=False, height_ratios=heights)
     for column, (step, reply) in enumerate(zip(shown, replies, strict=True)):
@@ -172,8 +172,8 @@ def save_episode(steps: Sequence[Step], title: str, path: str | Path, most: int 
 
 
 def _drawable(text: str) -> str:
-    """A text, or its start, without what no font draws, such as half surrogates."""
-    shown = text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]} …"
+    """Returns the start of a text, without what fonts cannot draw, such as lone surrogates."""
+    shown = text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]} …"
     return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in shown)
 
 

@@ -1,39 +1,38 @@
-"""What an interrupted evaluation leaves behind, so that the same call goes on from there.
+"""Log of an evaluation, from which the same call continues after an interruption.
 
-A journal is a file of JSON lines. Several evaluations may share it; each line says which one it is
-of by a key, made of everything that the evaluation's result depends on. There are four kinds:
+A log is a file of JSON lines. Several evaluations may share it; each line names its evaluation by a
+key, a hash of everything that the evaluation's result depends on. There are four kinds of lines:
 
-- `about`: what the key stands for, once for each evaluation;
+- `about`: what the key stands for, once per evaluation;
 - `replies`: one turn of all environments, written before it is played: the numbers of the episodes,
-  what was replied in each, and the seconds;
-- `over`: an episode that ended, with all that the record needs of it;
-- `record`: the record, once all episodes are over.
+  the reply in each, and the seconds;
+- `over`: an episode that ended, with what the result needs of it;
+- `record`: the result, when all episodes are over.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vlm_agent.core.json_lines import read_json_lines
+from vlm_agent.core.json_lines import open_to_append, read_json_lines
 from vlm_agent.core.types import Reply, Usage
 
 
 class ProgressLog:
-    """The part of a file that belongs to one evaluation.
+    """Part of a file that belongs to one evaluation.
 
     Args:
-        path: The file; made if need be.
+        path: The file; created if it does not exist.
         about: Everything that the result depends on, as plain values.
 
     Attributes:
-        over: What the record needs of each episode that is over, by its number.
-        record: The record of an evaluation that is over.
+        over: Statistics of each finished episode, by its number.
+        record: Result of a finished evaluation, else `None`.
     """
 
     def __init__(self, path: str | Path, about: Mapping[str, Any]) -> None:
@@ -44,23 +43,21 @@ class ProgressLog:
         self.record: dict[str, Any] | None = None
         self._given: dict[int, list[tuple[Reply, float]]] = {}
         known = self._read() if self.path.is_file() else False
-        self._file = self.path.open("ab")
-        if self._file.tell() and not _ends_a_line(self.path):
-            self._file.write(b"\n")  # what was cut short must not swallow the next line
+        self._file = open_to_append(self.path)
         if not known:
             self._write({"about": json.loads(text)})
 
     def given(self, episode: int) -> Sequence[tuple[Reply, float]]:
-        """The replies that were given in an episode, each with the seconds that it took."""
+        """Returns the replies of an unfinished episode, each with the seconds that it took."""
         return self._given.get(episode, ())
 
     def replied(self, episodes: Sequence[int], replies: Sequence[Reply], seconds: float) -> None:
-        """Keeps one turn, before it is played.
+        """Stores one turn, before it is played.
 
         Args:
-            episodes: The number of each episode.
-            replies: What was replied in each.
-            seconds: How long each reply took.
+            episodes: Number of each episode.
+            replies: The reply in each.
+            seconds: Time per reply.
         """
         turn = {
             "episodes": list(episodes),
@@ -70,12 +67,12 @@ class ProgressLog:
         self._write({"replies": turn})
 
     def ended(self, episode: int, result: Mapping[str, Any]) -> None:
-        """Keeps what the record needs of an episode that is over."""
+        """Stores the statistics of a finished episode."""
         self.over[episode] = dict(result)
         self._write({"over": {"episode": episode, **result}})
 
     def finished(self, record: Mapping[str, Any]) -> None:
-        """Keeps the record."""
+        """Stores the result."""
         self.record = dict(record)
         self._write({"record": self.record})
 
@@ -89,7 +86,7 @@ class ProgressLog:
         self._file.flush()
 
     def _read(self) -> bool:
-        """Takes up what the file holds of this evaluation; whether it holds anything."""
+        """Reads what the file holds of this evaluation; returns whether it holds anything."""
         known = False
         for _, line in read_json_lines(self.path):
             if not isinstance(line, dict) or line.get("evaluation") != self._key:
@@ -108,7 +105,7 @@ class ProgressLog:
 
 
 def _plain(value: Any) -> Any:
-    """A number of numpy, of which a policy may make its replies, as one of Python."""
+    """Converts a NumPy number, which a policy may use in its replies, to a Python number."""
     return value.item()
 
 
@@ -125,18 +122,12 @@ def _reply(saved: Mapping[str, Any]) -> Reply:
 
 
 def fingerprint(path: str | Path) -> str:
-    """Tells whether the files of a policy have changed: their names, sizes and times, as a hash.
+    """Returns a hash of file names, sizes and times, which shows whether a policy has changed.
 
     Args:
-        path: A file, or a directory whose own files count.
+        path: A file, or a directory, of which only the files directly in it count.
     """
     path = Path(path)
     files = sorted(each for each in path.iterdir() if each.is_file()) if path.is_dir() else [path]
     found = [(each.name, each.stat().st_size, each.stat().st_mtime_ns) for each in files]
     return hashlib.blake2b(json.dumps(found).encode(), digest_size=8).hexdigest()
-
-
-def _ends_a_line(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"

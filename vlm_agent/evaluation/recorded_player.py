@@ -1,4 +1,4 @@
-"""A person's recording as a player: it plays the recorded episodes as they were played."""
+"""Player that repeats the episodes of a recording."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from vlm_agent.data.recordings import Recording, RecordingError, read_recordings
 
 
 class RecordedPlayer:
-    """Plays episodes of a file again, which `python -m gym_cards.play NAME --record FILE` wrote.
+    """Repeats episodes of a file that `python -m gym_cards.play NAME --record FILE` wrote.
 
-    It plays the evaluation's own episodes where the file holds them all, and else the first ones
-    of the file: then the record's `seed` is `None`, since other players played others. Episodes
-    that were broken off are left out, as they are of the window's score.
+    If the file holds all episodes of the evaluation, these are played; otherwise the first ones of
+    the file, and the `seed` of the result is `None`, because other players played other episodes.
+    Unfinished episodes are skipped, as in the window's score.
 
     Args:
         path: The file.
 
     Attributes:
-        timed: That the seconds of playing it again mean nothing.
+        timed: False, because the seconds of repeating an episode are meaningless.
 
     Raises:
         OSError: If there is no such file.
-        RecordingError: If a line is something else than an episode.
+        RecordingError: If a line is not a recorded episode.
     """
 
     timed = False
@@ -42,24 +42,23 @@ class RecordedPlayer:
     def choose_seeds(
         self, env: str | EnvFactory, env_kwargs: Mapping[str, Any], seed: int, episodes: int
     ) -> Sequence[int]:
-        """The seeds of the recorded episodes to play, and remembers which those are.
+        """Chooses the recorded episodes to play, and returns their seeds.
 
         Raises:
-            RecordingError: If the file holds none of this environment that was played to its end.
+            RecordingError: If the file holds no finished episode of this environment.
         """
         fitting = [r for r in self._recordings if _is_of(r, env, env_kwargs)]
         ended = [recording for recording in fitting if recording.ended and recording.steps]
         if not ended:
             found = sorted({f"{r.env} {dict(r.kwargs) or ''}".strip() for r in self._recordings})
             raise RecordingError(
-                f"{self.path} holds no episode of {env} {dict(env_kwargs) or ''} that was played "
-                f"to its end, and {len(fitting)} that were broken off; its episodes are of: "
-                f"{', '.join(found) or 'nothing'}"
+                f"{self.path} holds no finished episode of {env} {dict(env_kwargs) or ''}, and "
+                f"{len(fitting)} unfinished ones; its episodes are of: "
+                f"{', '.join(found) or 'no environment'}"
             )
         if len(ended) < len(fitting):
             warnings.warn(
-                f"{self.path}: {len(fitting) - len(ended)} episodes of {env} were broken off, and "
-                "are left out",
+                f"{self.path}: skipping {len(fitting) - len(ended)} unfinished episodes of {env}",
                 stacklevel=2,
             )
         by_seed = {recording.seed: recording for recording in reversed(ended)}
@@ -69,24 +68,24 @@ class RecordedPlayer:
         return [recording.seed for recording in self._chosen]
 
     def seed(self, seed: int) -> None:
-        """Begins an evaluation. No chance plays, so the seed is not read."""
+        """Starts an evaluation; the seed is unused because nothing is random."""
         self._steps = {}
 
     def act_in_episodes(
         self, observations: Sequence[Observation], episodes: Sequence[int]
     ) -> list[Reply]:
-        """What was played in each episode, in the step that it has come to.
+        """Returns the recorded action of each episode's current step.
 
         Raises:
-            RecordingError: If the environment shows or offers something else than was recorded.
+            RecordingError: If the environment shows or offers something other than was recorded.
         """
         replies = []
         for observation, episode in zip(observations, episodes, strict=True):
             recording, index = self._chosen[episode], self._steps.get(episode, 0)
             if index == len(recording.steps):
                 raise RecordingError(
-                    f"{recording.place}: the episode goes on after its last recorded step; record "
-                    "it anew with this version of the environment"
+                    f"{recording.place}: the episode continues after its last recorded step; "
+                    "record it again with this version of the environment"
                 )
             place = f"{recording.place}, step {index + 1}"
             replies.append(Reply("", same_action(observation, recording.steps[index], place)))

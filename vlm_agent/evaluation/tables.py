@@ -1,10 +1,10 @@
-"""Evaluations as a table: for the terminal, and in Markdown."""
+"""Tables of evaluations, as text and in Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from vlm_agent.evaluation.evaluate import Evaluation
+from vlm_agent.evaluation.record import Evaluation
 
 _Cell = Callable[[Evaluation], str | None]
 
@@ -14,7 +14,7 @@ def _success(one: Evaluation) -> str:
     return f"{one.success_rate:.1%} [{low:.1%}, {high:.1%}]"
 
 
-# Columns of which no evaluation knows anything are left out.
+# Columns without any value are omitted.
 _COLUMNS: dict[str, _Cell] = {
     "policy": lambda one: one.policy,
     "env": lambda one: one.env,
@@ -31,11 +31,11 @@ _COLUMNS: dict[str, _Cell] = {
     "cost": lambda one: _number(one.cost, ".4g"),
 }
 _LEFT = ("policy", "env")
-_NOTE = "* episodes of its own choice: other policies did not play the same."
+_NOTE = "* chose its own episodes: other policies did not play the same ones."
 
 
 def text_table(evaluations: Sequence[Evaluation]) -> str:
-    """One evaluation a line, in columns for a terminal."""
+    """Returns a table in columns, one evaluation per line."""
     rows = _rows(evaluations)
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
@@ -46,7 +46,7 @@ def text_table(evaluations: Sequence[Evaluation]) -> str:
 
 
 def markdown_table(evaluations: Sequence[Evaluation]) -> str:
-    """The same as a table of Markdown."""
+    """Returns a table in Markdown, one evaluation per line."""
     head, *rows = [[cell.replace("|", "\\|") for cell in row] for row in _rows(evaluations)]
     rule = ["---" if name in _LEFT else "---:" for name in head]
     lines = [f"| {' | '.join(row)} |" for row in (head, rule, *rows)]

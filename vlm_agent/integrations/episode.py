@@ -1,4 +1,4 @@
-"""One environment, played reply by reply, that stays where it is when an episode has ended."""
+"""One environment, played reply by reply, which stays where it is once an episode has ended."""
 
 from __future__ import annotations
 
@@ -8,16 +8,12 @@ from typing import Any
 import numpy as np
 
 from vlm_agent.core.environments import EnvFactory, make_env
-from vlm_agent.core.parsing import parse
+from vlm_agent.core.parsing import read_reply
 from vlm_agent.core.protocol import (
-    check_reward,
-    env_action,
     legal_action,
-    observe,
-    succeeded,
-    task_of,
 )
-from vlm_agent.core.types import Observation, Reply, Task
+from vlm_agent.core.types import Observation, Reply
+from vlm_agent.rollout.episode_runner import EpisodeRunner
 
 
 class Episode:
@@ -38,8 +34,8 @@ class Episode:
     """
 
     def __init__(self, env: str | EnvFactory, env_kwargs: Mapping[str, Any] | None = None) -> None:
-        self._env = make_env(env, **(env_kwargs or {}))
-        self.task: Task = task_of(self._env)
+        self._runner = EpisodeRunner(make_env(env, **(env_kwargs or {})))
+        self.task = self._runner.task
         self.over = True
         self._rng = np.random.default_rng(0)
 
@@ -47,14 +43,13 @@ class Episode:
         """Starts an episode.
 
         Args:
-            seed: Of the episode, and of moves that are drawn where a reply names none.
+            seed: Random seed of the episode, and of actions drawn where a reply names none.
         """
-        picture, info = self._env.reset(seed=seed)
+        self.observation = self._runner.reset(seed)
         self._rng = np.random.default_rng(None if seed is None else [seed, 1])
-        self.observation = observe(self.task, picture, info)
         self.reward = self.total_reward = 0.0
         self.over = self.truncated = False
-        self.success = succeeded(info)
+        self.success = self._runner.is_success
         return self.observation
 
     def play(self, action: int) -> Observation:
@@ -63,17 +58,7 @@ class Episode:
         Raises:
             ValueError: If the episode has ended.
         """
-        if self.over:
-            raise ValueError("the episode is over: no action can be played any more")
-        move = env_action(self.observation, action)
-        picture, reward, terminated, truncated, info = self._env.step(move)
-        check_reward(reward, self._env)
-        self.reward = float(reward)
-        self.total_reward += self.reward
-        self.over, self.truncated = terminated or truncated, truncated and not terminated
-        self.success = succeeded(info)
-        self.observation = observe(self.task, picture, info)
-        return self.observation
+        return self._play(Reply("", action), action)
 
     def answer(self, text: str) -> bool:
         """Plays the action that a reply names, or a random legal one if it names none.
@@ -84,10 +69,20 @@ class Episode:
         Raises:
             ValueError: If the episode has ended.
         """
-        action = parse(text, self.observation.actions).action
-        self.play(legal_action(Reply(text, action), self.observation, self._rng))
-        return action is not None
+        reply = read_reply(text, self.observation.actions)
+        self._play(reply, legal_action(reply, self.observation, self._rng))
+        return reply.action is not None
 
     def close(self) -> None:
         """Closes the environment."""
-        self._env.close()
+        self._runner.close()
+
+    def _play(self, reply: Reply, action: int) -> Observation:
+        if self.over:
+            raise ValueError("the episode is over: no action can be played any more")
+        played = self._runner.step(reply, action)
+        self.reward, self.total_reward = played.reward, played.episode_return
+        self.over, self.truncated = played.done, played.truncated and not played.terminated
+        self.success = played.is_success
+        self.observation = self._runner.last_observation()
+        return self.observation

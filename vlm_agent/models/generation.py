@@ -1,46 +1,112 @@
-"""The loop that writes replies: one token a pass for every reply that is not finished yet.
+"""Writing replies: one token per pass for every reply that is not finished.
 
 `transformers.generate` prepares a model's inputs and hands over to this loop (`custom_generate`),
-which works through the two methods that every model class has for it. Tokens are drawn from the
-policy's own distribution and their log-probabilities kept, so that no second pass is needed, and
-finished replies leave the batch.
+which uses the two methods that every model class has for it. Tokens are drawn from the policy's own
+distribution and their log-probabilities kept, so that no second pass is needed, and finished
+replies leave the batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from transformers import Cache
 from transformers import GenerationConfig as HFGenerationConfig
 
-# What a batch is cut to is copied, which pays where enough of it is dropped.
-_SHARE_WORTH_DROPPING = 0.25
-# Tokens and their log-probabilities, from logits, the rows they belong to, and the tokens' place.
-Choose = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
+from vlm_agent.models import sampling
+from vlm_agent.models.forward import hidden_states, without_generation_defaults
+
+# Shrinking a batch copies its cache, which pays off only if enough of the rows are dropped.
+_MIN_SHARE_TO_DROP = 0.25
+# Returns tokens and their log-probabilities, each of shape (rows,), given logits of shape (rows,
+# vocabulary), the rows' indices in the batch, and the number of tokens that each has written.
+TokenChooser = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
 
 
-class ReplyWriter:
-    """Writes replies to a batch of prompts, as `custom_generate` of `transformers.generate`.
-
-    Args:
-        choose: Chooses a token for each row of logits, shape (rows, vocabulary), given which rows
-            of the batch they are and how many tokens each has written; returns the tokens and
-            their log-probabilities, each of shape (rows,).
-        end_tokens: Ids that close a reply.
+class WrittenReplies(NamedTuple):
+    """Replies to a batch of prompts.
 
     Attributes:
-        tokens: What was written, a list a row; what follows a closing token is of no use.
-        log_probs: Of the tokens.
+        tokens: Token ids, one list per row; those after a closing token are meaningless.
+        log_probs: Log-probabilities of the tokens.
+        prompt_state: Hidden state of each prompt's last token, shape (batch, hidden size).
     """
 
-    def __init__(
-        self,
-        choose: Choose,
-        end_tokens: Sequence[int],
-    ) -> None:
+    tokens: list[list[int]]
+    log_probs: list[list[float]]
+    prompt_state: Tensor
+
+
+def write_replies(
+    network: Any,
+    inputs: Mapping[str, Tensor],
+    choose: TokenChooser,
+    *,
+    end_tokens: list[int],
+    pad_token: int,
+    max_new_tokens: int,
+) -> WrittenReplies:
+    """Writes one reply to each prompt of a batch.
+
+    Args:
+        network: The Hugging Face model, without PEFT's wrapper.
+        inputs: Its inputs, padded on the left.
+        choose: Chooses the next tokens.
+        end_tokens: Ids that close a reply.
+        pad_token: Id for padding.
+        max_new_tokens: Number of tokens after which a reply is cut off.
+    """
+    writer = _ReplyWriter(choose, end_tokens)
+    with without_generation_defaults(network), hidden_states(network) as hidden:
+        network.generate(
+            **inputs,
+            generation_config=HFGenerationConfig(
+                do_sample=False,
+                max_new_tokens=max_new_tokens,
+                eos_token_id=end_tokens,
+                pad_token_id=pad_token,
+            ),
+            custom_generate=writer,
+        )
+    return WrittenReplies(writer.tokens, writer.log_probs, hidden[0][:, -1])
+
+
+def greedy_chooser(banned: Tensor) -> TokenChooser:
+    """Returns a chooser of the most likely token, with 0 for its log-probability.
+
+    Args:
+        banned: Added to the logits: 0, or -inf for tokens that must not be written.
+    """
+
+    def choose(logits: Tensor, rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        return (logits.float() + banned).argmax(-1), logits.new_zeros(len(logits))
+
+    return choose
+
+
+def sampling_chooser(log_probs_of: Callable[[Tensor], Tensor], uniform: Tensor) -> TokenChooser:
+    """Returns a chooser that samples tokens.
+
+    Args:
+        log_probs_of: Maps logits to the log-probabilities to sample from.
+        uniform: Random numbers in [0, 1) for all tokens, shape (batch, longest reply).
+    """
+
+    def choose(logits: Tensor, rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        log_probs = log_probs_of(logits)
+        tokens = sampling.draw(log_probs, uniform[rows, count])
+        return tokens, log_probs.gather(1, tokens[:, None])[:, 0]
+
+    return choose
+
+
+class _ReplyWriter:
+    """The `custom_generate` of `transformers.generate`."""
+
+    def __init__(self, choose: TokenChooser, end_tokens: Sequence[int]) -> None:
         self._choose = choose
         self._end_tokens = end_tokens
         self.tokens: list[list[int]] = []
@@ -55,12 +121,12 @@ class ReplyWriter:
         generation_config: HFGenerationConfig,
         **model_kwargs: Any,
     ) -> Tensor:
-        """Writes until all replies are finished; returns the prompts as they were given."""
+        """Writes until all replies are finished; returns the prompts unchanged."""
         prompts, batch = input_ids, len(input_ids)
         end_tokens = torch.tensor(self._end_tokens, device=input_ids.device)
         rows = torch.arange(batch, device=input_ids.device)
         writing = torch.ones(batch, dtype=torch.bool, device=input_ids.device)
-        # Kept on the device until the end: reading a value would wait for it at every token.
+        # Kept on the device until the end: reading a value would synchronise at every token.
         chosen: list[tuple[Tensor, Tensor, Tensor]] = []
         for count in range(generation_config.max_new_tokens):
             inputs = model.prepare_inputs_for_generation(
@@ -80,9 +146,9 @@ class ReplyWriter:
             if not left:
                 break
             input_ids = torch.cat([input_ids, tokens[:, None]], dim=1)
-            if left <= (1 - _SHARE_WORTH_DROPPING) * len(rows):
+            if left <= (1 - _MIN_SHARE_TO_DROP) * len(rows):
                 stays = writing.nonzero()[:, 0]
-                if _select(model_kwargs, stays, len(rows)):
+                if _select_rows(model_kwargs, stays, len(rows)):
                     rows, writing, input_ids = rows[stays], writing[stays], input_ids[stays]
         self._collect(batch, chosen)
         return prompts
@@ -96,25 +162,21 @@ class ReplyWriter:
                 self.log_probs[row].append(log_prob)
 
 
-def _cache_of(model_kwargs: dict[str, Any]) -> Cache | None:
-    return next((value for value in model_kwargs.values() if isinstance(value, Cache)), None)
-
-
-def _select(model_kwargs: dict[str, Any], rows: Tensor, batch: int) -> bool:
-    """Cuts what the model is given next to some rows of the batch.
+def _select_rows(model_kwargs: dict[str, Any], rows: Tensor, batch: int) -> bool:
+    """Reduces a model's keyword arguments to some rows of the batch, in place.
 
     Returns:
-        Whether that could be done: some caches, such as those of linear attention, cannot be cut.
+        Whether that was possible: some caches, such as those of linear attention, have no rows.
     """
-    cache = _cache_of(model_kwargs)
+    cache: Any = next((v for v in model_kwargs.values() if isinstance(v, Cache)), None)
     layers = getattr(cache, "layers", None)
     if layers is None or not all(hasattr(layer, "batch_select_indices") for layer in layers):
         return False
-    cache.batch_select_indices(rows)  # type: ignore[union-attr]
+    cache.batch_select_indices(rows)
     for name, value in model_kwargs.items():
         if not isinstance(value, Tensor):
             continue
-        # Positions may have several numbers a token, in dimensions before that of the batch.
+        # Positions may have several numbers per token, in dimensions before that of the batch.
         dimension = value.ndim - 2 if name == "position_ids" else 0
         if value.shape[dimension] == batch:
             model_kwargs[name] = value.index_select(dimension, rows)

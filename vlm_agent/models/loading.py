@@ -1,15 +1,18 @@
-"""Reading a vision-language model from a directory or a hub, to act with or to be trained."""
+"""Loading a vision-language model from a directory or the hub, for acting or for training."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from huggingface_hub import snapshot_download
+from safetensors import SafetensorError
 from transformers import AutoModelForImageTextToText
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME
 from transformers.utils.hub import cached_file
@@ -17,17 +20,21 @@ from transformers.utils.peft_utils import find_adapter_config_file
 
 from vlm_agent.config.model import LoadOptions, ModelOptions
 from vlm_agent.models import lora
-from vlm_agent.models.inputs.processors import holds_processor, load_processor, of_untrusted_code
+from vlm_agent.models.inputs.processors import (
+    has_processor,
+    load_processor,
+    untrusted_code_error,
+)
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model that was read.
+    """A model and its processor.
 
     Attributes:
-        model: It, on a GPU where there is one; a `peft.PeftModel` if it has an adapter.
+        model: The model, on a GPU if there is one; a `peft.PeftModel` if it has an adapter.
         processor: Its processor.
-        compute_dtype: What it computes in, which may be narrower than what its weights are kept in.
+        compute_dtype: Number format of computations, which may be narrower than that of weights.
     """
 
     model: Any
@@ -35,93 +42,116 @@ class LoadedModel:
     compute_dtype: torch.dtype
 
 
-def load_model(name: str, options: LoadOptions) -> LoadedModel:
-    """Reads a model, its adapter if it has one, and its processor.
+def find_model(name: str) -> str:
+    """Checks the name of a model, and downloads it if it is an adapter on the hub.
+
+    Pickled weights of an adapter are not downloaded.
 
     Args:
-        name: A directory or a hub name. Weights are read from safetensors only.
-        options: How. With `ModelOptions` the model is made ready for training.
+        name: Directory or hub name.
+
+    Returns:
+        The adapter's directory, or else the name unchanged.
 
     Raises:
-        FileNotFoundError: If a directory is named that holds no model.
-        ImportError: If a package is missing that the model or the options need.
-        ValueError: If the model brings code of its own, and it is not to be trusted.
+        FileNotFoundError: If no model can have this name.
     """
-    directory = Path(name)
-    adapter = lora.is_adapter(directory)
     check_name(name)
-    training = options if isinstance(options, ModelOptions) else None
-    all_weights = training is not None and not training.lora
-    base = lora.base_of(directory) if adapter else name
-    # In full, so that a model knows its directory from a hub name even when that is gone.
-    base = str(Path(base).resolve()) if Path(base).is_dir() else base
-    # Weights that are all trained are read as they were saved, whatever the model computes in.
-    model = _read_weights(base, options, "auto" if all_weights else options.dtype)
-    compute_dtype = model.get_input_embeddings().weight.dtype
-    if all_weights:
-        if options.dtype != "auto":
-            compute_dtype = getattr(torch, options.dtype)
-        model.float()  # before an adapter is merged, whose small changes bfloat16 would round away
-    if training is not None and compute_dtype == torch.float16:
-        # A float16 checkpoint under "auto": its gradients would vanish.
-        compute_dtype = torch.bfloat16
-        if not all_weights:
-            lora.cast_weights(model, compute_dtype)
-    if adapter:
-        model = lora.load_adapter(
-            model, directory, trainable=training is not None and training.lora
-        )
-        if all_weights:
-            model = lora.merge(model)
-    elif training is not None and training.lora:
-        model = lora.add_adapter(model, training)
-    if training is not None and training.gradient_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
-    # PEFT itself saves an adapter without the processor, which is then that of the model.
-    source = base if adapter and not holds_processor(directory) else name
-    processor = load_processor(source, model.config, trust_remote_code=options.trust_remote_code)
-    return LoadedModel(model, processor, compute_dtype)
-
-
-def fetch_adapter(name: str) -> str:
-    """A directory for the name of an adapter on a hub; any other name as it is.
-
-    The adapter is fetched without its pickled weights, which are never read.
-
-    Args:
-        name: A directory or a hub name.
-    """
-    if Path(name).is_dir() or lora.is_path(name) or find_adapter_config_file(name) is None:
+    if Path(name).is_dir() or find_adapter_config_file(name) is None:
         return name
-    # Beside weights, only what tells of the policy and its processor: no code.
+    # Next to weights, only files that describe the policy and its processor: no code.
     patterns = ["*.safetensors", "*.json", "*.jinja", "*.txt", "tokenizer.model"]
     return snapshot_download(name, allow_patterns=patterns)
 
 
 def check_name(name: str) -> None:
-    """Refuses names that cannot be a model's, before a hub is asked.
+    """Checks that a name may be that of a model, without asking the hub.
 
     Raises:
-        FileNotFoundError: Saying what was expected.
+        FileNotFoundError: If it is a directory without a model, or a path that does not exist.
+        ValueError: If it is the name of the embedded model, which has to be built first.
     """
     directory = Path(name)
     if directory.is_dir():
         if not lora.is_adapter(directory) and not (directory / "config.json").is_file():
             raise FileNotFoundError(
-                f"{directory} holds no config.json: expected a directory that `VLMPolicy.save` or "
-                "`save_pretrained` wrote"
+                f"{directory} holds no config.json: expected a directory written by "
+                "`VLMPolicy.save` or `save_pretrained`"
             )
-    elif lora.is_path(name):
+    elif name == "tiny":
+        raise ValueError(
+            "'tiny' is built by `vlm-agent sft --model tiny`: give the directory that it wrote"
+        )
+    elif lora.is_local_path(name):
         raise FileNotFoundError(
-            f"no directory {name}: expected a saved policy or a model, or a name on a hub, whose "
-            "first word must be no folder here"
+            f"no directory {name}: expected a saved policy, a model, or the name of one on the "
+            "hub, whose first word must not be a local folder"
         )
 
 
-def _read_weights(name: str, options: LoadOptions, dtype: str) -> Any:
+@contextmanager
+def reporting_damage(name: str | Path) -> Iterator[None]:
+    """Turns errors of damaged files into one `ValueError` that names the model."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise  # a RuntimeError too, but the files are fine
+    except (SafetensorError, RuntimeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{name} is damaged, or of another version: {error}") from error
+
+
+def load_model(name: str, options: LoadOptions) -> LoadedModel:
+    """Loads a model, its adapter if it has one, and its processor.
+
+    Args:
+        name: Directory or hub name, as `find_model` returns it. Weights are read from safetensors
+            only.
+        options: Options; with `ModelOptions` the model is prepared for training.
+
+    Raises:
+        FileNotFoundError: If the base model of an adapter is gone.
+        ImportError: If a package is missing that the model or the options need.
+        ValueError: If the model comes with its own code, which is not trusted.
+    """
+    directory = Path(name)
+    has_adapter = lora.is_adapter(directory)
+    training = options if isinstance(options, ModelOptions) else None
+    trains_all = training is not None and not training.lora
+    base = lora.find_base(directory) if has_adapter else name
+    # Absolute, to tell the model's directory from a hub name even after it was deleted.
+    base = str(Path(base).resolve()) if Path(base).is_dir() else base
+    # Weights that are all trained are read as they were saved, whatever the model computes in.
+    model = _load_weights(base, options, "auto" if trains_all else options.dtype)
+    compute_dtype = model.get_input_embeddings().weight.dtype
+    if trains_all:
+        if options.dtype != "auto":
+            compute_dtype = getattr(torch, options.dtype)
+        model.float()  # before merging an adapter, whose small changes bfloat16 would round away
+    if training is not None and compute_dtype == torch.float16:
+        # A float16 checkpoint under "auto": its gradients would vanish.
+        compute_dtype = torch.bfloat16
+        if not trains_all:
+            lora.cast_weights(model, compute_dtype)
+    if has_adapter:
+        model = lora.load_adapter(
+            model, directory, trainable=training is not None and training.lora
+        )
+        if trains_all:
+            model = lora.merge_adapter(model)
+    elif training is not None and training.lora:
+        model = lora.add_adapter(model, training)
+    if training is not None and training.gradient_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    # PEFT itself saves an adapter without the processor, which is then that of the base model.
+    source = base if has_adapter and not has_processor(directory) else name
+    processor = load_processor(source, model.config, trust_remote_code=options.trust_remote_code)
+    return LoadedModel(model, processor, compute_dtype)
+
+
+def _load_weights(name: str, options: LoadOptions, dtype: str) -> Any:
     if find_adapter_config_file(name) is not None:
-        # It would be read without the checks of `lora.load_adapter`.
-        raise ValueError(f"{name} is an adapter itself: merge it, and name the merged model")
+        # transformers would load it without the checks of `lora.load_adapter`.
+        raise ValueError(f"{name} is an adapter itself: merge it, and use the merged model")
     _check_index(name)
     if options.load_in_4bit and dtype == "auto":
         dtype = "bfloat16"
@@ -137,37 +167,33 @@ def _read_weights(name: str, options: LoadOptions, dtype: str) -> Any:
     try:
         model: Any = AutoModelForImageTextToText.from_pretrained(name, **arguments)
     except ValueError as error:
-        if (refused := of_untrusted_code(error, name)) is None:
+        if (refused := untrusted_code_error(error, name)) is None:
             raise
         raise refused from error
     if not options.load_in_4bit:
         return model.to(device)
     for module in model.modules():
-        # On some CPUs bitsandbytes would pack weights for acting, which cannot be undone to train.
+        # On some CPUs bitsandbytes would pack weights for inference, which is irreversible.
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False
     return model
 
 
 def _check_index(name: str) -> None:
-    """Makes sure that what lists the files of a model's weights names no pickle.
-
-    Raises:
-        ValueError: If it does; transformers alone would read it.
-    """
+    """Raises a ValueError if a model's index of weights lists pickles, which transformers reads."""
     index = cached_file(name, SAFE_WEIGHTS_INDEX_NAME, _raise_exceptions_for_missing_entries=False)
     if index is None:
         return
     listed = json.loads(Path(index).read_text(encoding="utf-8")).get("weight_map", {})
     if wrong := sorted({file for file in listed.values() if not file.endswith(".safetensors")}):
         raise ValueError(
-            f"{name}: {SAFE_WEIGHTS_INDEX_NAME} names {wrong[0]}: expected safetensors alone, "
-            "since no pickled weights are read; save the model anew with safetensors"
+            f"{name}: {SAFE_WEIGHTS_INDEX_NAME} names {wrong[0]}: expected safetensors only, "
+            "because pickled weights are not read; save the model again with safetensors"
         )
 
 
 def _four_bits(dtype: torch.dtype) -> Any:
-    """NormalFloat of 4 bits, its constants quantised too (QLoRA, Dettmers et al. 2023)."""
+    """Returns 4-bit NormalFloat with double quantisation (QLoRA, Dettmers et al. 2023)."""
     from transformers import BitsAndBytesConfig
 
     if importlib.util.find_spec("bitsandbytes") is None:

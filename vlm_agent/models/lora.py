@@ -1,7 +1,7 @@
-"""Low-rank adapters on a vision-language model: which layers get one, saving and reading them.
+"""Low-rank adapters of a vision-language model: adding, saving, loading and merging them.
 
-An adapter is saved in PEFT's own format, beside the name of the model that it belongs to, so
-`peft.PeftModel.from_pretrained` reads it too.
+An adapter is saved in PEFT's own format, with the name of its base model, so
+`peft.PeftModel.from_pretrained` loads it too.
 """
 
 from __future__ import annotations
@@ -20,27 +20,25 @@ from vlm_agent.config.model import ModelOptions, Part
 from vlm_agent.core.disk import sync_path
 from vlm_agent.core.errors import NotWholeError
 from vlm_agent.core.run_directory import BASE, is_in_checkpoint, run_of
-from vlm_agent.distributed.sharding import all_are
+from vlm_agent.distributed.sharding import check_each
 
 ADAPTER_CONFIG_FILE = "adapter_config.json"
 _ADAPTER_FILE = "adapter_model.safetensors"
-# What libraries call the modules between a vision tower and a language model that they keep
-# inside the tower.
+# Names of modules that are part of the projector although a library puts them into the tower.
 _PROJECTOR_WORDS = ("merger", "projector", "connector")
 
 
 def add_adapter(model: Any, options: ModelOptions) -> Any:
-    """Puts a new adapter on every linear layer of the parts that `options` names.
+    """Adds a new adapter to every linear layer of the parts that `options` names.
 
-    Its output is 0 at first, so that the model stays what it was; its weights are float32. All
-    other weights are frozen, so a part without linear layers, such as Gemma 3's projector, does
-    not learn.
+    Its output is 0 at first, so that it does not change the model; its weights are float32. All
+    other weights are frozen, so a part without linear layers does not learn.
 
     Returns:
         The `peft.PeftModel` around the model.
 
     Raises:
-        ValueError: If there is no linear layer in any of the parts.
+        ValueError: If none of the parts has a linear layer.
     """
     from peft import LoraConfig, get_peft_model
 
@@ -64,46 +62,27 @@ def add_adapter(model: Any, options: ModelOptions) -> Any:
 
 
 def linear_layers(model: Any) -> dict[Part, list[str]]:
-    """The names of a model's linear layers, but for the output embeddings, part by part."""
+    """Returns the names of a model's linear layers except for the output embeddings, by part."""
     language = _names_inside(model, model.get_decoder())
     vision = _names_inside(model, model.get_encoder(modality="image"))
     output = model.get_output_embeddings()
     parts: dict[Part, list[str]] = {"vision": [], "projector": [], "language": []}
     for name, module in model.named_modules():
-        # What attention modules of torch itself hold is used without being called.
-        hidden = isinstance(module, nn.modules.linear.NonDynamicallyQuantizableLinear)
-        if module is output or hidden or not isinstance(module, nn.Linear):
+        # Layers inside torch's own attention modules are used without being called.
+        uncalled = isinstance(module, nn.modules.linear.NonDynamicallyQuantizableLinear)
+        if module is output or uncalled or not isinstance(module, nn.Linear):
             continue
         if name in language:
             parts["language"].append(name)
-        elif name in vision and not _is_of_projector(name):
+        elif name in vision and not any(word in name for word in _PROJECTOR_WORDS):
             parts["vision"].append(name)
         else:
             parts["projector"].append(name)
     return parts
 
 
-def split_vision(model: Any) -> tuple[list[nn.Module], list[nn.Module]]:
-    """A vision tower: modules without anything of the projector, and the projector's inside it.
-
-    A module stands beside those that it holds.
-    """
-    inside = _names_inside(model, model.get_encoder(modality="image"))
-    projector = {name for name in inside if _is_of_projector(name)}
-    holding = {name.rsplit(".", end)[0] for name in projector for end in range(name.count(".") + 1)}
-    return (
-        [model.get_submodule(name) for name in inside if name not in holding],
-        [model.get_submodule(name) for name in projector],
-    )
-
-
-def _is_of_projector(name: str) -> bool:
-    """Whether a module inside a vision tower is of the projector, by its name in the model."""
-    return any(word in name for word in _PROJECTOR_WORDS)
-
-
 def _names_inside(model: nn.Module, part: nn.Module) -> Collection[str]:
-    """The names in a model of all modules of a part; none where the part is the model itself."""
+    """Returns the names of all modules of a part; none if the part is the model itself."""
     if part is model or part is getattr(model, "model", None):
         return ()
     inside = {id(module) for module in part.modules()}
@@ -111,34 +90,34 @@ def _names_inside(model: nn.Module, part: nn.Module) -> Collection[str]:
 
 
 def is_adapter(directory: Path) -> bool:
-    """Whether a directory holds an adapter."""
+    """Returns whether a directory holds an adapter."""
     return (directory / ADAPTER_CONFIG_FILE).is_file()
 
 
-def base_of(directory: Path) -> str:
-    """The directory or hub name of the model that an adapter belongs to.
+def find_base(directory: Path) -> str:
+    """Returns the directory or hub name of an adapter's base model.
 
     Raises:
-        FileNotFoundError: If it was a directory that is gone.
+        FileNotFoundError: If the base model was in a directory that no longer exists.
     """
-    if _is_model(directory / BASE):
+    if _holds_model(directory / BASE):
         return str(directory / BASE)
-    name = str(_config_of(directory).get("base_model_name_or_path"))
-    if is_path(name) and not _is_model(Path(name)):
-        if is_in_checkpoint(directory) and _is_model(kept := run_of(directory.parent) / BASE):
-            return str(kept)  # moved with the run
+    name = str(_read_config(directory).get("base_model_name_or_path"))
+    if is_local_path(name) and not _holds_model(Path(name)):
+        if is_in_checkpoint(directory) and _holds_model(moved := run_of(directory.parent) / BASE):
+            return str(moved)  # with the run
         raise FileNotFoundError(
-            f"{directory} holds an adapter of the model in {name}, which is not there: put it "
-            f"back, or write its new place into base_model_name_or_path of {ADAPTER_CONFIG_FILE}"
+            f"{directory} holds an adapter of the model in {name}, which does not exist: put it "
+            f"back, or write its new path into base_model_name_or_path of {ADAPTER_CONFIG_FILE}"
         )
     return name
 
 
-def is_path(name: str) -> bool:
-    """Whether a name can only be a path, never that of a model on a hub.
+def is_local_path(name: str) -> bool:
+    """Returns whether a name can only be a path, not that of a model on the hub.
 
-    A hub's names have at most two words. Where the first one is a folder here, the second was
-    meant to be in it: nothing that may lie here is asked for elsewhere.
+    The hub's names have at most two words. If the first one is a local folder, the second is
+    expected in it: the hub is never asked for something that may be local.
     """
     path = Path(name)
     return (
@@ -150,25 +129,25 @@ def is_path(name: str) -> bool:
 
 
 def load_adapter(model: Any, directory: Path, *, trainable: bool) -> Any:
-    """Puts a saved adapter on its model, with float32 weights, read from safetensors only.
+    """Loads an adapter onto its base model, with float32 weights, from safetensors only.
 
     Returns:
         The `peft.PeftModel` around the model.
 
     Raises:
-        FileNotFoundError: If the directory holds no weights in safetensors. PEFT alone would then
-            read a pickle, or ask a hub for a model of the directory's name.
-        ValueError: If it is no low-rank adapter.
+        FileNotFoundError: If the directory holds no weights in safetensors. PEFT by itself would
+            then read a pickle, or ask the hub for a model of the directory's name.
+        ValueError: If it is not a low-rank adapter.
     """
     from peft import PeftModel
 
     if not (directory / _ADAPTER_FILE).is_file():
         raise FileNotFoundError(
             f"{directory} holds an {ADAPTER_CONFIG_FILE} but no {_ADAPTER_FILE}: copy that file "
-            "too; weights that were pickled (adapter_model.bin) are not read, so save them anew "
-            "with safetensors"
+            "too; pickled weights (adapter_model.bin) are not read, so save them again with "
+            "safetensors"
         )
-    kind = _config_of(directory).get("peft_type")
+    kind = _read_config(directory).get("peft_type")
     if kind != "LORA":
         raise ValueError(f"{directory} holds an adapter of type {kind!r}: expected 'LORA'")
     return PeftModel.from_pretrained(model, str(directory), is_trainable=trainable)
@@ -177,16 +156,16 @@ def load_adapter(model: Any, directory: Path, *, trainable: bool) -> Any:
 def save_adapter(
     model: Any, directory: Path, weights: Mapping[str, torch.Tensor] | None = None
 ) -> None:
-    """Writes the adapter, and the model that it lies on only where no name leads to that.
+    """Writes an adapter, and its base model only if that cannot be loaded by a name.
 
     Args:
         model: The `peft.PeftModel`.
-        directory: Where to.
-        weights: What to write in place of the model's own weights, by the names of its
-            `state_dict`; those under the adapter only if no name led to them.
+        directory: Directory to write to.
+        weights: Weights to write in place of the model's own, by their names in its `state_dict`;
+            those of the base model may be left out if it has a name.
 
     Raises:
-        NotWholeError: If they are left out, and no name leads to them any more.
+        NotWholeError: If they were left out, and the base model is gone.
     """
     from peft import get_peft_model_state_dict
     from safetensors.torch import save_file
@@ -194,7 +173,7 @@ def save_adapter(
     config = copy.copy(model.peft_config[model.active_adapter])
     config.inference_mode = True
     network = model.get_base_model()
-    config.base_model_name_or_path = name_of_base(model)
+    config.base_model_name_or_path = base_name(model)
     if config.base_model_name_or_path is None:
         base = directory / BASE
         _save_base(network, base, weights)
@@ -205,54 +184,51 @@ def save_adapter(
     config.save_pretrained(str(directory))
 
 
-def name_of_base(model: Any) -> str | None:
-    """A name that the model under an adapter can be loaded by; `None` where there is none.
+def base_name(model: Any) -> str | None:
+    """Returns a name that an adapter's base model can be loaded by, or `None`.
 
-    What a checkpoint holds has none, whichever run it is of: it goes with the checkpoint, which the
-    run's next one may push out.
+    A model inside a checkpoint has none, because newer checkpoints replace it.
     """
     name = model.get_base_model().name_or_path
-    if name and _is_model(Path(name)):
-        # In full, since an adapter may be read from anywhere.
+    if name and _holds_model(Path(name)):
+        # Absolute, because an adapter may be loaded from anywhere.
         return None if is_in_checkpoint(Path(name)) else str(Path(name).resolve())
     if name and not Path(name).is_absolute() and not Path(name).exists():
-        return str(name)  # of a hub
+        return str(name)  # on the hub
     return None
 
 
-def keep_base(model: Any, directory: Path) -> str | None:
-    """Copies the model under an adapter out of a checkpoint, in the number format that it has.
+def copy_base_from_checkpoint(model: Any, directory: Path) -> str | None:
+    """Copies an adapter's base model out of a checkpoint, in the number format that it has.
 
     Args:
         model: The `peft.PeftModel`.
-        directory: Where `base/` is to be.
+        directory: Directory in which `base/` is created.
 
     Returns:
-        A name that leads to the copy, for `rename_base`; `None` where the model lies in no
-        checkpoint.
+        The name of the copy, for `set_base_name`; `None` if the model is not in a checkpoint.
     """
     network = model.get_base_model()
     source = Path(network.name_or_path)
-    if not network.name_or_path or not _is_model(source) or not is_in_checkpoint(source):
+    if not network.name_or_path or not _holds_model(source) or not is_in_checkpoint(source):
         return None
     _copy_files(source, directory / BASE)
     return str((directory / BASE).resolve())
 
 
-def rename_base(model: Any, name: str) -> None:
-    """Has an adapter's model loaded by another name from now on."""
+def set_base_name(model: Any, name: str) -> None:
+    """Sets the name that an adapter's base model is loaded by."""
     model.get_base_model().name_or_path = name
 
 
 def _save_base(network: Any, directory: Path, weights: Mapping[str, torch.Tensor] | None) -> None:
-    """Writes the model under an adapter without it."""
     source = Path(network.name_or_path)
-    if network.name_or_path and _is_model(source):
+    if network.name_or_path and _holds_model(source):
         try:
-            # As its name would lead to it, in the number format that it was saved in.
+            # The files themselves, in the number format that they were saved in.
             return _copy_files(source, directory)
         except FileNotFoundError:
-            pass  # it went meanwhile
+            pass  # deleted in the meantime
     start = "base_model.model."
     if weights is None:
         own = network.state_dict()
@@ -263,11 +239,10 @@ def _save_base(network: Any, directory: Path, weights: Mapping[str, torch.Tensor
     }
     if not own:
         raise NotWholeError(
-            f"the model in {network.name_or_path}, which the adapter belongs to, is gone, and its "
-            "weights are spread over processes: put it back, and go on from the last checkpoint "
-            "with --resume"
+            f"the base model of the adapter, {network.name_or_path}, is gone, and its weights are "
+            "sharded over processes: put it back, and resume from the last checkpoint with --resume"
         )
-    # While it has one, transformers writes its own state in place of what it is given.
+    # While it has one, transformers ignores the given state.
     quantizer = getattr(network, "hf_quantizer", None)
     network.hf_quantizer = None
     try:
@@ -277,13 +252,13 @@ def _save_base(network: Any, directory: Path, weights: Mapping[str, torch.Tensor
 
 
 def _copy_files(source: Path, directory: Path) -> None:
-    """Makes a folder hold the files that another one holds, all of them on the disk."""
+    """Replaces the files of a folder by those of another one, and syncs them to disk."""
     if directory.resolve() == source.resolve():
         return
     directory.mkdir(exist_ok=True)
     for file in directory.iterdir():
         file.unlink()
-    # The config last, without which no folder counts as a model's.
+    # The config last: without it a folder does not count as a model.
     files = (file for file in source.iterdir() if file.is_file())
     for file in sorted(files, key=lambda file: file.name == "config.json"):
         sync_path(Path(shutil.copyfile(file, directory / file.name)))
@@ -291,20 +266,20 @@ def _copy_files(source: Path, directory: Path) -> None:
 
 
 def has_effect(model: Any) -> bool:
-    """Whether an adapter changes its model: a new one does not."""
-    lifted = (p for name, p in model.named_parameters() if ".lora_B." in name)
-    return any(all_are(torch.any, lifted))
+    """Returns whether an adapter changes its model; a new one does not."""
+    outputs = (p for name, p in model.named_parameters() if ".lora_B." in name)
+    return any(check_each(torch.any, outputs))
 
 
-def merge(model: Any, dtype: torch.dtype | None = None) -> Any:
-    """Adds an adapter to the weights that it lies on; each sum is rounded once.
+def merge_adapter(model: Any, dtype: torch.dtype | None = None) -> Any:
+    """Adds an adapter to the weights of its base model; each sum is rounded once.
 
     Args:
         model: The `peft.PeftModel`.
-        dtype: What the merged weights are kept in; by default each in its own format.
+        dtype: Number format of the merged weights; by default unchanged.
 
     Returns:
-        The model without adapter, its weights all to be trained.
+        The model without adapter, with all weights trainable.
 
     Raises:
         ValueError: If the weights have 4 bits, which cannot hold the sum.
@@ -324,19 +299,19 @@ def merge(model: Any, dtype: torch.dtype | None = None) -> Any:
 
 
 def cast_weights(model: nn.Module, dtype: torch.dtype) -> None:
-    """Gives a model's weights another number format, and leaves its buffers alone.
+    """Converts a model's weights, but not its buffers, to another number format.
 
-    `model.to` would round those too, such as the frequencies that positions are told by.
+    `model.to` would round buffers too, such as the frequencies of rotary embeddings.
     """
     for parameter in model.parameters():
         if parameter.is_floating_point():
             parameter.data = parameter.data.to(dtype)
 
 
-def _config_of(directory: Path) -> dict[str, Any]:
+def _read_config(directory: Path) -> dict[str, Any]:
     text = (directory / ADAPTER_CONFIG_FILE).read_text(encoding="utf-8")
     return cast(dict[str, Any], json.loads(text))
 
 
-def _is_model(directory: Path) -> bool:
+def _holds_model(directory: Path) -> bool:
     return (directory / "config.json").is_file()

@@ -1,4 +1,4 @@
-"""The policy that training started with: its weights, to go back to for a while."""
+"""Reference policy: the weights at the start of training, to switch back to temporarily."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vlm_agent.distributed.sharding import spread_like
+from vlm_agent.distributed.sharding import shard_like
 from vlm_agent.models import lora
 
 
 class Reference:
-    """Weights of a policy as they were.
+    """Earlier weights of a policy.
 
     Args:
-        weights: Those that are trained, by their names in the policy.
-        without_adapter: Whether the adapter is to be left out, instead of keeping a copy of it.
+        weights: The trained weights, by their names in the policy.
+        without_adapter: Whether the reference is the model without its adapter, of which no copy
+            is kept then.
     """
 
     def __init__(self, weights: Mapping[str, Tensor], *, without_adapter: bool) -> None:
@@ -27,10 +28,10 @@ class Reference:
 
     @classmethod
     def of(cls, policy: nn.Module, model: Any, head: nn.Module) -> Reference:
-        """What a policy is now.
+        """Keeps the present weights of a policy.
 
-        What is trained is copied, so a fully trained model takes its memory once more. Nothing is
-        copied of an adapter that changes nothing yet: the reference is the model without it.
+        Trained weights are copied, so a fully trained model needs its memory once more. Of an
+        adapter without any effect yet nothing is copied: the reference is the model without it.
 
         Args:
             policy: The policy.
@@ -38,46 +39,46 @@ class Reference:
             head: Its value head.
         """
         without_adapter = hasattr(model, "disable_adapter") and not lora.has_effect(model)
-        own = {id(p) for p in (head if without_adapter else policy).parameters() if p.requires_grad}
+        copied = head if without_adapter else policy
+        ids = {id(p) for p in copied.parameters() if p.requires_grad}
         weights = {
             name: parameter.detach().clone()
             for name, parameter in policy.named_parameters()
-            if id(parameter) in own
+            if id(parameter) in ids
         }
         return cls(weights, without_adapter=without_adapter)
 
     @contextmanager
     def restored(self, policy: nn.Module, model: Any) -> Iterator[None]:
-        """Inside, the policy is what it was, without gradients.
+        """Puts the weights into the policy inside the context, without gradients.
 
         Args:
-            policy: The policy, which may have been spread over processes meanwhile.
+            policy: The policy, which may have been sharded over processes in the meantime.
             model: Its model.
         """
         parameters = dict(policy.named_parameters())
-        for name, kept in self._weights.items():
-            self._weights[name] = spread_like(kept.to(parameters[name].device), parameters[name])
+        for name, weight in self._weights.items():
+            self._weights[name] = shard_like(weight.to(parameters[name].device), parameters[name])
         with torch.no_grad(), model.disable_adapter() if self._without_adapter else nullcontext():
-            self._exchange(parameters)
+            self._swap(parameters)
             try:
                 yield
             finally:
-                self._exchange(parameters)
+                self._swap(parameters)
 
-    def _exchange(self, parameters: Mapping[str, nn.Parameter]) -> None:
-        """Puts what is kept into the parameters, and keeps what they held."""
-        for name, kept in self._weights.items():
-            # In place, since spread weights are brought together from the memory that they have.
+    def _swap(self, parameters: Mapping[str, nn.Parameter]) -> None:
+        for name, weight in self._weights.items():
+            # In place, because FSDP gathers sharded weights from the memory that they have.
             parameter = parameters[name].detach()
-            now = parameter.clone()
-            parameter.copy_(kept)
-            kept.copy_(now)
+            present = parameter.clone()
+            parameter.copy_(weight)
+            weight.copy_(present)
 
     def state_dict(self) -> dict[str, Any]:
-        """All of it."""
+        """Returns what `from_state` restores."""
         return {"weights": self._weights, "without_adapter": self._without_adapter}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Reference:
-        """What `state_dict` was taken of."""
+        """Restores a reference from its `state_dict`."""
         return cls(state["weights"], without_adapter=state["without_adapter"])

@@ -1,4 +1,4 @@
-"""Logits to the distribution that a policy's tokens are sampled from, and scored by."""
+"""Distribution that a policy's tokens are sampled from and scored by."""
 
 from __future__ import annotations
 
@@ -14,26 +14,34 @@ def token_log_probs(
     top_p: float = 1.0,
     written: Tensor | None = None,
 ) -> Tensor:
-    """Log-probabilities at a temperature, cut to the likeliest tokens and renormalised.
+    """Returns log-probabilities at a temperature, after top-k and top-p filtering.
 
-    What is cut is decided by the logits given. A reply is scored again after the weights have
-    moved, when a token of it may no longer be among the likeliest, and a log-probability of -inf
-    would have no gradient. So the tokens that were written always stay: the distribution that
-    scores them is the one over the likeliest tokens and the written one. Before the weights move,
-    the written token is among the likeliest, and the two distributions are the same.
+    The filter depends on the logits given. A reply is scored again after the weights have moved,
+    when one of its tokens may have dropped out of the filter; a log-probability of -inf would have
+    no gradient. The `written` tokens are therefore always kept: they are scored under the
+    distribution over the most likely tokens and the written one. Before the weights move, the
+    written token is among the most likely, and the two distributions are identical.
 
     Args:
-        logits: Shape (…, vocabulary); -inf where a token must not be written.
-        temperature: Above 0.
-        top_k: How many of the likeliest tokens stay; 0 keeps all.
-        top_p: Of those, the fewest likeliest that together hold this probability stay.
-        written: Ids that stay whatever their probability, shape (…).
+        logits: Shape (…, vocabulary); -inf for tokens that must not be written.
+        temperature: Sampling temperature, above 0.
+        top_k: Number of most likely tokens to keep; 0 keeps all.
+        top_p: Of those, the smallest set of most likely tokens with this total probability is kept.
+        written: Token ids that are kept whatever their probability, shape (…).
 
     Returns:
-        Float32 of the logits' shape; -inf for what was cut.
+        Float32 of the logits' shape; -inf for tokens that were filtered out.
+
+    Raises:
+        ValueError: If the temperature is not above 0.
     """
+    if temperature <= 0:
+        raise ValueError(
+            f"a greedy policy, temperature {temperature:g}, has no log-probabilities to train by: "
+            "set a temperature above 0"
+        )
     logits = logits.float() / temperature
-    kept = _likeliest(logits.detach(), top_k, top_p)
+    kept = _most_likely(logits.detach(), top_k, top_p)
     if kept is not None:
         if written is not None:
             kept.scatter_(-1, written[..., None], True)
@@ -42,15 +50,15 @@ def token_log_probs(
 
 
 def draw(log_probs: Tensor, uniform: Tensor) -> Tensor:
-    """Draws a token from each distribution, by inverting its cumulative one.
+    """Draws a token from each distribution by inverting its cumulative distribution.
 
     Args:
         log_probs: Shape (batch, vocabulary).
-        uniform: Numbers from 0 to below 1, shape (batch,), each drawn by a generator on the CPU
-            wherever the model is.
+        uniform: Numbers in [0, 1), shape (batch,), drawn by a generator on the CPU so that they do
+            not depend on the model's device.
 
     Returns:
-        Ids, shape (batch,).
+        Token ids, shape (batch,).
     """
     cumulative = log_probs.double().exp().cumsum(dim=-1)
     # Below 1 by more than the rounding of doubles, so that an index is never beyond the last.
@@ -60,14 +68,14 @@ def draw(log_probs: Tensor, uniform: Tensor) -> Tensor:
 
 
 def entropies(log_probs: Tensor) -> Tensor:
-    """The entropy, in nats, of each distribution; shape (…) from (…, vocabulary)."""
-    # Where a token cannot be written, 0 · -inf and its gradient would not be numbers.
+    """Returns the entropy, in nats, of each distribution; shape (…) from (…, vocabulary)."""
+    # For tokens that cannot be written, 0 · -inf and its gradient would be NaN.
     finite = log_probs.masked_fill(log_probs == -torch.inf, 0.0)
     return -(log_probs.exp() * finite).sum(dim=-1)
 
 
-def _likeliest(logits: Tensor, top_k: int, top_p: float) -> Tensor | None:
-    """Which tokens stay, or `None` where all do. The likeliest one always does."""
+def _most_likely(logits: Tensor, top_k: int, top_p: float) -> Tensor | None:
+    """Returns a mask of the tokens to keep, always including the first; `None` if all are kept."""
     size = logits.shape[-1]
     limit = min(top_k, size) if top_k else size
     if limit == size and top_p >= 1:
@@ -75,7 +83,6 @@ def _likeliest(logits: Tensor, top_k: int, top_p: float) -> Tensor | None:
     ranked, order = logits.topk(limit, dim=-1)
     probabilities = ranked.softmax(dim=-1)
     before = probabilities.cumsum(dim=-1) - probabilities
-    # What stands before the first token is rounding, so it stays by name.
     stays = before < top_p
-    stays[..., 0] = True
+    stays[..., 0] = True  # rounding may leave a little probability before the first
     return torch.zeros_like(logits, dtype=torch.bool).scatter_(-1, order, stays)

@@ -1,8 +1,8 @@
-"""The embedded vision-language model: small enough to train from nothing on a laptop.
+"""The embedded vision-language model, small enough to train from scratch on a laptop.
 
-An ordinary `LlavaForConditionalGeneration`, a CLIP vision tower before a Llama, with random
-weights, and a tokenizer and processor made for the texts of the tasks at hand. It is built,
-saved and loaded as any other model is, so whatever works on it works on larger ones.
+It is an ordinary `LlavaForConditionalGeneration`, a CLIP vision tower and a Llama, with random
+weights, and a tokenizer and processor made for the texts of the tasks at hand. It is saved and
+loaded like any other model, so whatever works on it works on larger ones.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ _CHAT_TEMPLATE = (
     "{% endfor %}"
     "{% if add_generation_prompt %}" + REPLY + "{% endif %}"
 )
-# Tokens never cross these, so that every digit, operator and bracket is a token of its own (but
-# for 10, a card), and so that the action part of a reply starts with a fresh token.
+# Tokens never cross these, so that every digit, operator and bracket is a token of its own (except
+# for 10, a card), and so that the action part of a reply starts with a new token.
 _BOUNDARIES = r'"action":|"[^"{}]*":|10|[0-9]|[-+*/()=]|[{}\[\]]|"[AJQK]\b|\b[AJQK]\b'
 
 
 def build_tokenizer(texts: Iterable[str], vocab_size: int = 1024) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer whose tokens may be whole phrases of the given texts.
+    """Trains a byte-level BPE tokenizer whose tokens may be whole phrases of the given texts.
 
-    Merging across words makes the standing part of a prompt a few tokens long. Any other text can
+    Merging across words makes the constant part of a prompt a few tokens long. Any other text can
     still be written, byte by byte.
     """
     from transformers import PreTrainedTokenizerFast
@@ -73,15 +73,15 @@ def build_tokenizer(texts: Iterable[str], vocab_size: int = 1024) -> PreTrainedT
 
 
 def build_processor(texts: Iterable[str], vocab_size: int = 1024) -> LlavaProcessor:
-    """The processor of a tiny model for tasks with the given prompts and replies."""
+    """Builds the processor of a tiny model for tasks with the given prompts and replies."""
     from transformers import CLIPImageProcessorPil, LlavaProcessor
 
     return LlavaProcessor(
         image_processor=CLIPImageProcessorPil(
             size={"height": IMAGE_SIZE, "width": IMAGE_SIZE},
             do_center_crop=False,
-            # With this mean a white background is 0, without which the tower learns to read far
-            # more slowly.
+            # With this mean a white background is 0; otherwise the tower learns to read far more
+            # slowly.
             image_mean=[1.0] * 3,
             image_std=[0.5] * 3,
         ),
@@ -96,10 +96,10 @@ def build_processor(texts: Iterable[str], vocab_size: int = 1024) -> LlavaProces
 def build_model(
     tokenizer: PreTrainedTokenizerFast, *, hidden_size: int = 128, layers: int = 2, seed: int = 0
 ) -> LlavaForConditionalGeneration:
-    """A tiny LLaVA with random weights, drawn from `seed` alone, about 0.7 million of them.
+    """Builds a tiny LLaVA with about 0.7 million random weights, which depend on `seed` alone.
 
-    The weights are drawn wider than is usual for large models: at this size the usual 0.02 gives
-    an image signal too weak to be learned from.
+    The weights are drawn wider than is usual for large models: at this size, the usual deviation of
+    0.02 gives an image signal that is too weak to learn from.
     """
     from transformers import (
         CLIPVisionConfig,
@@ -156,6 +156,6 @@ def _draw_weights(model: nn.Module) -> None:
 
 
 def build_tiny(texts: Iterable[str], *, seed: int = 0, **sizes: Any) -> tuple[Any, LlavaProcessor]:
-    """A tiny model and its processor, for tasks with the given prompts and replies."""
+    """Builds a tiny model and its processor for tasks with the given prompts and replies."""
     processor = build_processor(texts)
     return build_model(processor.tokenizer, seed=seed, **sizes), processor

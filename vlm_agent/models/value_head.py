@@ -1,4 +1,4 @@
-"""The value head: the hidden state of a prompt's last token to the value of the step."""
+"""Value head: maps the hidden state of a prompt's last token to the value of the step."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from vlm_agent.distributed.sharding import all_are
+from vlm_agent.distributed.sharding import check_each
 
 VALUE_HEAD_FILE = "value_head.safetensors"
 _FORMAT = "1"
 
 
 class ValueHead(nn.Module):
-    """A hidden state to the value of the step, in float32 whatever the model computes in.
+    """Maps hidden states to values, in float32 whatever the model computes in.
+
+    Args:
+        hidden_size: Size of the hidden states.
 
     Attributes:
-        mean: Taken from hidden states before anything else, shape (hidden size,); 0 at first.
-        scale: What they are then divided by, of the same shape; 1 at first.
+        mean: Subtracted from hidden states first, shape (hidden size,); 0 at first.
+        scale: Then divides them, same shape; 1 at first.
     """
 
     mean: Tensor
@@ -38,51 +41,53 @@ class ValueHead(nn.Module):
                 nn.Linear(hidden_size, hidden_size), nn.Tanh(), nn.Linear(hidden_size, 1)
             )
         last = cast(nn.Linear, self.layers[-1])
-        # A fresh head says 0 of every state, so the first advantages are the returns themselves.
+        # A fresh head returns 0 for every state, so the first advantages are the returns.
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """Values of shape (batch,) from hidden states of shape (batch, hidden size)."""
+        """Returns values of shape (batch,) for hidden states of shape (batch, hidden size)."""
         return cast(Tensor, self.layers((hidden.float() - self.mean) / self.scale)[:, 0])
 
     @property
     def is_fresh(self) -> bool:
-        """Whether it has learned nothing yet, and says 0 of every state."""
-        return not all(all_are(torch.any, [cast(nn.Linear, self.layers[-1]).weight]))
+        """Whether the head is untrained and returns 0 for every state."""
+        return not all(check_each(torch.any, [cast(nn.Linear, self.layers[-1]).weight]))
 
     @torch.no_grad()
     def standardise(self, hidden: Tensor) -> None:
         """Sets `mean` and `scale` so that these hidden states have mean 0 and deviation 1.
 
         The states of one task may differ by a few percent of what they have in common, which a
-        fresh head, whose inputs they are, could hardly tell apart.
+        fresh head could hardly tell apart.
 
         Args:
             hidden: Shape (batch, hidden size).
         """
         self.mean.copy_(hidden.float().mean(dim=0))
-        # The small constant keeps what hardly varies from being blown up.
+        # The constant keeps nearly constant features from being blown up.
         self.scale.copy_((hidden.float().var(dim=0) + 1e-5).sqrt())
 
     def save(self, directory: Path, weights: Mapping[str, Tensor] | None = None) -> None:
-        """Writes the head into a directory, or weights in place of its own."""
+        """Writes the head, or the given weights in place of its own, into a directory."""
         state = dict(self.state_dict() if weights is None else weights)
         save_file(state, directory / VALUE_HEAD_FILE, {"format": _FORMAT})
 
     def load(self, directory: Path) -> None:
-        """Reads the head that a directory holds.
+        """Reads the head that a directory holds; without one this head stays as it is.
 
         Raises:
-            ValueError: If the file is of another version, or of a model of another size.
+            ValueError: If the file has another format version, or is for a model of another size.
         """
         path = directory / VALUE_HEAD_FILE
+        if not path.is_file():
+            return
         with safe_open(path, framework="pt") as file:
             found = (file.metadata() or {}).get("format")
             if found != _FORMAT:
                 raise ValueError(
-                    f"{path} is of format {found}, and this version reads format {_FORMAT}: "
-                    "train the value head anew by removing the file"
+                    f"{path} is of format {found}, and this version reads format {_FORMAT}: remove "
+                    "the file to train a new value head"
                 )
             saved = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         own = {name: tuple(value.shape) for name, value in self.state_dict().items()}

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm_agent.evaluation.evaluate import wilson_interval
+from vlm_agent.evaluation.summary import wilson_interval
 from vlm_agent.reporting.sources import TrainingRun
 
 # What may differ between runs that are averaged.
@@ -138,7 +138,7 @@ def natural(name: str) -> list[Any]:
 
 def _config_class(kind: str) -> type[Any]:
     if kind == "ppo":
-        from vlm_agent.config.ppo import PPOConfig
+        from vlm_agent.training.ppo_config import PPOConfig
 
         return PPOConfig
     from vlm_agent.config.sft import SFTConfig

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from vlm_agent.core.parsing import same_value
-from vlm_agent.data.trajectories import EpisodeRecord, StepRecord, read_trajectories
+from vlm_agent.data.trajectory_format import EpisodeRecord, StepRecord
+from vlm_agent.data.trajectory_reader import read_trajectories
 from vlm_agent.reporting.album import Album
 from vlm_agent.reporting.curves import natural
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
-from tyro.conf import Positional
-
-from vlm_agent.config.options import check_least
+from vlm_agent.config.tools import ReportConfig
 from vlm_agent.reporting.album import Album, Patch
 from vlm_agent.reporting.curves import (
     changed_options,
@@ -27,30 +24,6 @@ from vlm_agent.reporting.sources import Sources, TrainingRun, find_sources
 
 PAGE = "index.html"
 _SCRIPTS = ("logic.js", "elements.js", "charts.js", "summary.js", "viewer.js", "main.js")
-
-
-@dataclass
-class ReportConfig:
-    """Writes what was trained, measured and recorded into one HTML page that needs no network.
-
-    Args:
-        run: Directories of runs, folders of recorded episodes, files of evaluations, or directories
-            that hold any of these.
-        out: Where the page goes: a file that ends in .html, or a directory for an index.html.
-        title: Heading of the page.
-        episodes: Recorded episodes to show of each policy in each environment, evenly spread.
-    """
-
-    run: Positional[tuple[str, ...]]
-    out: str = "report"
-    title: str = "Agent report"
-    episodes: int = 40
-
-    def __post_init__(self) -> None:
-        """Refuses a report on nothing."""
-        if not self.run:
-            raise ValueError("expected at least one run to report on")
-        check_least(self, 0, "episodes")
 
 
 def write_report(config: ReportConfig) -> Path:

@@ -11,7 +11,7 @@ from typing import Any
 
 from vlm_agent.core.json_lines import read_json_lines
 from vlm_agent.core.run_directory import CONFIG_FILE, METRICS_FILE, TRAJECTORIES
-from vlm_agent.data.trajectories import EPISODES_FILE
+from vlm_agent.data.trajectory_format import EPISODES_FILE
 
 # Keys that a record of an evaluation has, and nothing else that lies in a directory of runs.
 _EVALUATION_KEYS = {"env", "policy", "episodes", "success_rate", "success_interval"}

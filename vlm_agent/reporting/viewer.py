@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tyro.conf import Positional
-
-from vlm_agent.config.model import LoadOptions
-from vlm_agent.config.options import JsonObject, check_least, check_positive
-from vlm_agent.core.run_directory import CONFIG_FILE
+from vlm_agent.config.tools import PlayConfig
 from vlm_agent.evaluation.play import PolicyLike, Step
 from vlm_agent.evaluation.play import play as play_episodes
 
@@ -27,45 +20,6 @@ if TYPE_CHECKING:
 
 _FRAMES = 30  # a second, at most
 _FASTEST, _SLOWEST = 0.05, 20.0  # seconds a step
-
-
-@dataclass
-class PlayConfig(LoadOptions):
-    """Shows a policy at play in a window: picture, prompt, thought, reply, action and reward.
-
-    Args:
-        run: The directory of a policy, or the word random or expert.
-        env: Environment id, such as gym_cards/NumberLine-v0; by default the one that the run was
-            trained in.
-        env_kwargs: Keyword arguments of the environment, as JSON; by default those of the run,
-            where the environment is the run's.
-        episodes: How many episodes to play.
-        seed: Of the episodes, of sampling and of random moves.
-        temperature: At which a model replies; by default as it was trained, and 0 is greedy.
-        seconds: How long each step is shown.
-        paused: Begin paused, and go from step to step by key.
-    """
-
-    run: Positional[str]
-    env: str | None = None
-    env_kwargs: JsonObject = field(default_factory=dict)
-    episodes: int = 1000
-    seed: int = 0
-    temperature: float | None = None
-    seconds: float = 1.5
-    paused: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuses numbers that nothing can be shown by, and finds the run's environment."""
-        check_least(self, 1, "episodes")
-        check_positive(self, "seconds")
-        if self.env is None:
-            path = Path(self.run) / CONFIG_FILE
-            if not path.is_file():
-                raise ValueError(f"{self.run} does not say what to play: give an --env")
-            options = json.loads(path.read_text(encoding="utf-8"))
-            self.env = str(options["env"])
-            self.env_kwargs = self.env_kwargs or dict(options.get("env_kwargs", {}))
 
 
 def watch(config: PlayConfig, policy: PolicyLike) -> None:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlm_agent.core.parsing import same_value, state_fields
+from vlm_agent.core.parsing import same_value
 from vlm_agent.core.prompts import THOUGHTS, build_prompt
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class View:
         self._fields(step, y + 58, side)
 
     def _fields(self, step: Step, y: int, side: int) -> None:
-        read = state_fields(step.reply.text)
+        read = step.reply.fields
         for name, value in step.observation.state.items():
             if y > self.surface.get_height() - 60:
                 return
@@ -126,7 +126,7 @@ class View:
             f"{name}{outcome}", x, y + 18, 30, _INK if legal else _BAD, bold=True, room=width
         )
         y += 70
-        thought = state_fields(step.reply.text).get(THOUGHTS)
+        thought = step.reply.fields.get(THOUGHTS)
         if thought:
             self._text("thought", x, y, 14, _MUTED)
             y = self._paragraph(thought, x, y + 20, width, min(bottom, y + 20 + height // 3)) + 14

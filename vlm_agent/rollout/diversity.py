@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from itertools import pairwise
 
-from vlm_agent.core.parsing import state_fields
 from vlm_agent.core.prompts import THOUGHTS
 from vlm_agent.core.types import Reply
 
@@ -46,7 +45,7 @@ class Diversity:
 
 def thought_of(reply: Reply) -> str | None:
     """The thought of a reply, if it has one."""
-    return state_fields(reply.text).get(THOUGHTS)
+    return reply.fields.get(THOUGHTS)
 
 
 def _share(distinct: int, total: int) -> float | None:

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
 
-from vlm_agent.core.protocol import succeeded
-from vlm_agent.core.types import Info, Observation, Reply
 from vlm_agent.rollout.diversity import Diversity
+from vlm_agent.rollout.episode_runner import Transition
 from vlm_agent.rollout.perception import Perception
 
 
@@ -29,23 +28,23 @@ class RolloutMetrics:
         """How many steps were counted."""
         return self._counts["steps"]
 
-    def replies(self, observations: Sequence[Observation], replies: Sequence[Reply]) -> None:
-        """Counts what was replied to observations."""
-        for observation, reply in zip(observations, replies, strict=True):
-            self._perception.add(reply, observation)
-            self._diversity.add(reply)
-            self._surprise -= sum(reply.log_probs)
+    def add(self, transition: Transition) -> None:
+        """Counts a step, and its episode if the step ended it."""
+        reply = transition.reply
+        self._perception.add(reply, transition.observation)
+        self._diversity.add(reply)
+        self._surprise -= sum(reply.log_probs)
+        self._counts.update(
+            steps=1,
+            illegal=reply.action is None,
+            tokens=len(reply.tokens),
+            thought_tokens=reply.action_token,
+        )
+        if transition.done:
             self._counts.update(
-                steps=1,
-                illegal=reply.action is None,
-                tokens=len(reply.tokens),
-                thought_tokens=reply.action_token,
+                episodes=1, successes=transition.is_success, length=transition.episode_length
             )
-
-    def episode(self, info: Info, total: float, length: int) -> None:
-        """Counts an episode that ended with an info, a sum of rewards, and a number of steps."""
-        self._counts.update(episodes=1, successes=succeeded(info), length=int(length))
-        self._return += total
+            self._return += transition.episode_return
 
     @contextmanager
     def in_environment(self) -> Iterator[None]:
@@ -54,7 +53,7 @@ class RolloutMetrics:
         yield
         self._environment_seconds += perf_counter() - started
 
-    def add(self, other: RolloutMetrics) -> None:
+    def merge(self, other: RolloutMetrics) -> None:
         """Counts what another one has counted."""
         self._counts.update(other._counts)
         self._perception.merge(other._perception)
@@ -63,7 +62,7 @@ class RolloutMetrics:
         self._surprise += other._surprise
         self._environment_seconds += other._environment_seconds
 
-    def metrics(self, seconds: float) -> dict[str, float | None]:
+    def logged(self, seconds: float) -> dict[str, float | None]:
         """All that was counted, in a rollout that took so many seconds."""
         count = self._counts
         episodes, steps = count["episodes"], count["steps"]
@@ -93,8 +92,8 @@ def merged_metrics(parts: Sequence[tuple[RolloutMetrics, float]]) -> dict[str, f
     """
     every = RolloutMetrics()
     for tally, _ in parts:
-        every.add(tally)
-    return every.metrics(max(seconds for _, seconds in parts))
+        every.merge(tally)
+    return every.logged(max(seconds for _, seconds in parts))
 
 
 def _mean(total: float, number: float) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vlm_agent.core.parsing import same_value, state_fields
+from vlm_agent.core.parsing import same_value
 from vlm_agent.core.types import Observation, Reply
 
 
@@ -26,7 +26,7 @@ class Perception:
     def add(self, reply: Reply, observation: Observation) -> None:
         """Counts the fields of one reply."""
         asked = [name for name in observation.state if name not in observation.given]
-        read = state_fields(reply.text)
+        read = reply.fields
         self.reads = self.reads or any(name in read for name in asked)
         self.asked += len(asked)
         self.right += sum(

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 from gymnasium.wrappers import AddRenderObservation, OrderEnforcing, PassiveEnvChecker, TimeLimit
 
-from vlm_agent.core.protocol import observe
 from vlm_agent.core.seeding import training_seeds
-from vlm_agent.core.types import Observation, PastStep, Task
 
 # These remember nothing that decides how an episode goes on.
 _FORGETFUL = (AddRenderObservation, OrderEnforcing, PassiveEnvChecker)
@@ -75,8 +72,8 @@ class Resumable(gym.Wrapper[Any, Any, Any, Any]):
             self._shown.append(_digest(*result))
         return result
 
-    def begin_anew(self) -> tuple[Any, dict[str, Any]]:
-        """Starts an episode from a seed that no episode had yet."""
+    def reset_to_new_seed(self) -> tuple[Any, dict[str, Any]]:
+        """Starts an episode with a seed that no episode had before."""
         return self._reset(self._next_seed(), None)
 
     def state_dict(self) -> dict[str, Any]:
@@ -153,65 +150,6 @@ class Resumable(gym.Wrapper[Any, Any, Any, Any]):
                 f"played again from seed {state['seed']}, it shows or pays something else {when}: "
                 "it is not deterministic"
             )
-
-
-def observation_state(observation: Observation) -> dict[str, Any]:
-    """An observation as plain values and arrays, but for the task, which the environment tells."""
-    return {
-        "image": observation.image,
-        "actions": list(observation.actions),
-        "given": dict(observation.given),
-        "goal": observation.goal,
-        "state": dict(observation.state),
-        "history": [{"image": each.image, "action": each.action} for each in observation.history],
-    }
-
-
-def observation_from(state: Mapping[str, Any], task: Task) -> Observation:
-    """The observation that `observation_state` described."""
-    return Observation(
-        image=state["image"],
-        task=task,
-        actions=tuple(state["actions"]),
-        given=state["given"],
-        goal=state["goal"],
-        state=state["state"],
-        history=tuple(PastStep(each["image"], each["action"]) for each in state["history"]),
-    )
-
-
-def bring_back(
-    envs: Sequence[Resumable], saved: Sequence[Mapping[str, Any]], task: Task
-) -> tuple[list[Observation], list[int]]:
-    """Brings environments back, and lets those begin anew that do not come; a warning names them.
-
-    Args:
-        envs: New environments like those that were left.
-        saved: For each, its `state_dict` as `env` and its observation as `now`.
-        task: The environments' task.
-
-    Returns:
-        What each shows now, and the numbers of those that began anew.
-    """
-    now: list[Observation] = []
-    anew: list[int] = []
-    reasons: list[str] = []
-    for number, (env, state) in enumerate(zip(envs, saved, strict=True)):
-        try:
-            env.load_state_dict(state["env"])
-            now.append(observation_from(state["now"], task))
-        except NotReproducedError as error:
-            anew.append(number)
-            reasons.append(str(error))
-            now.append(observe(task, *env.begin_anew()))
-    if anew:
-        warnings.warn(
-            f"{len(anew)} of {len(envs)} environments do not come back to where they were, and go "
-            f"on from new episodes; what follows differs from a run that was never interrupted. "
-            f"{envs[anew[0]]}: {reasons[0]}",
-            stacklevel=3,
-        )
-    return now, anew
 
 
 def _layer_with_snapshots(env: gym.Env[Any, Any]) -> gym.Env[Any, Any] | None:

@@ -8,17 +8,17 @@ import io
 import queue
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vlm_agent.config.api import ApiOptions
-from vlm_agent.core.parsing import parse
+from vlm_agent.core.parsing import Parser, read_reply
 from vlm_agent.core.prompts import build_messages, build_prompt
 from vlm_agent.core.types import Observation, Reply, Usage
-from vlm_agent.serving.api_client import Answer, ApiClient, ApiError, Spending
+from vlm_agent.serving.api_client import Answer, ApiClient, Spending
 from vlm_agent.serving.reply_cache import ReplyCache, question_key
 
 
@@ -36,6 +36,7 @@ class ApiSettings:
         limit: The field that limits a reply's length.
         max_tokens: The longest reply.
         extra: More fields of the request.
+        parser: Rule by which replies are parsed, which the reply itself does not depend on.
     """
 
     url: str
@@ -46,6 +47,7 @@ class ApiSettings:
     limit: str
     max_tokens: int
     extra: Mapping[str, Any] = field(default_factory=dict)
+    parser: Parser = "json"
 
     @property
     def is_greedy(self) -> bool:
@@ -65,6 +67,7 @@ class ApiModel:
         options: Where the API is, and how it is asked.
         temperature: Of sampling; by default the API's.
         top_p: As in `ApiSettings`; by default the API's.
+        parser: Rule by which replies are parsed.
 
     Attributes:
         settings: What replies depend on.
@@ -83,6 +86,7 @@ class ApiModel:
         *,
         temperature: float | None = None,
         top_p: float | None = None,
+        parser: Parser = "json",
     ) -> None:
         options = options or ApiOptions()
         if not model:
@@ -98,6 +102,7 @@ class ApiModel:
             options.api_limit_field,
             options.api_max_tokens,
             options.api_extra,
+            parser,
         )
         self.history_length = options.api_history_length
         self._cache = None if options.api_cache is None else ReplyCache(options.api_cache)
@@ -120,6 +125,16 @@ class ApiModel:
         if price_in is None or price_out is None:
             return None
         return (prompt_tokens * price_in + reply_tokens * price_out) / 1e6
+
+    def describe_spending(self) -> str:
+        """Returns a line about what was spent so far."""
+        spent = self.spending
+        cost = self.price(spent.prompt_tokens, spent.reply_tokens)
+        return (
+            f"{spent.requests} requests, {spent.retries} of them after failures, and "
+            f"{spent.cached} replies from the cache; {spent.prompt_tokens} tokens of prompts, "
+            f"{spent.reply_tokens} of replies{'' if cost is None else f', cost {cost:.4g}'}"
+        )
 
     def act_in_episodes(
         self, observations: Sequence[Observation], episodes: Sequence[int]
@@ -148,8 +163,10 @@ class ApiModel:
             [list(image.shape), hashlib.blake2b(np.ascontiguousarray(image).tobytes()).hexdigest()]
             for image in observation.images
         ]
+        settings = asdict(self.generation_config)
+        del settings["parser"]  # replies that were paid for serve every parser
         about = {
-            **asdict(self.generation_config),
+            **settings,
             "prompt": build_prompt(observation, cot=self.generation_config.cot),
             "pictures": pictures,
             "sample": None if self.generation_config.is_greedy else list(sample),
@@ -232,7 +249,8 @@ class ApiModel:
         if answer.prompt_tokens is not None and answer.reply_tokens is not None:
             cost = self.price(answer.prompt_tokens, answer.reply_tokens)
             usage = Usage(answer.prompt_tokens, answer.reply_tokens, cost)
-        return Reply(answer.text, parse(answer.text, observation.actions).action, usage=usage)
+        reply = read_reply(answer.text, observation.actions, self.generation_config.parser)
+        return replace(reply, usage=usage)
 
 
 def _picture_part(image: NDArray[np.uint8]) -> dict[str, Any]:
@@ -242,6 +260,3 @@ def _picture_part(image: NDArray[np.uint8]) -> dict[str, Any]:
     Image.fromarray(image).save(file, format="PNG")
     data = base64.b64encode(file.getvalue()).decode()
     return {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}}
-
-
-__all__ = ["ApiError", "ApiModel", "ApiOptions", "ApiSettings", "Spending"]

@@ -8,16 +8,11 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tyro.conf import Positional
 
-from vlm_agent.config.model import LoadOptions
-from vlm_agent.config.options import check_least
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.serving.chat_requests import (
     Answer,
@@ -31,31 +26,6 @@ HOST = "127.0.0.1"
 _LONGEST_BODY = 64 * 2**20
 _SILENCE = 60.0  # seconds after which a client that sends nothing is hung up on
 _GATHERING = 0.01  # seconds for which the first question of a batch waits for others
-
-
-@dataclass
-class ServeConfig(LoadOptions):
-    """Serves a policy by the OpenAI chat-completions API, to this machine alone.
-
-    Args:
-        policy: The directory of a policy, or a model's name on a hub.
-        port: Of 127.0.0.1; 0 takes one that is free.
-        name: The model's name in requests; by default the last part of --policy.
-        batch_size: Requests that are replied to at once, at most.
-    """
-
-    policy: Positional[str]
-    port: int = 8000
-    name: str | None = None
-    batch_size: int = 16
-
-    def __post_init__(self) -> None:
-        """Refuses numbers that nothing can be served by, and finds the name."""
-        check_least(self, 1, "batch_size")
-        if not 0 <= self.port < 2**16:
-            raise ValueError(f"port={self.port}: expected a number from 0 to {2**16 - 1}")
-        if self.name is None:
-            self.name = Path(self.policy).name
 
 
 class Writer:

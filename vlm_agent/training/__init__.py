@@ -1,1 +1,1 @@
-"""PPO, supervised fine-tuning, checkpoints."""
+"""PPO and its kin, supervised fine-tuning, checkpoints."""

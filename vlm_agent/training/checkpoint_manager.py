@@ -23,10 +23,11 @@ from tqdm import tqdm
 from vlm_agent.config.files import load_config
 from vlm_agent.config.model import ModelOptions
 from vlm_agent.core.run_directory import CONFIG_FILE
-from vlm_agent.distributed.gathered_policy import GatheredPolicy
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.models import lora
+from vlm_agent.models.gathered_policy import GatheredPolicy
 from vlm_agent.models.policy import VLMPolicy
+from vlm_agent.models.training_state import load_training_state, training_state
 from vlm_agent.training.checkpoints import (
     Checkpoint,
     CheckpointError,
@@ -77,7 +78,7 @@ class Saved(Generic[Config]):
     def policy(self) -> VLMPolicy:
         """The policy as it was."""
         policy = VLMPolicy.load(self.checkpoint.path / POLICY, options=self.config)
-        policy.load_hidden_state(self.state["policy"])
+        load_training_state(policy, self.state["policy"])
         return policy
 
 
@@ -161,10 +162,14 @@ class CheckpointManager:
         """Copies what an adapter lies on out of a checkpoint, which is pushed out one day."""
         policy = self._policy.policy
         if policy.has_adapter:
-            own = None if self._run is None else lora.keep_base(policy.model, self._run.directory)
+            own = (
+                None
+                if self._run is None
+                else lora.copy_base_from_checkpoint(policy.model, self._run.directory)
+            )
             kept = self._processes.gather(own)[0]
             if kept is not None:
-                lora.rename_base(policy.model, kept)
+                lora.set_base_name(policy.model, kept)
 
     def restore(self, saved: Saved[Any]) -> int:
         """Brings the parts back, and returns the step that was logged last.
@@ -224,9 +229,9 @@ class CheckpointManager:
             "random": _random_state(),
         }
         every = self._processes.gather(own)
-        shared = self._processes.whole(
+        shared = self._processes.unshard(
             {
-                "policy": self._policy.policy.hidden_state(),
+                "policy": training_state(self._policy.policy),
                 "parts": {name: part.state_dict() for name, part in self._parts.items()},
             }
         )

@@ -1,38 +1,130 @@
-"""What is maximised: log-probabilities of replies -> the terms of each published objective.
+"""The loss of PPO, with λ on the thought, and the terms that it is made of.
 
-All tensors are of replies padded on the right: shape (batch, tokens), and a bool mask of that shape
-says where a token is. Averages over a reply's tokens come before the average over replies.
+All tensors are of replies padded on the right, shape (batch, tokens), and a bool mask of that shape
+says where a token is. The mean over a reply's tokens comes before the mean over replies.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn.functional import mse_loss
 
-Objective = Literal["step", "token"]
+from vlm_agent.training.ppo_config import Objective, PPOConfig
 
-# e^20 is 5e8: far beyond any clip, and small enough that gradients stay finite.
+if TYPE_CHECKING:
+    from vlm_agent.models.scoring import Scores
+    from vlm_agent.training.batch import Batch
+
+# e^20 is 5e8: far beyond any clip range, and small enough that gradients stay finite.
 _LARGEST_LOG_RATIO = 20.0
 
 
-def ratio_of(log_ratio: Tensor) -> Tensor:
-    """The ratio of a log-ratio, kept from 0 and infinity, whose gradients would not be numbers."""
-    return log_ratio.clamp(-_LARGEST_LOG_RATIO, _LARGEST_LOG_RATIO).exp()
+class RatioOptions(Protocol):
+    """The options that say what ratios are taken of; `PPOConfig` has them."""
+
+    objective: Objective
+    thought_coef: float
+
+
+class Losses(NamedTuple):
+    """The loss of a micro-batch.
+
+    Attributes:
+        total: What is minimised.
+        parts: What is logged: the terms of the loss and further means over the steps.
+        ratio_error: Largest distance of a ratio from 1.
+    """
+
+    total: Tensor
+    parts: dict[str, Tensor]
+    ratio_error: Tensor
+
+
+def ppo_loss(
+    scores: Scores, batch: Batch, config: PPOConfig, *, value_only: bool = False
+) -> Losses:
+    """PPO's clipped objective, the value loss and regularizers (Zhai et al. 2024, section 4).
+
+    Args:
+        scores: What the policy gives the replies now, with gradients.
+        batch: The steps.
+        config: The coefficients.
+        value_only: Whether the value head learns alone.
+    """
+    new, weights = reply_log_probs(scores.log_probs, scores.mask, batch.action_tokens, config)
+    old, _ = reply_log_probs(batch.old_log_probs, batch.mask, batch.action_tokens, config)
+    log_ratio = new - old[:, : new.shape[1]]
+    ratio = ratio_of(log_ratio)
+    surrogate = clipped_objective(ratio, batch.advantages[:, None], config.clip_range)
+    parts = {"policy_loss": -mean_over_tokens(surrogate, weights).mean()}
+    total = parts["policy_loss"]
+    if config.has_critic:
+        parts["value_loss"] = mse_loss(scores.values, batch.returns)
+        value_loss = config.value_coef * parts["value_loss"]
+        total = value_loss if value_only else total + value_loss
+    if not value_only:
+        tokens = scores.mask.float()
+        regularizers: Tensor | float = 0.0
+        if scores.entropies is not None:
+            parts["entropy"] = mean_over_tokens(scores.entropies, tokens).mean()
+            regularizers = regularizers - config.entropy_coef * parts["entropy"]
+        if config.kl_coef > 0 and batch.reference_log_probs is not None:
+            reference = batch.reference_log_probs[:, : tokens.shape[1]]
+            kl = mean_over_tokens(kl_estimate(scores.log_probs, reference), tokens)
+            parts["reference_kl"] = kl.mean()
+            regularizers = regularizers + config.kl_coef * parts["reference_kl"]
+        total = total + regularizers
+    with torch.no_grad():
+        # Schulman's estimator with low variance: E[(r - 1) - log r].
+        parts["approx_kl"] = mean_over_tokens(ratio - 1 - log_ratio, weights).mean()
+        outside = ((ratio - 1).abs() > config.clip_range).float()
+        parts["clip_fraction"] = mean_over_tokens(outside, weights).mean()
+        ratio_error = ((ratio - 1).abs() * (weights > 0)).max()
+    return Losses(total, parts, ratio_error)
+
+
+def reply_log_probs(
+    log_probs: Tensor, mask: Tensor, action_tokens: Tensor, config: RatioOptions
+) -> tuple[Tensor, Tensor]:
+    """Returns what PPO's ratios are taken of, and how much each ratio counts. λ acts here alone.
+
+    - objective "step": one ratio a step, of λ Σ log p(thought) + Σ log p(action) (Zhai et al. 2024,
+      equation 4.2).
+    - objective "token": one ratio a token, each clipped by itself, with the step's advantage;
+      thought tokens count λ. With λ = 1 the whole reply is the action, as in VL-DAC (Bredis et al.
+      2025) and GRPO; with λ = 0 only its action part is.
+
+    Args:
+        log_probs: One a token, shape (batch, tokens).
+        mask: Where a token is, same shape.
+        action_tokens: Index of each reply's first action token, shape (batch,).
+        config: Its `objective` and `thought_coef`, λ.
+
+    Returns:
+        Log-probabilities and weights, both of shape (batch, 1) or (batch, tokens).
+    """
+    weights = token_weights(mask, action_tokens, config.thought_coef)
+    if config.objective == "token":
+        return log_probs, weights
+    # Masked by `where`, because a pad token may be one that is never written: 0 * -inf.
+    steps = torch.where(mask, weights * log_probs, 0.0).sum(dim=1, keepdim=True)
+    return steps, torch.ones_like(steps)
 
 
 def token_weights(mask: Tensor, action_tokens: Tensor, thought_coef: float) -> Tensor:
-    """λ on the tokens of the thought, 1 on those of the action, 0 on padding.
+    """Returns λ for the tokens of the thought, 1 for those of the action, 0 for padding.
 
-    A reply without an action part is all thought. With λ = 0 that would leave nothing of it to
-    learn from, and no penalty could teach a policy to name an action; there, and only there, such
-    a reply counts in full: writing it was the action.
+    A reply without an action part is all thought. With λ = 0 nothing of it would be learned from,
+    and no penalty could teach a policy to name an action; there, and only there, such a reply
+    counts in full: writing it was the action.
 
     Args:
         mask: Where a token is, not padding.
-        action_tokens: Index of each reply's first action token, shape (batch,); the number of
-            its tokens where it has no action part.
+        action_tokens: Index of each reply's first action token, shape (batch,); the number of its
+            tokens where it has no action part.
         thought_coef: λ.
     """
     counts_in_full = ~_in_thought(mask, action_tokens)
@@ -41,76 +133,38 @@ def token_weights(mask: Tensor, action_tokens: Tensor, thought_coef: float) -> T
     return torch.where(mask, torch.where(counts_in_full, 1.0, thought_coef), 0.0)
 
 
-def step_log_prob(
-    log_probs: Tensor, mask: Tensor, action_tokens: Tensor, thought_coef: float
-) -> Tensor:
-    """λ Σ log p(thought tokens) + Σ log p(action tokens) (Zhai et al. 2024, equation 4.2).
-
-    Args:
-        log_probs: One a token.
-        mask: Where a token is, not padding.
-        action_tokens: Index of each reply's first action token, shape (batch,).
-        thought_coef: λ.
-
-    Returns:
-        Shape (batch,).
-    """
-    weights = token_weights(mask, action_tokens, thought_coef)
-    # Masked by `where`, since padding may be of a token that is never written: 0 * -inf.
-    return torch.where(mask, weights * log_probs, 0.0).sum(dim=1)
-
-
-def policy_terms(
-    objective: Objective,
-    log_probs: Tensor,
-    mask: Tensor,
-    action_tokens: Tensor,
-    thought_coef: float,
-) -> tuple[Tensor, Tensor]:
-    """The log-probabilities that PPO's ratios are taken of, and how much each ratio counts.
-
-    - "step": one ratio a step, of `step_log_prob` (Zhai et al. 2024).
-    - "token": one ratio a token, each clipped by itself, with the step's advantage; thought tokens
-      count λ. With λ = 1 all tokens of the reply are the action that is taken, as in VL-DAC
-      (Bredis et al. 2025, arXiv 2508.04280) and GRPO; with λ = 0 those of the action part alone.
-
-    Returns:
-        Log-probabilities and weights, both of shape (batch, 1) or (batch, tokens).
-    """
-    if objective == "step":
-        terms = step_log_prob(log_probs, mask, action_tokens, thought_coef)[:, None]
-        return terms, torch.ones_like(terms)
-    return log_probs, token_weights(mask, action_tokens, thought_coef)
+def ratio_of(log_ratio: Tensor) -> Tensor:
+    """Returns the ratio of a log-ratio, bounded so that its gradient is finite."""
+    return log_ratio.clamp(-_LARGEST_LOG_RATIO, _LARGEST_LOG_RATIO).exp()
 
 
 def clipped_objective(ratio: Tensor, advantages: Tensor, clip_range: float) -> Tensor:
     """PPO's surrogate (Schulman et al. 2017, equation 7); to be maximised."""
-    return torch.minimum(
-        ratio * advantages, ratio.clamp(1 - clip_range, 1 + clip_range) * advantages
-    )
+    clipped = ratio.clamp(1 - clip_range, 1 + clip_range)
+    return torch.minimum(ratio * advantages, clipped * advantages)
 
 
 def kl_estimate(log_probs: Tensor, reference: Tensor) -> Tensor:
     """KL divergence of the policy from a reference, estimated at each sampled token.
 
-    r - 1 - log r with r = reference / policy: never negative, and right on average (Schulman 2020;
-    Shao et al. 2024, equation 4).
+    r - 1 - log r with r = reference / policy: never negative, and unbiased (Schulman 2020; Shao et
+    al. 2024, equation 4).
     """
     log_ratio = reference - log_probs
     return ratio_of(log_ratio) - 1 - log_ratio
 
 
 def mean_over_tokens(values: Tensor, weights: Tensor) -> Tensor:
-    """The weighted mean of each reply's tokens, shape (batch,); 0 where none of them counts."""
+    """Weighted mean over each reply's tokens, shape (batch,); 0 where no token counts."""
     total = weights.sum(dim=1)
     return (weights * values).sum(dim=1) / torch.where(total > 0, total, 1.0)
 
 
 def imitation_loss(log_probs: Tensor, mask: Tensor, action_tokens: Tensor) -> Tensor:
-    """Negative log-probability of the thought tokens of corrected replies, a mean of each reply's.
+    """Mean negative log-probability of the thought tokens of each corrected reply.
 
     Thoughts are cloned from the corrector while the action is left to PPO: GTR (Wei et al. 2025,
-    arXiv 2503.08525), whose code weighs replies alike too, whatever their length.
+    arXiv 2503.08525), whose code also weighs replies alike, whatever their length.
 
     Returns:
         Shape (batch,); 0 for a reply without a thought.

@@ -1,16 +1,20 @@
-"""Optimiser steps that only finite losses and gradients make."""
+"""Optimizer steps: what they train, how fast, and only along finite gradients."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from vlm_agent.distributed.processes import clip_grad_norm
-from vlm_agent.distributed.sharding import all_are, spread_like
+from vlm_agent.distributed.sharding import check_each, shard_like
+
+if TYPE_CHECKING:
+    from vlm_agent.models.policy import VLMPolicy
+    from vlm_agent.training.ppo_config import PPOConfig
 
 # One batch may overflow; as many in a row as this have a cause that does not pass.
 _PATIENCE = 5
@@ -89,7 +93,7 @@ class OptimizerStep:
     def _diagnosis(self, wrong: Sequence[str]) -> str:
         start = f"{_PATIENCE} optimiser steps in a row were left out, since {', '.join(wrong)}. "
         weights = [each for group in self.clipped.values() for each in group]
-        if not all(all_are(lambda each: torch.isfinite(each).all(), weights)):
+        if not all(check_each(lambda each: torch.isfinite(each).all(), weights)):
             return start + (
                 "The weights themselves hold NaN or infinity: start from a model that does not"
             )
@@ -123,8 +127,65 @@ class SavedOptimizer:
         parameters = [p for group in self._optimizer.param_groups for p in group["params"]]
         moments = {
             int(number): {
-                name: spread_like(value, parameters[int(number)]) for name, value in each.items()
+                name: shard_like(value, parameters[int(number)]) for name, value in each.items()
             }
             for number, each in state["state"].items()
         }
         self._optimizer.load_state_dict({**state, "state": moments})
+
+
+class CosineSchedule:
+    """A cosine from each parameter group's peak learning rate down to the same share of it.
+
+    Args:
+        end: Last learning rate, as a share of the peak.
+    """
+
+    def __init__(self, end: float) -> None:
+        self._end = end
+
+    def apply(self, optimizer: torch.optim.Optimizer, progress: float) -> None:
+        """Sets the learning rates.
+
+        Args:
+            optimizer: Whose groups have a `peak`.
+            progress: Share of the training that is done.
+        """
+        share = 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0))) * (1 - self._end) + self._end
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak"] * share
+
+
+def value_learning_rate(config: PPOConfig) -> float:
+    """Returns the value head's learning rate: by default the model's."""
+    own = config.value_learning_rate
+    return config.learning_rate if own is None else own
+
+
+def parameter_groups(policy: VLMPolicy, config: PPOConfig) -> list[dict[str, Any]]:
+    """Returns what is trained with its peak learning rate: the model, and the value head."""
+    model, head = _trained(policy)
+    return [
+        {"params": model, "peak": config.learning_rate},
+        {"params": head, "peak": value_learning_rate(config)},
+    ]
+
+
+def clipped_together(policy: VLMPolicy, config: PPOConfig) -> dict[str, list[nn.Parameter]]:
+    """Returns parameters whose gradients are clipped together, by the name of the logged norm.
+
+    Where the value's gradient stays in its head, the size of rewards must not decide, through a
+    norm that both share, how little the model learns.
+    """
+    model, head = _trained(policy)
+    if not config.has_critic or not config.stop_value_gradient:
+        return {"gradient_norm": [*model, *head]}
+    return {"gradient_norm": model, "value_gradient_norm": head}
+
+
+def _trained(policy: VLMPolicy) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Returns what is trained of the model, and of the value head."""
+    head = list(policy.value_head.parameters())
+    known = {id(parameter) for parameter in head}
+    model = [p for p in policy.parameters() if p.requires_grad and id(p) not in known]
+    return model, head

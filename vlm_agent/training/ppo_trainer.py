@@ -10,19 +10,19 @@ from typing import Any
 
 from tqdm import tqdm
 
-from vlm_agent.config.ppo import PPOConfig
 from vlm_agent.core.environments import make_env
-from vlm_agent.data.trajectories import RolloutRecorder, record_run
-from vlm_agent.distributed.gathered_policy import GatheredPolicy
+from vlm_agent.data.rollout_recorder import RolloutRecorder, record_rollouts
 from vlm_agent.distributed.processes import Processes
+from vlm_agent.models.gathered_policy import GatheredPolicy
 from vlm_agent.models.policy import VLMPolicy
-from vlm_agent.rollout.collector import Collector, Rollout
-from vlm_agent.rollout.groups import GroupCollector, GroupRollout
+from vlm_agent.rollout.collector import Collector
+from vlm_agent.rollout.groups import GroupCollector
 from vlm_agent.rollout.metrics import merged_metrics
-from vlm_agent.training.batches import estimate_advantages
+from vlm_agent.training.algorithms import find_algorithm
 from vlm_agent.training.checkpoint_manager import CheckpointManager, Saved, Stateful, read_saved
-from vlm_agent.training.oom import oom_hint
-from vlm_agent.training.ppo import PPO, value_learning_rate
+from vlm_agent.training.optimizer import value_learning_rate
+from vlm_agent.training.ppo import PPO
+from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.run import Run, check_free, peak_memory
 
 
@@ -31,10 +31,10 @@ def train_ppo(config: PPOConfig) -> VLMPolicy:
 
     The configuration that is saved with it has numbers in place of all defaults that depend on the
     model or the environment. An interrupt (Ctrl-C) or an error saves what was learned so far before
-    it is raised again; `resume_ppo` goes on from the last checkpoint. In processes that
-    `accelerate launch` has started, each plays its share of the environments; where they share the
-    weights out too (FSDP), what is returned is a part of the policy: load
-    `config.out` to use it.
+    it is raised again; `resume_ppo` continues from the last checkpoint. In processes that
+    `accelerate launch` has started, each plays its share of the environments; where they also
+    shard the weights (FSDP), what is returned is a part of the policy: load `config.out` to use
+    it.
 
     Raises:
         FileExistsError: If `config.out` holds anything already.
@@ -65,14 +65,14 @@ def train_ppo(config: PPOConfig) -> VLMPolicy:
 
 
 def resume_ppo(place: str | Path, *, trust_remote_code: bool = False) -> VLMPolicy:
-    """Goes on with a training that was interrupted, with the options that it began with.
+    """Continues a training that was interrupted, with the options that it began with.
 
-    On the CPU, what comes of it is what would have come without the interruption, to the last bit.
-    A warning tells of environments that do not come back to where they were.
+    On the CPU the result is bit-identical to that of a run without an interruption. A warning names
+    environments that do not come back to where they were.
 
     Args:
         place: Directory of the run, for its newest checkpoint, or the folder of a checkpoint; those
-            after it are removed then.
+            after it are then removed.
         trust_remote_code: Whether the code that comes with its model may be run.
 
     Raises:
@@ -87,39 +87,10 @@ def resume_ppo(place: str | Path, *, trust_remote_code: bool = False) -> VLMPoli
     return _run(saved.config, saved.policy(), saved, processes)
 
 
-def _run(
-    config: PPOConfig,
-    policy: VLMPolicy,
-    saved: Saved[PPOConfig] | None,
-    processes: Processes,
-) -> VLMPolicy:
-    """Trains from the start, or from a checkpoint on."""
-    whole = GatheredPolicy(policy, processes)
-    collector = _collector(config, policy, processes)
-    try:
-        with ExitStack() as stack:
-            run = recorder = None
-            if processes.is_main:
-                run = Run(
-                    config.out,
-                    _resolved(config, policy, collector),
-                    overwrite=config.overwrite,
-                    resumed=None if saved is None else saved.position,
-                )
-                stack.enter_context(run.saving(whole))
-                recorder = stack.enter_context(
-                    record_run(config, policy, collector.illegal_penalty)
-                )
-            _train(config, whole, collector, run, recorder, saved, processes)
-        processes.finish()
-    finally:
-        collector.close()
-    return policy
-
-
-def _collector(
+def make_collector(
     config: PPOConfig, policy: VLMPolicy, processes: Processes
 ) -> Collector | GroupCollector:
+    """Returns the collector that the algorithm needs, with this process's environments."""
     options: dict[str, Any] = {
         "seed": config.seed,
         "env_kwargs": config.env_kwargs,
@@ -130,56 +101,97 @@ def _collector(
         "processes": processes.count,
     }
     num_envs = processes.share(config.num_envs, "num_envs")
-    if config.has_critic:
-        return Collector(config.env, num_envs, **options)
-    return GroupCollector(config.env, num_envs, config.group_size, **options)
+    if find_algorithm(config.algorithm).plays_groups:
+        return GroupCollector(config.env, num_envs, config.group_size, **options)
+    return Collector(config.env, num_envs, **options)
+
+
+def _run(
+    config: PPOConfig,
+    policy: VLMPolicy,
+    saved: Saved[PPOConfig] | None,
+    processes: Processes,
+) -> VLMPolicy:
+    """Trains from the start, or from a checkpoint."""
+    gathered = GatheredPolicy(policy, processes)
+    collector = make_collector(config, policy, processes)
+    try:
+        with ExitStack() as stack:
+            run = recorder = None
+            if processes.is_main:
+                run = Run(
+                    config.out,
+                    _resolved(config, policy, collector),
+                    overwrite=config.overwrite,
+                    resumed=None if saved is None else saved.position,
+                )
+                stack.enter_context(run.saving(gathered))
+                recorder = stack.enter_context(
+                    record_rollouts(
+                        config.out,
+                        policy,
+                        env=config.env,
+                        env_kwargs=config.env_kwargs,
+                        episodes=config.record_episodes,
+                        critic=config.has_critic,
+                    )
+                )
+            _train(config, gathered, collector, run, recorder, saved, processes)
+        processes.finish()
+    finally:
+        collector.close()
+    return policy
 
 
 def _resolved(
     config: PPOConfig, policy: VLMPolicy, collector: Collector | GroupCollector
 ) -> PPOConfig:
-    settings = policy.generation_config
+    """Returns the options with numbers in place of defaults by model or environment."""
+    generation = policy.generation_config
+    learned: dict[str, Any] = {}
+    if config.has_critic:
+        learned["value_learning_rate"] = value_learning_rate(config)
     return replace(
         config,
-        temperature=settings.temperature,
-        max_new_tokens=settings.max_new_tokens,
-        top_k=settings.top_k,
-        top_p=settings.top_p,
-        history_length=settings.history_length,
+        temperature=generation.temperature,
+        max_new_tokens=generation.max_new_tokens,
+        top_k=generation.top_k,
+        top_p=generation.top_p,
+        history_length=generation.history_length,
         illegal_penalty=collector.illegal_penalty,
-        value_learning_rate=value_learning_rate(config),
+        **learned,
     )
 
 
 def _train(
     config: PPOConfig,
-    whole: GatheredPolicy,
+    gathered: GatheredPolicy,
     collector: Collector | GroupCollector,
     run: Run | None,
     recorder: RolloutRecorder | None,
     saved: Saved[PPOConfig] | None,
     processes: Processes,
 ) -> None:
-    policy = whole.policy
-    batch = config.num_envs * config.rollout_steps
-    total = -(-config.total_steps // batch) * batch
-    algorithm = PPO(policy, config, total, processes)
-    parts: dict[str, Stateful] = {"algorithm": algorithm}
+    """Collects and updates until the steps are made; the main process logs, records and saves."""
+    per_update = config.num_envs * config.rollout_steps
+    total = -(-config.total_steps // per_update) * per_update
+    ppo = PPO(gathered.policy, config, total, processes)
+    parts: dict[str, Stateful] = {"ppo": ppo}
     if recorder is not None:
         parts["recorder"] = recorder
-    saver = CheckpointManager(
+    checkpoints = CheckpointManager(
         run,
         "ppo",
-        whole,
+        gathered,
         parts,
         every=config.checkpoint_every,
         keep=config.keep_checkpoints,
-        own={"collector": collector, "corrections": algorithm.corrections},
+        own={"collector": collector, "imitation": ppo.imitation.buffer},
         processes=processes,
     )
-    done = saver.restore(saved) if saved is not None else 0
-    if recorder is not None and isinstance(collector, Collector):
-        recorder.forget(collector.begun_anew)
+    done = checkpoints.restore(saved) if saved is not None else 0
+    if recorder is not None:
+        recorder.forget(collector.restarted)
     with (
         tqdm(
             total=total,
@@ -188,18 +200,19 @@ def _train(
             unit=" steps",
             disable=not processes.is_main,
         ) as progress,
-        saver.finishing_updates(),
+        checkpoints.finishing_updates(),
     ):
         while done < total:
-            rollout = _collect(collector, policy, config, processes)
+            rollout = ppo.collect(collector)
+            advantages = ppo.advantages(rollout)
             if recorder is not None:
-                recorder.add(rollout, estimate_advantages(rollout, config).ravel().tolist(), done)
+                recorder.add(rollout, advantages, done)
             started = time.perf_counter()
             metrics = {
-                **merged_metrics(processes.gather((rollout.tally, rollout.seconds))),
-                **algorithm.update(rollout),
+                **merged_metrics(processes.gather((rollout.metrics, rollout.seconds))),
+                **ppo.update(rollout, advantages),
             }
-            steps = sum(processes.gather(len(rollout.flat_replies())))
+            steps = sum(processes.gather(len(rollout)))
             metrics["time/update_steps_per_second"] = steps / (time.perf_counter() - started)
             metrics["system/peak_memory_gib"] = peak_memory()
             done += steps
@@ -208,16 +221,4 @@ def _train(
             progress.update(min(steps, total - progress.n))
             success = metrics["rollout/success_rate"]
             progress.set_postfix(success="-" if success is None else f"{success:.2f}")
-            saver.updated(done, algorithm.updates, last=done >= total)
-
-
-def _collect(
-    collector: Collector | GroupCollector,
-    policy: VLMPolicy,
-    config: PPOConfig,
-    processes: Processes,
-) -> Rollout | GroupRollout:
-    advice = "lower --num-envs, --max-new-tokens or --history-length, or add --dtype bfloat16"
-    at_once = config.num_envs // processes.count
-    with oom_hint(f"replying to {at_once} environments at once", advice), processes.gathered():
-        return collector.collect(policy, config.rollout_steps)
+            checkpoints.updated(done, ppo.updates, last=done >= total)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from vlm_agent.config.options import plain_options
 from vlm_agent.core.disk import cut, sync, writing
 from vlm_agent.core.errors import NotWholeError
 from vlm_agent.core.run_directory import (
@@ -79,7 +80,7 @@ class Run:
         if resumed is None and check_free(directory, overwrite=overwrite):
             self._clear()
         self.directory.mkdir(parents=True, exist_ok=True)
-        settings = dataclasses.asdict(config)
+        settings = plain_options(config)
         # Of this start, and not of the run: read with --config, it would replace the run unasked.
         settings.pop("overwrite", None)
         self.configuration = json.dumps(settings, indent=2) + "\n"

@@ -21,8 +21,8 @@ from vlm_agent.core.prompts import build_prompt
 from vlm_agent.core.types import Demonstration
 from vlm_agent.data.demonstrations import Demonstrator
 from vlm_agent.data.recordings import RecordedDemonstrator
-from vlm_agent.distributed.gathered_policy import GatheredPolicy
 from vlm_agent.distributed.processes import Processes
+from vlm_agent.models.gathered_policy import GatheredPolicy
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.models.tiny import build_tiny
 from vlm_agent.training.checkpoint_manager import CheckpointManager, Saved, Stateful, read_saved

@@ -1,6 +1,7 @@
 import dataclasses
 import inspect
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -9,17 +10,21 @@ import sys
 import pytest
 from PIL import Image
 
-from vlm_agent.cli.commands import ShowConfig
-from vlm_agent.cli.demo import DemoConfig
 from vlm_agent.cli.main import main
 from vlm_agent.config.eval import EvalConfig
-from vlm_agent.config.ppo import PPOConfig
+from vlm_agent.config.options import options_of
 from vlm_agent.config.sft import SFTConfig
-from vlm_agent.data.export import ExportConfig
+from vlm_agent.config.tools import (
+    DemoConfig,
+    ExportConfig,
+    MergeConfig,
+    PlayConfig,
+    ReportConfig,
+    ServeConfig,
+    ShowConfig,
+)
 from vlm_agent.models.policy import VLMPolicy
-from vlm_agent.reporting import ReportConfig
-from vlm_agent.reporting.viewer import PlayConfig
-from vlm_agent.serving.server import ServeConfig
+from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.sft import reply_loss
 
 NUMBER_LINE = "gym_cards/NumberLine-v0"
@@ -44,9 +49,10 @@ def test_help_lists_the_commands(capsys):
     assert "unknown command 'trane'" in capsys.readouterr().err
 
 
-def test_it_is_a_module_too():
+@pytest.mark.parametrize("module", ["vlm_agent", "vlm_agent.cli"])
+def test_it_is_a_module_too(module):
     result = subprocess.run(
-        [sys.executable, "-m", "vlm_agent.cli", "--help"], capture_output=True, text=True
+        [sys.executable, "-m", module, "--help"], capture_output=True, text=True
     )
     assert result.returncode == 0
     assert "vlm-agent" in result.stdout
@@ -54,39 +60,92 @@ def test_it_is_a_module_too():
 
 def test_a_missing_package_is_named(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "vlm_agent.cli.commands", None)
-    monkeypatch.delattr("vlm_agent.cli.commands")
     assert main(["eval", "--help"]) == 1
     assert 'pip install "gym-cards[agent]"' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["sft", "ppo", "eval", "show", "demo"])
-def test_each_command_has_help(command, capsys):
+COMMANDS = {
+    "sft": SFTConfig,
+    "ppo": PPOConfig,
+    "merge": MergeConfig,
+    "eval": EvalConfig,
+    "serve": ServeConfig,
+    "report": ReportConfig,
+    "export": ExportConfig,
+    "play": PlayConfig,
+    "show": ShowConfig,
+    "demo": DemoConfig,
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_every_option_there_is(command, capsys):
     with pytest.raises(SystemExit) as stopped:
         main([command, "--help"])
     assert stopped.value.code == 0
-    assert "--seed" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    options = options_of(COMMANDS[command])
+    flags = [option.flag for option in options]
+    if command in ("sft", "ppo"):
+        flags += ["--config", "--resume"]
+    for flag in flags:
+        assert re.search(rf"^  {flag}\b", text, re.MULTILINE), flag
+    for group in {option.group for option in options}:
+        assert text.count(f"\n{group}:\n") == 1
 
 
-@pytest.mark.parametrize(
-    "config",
-    [
-        SFTConfig,
-        PPOConfig,
-        EvalConfig,
-        ServeConfig,
-        ReportConfig,
-        ExportConfig,
-        PlayConfig,
-        ShowConfig,
-        DemoConfig,
-    ],
-)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_imports_nothing_that_is_slow(command):
+    """Help takes well under two seconds, most of which torch alone would take."""
+    program = (
+        "import sys\n"
+        "from vlm_agent.cli.main import main\n"
+        f"try:\n    main([{command!r}, '--help'])\n"
+        "finally:\n"
+        "    slow = {'torch', 'transformers', 'accelerate', 'peft', 'matplotlib', 'pygame'}\n"
+        "    sys.exit(str(slow & set(sys.modules)) if slow & set(sys.modules) else 0)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+def test_modules_of_the_current_directory_are_found_last(tmp_path):
+    (tmp_path / "my_lake.py").write_text(
+        "import gymnasium\n"
+        "def make(**options):\n"
+        "    return gymnasium.make('gym_cards:gym_cards/NumberLine-v0')\n"
+        "gymnasium.register('my_lake/Line-v0', make)\n"
+    )
+    (tmp_path / "gymnasium.py").write_text("raise RuntimeError('shadowed')\n")
+    program = (
+        "import sys\n"
+        "sys.path = [place for place in sys.path if place]\n"
+        "from vlm_agent.cli.main import main\n"
+        "status = main(['show', '--env', 'my_lake/Line-v0'])\n"
+        "import os\n"
+        "sys.exit(status or sys.path[-1] != os.getcwd())\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "Answer with JSON" in result.stdout
+
+
+@pytest.mark.parametrize("config", COMMANDS.values())
 def test_every_option_is_documented(config):
     documented = []
-    for kind in reversed(config.__mro__[:-1]):
+    for kind in filter(dataclasses.is_dataclass, config.__mro__):
         text = inspect.cleandoc(kind.__doc__)
         documented += re.findall(r"^    (\w+): \S", text, re.MULTILINE)
-    assert documented == [field.name for field in dataclasses.fields(config)]
+    assert sorted(documented) == sorted(field.name for field in dataclasses.fields(config))
+    assert all(option.help and option.group for option in options_of(config))
+    assert [option.name for option in options_of(config) if option.group == "Options"] == []
 
 
 def test_eval_writes_one_record_for_each_policy_and_environment(trained, tmp_path, capsys):
@@ -164,7 +223,6 @@ def test_eval_takes_a_name_on_a_hub_and_how_it_is_sampled_from(monkeypatch, caps
         (["eval", "--policy", "random", "--env", "gym_cards/No-v0"], "no environment"),
         (["show", "--env", NUMBER_LINE, "--env-kwargs", '{"max_position": 1}'], "max_position"),
         (["eval", "--policy", "random", "--env", "bad id"], "bad id"),
-        ([*SFT, "--out", "OUT", "--random-share", "7"], "random_share 7"),
         ([*PPO, "tiny", "--out", "OUT"], "vlm-agent sft --model tiny"),
         ([*PPO, "/no/such/directory", "--out", "OUT"], "no directory"),
     ],
@@ -184,8 +242,9 @@ def test_mistakes_end_with_one_line(words, message, tmp_path, capsys):
         (["show", "--env", NUMBER_LINE, "--pictrue", "x"], "--picture"),
         (["show", "--env", NUMBER_LINE, "--env-kwargs", "[1]"], "JSON object"),
         (["show"], "--env"),
-        (["eval", "--policy", "--env", NUMBER_LINE], "at least one --policy"),
+        (["eval", "--policy", "--env", NUMBER_LINE], "policy=(): expected at least one"),
         ([*SFT, "--out", "out", "--samples", "-5"], "samples=-5"),
+        ([*SFT, "--out", "out", "--random-share", "7"], "random_share=7.0"),
         ([*SFT, "--out", "out", "--batch-size", "0"], "batch_size=0"),
         ([*SFT, "--out", "out", "--learning-rate", "0"], "learning_rate=0"),
         ([*PPO, "x", "--out", "out", "--minibatch-size", "0"], "minibatch_size=0"),

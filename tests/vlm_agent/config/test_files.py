@@ -5,25 +5,20 @@ import re
 import pytest
 import yaml
 
-from vlm_agent.cli.commands import _parse_with_files
 from vlm_agent.cli.main import main
-from vlm_agent.config.files import convert, load_config, packaged_configs, read_options
-from vlm_agent.config.ppo import PPOConfig
+from vlm_agent.cli.train import parse_training
+from vlm_agent.config.files import load_config, packaged_configs, read_options
 from vlm_agent.config.sft import SFTConfig
+from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.run import Run
 
 KINDS = {"sft": SFTConfig, "ppo": PPOConfig}
 GIVEN = {"env": "ns/Env-v0", "model": "start", "out": "out"}
-ALGORITHMS = ["gigpo", "grpo", "gtr", "vl-dac"]
 
 
 @pytest.mark.parametrize("name", packaged_configs())
 def test_every_packaged_configuration_is_read(name):
     for section, kind in KINDS.items():
-        if section == "sft" and name in ALGORITHMS:
-            with pytest.raises(ValueError, match="no section 'sft', only ppo"):
-                read_options(kind, name, section)
-            continue
         options = read_options(kind, name, section)
         config = kind(**{**GIVEN, **options})
         for key, value in options.items():
@@ -31,7 +26,7 @@ def test_every_packaged_configuration_is_read(name):
 
 
 def test_every_task_is_ready_to_run():
-    tasks = set(packaged_configs()) - {"paper", "tiny", *ALGORITHMS}
+    tasks = set(packaged_configs()) - {"paper", "tiny"}
     assert {"numberline", "ezpoints", "points24", "blackjack", "alfworld"} < tasks
     for task in tasks:
         sft, ppo = (load_config(kind, task, section) for section, kind in KINDS.items())
@@ -39,19 +34,6 @@ def test_every_task_is_ready_to_run():
         assert ppo.env == sft.env
         assert (sft.model == "tiny") == task.endswith("-tiny")
         assert sft.lora == ppo.lora == (sft.model != "tiny")
-
-
-def test_the_algorithms_are_what_their_papers_say():
-    def options(name):
-        return read_options(PPOConfig, name, "ppo")
-
-    assert options("gtr") == {"thought_coef": 0.0, "imitation_coef": 1.0}
-    assert options("vl-dac")["objective"] == "token"
-    assert options("vl-dac")["stop_value_gradient"] is True
-    assert {name: options(name)["advantages"] for name in ("grpo", "gigpo")} == {
-        "grpo": "grpo",
-        "gigpo": "gigpo",
-    }
 
 
 def write(path, text):
@@ -62,7 +44,7 @@ def write(path, text):
 def test_the_command_line_goes_before_the_file_and_the_file_before_defaults(tmp_path):
     path = write(tmp_path / "a.yaml", "env: a/A-v0\nout: x\nseed: 3\nlearning_rate: 1e-4\n")
     words = ["--config", path, "--seed", "4", "--model", "m"]
-    config = _parse_with_files(PPOConfig, "ppo", words)
+    config = parse_training(PPOConfig, "ppo", words)
     assert (config.env, config.model, config.seed) == ("a/A-v0", "m", 4)
     assert config.learning_rate == 1e-4
     assert config.ppo_epochs == PPOConfig(**GIVEN).ppo_epochs
@@ -70,9 +52,22 @@ def test_the_command_line_goes_before_the_file_and_the_file_before_defaults(tmp_
 
 def test_later_files_go_before_earlier_ones(tmp_path):
     path = write(tmp_path / "a.yaml", "gamma: 0.5\nseed: 3\n")
-    words = ["--config", "gigpo", f"--config={path}", "--env", "e", "--model", "m", "--out", "o"]
-    config = _parse_with_files(PPOConfig, "ppo", words)
-    assert (config.advantages, config.gamma, config.seed) == ("gigpo", 0.5, 3)
+    words = ["--config", "points24", f"--config={path}", "--env", "e"]
+    config = parse_training(PPOConfig, "ppo", words)
+    assert (config.env, config.gamma, config.seed, config.lora) == ("e", 0.5, 3, True)
+
+
+def test_what_a_recipe_says_of_a_critic_is_left_out_without_one_and_said(capsys):
+    words = ["--config", "numberline-tiny", "--algorithm", "grpo"]
+    config = parse_training(PPOConfig, "ppo", words)
+    assert config.stop_value_gradient is None
+    assert config.learning_rate == 1e-4, "the recipe goes before the paper"
+    assert "stop_value_gradient of the recipe is not used" in capsys.readouterr().err
+    with pytest.warns(UserWarning, match="stop_value_gradient is not used"):
+        load_config(PPOConfig, "numberline-tiny", "ppo", algorithm="grpo")
+    with pytest.raises(SystemExit):
+        parse_training(PPOConfig, "ppo", [*words, "--value-coef", "1"])
+    assert "value_coef=1.0 with algorithm='grpo'" in capsys.readouterr().err
 
 
 def test_files_extend_others_and_have_sections(tmp_path):
@@ -107,7 +102,7 @@ def test_the_configuration_of_a_run_runs_again(tmp_path):
 
 def test_options_without_default_are_still_asked_for(capsys):
     with pytest.raises(SystemExit):
-        main(["ppo", "--config", "grpo", "--env", "e", "--out", "o"])
+        main(["ppo", "--config", "tiny", "--env", "e", "--out", "o"])
     assert "--model" in capsys.readouterr().err
 
 
@@ -116,15 +111,15 @@ def test_options_without_default_are_still_asked_for(capsys):
     [
         ("ppo_epocs: 3", "unknown option 'ppo_epocs' of `ppo` (did you mean 'ppo_epochs'?)"),
         ("ppo:\n  gama: 0.5", "unknown option 'gama' of `ppo` (did you mean 'gamma'?)"),
-        ("ppo_epochs: many", "ppo_epochs: 'many': expected a whole number"),
-        ("ppo_epochs: true", "ppo_epochs: True: expected a whole number"),
-        ("gamma: high", "gamma: 'high': expected a number"),
-        ("cot: 1", "cot: 1: expected true or false"),
-        ("env: 1", "env: 1: expected text"),
-        ("objective: episode", "objective: 'episode': expected one of 'step', 'token'"),
-        ("lora_parts: 3", "lora_parts: 3: expected a list"),
-        ("env_kwargs: 3", "env_kwargs: 3: expected names"),
-        ("- 1", "expected options by their names"),
+        ("ppo_epochs: many", "ppo_epochs='many': expected a whole number"),
+        ("ppo_epochs: true", "ppo_epochs=True: expected a whole number"),
+        ("gamma: high", "gamma='high': expected a number"),
+        ("cot: 1", "cot=1: expected true or false"),
+        ("env: 1", "env=1: expected text"),
+        ("objective: episode", "objective='episode': expected one of 'step', 'token'"),
+        ("lora_parts: 3", "lora_parts=3: expected a list"),
+        ("env_kwargs: 3", "env_kwargs=3: expected names"),
+        ("- 1", "expected options by name"),
         ("ppo: 3", "holds 3, expected options"),
         ("a: [", "is not YAML"),
         ("ppo_epochs: 0", "ppo_epochs=0"),
@@ -150,9 +145,3 @@ def test_help_names_the_configurations(capsys):
     text = " ".join(re.sub("[│╭╮╰╯─]", " ", capsys.readouterr().out).split())
     assert "--config NAME" in text
     assert "numberline-tiny" in text
-
-
-def test_absent_values_stand_for_defaults():
-    assert convert(None, float | None) is None
-    assert convert(1, float | None) == 1.0
-    assert convert("language", tuple[str, ...]) == ("language",)

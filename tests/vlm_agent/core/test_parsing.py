@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vlm_agent.core.parsing import fields, parse, same_value, state_fields
+from vlm_agent.core.parsing import find_fields, parse, same_value
 
 POINTS = (*(str(n) for n in range(1, 11)), "+", "-", "*", "/", "(", ")", "=")
 NAMES = {
@@ -87,8 +87,10 @@ def test_the_action_part_starts_at_the_last_top_level_key():
 
 
 def test_state_fields_are_read_out():
-    read = state_fields('{"cards": [6, "8", K], "current formula": "(6*", "action": "1"}')
-    assert read == {"cards": "6 8 K", "current formula": "(6*", "action": "1"}
+    text = '{"cards": [6, "8", K], "current formula": "(6*", "action": "1"}'
+    for rule in ("json", "published"):
+        read = parse(text, ("1",), rule).fields
+        assert read == {"cards": "6 8 K", "current formula": "(6*", "action": "1"}
     assert same_value(' "9  a" ', "9 A")
     assert not same_value("9 A", "9 K")
 
@@ -103,7 +105,7 @@ def test_no_text_raises(text):
     for rule in ("json", "published"):
         parsed = parse(text, ("+", "-", "1"), rule=rule)
         assert parsed.action in (None, 0, 1, 2)
-    assert all(text[field.start :] for field in fields(text))
+    assert all(text[field.start :] for field in find_fields(text))
 
 
 @pytest.mark.parametrize("piece", ["1 ", "10 ", "x", "1,", "+ "])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from vlm_agent.core.environments import make_env
-from vlm_agent.core.parsing import parse, state_fields
+from vlm_agent.core.parsing import parse
 from vlm_agent.core.prompts import build_messages, build_prompt, build_reply
 from vlm_agent.core.protocol import observe, task_of
 from vlm_agent.core.types import Observation, Task
@@ -59,7 +59,7 @@ def test_replies_parse_back(observation):
         parsed = parse(text, observation.actions)
         assert parsed.action == index
         assert text[parsed.action_start :] == f'"action": {json.dumps(action)}}}'
-        read = state_fields(text)
+        read = parse(text, ()).fields
         assert all(read[name] == value for name, value in observation.state.items())
 
 

@@ -11,18 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vlm_agent.core import parsing
-from vlm_agent.core.parsing import parse, same_value, state_fields
+from vlm_agent.core.parsing import parse, read_reply, same_value
 from vlm_agent.core.types import Observation, Reply, Task
 from vlm_agent.data.recordings import RecordingError, read_recordings
-from vlm_agent.data.trajectories import (
-    Played,
-    Recorder,
-    TrajectoryError,
-    TrajectoryWriter,
-    read_trajectories,
-)
+from vlm_agent.data.trajectory_format import TrajectoryError
+from vlm_agent.data.trajectory_reader import read_trajectories
+from vlm_agent.data.trajectory_writer import EpisodeRecorder, PlayedStep, TrajectoryWriter
 from vlm_agent.evaluation.play import Step
 from vlm_agent.evaluation.plots import save_episode
+from vlm_agent.rollout.episode_runner import Transition
 from vlm_agent.rollout.metrics import RolloutMetrics
 
 COMMANDS = (*(f"go to shelf {i}" for i in range(1, 30)), "look", "inventory")
@@ -66,10 +63,11 @@ def consume(text):
             start = parsed.action_start
             assert start is None or 0 <= start < len(text)
         assert parse(text, actions) == parse(text, actions)
-        tally = RolloutMetrics()
-        tally.replies([now], [Reply(text, parse(text, actions).action)])
-        tally.metrics(1.0)
-    for name, value in state_fields(text).items():
+        metrics = RolloutMetrics()
+        reply = read_reply(text, actions)
+        metrics.add(Transition(now, reply, 0, 0.0, False, False, False, 0.0, 1))
+        metrics.logged(1.0)
+    for name, value in parse(text, ()).fields.items():
         assert isinstance(name, str)
         same_value(value, STATE["cards"])
 
@@ -86,13 +84,13 @@ def test_every_reply_is_recorded_and_read_back(tmp_path_factory, text):
     folder = tmp_path_factory.mktemp("recorded")
     now = observation(POINTS)
     writer = TrajectoryWriter(folder)
-    recorder = Recorder(writer, None, name="p", env="e", kwargs={}, purpose="evaluation")
-    step = recorder.step(Played(now, Reply(text, 1), 1, 0.0))
-    recorder.episode([step], number=0, seed=1, success=False)
+    recorder = EpisodeRecorder(writer, None, name="p", env="e", kwargs={}, purpose="evaluation")
+    step = recorder.step_record(PlayedStep(now, read_reply(text, now.actions), 1, 0.0))
+    recorder.write_episode([step], number=0, seed=1, success=False)
     writer.close()
     (episode,) = read_trajectories(folder)
     assert episode["steps"][0]["reply"] == text
-    assert episode["steps"][0]["read"].get("cards") == state_fields(text).get("cards")
+    assert episode["steps"][0]["read"].get("cards") == parse(text, ()).fields.get("cards")
 
 
 def lines_run(text):
@@ -110,7 +108,6 @@ def lines_run(text):
     sys.settrace(trace)
     try:
         parse(text, COMMANDS)
-        state_fields(text)
     finally:
         sys.settrace(before)
     return count
@@ -140,7 +137,6 @@ def test_a_megabyte_is_read(reply):
     """In a time that grows with the square of the length, this would take hours."""
     repeated = reply * (MEGABYTE // len(reply))
     parse(repeated, COMMANDS)
-    state_fields(repeated)
     parse(f'{{"action": "{repeated}"}}', COMMANDS)
 
 

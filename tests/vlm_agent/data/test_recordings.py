@@ -177,7 +177,10 @@ def test_half_a_line_is_left_out_with_a_warning(write):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": "other"}, r":1 is no recorded episode: expected .* format='gym-cards-episode'"),
+        (
+            {"format": "other"},
+            ":1 is not a recorded episode: .* format='gym-cards-episode'",
+        ),
         ({"version": 9}, "version 9, expected 1"),
         ({"seed": "3"}, "seed='3' is not"),
         ({"seed": True}, "seed=True is not"),
@@ -188,7 +191,7 @@ def test_half_a_line_is_left_out_with_a_warning(write):
 def test_lines_that_are_no_episodes_are_errors(change, message, write):
     with pytest.raises(RecordingError, match=message):
         read_recordings(write({**episode("NumberLine"), **change}))
-    with pytest.raises(RecordingError, match="no recorded episode"):
+    with pytest.raises(RecordingError, match="not a recorded episode"):
         read_recordings(write("[1, 2]"))
 
 
@@ -240,7 +243,7 @@ def test_a_model_learns_from_a_file(write, tmp_path):
 def test_options_that_recordings_rule_out_are_errors(tmp_path):
     base = {"env": "gym_cards/NumberLine-v0", "out": str(tmp_path / "run")}
     for wrong in ({"random_share": 0.5}, {"env_kwargs": {"max_position": 9}}):
-        with pytest.raises(ValueError, match="hold their own moves and variants"):
+        with pytest.raises(ValueError, match="have their own actions and variants"):
             SFTConfig(**base, demonstrations="episodes.jsonl", **wrong)
-    with pytest.raises(ValueError, match="successes_only chooses among"):
+    with pytest.raises(ValueError, match="successes_only=True selects among"):
         SFTConfig(**base, successes_only=True)

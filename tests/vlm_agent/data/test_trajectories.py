@@ -7,24 +7,20 @@ from PIL import Image
 
 from tests.support.counting import Counting, Scripted, limited, limited_restarting
 from vlm_agent.cli.main import main
-from vlm_agent.config.ppo import PPOConfig
 from vlm_agent.core.environments import make_env
 from vlm_agent.core.protocol import observe, task_of
 from vlm_agent.core.seeding import episode_seeds
-from vlm_agent.data.trajectories import (
-    EPISODES_FILE,
-    EvaluationRecorder,
-    Recorder,
-    RolloutRecorder,
-    TrajectoryError,
-    TrajectoryWriter,
-    read_trajectories,
-)
+from vlm_agent.data.rollout_recorder import RolloutRecorder
+from vlm_agent.data.trajectory_format import EPISODES_FILE, TrajectoryError
+from vlm_agent.data.trajectory_reader import read_trajectories
+from vlm_agent.data.trajectory_writer import EpisodeRecorder, TrajectoryWriter
 from vlm_agent.evaluation.evaluate import evaluate
+from vlm_agent.evaluation.recorder import EvaluationRecorder
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.rollout.collector import Collector
 from vlm_agent.rollout.groups import GroupCollector
-from vlm_agent.training.batches import estimate_advantages
+from vlm_agent.training.algorithms.ppo import PPOAlgorithm
+from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.ppo_trainer import train_ppo
 
 NUMBER_LINE = "gym_cards/NumberLine-v0"
@@ -33,7 +29,7 @@ POINTS = "gym_cards/Points24-v0"
 
 def recorder(folder, policy=None, **changes):
     about = {"name": "me", "env": NUMBER_LINE, "kwargs": {}, "purpose": "evaluation", **changes}
-    return Recorder(TrajectoryWriter(folder), policy, **about)
+    return EpisodeRecorder(TrajectoryWriter(folder), policy, **about)
 
 
 def picture(folder, step):
@@ -43,7 +39,7 @@ def picture(folder, step):
 def test_an_evaluation_is_recorded_as_it_was_played(make_policy, tmp_path):
     policy = make_policy()
     steps = []
-    record = EvaluationRecorder(recorder(tmp_path, policy), most=3)
+    record = EvaluationRecorder(recorder(tmp_path, policy), episodes=3)
 
     def on_step(step):
         steps.append(step)
@@ -114,13 +110,13 @@ def test_rollouts_are_recorded_across_their_borders(each, tmp_path):
     """Environments show how many steps they made, so that every recorded step is told apart."""
     policy = Scripted([0] * 20)
     collector = Collector(limited, 3, illegal_penalty=1.0)
-    record = RolloutRecorder(recorder(tmp_path, policy, purpose="training"), each, 1.0)
+    record = RolloutRecorder(recorder(tmp_path, policy, purpose="training"), each)
     known = {}
     for start in (0, 15, 30):
         rollout = collector.collect(policy, 5)
-        advantages = rollout.advantages(0.9, 0.95).ravel().tolist()
+        advantages = PPOAlgorithm().advantages(rollout, PPOConfig("", "", "")).tolist()
         record.add(rollout, advantages, start)
-        for observation, advantage in zip(rollout.flat_observations(), advantages, strict=True):
+        for observation, advantage in zip(rollout.observations, advantages, strict=True):
             known.setdefault(observation.state["number"], set()).add(advantage)
     episodes = list(read_trajectories(tmp_path))
     # 5 steps a rollout, 2 an episode: in each, 3 episodes of each environment begin or go on.
@@ -143,10 +139,9 @@ def test_rollouts_are_recorded_across_their_borders(each, tmp_path):
 def test_groups_are_recorded_with_their_seeds(tmp_path):
     policy = Scripted([None] * 8)
     collector = GroupCollector(limited_restarting, 2, 2, illegal_penalty=0.5)
-    record = RolloutRecorder(recorder(tmp_path, policy, critic=False), 3, 0.5)
+    record = RolloutRecorder(recorder(tmp_path, policy, critic=False), 3)
     rollout = collector.collect(policy, 4)
-    advantages = estimate_advantages(rollout, PPOConfig("", "", "", advantages="grpo"))
-    record.add(rollout, advantages.tolist(), 0)
+    record.add(rollout, [0.0] * len(rollout), 0)
     episodes = list(read_trajectories(tmp_path))
     assert len(episodes) == 3
     assert episodes[0]["seed"] == episodes[1]["seed"] != episodes[2]["seed"]
@@ -182,8 +177,8 @@ def test_what_a_crash_leaves_is_read_and_written_on(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"format": "other"}', "is no episode"),
-        ("[]", "is no episode"),
+        ('{"format": "other"}', "is not a recorded episode"),
+        ("[]", "is not a recorded episode"),
         ('{"format": "vlm-agent-episode", "version": 9}', "has version 9, expected 1"),
         ('{"format": "vlm-agent-episode", "version": 1, "steps": [{}]}', "lacks env, group"),
     ],
@@ -224,7 +219,7 @@ def test_an_episode_that_ends_by_itself(tmp_path):
     collector = Collector(Counting, 1)
     policy = Scripted([1, 0, 1])
     rollout = collector.collect(policy, 3)
-    assert [(s.ended, s.success, list(s.steps)) for s in rollout.stretches()] == [
+    assert [(s.done, s.is_success, s.steps) for s in rollout.segments] == [
         (True, True, [0]),
         (True, True, [1, 2]),
     ]

@@ -13,7 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 @pytest.fixture
 def processes(tmp_path):
-    """A group of one process, which runs all that a group of more does."""
+    """A process group of one process, which runs the same code as larger groups."""
     store = dist.FileStore(str(tmp_path / "store"), 1)
     dist.init_process_group("gloo", store=store, rank=0, world_size=1)
     yield
@@ -61,7 +61,7 @@ def test_a_wrapped_policy_has_the_gradients_of_a_bare_one(
     policy.seed(1)
     assert policy.act(observations) == written
     assert isinstance(wrapped, DistributedDataParallel | FSDPModule)
-    for _ in range(2):  # the second pass finds what the first one left behind
+    for _ in range(2):  # the second pass starts from the state that the first one left
         wrapped.zero_grad()
         loss(wrapped(observations, replies, entropy=True)).backward()
         found = gradients(wrapped)

@@ -1,4 +1,4 @@
-"""Training in two processes, started by Accelerate as a user would."""
+"""Training in two processes, launched with Accelerate as a user would."""
 
 import pytest
 import torch
@@ -28,7 +28,7 @@ def check_alike(first, second, before):
         torch.testing.assert_close(two[name], one[name], atol=2e-4, rtol=1e-3, msg=name)
     for row, other in zip(shown(first), shown(second), strict=True):
         for key in ("step", "rollout/episodes", "rollout/illegal_rate", "rollout/reply_tokens"):
-            assert row[key] == other[key], "every environment plays what it would in one process"
+            assert row[key] == other[key], "every environment plays as in one process"
         for key in ("policy_loss", "value_loss", "imitation_loss", "gradient_norm"):
             if f"train/{key}" in row:
                 expected = pytest.approx(row[f"train/{key}"], rel=1e-2, abs=1e-3)
@@ -36,25 +36,25 @@ def check_alike(first, second, before):
         assert other["train/first_ratio_error"] < 1e-3
 
 
-def test_two_processes_train_what_one_would(start):
-    # With so few steps an update, that of one of the processes may draw none of its own.
+def test_two_processes_train_like_one(start):
+    # With so few steps per minibatch, a process may have none of its own.
     corrected = {"imitation_coef": 1.0, "imitation_buffer_size": 18}
     corrected |= {"minibatch_size": 2, "micro_batch_size": 1}
     main([options(start, "one"), options(start, "corrected-one", **corrected)])
     first, again = f"step-{12:09d}", start / "again"
-    broken_off = {"run": str(start / "two"), "copy": str(again), "checkpoint": first}
+    interrupted = {"run": str(start / "two"), "copy": str(again), "checkpoint": first}
     found = launch(
         [
             options(start, "two"),
             options(start, "corrected-two", **corrected),
-            {"break_off": broken_off},
+            {"interrupt": interrupted},
             {"resume": str(again / "checkpoints" / first)},
         ]
     )
     assert found.returncode == 0, found.stderr
     for name in ("", "corrected-"):
         check_alike(start / f"{name}one", start / f"{name}two", weights(start / "start"))
-    # Broken off after the first of three updates, it goes on to the same end.
+    # Interrupted after the first of three updates, the run resumes to the same end.
     two, resumed = weights(start / "two"), weights(again)
     for name in two:
         assert torch.equal(resumed[name], two[name]), name
@@ -63,7 +63,7 @@ def test_two_processes_train_what_one_would(start):
         main([{"resume": str(start / "two")}])
 
 
-def test_what_cannot_be_shared_out_is_refused(monkeypatch):
+def test_environments_that_cannot_be_divided_are_an_error(monkeypatch):
     processes = Processes()
     assert (processes.count, processes.rank, processes.is_main) == (1, 0, True)
     processes.count = 2
@@ -72,7 +72,7 @@ def test_what_cannot_be_shared_out_is_refused(monkeypatch):
         processes.share(3, "num_envs")
 
 
-def test_another_number_format_is_refused(monkeypatch):
+def test_mixed_precision_is_an_error(monkeypatch):
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
     with pytest.raises(ValueError, match="mixed_precision: bf16.*--dtype"):
         Processes()

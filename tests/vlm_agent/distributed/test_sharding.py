@@ -1,4 +1,4 @@
-"""Training in two processes that spread the weights over them, by Accelerate's FSDP."""
+"""Training in two processes with weights sharded over them by FSDP."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from tests.support.launching import (
     ROOT,
     check_alike,
     check_interrupted,
-    check_went_on,
+    check_resumed,
     launch,
     options,
     shown,
@@ -24,9 +24,9 @@ from tests.support.launching import (
 from vlm_agent.config.model import LoadOptions, ModelOptions
 from vlm_agent.config.sft import SFTConfig
 from vlm_agent.core.errors import NotWholeError
-from vlm_agent.distributed.gathered_policy import GatheredPolicy
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.distributed.sharding import layer_classes
+from vlm_agent.models.gathered_policy import GatheredPolicy
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.training.run import Run
 
@@ -40,14 +40,14 @@ CONFIGURED = {
 
 @pytest.fixture
 def documented(tmp_path):
-    """The configuration that the documentation shows."""
+    """The configuration in the documentation."""
     page = (ROOT / "docs" / "scale" / "fsdp.md").read_text(encoding="utf-8")
     text = re.search(r"```yaml\n(compute_environment.*?)```", page, re.DOTALL)[1]
     (tmp_path / "fsdp.yaml").write_text(text, encoding="utf-8")
     return "--config_file", str(tmp_path / "fsdp.yaml")
 
 
-def test_two_processes_with_spread_weights_train_what_one_would(make_policy, tmp_path, documented):
+def test_two_processes_with_sharded_weights_train_like_one(make_policy, tmp_path, documented):
     make_policy().save(tmp_path / "start")
     trained = {
         "full": {
@@ -58,7 +58,7 @@ def test_two_processes_with_spread_weights_train_what_one_would(make_policy, tmp
             **{"total_steps": 24, "ppo_epochs": 1},
         },
         "adapter": {
-            # The reference is the model without it; one of the processes has no step.
+            # The reference is the model without adapter; one of the processes has no step.
             **{"lora": True, "lora_rank": 4, "kl_coef": 0.1, "gradient_checkpointing": True},
             **{"minibatch_size": 1, "micro_batch_size": 1, "total_steps": 12, "ppo_epochs": 1},
         },
@@ -69,7 +69,7 @@ def test_two_processes_with_spread_weights_train_what_one_would(make_policy, tmp
     found = launch(
         [
             *(options(tmp_path, f"{name}-2", **each) for name, each in trained.items()),
-            {"break_off": again},
+            {"interrupt": again},
             {"resume": again["copy"]},
         ],
         how=documented,
@@ -84,12 +84,12 @@ def test_two_processes_with_spread_weights_train_what_one_would(make_policy, tmp
     assert weights(tmp_path / "adapter-1")
     for name in trained:
         check_alike(tmp_path / f"{name}-1", tmp_path / f"{name}-2")
-    # Broken off after the first of two updates, it goes on to the same end, to the last bit.
+    # Interrupted after the first of two updates, the run resumes to a bit-identical end.
     whole, resumed = weights(tmp_path / "full-2"), weights(tmp_path / "again")
     for name in whole:
         assert torch.equal(resumed[name], whole[name]), name
     assert shown(tmp_path / "again") == shown(tmp_path / "full-2")
-    # Any process by itself can use it.
+    # A single process can load it.
     assert VLMPolicy.load(tmp_path / "adapter-2").has_adapter
 
 
@@ -102,7 +102,7 @@ def test_ctrl_c_ends_after_the_update_and_saves(make_policy, tmp_path, documente
 
 
 @pytest.mark.slow
-def test_in_bfloat16_spread_weights_train_and_go_on(make_policy, tmp_path, documented):
+def test_in_bfloat16_sharded_weights_train_and_resume(make_policy, tmp_path, documented):
     make_policy().save(tmp_path / "start")
     narrow = {"dtype": "bfloat16", "total_steps": 24, "ppo_epochs": 1}
     trained = {"full": narrow, "adapter": {**narrow, "lora": True, "lora_rank": 4}}
@@ -114,7 +114,7 @@ def test_in_bfloat16_spread_weights_train_and_go_on(make_policy, tmp_path, docum
     found = launch(
         [
             *(options(tmp_path, f"{name}-2", **each) for name, each in trained.items()),
-            *({"break_off": {**each, "checkpoint": f"step-{12:09d}"}} for each in again),
+            *({"interrupt": {**each, "checkpoint": f"step-{12:09d}"}} for each in again),
             *({"resume": each["copy"]} for each in again),
         ],
         how=documented,
@@ -122,7 +122,7 @@ def test_in_bfloat16_spread_weights_train_and_go_on(make_policy, tmp_path, docum
     assert found.returncode == 0, found.stderr
     before = VLMPolicy.load(tmp_path / "start").state_dict()
     for name in trained:
-        check_went_on(tmp_path, name)
+        check_resumed(tmp_path, name)
         rows = shown(tmp_path / f"{name}-2")
         assert all(row["train/first_ratio_error"] < 1e-3 for row in rows)
         assert all(row["train/skipped_steps"] == 0 for row in rows)
@@ -134,7 +134,7 @@ def test_in_bfloat16_spread_weights_train_and_go_on(make_policy, tmp_path, docum
 
 
 @pytest.mark.slow
-def test_every_architecture_has_the_gradients_of_a_bare_one(documented):
+def test_every_architecture_has_the_gradients_of_an_unsharded_one(documented):
     found = launch(list(ARCHITECTURES), how=documented, script="in_shards")
     assert found.returncode == 0, found.stderr
 
@@ -154,7 +154,7 @@ def test_every_architecture_has_the_gradients_of_a_bare_one(documented):
         ("ACCELERATE_USE_PARALLELISM_CONFIG", "true", "no parallelism_config"),
     ],
 )
-def test_what_is_not_done_with_spread_weights_is_refused(monkeypatch, variable, value, line):
+def test_unsupported_settings_are_an_error(monkeypatch, variable, value, line):
     for name, needed in CONFIGURED.items():
         monkeypatch.setenv(name, needed)
     if value is None:
@@ -165,17 +165,17 @@ def test_what_is_not_done_with_spread_weights_is_refused(monkeypatch, variable, 
         Processes()
 
 
-def test_without_gpus_nothing_is_spread(monkeypatch):
+def test_fsdp_without_gpus_is_an_error(monkeypatch):
     for name, needed in {**CONFIGURED, "ACCELERATE_USE_CPU": "true"}.items():
         monkeypatch.setenv(name, needed)
     try:
-        with pytest.raises(ValueError, match="FSDP, which it does on GPUs alone.*--multi_gpu"):
+        with pytest.raises(ValueError, match="FSDP, which it supports on GPUs only.*--multi_gpu"):
             Processes()
     finally:
         AcceleratorState._reset_state(reset_partial_state=True)
 
 
-def test_weights_of_4_bits_are_not_spread():
+def test_weights_of_4_bits_are_not_sharded():
     processes = Processes()
     processes.check_options(load_in_4bit=True)
     processes.is_sharded = True
@@ -184,14 +184,14 @@ def test_weights_of_4_bits_are_not_spread():
         processes.check_options(load_in_4bit=True)
 
 
-def test_a_model_that_does_not_tell_its_layers():
+def test_a_model_that_does_not_list_its_layers():
     with pytest.raises(
-        ValueError, match="Linear does not tell.*fsdp_transformer_layer_cls_to_wrap"
+        ValueError, match="Linear does not list.*fsdp_transformer_layer_cls_to_wrap"
     ):
         layer_classes(nn.Linear(2, 2))
 
 
-def test_an_adapter_is_never_saved_without_a_model_to_lie_on(make_policy, tmp_path, monkeypatch):
+def test_an_adapter_is_never_saved_without_its_base_model(make_policy, tmp_path, monkeypatch):
     make_policy().save(tmp_path / "start")
     processes = Processes()
     processes.is_sharded = True
@@ -200,13 +200,13 @@ def test_an_adapter_is_never_saved_without_a_model_to_lie_on(make_policy, tmp_pa
     )
     whole.gather()
     shutil.move(tmp_path / "start", tmp_path / "away")
-    with pytest.raises(NotWholeError, match="start, which the adapter belongs to, is gone"):
+    with pytest.raises(NotWholeError, match="base model of the adapter, .*start, is gone"):
         whole.save(tmp_path / "adapter")
     assert not list(tmp_path.glob("adapter/*"))
     shutil.move(tmp_path / "away", tmp_path / "start")
     whole.save(tmp_path / "adapter")
     assert not (tmp_path / "adapter" / "base").exists()
-    # Where it is gone before, or for another process, its weights are brought together, too.
+    # If it was gone before, or is gone for another process, its weights are gathered too.
     monkeypatch.setattr(processes, "any", lambda own: True)
     whole.gather()
     shutil.rmtree(tmp_path / "start")
@@ -216,19 +216,19 @@ def test_an_adapter_is_never_saved_without_a_model_to_lie_on(make_policy, tmp_pa
     assert all(torch.equal(saved[name], kept[name]) for name in kept)
 
 
-def test_an_error_in_one_process_leaves_the_checkpoints(make_policy, tmp_path):
+def test_an_error_in_one_process_leaves_checkpoints_only(make_policy, tmp_path):
     processes = Processes()
     processes.is_sharded, processes.count = True, 2
     whole = GatheredPolicy(make_policy(), processes)
-    with pytest.raises(NotWholeError, match="spread over 2 processes.*--resume"):
+    with pytest.raises(NotWholeError, match="sharded over 2 processes.*--resume"):
         whole.save(tmp_path)
     run = Run(tmp_path / "run", SFTConfig(env="e", out="o"))
 
-    def break_down():
+    def fail():
         with run.saving(whole):
             run.log(1, {})
             raise KeyError("what happened")
 
     with pytest.raises(KeyError, match="what happened") as caught:
-        break_down()
-    assert "nor could the policy be saved: the weights are spread" in caught.value.__notes__[0]
+        fail()
+    assert "nor could the policy be saved: the weights are sharded" in caught.value.__notes__[0]

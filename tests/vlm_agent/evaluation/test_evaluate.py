@@ -14,8 +14,9 @@ from vlm_agent.core.protocol import observe, task_of
 from vlm_agent.core.seeding import episode_seeds
 from vlm_agent.core.types import Observation, Reply, Task
 from vlm_agent.data.demonstrations import Demonstrator
-from vlm_agent.evaluation.evaluate import evaluate, wilson_interval
+from vlm_agent.evaluation.evaluate import evaluate
 from vlm_agent.evaluation.play import play
+from vlm_agent.evaluation.summary import wilson_interval
 from vlm_agent.rollout.collector import Collector
 from vlm_agent.rollout.perception import Perception
 

@@ -35,7 +35,7 @@ def test_an_episode_is_drawn_whatever_the_reply_holds(tmp_path):
 
     steps = []
     evaluate(odd, NUMBER_LINE, episodes=1, on_step=steps.append)
-    save_episode(steps, "$odd$ <title>", tmp_path / "episode.png", most=2)
+    save_episode(steps, "$odd$ <title>", tmp_path / "episode.png", limit=2)
     assert is_drawn(tmp_path / "episode.png")
     evaluate(lambda observation: None, NUMBER_LINE, episodes=1, on_step=steps.append)
     save_episode(steps[-1:], "silent", tmp_path / "silent.png")

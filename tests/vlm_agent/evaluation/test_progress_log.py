@@ -5,9 +5,10 @@ import pytest
 
 from tests.vlm_agent.data.test_recordings import episode
 from vlm_agent.cli.main import main
-from vlm_agent.data.trajectories import read_trajectories
-from vlm_agent.evaluation.comparison import Lazy, compare, progress_file
+from vlm_agent.data.trajectory_reader import read_trajectories
+from vlm_agent.evaluation.comparison import compare, progress_file
 from vlm_agent.evaluation.evaluate import evaluate
+from vlm_agent.evaluation.players import LazyPolicy, find_player
 from vlm_agent.evaluation.progress_log import ProgressLog
 
 NUMBER_LINE = "gym_cards/NumberLine-v0"
@@ -122,7 +123,7 @@ def test_a_comparison_goes_on_record_by_record_without_loading_what_is_over(tmp_
     loaded = []
 
     def lazily(policy):
-        return Lazy(lambda: loaded.append(policy) or policy, {"files": policy})
+        return LazyPolicy(lambda: loaded.append(policy) or policy, {"files": policy})
 
     policies = {"a": lazily("random"), "b": lazily("expert"), "c": Counted()}
     envs = [NUMBER_LINE, POINTS]
@@ -136,7 +137,7 @@ def test_a_comparison_goes_on_record_by_record_without_loading_what_is_over(tmp_
     assert list(compare(policies, envs, episodes=6, json=path)) == records
     assert loaded == ["random", "expert", "expert"]
     assert without_seconds(path) == without_seconds(whole)
-    changed = {**policies, "a": Lazy(lambda: "random", {"files": "others"})}
+    changed = {**policies, "a": LazyPolicy(lambda: "random", {"files": "others"})}
     assert len(list(islice(compare(policies, envs, episodes=6, json=path), 1))) == 1
     assert list(compare(changed, envs, episodes=6, json=path)) == records
 
@@ -148,7 +149,7 @@ def test_the_command_goes_on_where_it_was_interrupted(monkeypatch, tmp_path, cap
     whole, path = tmp_path / "whole.jsonl", tmp_path / "records.jsonl"
     assert main([*words, str(whole)]) == 0
     words += [str(path), "--record", str(tmp_path / "episodes")]
-    from vlm_agent.data.trajectories import EvaluationRecorder
+    from vlm_agent.evaluation.recorder import EvaluationRecorder
 
     call, calls = EvaluationRecorder.__call__, iter(range(60))
 
@@ -163,7 +164,7 @@ def test_the_command_goes_on_where_it_was_interrupted(monkeypatch, tmp_path, cap
     assert progress_file(path).is_file()
     capsys.readouterr()
     assert main(words) == 0
-    assert "going on" in capsys.readouterr().out
+    assert "continuing" in capsys.readouterr().out
     assert without_seconds(path) == without_seconds(whole)
     recorded = list(read_trajectories(tmp_path / "episodes"))
     found = sorted((each["policy"], each["env"], each["number"]) for each in recorded)
@@ -178,16 +179,11 @@ def test_a_policy_whose_files_changed_is_played_anew(tmp_path):
     words = ["eval", "--policy", f"recording:{file}", "random", "--env", NUMBER_LINE, "--json"]
     path = tmp_path / "records.jsonl"
     assert main([*words, str(path), "--episodes", "2", "--plot", str(tmp_path / "no" / "x.png")])
-    from vlm_agent.cli.eval_command import entrant
-    from vlm_agent.config.eval import EvalConfig
-    from vlm_agent.evaluation.comparison import compare as comparing
-
-    config = EvalConfig(policy=(f"recording:{file}",), env=(NUMBER_LINE,))
-    before = entrant(f"recording:{file}", config)
+    before = find_player(f"recording:{file}")
     file.write_text(file.read_text() + json.dumps(episode("NumberLine", 4)) + "\n")
-    after = entrant(f"recording:{file}", config)
+    after = find_player(f"recording:{file}")
     assert before.identity != after.identity
-    play = comparing({"me": before, "dice": "random"}, [NUMBER_LINE], episodes=2, json=path)
+    play = compare({"me": before, "dice": "random"}, [NUMBER_LINE], episodes=2, json=path)
     assert next(play).episodes == 2
     play.close()
-    assert next(comparing({"me": after}, [NUMBER_LINE], episodes=2, json=path)).episodes == 2
+    assert next(compare({"me": after}, [NUMBER_LINE], episodes=2, json=path)).episodes == 2

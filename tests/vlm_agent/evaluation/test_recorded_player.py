@@ -32,7 +32,7 @@ def test_a_recording_is_played_as_it_was_and_says_that_its_episodes_are_its_own(
         episode("EZPoints", 8, moves=["+", "="]),
     )
     player = RecordedPlayer(path)
-    with pytest.warns(UserWarning, match="1 episodes of gym_cards/EZPoints-v0 were broken off"):
+    with pytest.warns(UserWarning, match="skipping 1 unfinished episodes of gym_cards/EZPoints-v0"):
         record = evaluate(player, POINTS, episodes=50, num_envs=2, regret=True)
     assert record.episodes == 3
     assert record.seed is None
@@ -41,7 +41,7 @@ def test_a_recording_is_played_as_it_was_and_says_that_its_episodes_are_its_own(
     assert record.regret_per_episode == pytest.approx((0 + 11 + 11) / 3)
     assert record.illegal_rate == 0
     assert record.seconds_per_step is None
-    with pytest.warns(UserWarning, match="were broken off"):
+    with pytest.warns(UserWarning, match="unfinished episodes"):
         assert evaluate(player, POINTS, episodes=2).episodes == 2
     other = evaluate(player, POINTS, env_kwargs={"target_points": 14})
     assert (other.episodes, other.env_kwargs) == (1, {"target_points": 14})
@@ -62,7 +62,9 @@ def test_a_recording_that_holds_the_evaluations_episodes_is_compared_on_them(wri
 
 def test_a_file_without_a_whole_episode_of_the_environment_is_an_error(write):
     path = write(episode("EZPoints", 5, moves=["+"]), episode("NumberLine", 6))
-    with pytest.raises(RecordingError, match=r"no episode of .*EZPoints-v0 .* 1 that were broken"):
+    with pytest.raises(
+        RecordingError, match=r"no finished episode of .*EZPoints-v0 .* 1 unfinished"
+    ):
         evaluate(RecordedPlayer(path), POINTS)
     with pytest.raises(RecordingError, match=r"are of: gym_cards/EZPoints-v0, gym_cards/NumberLi"):
         evaluate(RecordedPlayer(path), "gym_cards/Blackjack-v0")
@@ -72,7 +74,7 @@ def test_an_environment_that_plays_otherwise_is_an_error(write):
     one = episode("EZPoints", 3)
     with pytest.raises(RecordingError, match="the environment shows"):
         evaluate(RecordedPlayer(write({**one, "seed": 4})), POINTS)
-    with pytest.raises(RecordingError, match="goes on after its last recorded step"):
+    with pytest.raises(RecordingError, match="continues after its last recorded step"):
         evaluate(RecordedPlayer(write({**one, "steps": one["steps"][:-1]})), POINTS)
 
 
@@ -81,7 +83,7 @@ def test_the_command_plays_recordings_and_writes_a_table_that_says_so(write, tmp
     table, picture = tmp_path / "table.md", tmp_path / "success.svg"
     words = ["eval", "--policy", f"recording:{path}", "random", "--env", POINTS, "--episodes", "2"]
     assert main([*words, "--markdown", str(table), "--plot", str(picture)]) == 0
-    assert "* episodes of its own choice" in capsys.readouterr().out
+    assert "* chose its own episodes" in capsys.readouterr().out
     head, rule, person, dice, *_ = table.read_text().splitlines()
     assert head.count("|") == rule.count("|") == person.count("|") == dice.count("|")
     assert person.startswith(f"| recording:{path} | {POINTS} | 2* | 50.0% [9.5%, 90.5%] |")

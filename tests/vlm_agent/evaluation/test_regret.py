@@ -94,7 +94,7 @@ def test_where_nothing_is_known_the_regret_is_none():
 
     for env in (Silent, Unsure):
         assert evaluate("random", env, episodes=2, regret=True).regret_per_step is None
-    with pytest.warns(UserWarning, match="not known: six cards take too long"):
+    with pytest.warns(UserWarning, match="is unknown: six cards take too long"):
         assert evaluate("random", Slow, episodes=2, regret=True).regret_per_step is None
 
 
@@ -103,7 +103,7 @@ def test_a_value_is_expected_for_each_action_and_rounding_is_no_regret():
         def exact(self):
             return Known(1.0)
 
-    with pytest.raises(ProtocolError, match="plays action 2, and .* holds 1 values"):
+    with pytest.raises(ProtocolError, match="plays action 2, but .* has 1 values"):
         evaluate(lambda observation: 2, Short, episodes=1, regret=True)
     env = Offers()
     env.exact = lambda: Known(0.1 + 0.2, 0.3, 0.2)

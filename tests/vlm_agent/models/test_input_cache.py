@@ -1,3 +1,5 @@
+"""The cache of encoded observations, and batches joined from it."""
+
 import dataclasses
 
 import numpy as np
@@ -10,13 +12,13 @@ def row(number, size=10):
     return {"input_ids": torch.full((1, size), number)}
 
 
-def test_what_looks_the_same_is_found_and_nothing_else():
+def test_equal_pictures_are_found_and_no_others():
     cache = EncodingCache()
     picture = np.zeros((40, 40, 3), np.uint8)
     cache.put("prompt", (picture,), row(1))
     assert cache.get("prompt", (picture.copy(),))["input_ids"][0, 0] == 1
     assert cache.get("other", (picture,)) is None
-    # A pixel that the key leaves out: it is compared all the same.
+    # The key skips this pixel, but the comparison does not.
     changed = picture.copy()
     changed[1, 1, 0] = 1
     assert cache.get("prompt", (changed,)) is None
@@ -24,8 +26,8 @@ def test_what_looks_the_same_is_found_and_nothing_else():
     assert cache.get("prompt", (changed,))["input_ids"][0, 0] == 2
 
 
-def test_what_was_not_asked_for_longest_makes_room():
-    picture = np.zeros((8, 8, 3), np.uint8)  # 192 bytes, beside 80 of a row
+def test_the_least_recently_used_row_is_evicted():
+    picture = np.zeros((8, 8, 3), np.uint8)  # 192 bytes, plus 80 of a row
     cache = EncodingCache(capacity=600)
     cache.put("a", (picture,), row(1))
     cache.put("b", (picture,), row(2))
@@ -36,7 +38,7 @@ def test_what_was_not_asked_for_longest_makes_room():
     assert cache.get("c", (picture,)) is not None
 
 
-def test_a_batch_put_together_is_what_the_processor_makes_of_it(make_policy, observations):
+def test_a_joined_batch_equals_the_output_of_the_processor(make_policy, observations):
     policy = make_policy()
     prompts = [policy.prompt(observation) for observation in observations]
     from PIL import Image
@@ -48,7 +50,7 @@ def test_a_batch_put_together_is_what_the_processor_makes_of_it(make_policy, obs
         padding_side="left",
         return_tensors="pt",
     )
-    for _ in range(2):  # the second time from what was kept
+    for _ in range(2):  # the second time from the cache
         found = policy.encode(observations)
         mask = expected["attention_mask"].bool()
         assert torch.equal(found["attention_mask"].bool(), mask)
@@ -56,7 +58,7 @@ def test_a_batch_put_together_is_what_the_processor_makes_of_it(make_policy, obs
         assert torch.equal(found["pixel_values"], expected["pixel_values"])
 
 
-def test_a_picture_is_prepared_once(make_policy, observations, monkeypatch):
+def test_a_picture_is_processed_once(make_policy, observations, monkeypatch):
     policy = make_policy()
     policy.encode(observations)
     asked = []

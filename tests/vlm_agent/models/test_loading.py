@@ -1,4 +1,5 @@
-import importlib.util
+"""Loading of models, adapters and processors, and what is refused."""
+
 import json
 import shutil
 from pathlib import Path
@@ -13,16 +14,8 @@ from vlm_agent.cli.main import main
 from vlm_agent.config.generation import GenerationConfig
 from vlm_agent.config.model import LoadOptions, ModelOptions
 from vlm_agent.models.inputs.processors import load_processor
-from vlm_agent.models.loading import load_model
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.models.value_head import VALUE_HEAD_FILE
-
-
-@pytest.fixture
-def saved(make_policy, tmp_path):
-    """A model's directory."""
-    make_policy().save(tmp_path / "model")
-    return tmp_path / "model"
 
 
 def log_probs(policy, observations, replies):
@@ -30,180 +23,15 @@ def log_probs(policy, observations, replies):
         return policy.score(observations, [reply.tokens for reply in replies]).log_probs
 
 
-# ----- number formats -----------------------------------------------------------------------------
-
-
-def test_what_is_trained_is_kept_in_float32(saved, observations):
-    whole = VLMPolicy.load(saved, options=ModelOptions(dtype="bfloat16"))
-    assert {p.dtype for p in whole.parameters()} == {torch.float32}
-    adapted = VLMPolicy.load(saved, options=ModelOptions(dtype="bfloat16", lora=True, lora_rank=2))
-    assert {p.dtype for p in adapted.parameters() if p.requires_grad} == {torch.float32}
-    frozen = {p.dtype for p in adapted.model.parameters() if not p.requires_grad}
-    assert frozen == {torch.bfloat16}
-    acting = VLMPolicy.load(saved, options=LoadOptions(dtype="bfloat16"))
-    assert {p.dtype for p in acting.model.parameters()} == {torch.bfloat16}
-    exact = VLMPolicy.load(saved)
-    replies = exact.act(observations)
-    expected = log_probs(exact, observations, replies)
-    for policy in (whole, adapted, acting):
-        assert policy.compute_dtype == torch.bfloat16
-        found = log_probs(policy, observations, replies)
-        assert 1e-5 < (found - expected).abs().max() < 0.5
-        assert all(
-            torch.isfinite(torch.tensor(r.log_probs)).all() for r in policy.act(observations)
-        )
-        assert policy.value_head.layers[0].weight.dtype == torch.float32
-    scores = whole.score(observations, [reply.tokens for reply in replies])
-    scores.log_probs.sum().backward()
-    small = 1e-5 * torch.sign(whole.model.lm_head.weight.grad)
-    before = whole.model.lm_head.weight.detach().clone()
-    with torch.no_grad():
-        whole.model.lm_head.weight -= small
-    assert not torch.equal(whole.model.lm_head.weight, before), "a small step is not rounded away"
-
-
-def test_weights_saved_in_float16_are_trained_in_bfloat16(saved):
-    model = VLMPolicy.load(saved).model.half()
-    model.save_pretrained(saved)
-    assert load_model(str(saved), LoadOptions()).compute_dtype == torch.float16
-    loaded = load_model(str(saved), ModelOptions(lora=True, lora_rank=2))
-    assert loaded.compute_dtype == torch.bfloat16
-    assert load_model(str(saved), ModelOptions()).model.dtype == torch.float32
-
-
-@pytest.fixture
-def small_adapter(saved, tmp_path):
-    """An adapter whose change of a weight is far below what bfloat16 can tell."""
-    policy = VLMPolicy.load(saved, options=ModelOptions(lora=True, lora_rank=2))
-    with torch.no_grad():
-        for name, parameter in policy.model.named_parameters():
-            if ".lora_B." in name:
-                parameter.copy_(1e-4 * torch.randn(parameter.shape))
-    policy.save(tmp_path / "adapter")
-    return tmp_path / "adapter"
-
-
-def weights_of(policy):
-    return {name: p.detach() for name, p in policy.model.named_parameters()}
-
-
-def test_weights_that_are_trained_are_read_in_full_whatever_computes(saved, small_adapter):
-    for name in (saved, small_adapter):
-        exact = VLMPolicy.load(name, options=ModelOptions())
-        narrow = VLMPolicy.load(name, options=ModelOptions(dtype="bfloat16"))
-        assert narrow.compute_dtype == torch.bfloat16
-        torch.testing.assert_close(weights_of(narrow), weights_of(exact), atol=0, rtol=0)
-
-
-def test_an_adapter_on_weights_in_bfloat16_is_merged_in_float32(saved, small_adapter):
-    VLMPolicy.load(saved, options=LoadOptions(dtype="bfloat16")).model.save_pretrained(saved)
-    merged = VLMPolicy.load(small_adapter, options=ModelOptions())
-    assert merged.compute_dtype == torch.bfloat16
-    adapted = VLMPolicy.load(small_adapter, options=LoadOptions(dtype="float32"))
-    layers = dict(adapted.network.named_modules())
-    changed = {name for name, layer in layers.items() if hasattr(layer, "lora_A")}
-    assert changed
-    for name in changed:
-        weight = layers[name].base_layer.weight + layers[name].get_delta_weight("default")
-        torch.testing.assert_close(weights_of(merged)[f"{name}.weight"], weight, atol=0, rtol=0)
-
-
-@pytest.mark.parametrize("dtype", ["auto", "float32", "bfloat16"])
-def test_the_number_format_that_merged_weights_are_saved_in(
-    saved, small_adapter, observations, tmp_path, dtype
-):
-    VLMPolicy.load(saved, options=LoadOptions(dtype="bfloat16")).model.save_pretrained(saved)
-    out = tmp_path / "merged"
-    assert main(["merge", "--model", str(small_adapter), "--out", str(out), "--dtype", dtype]) == 0
-    expected = torch.float32 if dtype == "float32" else torch.bfloat16
-    merged = VLMPolicy.load(out)
-    assert {p.dtype for p in merged.model.parameters()} == {expected}
-    exact = weights_of(VLMPolicy.load(small_adapter, options=ModelOptions()))
-    rounded = {name: weight.to(expected) for name, weight in exact.items()}
-    torch.testing.assert_close(weights_of(merged), rounded, atol=0, rtol=0)
-
-
-def test_a_policy_that_was_merged_computes_in_its_new_format(small_adapter, observations):
-    policy = VLMPolicy.load(small_adapter)
-    replies = policy.act(observations)
-    expected = log_probs(policy, observations, replies)
-    buffers = {n: b.clone() for n, b in policy.model.named_buffers() if b.is_floating_point()}
-    assert buffers
-    policy.merge_adapter(torch.bfloat16)
-    assert policy.compute_dtype == policy.model.dtype == torch.bfloat16
-    for name, buffer in policy.model.named_buffers():
-        if buffer.is_floating_point():
-            kept = next(b for n, b in buffers.items() if n.endswith(name))
-            assert torch.equal(buffer, kept), "only weights are rounded"
-    assert 0 < (log_probs(policy, observations, replies) - expected).abs().max() < 0.5
-
-
-# ----- 4 bits -------------------------------------------------------------------------------------
-
-
-def test_four_bits_hold_an_adapter_that_learns(saved, observations, tmp_path):
-    exact = VLMPolicy.load(saved)
-    replies = exact.act(observations)
-    options = ModelOptions(load_in_4bit=True, lora=True, lora_rank=4, dtype="float32")
-    policy = VLMPolicy.load(saved, options=options)
-    assert {p.dtype for p in policy.model.parameters()} >= {torch.uint8}, "weights are quantised"
-    tokens = [reply.tokens for reply in replies]
-    error = (
-        log_probs(policy, observations, replies) - log_probs(exact, observations, replies)
-    ).abs()
-    assert 1e-4 < error.max() < 5
-    optimizer = torch.optim.Adam([p for p in policy.parameters() if p.requires_grad], lr=1e-3)
-    losses = []
-    for _ in range(4):
-        loss = -policy.score(observations, tokens).log_probs.sum()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    assert losses[-1] < losses[0]
-    after = log_probs(policy, observations, replies)
-    policy.save(tmp_path / "adapter")
-    again = VLMPolicy.load(
-        tmp_path / "adapter", options=LoadOptions(load_in_4bit=True, dtype="float32")
-    )
-    torch.testing.assert_close(log_probs(again, observations, replies), after)
-    with pytest.raises(ValueError, match="4 bits"):
-        policy.merge_adapter()
-
-
-def test_four_bits_are_saved_with_an_adapter_whose_model_is_gone(saved, observations, tmp_path):
-    policy = VLMPolicy.load(saved, options=ModelOptions(load_in_4bit=True, lora=True, lora_rank=4))
-    replies = policy.act(observations)
-    expected = log_probs(policy, observations, replies)
-    shutil.rmtree(saved)
-    policy.save(tmp_path / "adapter")
-    again = VLMPolicy.load(tmp_path / "adapter", options=LoadOptions(load_in_4bit=True))
-    torch.testing.assert_close(log_probs(again, observations, replies), expected)
-    again.save(tmp_path / "again")
-    assert not (tmp_path / "again" / "base").exists(), "it has a name again"
-
-
-def test_four_bits_of_weights_saved_in_float16_are_trained_in_bfloat16(saved):
-    VLMPolicy.load(saved).model.half().save_pretrained(saved)
-    options = ModelOptions(load_in_4bit=True, lora=True, lora_rank=2)
-    assert load_model(str(saved), options).compute_dtype == torch.bfloat16
-
-
-def test_four_bits_without_bitsandbytes(saved, monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ImportError, match="pip install bitsandbytes"):
-        load_model(str(saved), LoadOptions(load_in_4bit=True))
-
-
 # ----- processors ---------------------------------------------------------------------------------
 
 
-def test_a_processor_is_read_without_its_part_for_videos(tmp_path, monkeypatch):
+def test_a_processor_is_loaded_without_its_video_processor(tmp_path, monkeypatch):
     model, processor = ARCHITECTURES["Qwen2.5-VL"]()
     processor.save_pretrained(tmp_path)
     model.config.save_pretrained(tmp_path)
 
-    def fails(*args, **kwargs):  # as it does where torchvision is missing
+    def fails(*args, **kwargs):  # as without torchvision
         raise ImportError("Qwen2VLVideoProcessor requires the Torchvision library")
 
     monkeypatch.setattr(AutoProcessor, "from_pretrained", fails)
@@ -230,11 +58,11 @@ def test_a_missing_package_is_named(saved, monkeypatch, message, package):
         VLMPolicy.load(saved)
 
 
-# ----- what is refused ----------------------------------------------------------------------------
+# ----- errors ------------------------------------------------------------------------------------
 
 
 def test_code_that_comes_with_a_model_runs_only_if_trusted(saved, tmp_path, monkeypatch):
-    """A model that brings its own classes, which leave a mark when they are imported."""
+    """A model with its own classes, which create a file when they are imported."""
     monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "m"))
     mark = tmp_path / "ran"
     (saved / "modeling_own.py").write_text(
@@ -264,9 +92,9 @@ def test_pickled_weights_are_not_read(saved):
         VLMPolicy.load(saved)
 
 
-def test_a_pickled_adapter_is_neither_read_nor_asked_for(small_adapter, monkeypatch):
+def test_a_pickled_adapter_is_neither_read_nor_downloaded(small_adapter, monkeypatch):
     def asked(*args, **kwargs):
-        raise AssertionError("a hub was asked for what belongs into a directory")
+        raise AssertionError("the hub was asked for a local file")
 
     for place in ("huggingface_hub.file_download", "peft.utils.save_and_load", "peft.config"):
         monkeypatch.setattr(f"{place}.hf_hub_download", asked)
@@ -288,22 +116,22 @@ def test_only_low_rank_adapters_are_read(small_adapter):
         VLMPolicy.load(small_adapter)
 
 
-def test_an_adapter_that_lies_on_an_adapter_is_refused(saved, small_adapter):
-    # Inside a model's directory, where transformers would read it by itself.
+def test_an_adapter_of_an_adapter_is_an_error(saved, small_adapter):
+    # Inside a model's directory, from which transformers would load it by itself.
     shutil.copy(small_adapter / "adapter_config.json", saved)
     with pytest.raises(ValueError, match="is an adapter itself"):
         VLMPolicy.load(small_adapter)
 
 
 @pytest.mark.parametrize("name", ["./model", "~/model", "here/model", "a/b/c", "/a/b"])
-def test_a_path_that_leads_nowhere_is_asked_of_no_hub(name, tmp_path, monkeypatch):
+def test_the_hub_is_not_asked_for_a_path_that_does_not_exist(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "here").mkdir()
     with pytest.raises(FileNotFoundError, match="no directory"):
         VLMPolicy.load(name)
 
 
-def test_an_adapter_is_fetched_from_a_hub_without_pickles(
+def test_an_adapter_is_downloaded_without_pickles(
     small_adapter, observations, tmp_path, monkeypatch
 ):
     (small_adapter / "adapter_model.bin").write_bytes(b"never read")
@@ -341,23 +169,23 @@ def test_a_value_head_of_another_version_or_size(saved):
     assert VLMPolicy.load(saved).value_head.layers[-1].weight.abs().sum() == 0
 
 
-# ----- adapters and where their model is ----------------------------------------------------------
+# ----- adapters and their base models ------------------------------------------------------------
 
 
-def test_an_adapter_without_its_model_is_a_clear_error(saved, tmp_path):
+def test_an_adapter_without_its_base_model_is_a_clear_error(saved, tmp_path):
     VLMPolicy.load(saved, options=ModelOptions(lora=True, lora_rank=2)).save(tmp_path / "adapter")
     shutil.move(saved, tmp_path / "elsewhere")
     with pytest.raises(FileNotFoundError, match="base_model_name_or_path"):
         VLMPolicy.load(tmp_path / "adapter")
 
 
-def test_a_model_without_a_name_is_saved_under_its_adapter(
+def test_a_base_model_without_a_name_is_saved_with_its_adapter(
     saved, observations, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    # Named as it would be on a command line, which looks like the name of a model on a hub.
+    # A relative path, as on a command line, which looks like the name of a model on the hub.
     policy = VLMPolicy.load(saved.name, options=ModelOptions(lora=True, lora_rank=2))
-    shutil.rmtree(saved)  # as when a run replaces the one that it started from
+    shutil.rmtree(saved)  # as if a run replaced the one that it started from
     policy.save(tmp_path / "adapter")
     replies = policy.act(observations)
     shutil.move(tmp_path / "adapter", tmp_path / "moved")
@@ -367,7 +195,9 @@ def test_a_model_without_a_name_is_saved_under_its_adapter(
     )
 
 
-def test_an_adapter_as_peft_saves_it_has_the_processor_of_its_model(saved, observations, tmp_path):
+def test_an_adapter_saved_by_peft_has_the_processor_of_its_base_model(
+    saved, observations, tmp_path
+):
     policy = VLMPolicy.load(saved, options=ModelOptions(lora=True, lora_rank=2))
     policy.model.save_pretrained(tmp_path / "adapter")
     policy.tokenizer.save_pretrained(tmp_path / "adapter")  # as some trainers add
@@ -376,7 +206,7 @@ def test_an_adapter_as_peft_saves_it_has_the_processor_of_its_model(saved, obser
     assert loaded.prompt(observations[0]) == policy.prompt(observations[0])
 
 
-def test_an_adapter_goes_on_or_becomes_part_of_what_is_trained(saved, observations, tmp_path):
+def test_an_adapter_is_trained_further_or_merged_before_training(saved, observations, tmp_path):
     policy = VLMPolicy.load(saved, options=ModelOptions(lora=True, lora_rank=2))
     with torch.no_grad():
         for name, parameter in policy.model.named_parameters():
@@ -396,7 +226,7 @@ def test_an_adapter_goes_on_or_becomes_part_of_what_is_trained(saved, observatio
         torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
 
 
-def test_a_policy_is_trained_through_its_forward_too(make_policy, observations):
+def test_forward_is_score(make_policy, observations):
     policy = make_policy()
     replies = [reply.tokens for reply in policy.act(observations)]
     called, scored = policy(observations, replies), policy.score(observations, replies)
@@ -413,7 +243,7 @@ def test_a_processor_without_a_chat_template(make_policy, observations):
         policy.prompt(observations[0])
 
 
-def test_settings_are_saved_with_a_policy(make_policy, tmp_path):
+def test_the_generation_config_is_saved_with_a_policy(make_policy, tmp_path):
     make_policy(top_k=7, top_p=0.9).save(tmp_path)
     assert VLMPolicy.load(tmp_path).generation_config == GenerationConfig(
         temperature=1.0, max_new_tokens=24, top_k=7, top_p=0.9

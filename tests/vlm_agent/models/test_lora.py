@@ -1,3 +1,5 @@
+"""Low-rank adapters, the reference policy and merging."""
+
 import pytest
 import torch
 
@@ -6,15 +8,8 @@ from vlm_agent.config.model import PARTS, ModelOptions
 from vlm_agent.models.policy import VLMPolicy
 
 
-@pytest.fixture
-def saved(make_policy, tmp_path):
-    """A model's directory."""
-    make_policy().save(tmp_path / "model")
-    return tmp_path / "model"
-
-
 def disturb(policy, seed=0):
-    """Moves every weight that is trained, as training would."""
+    """Changes every trained weight, as training would."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in policy.parameters():
@@ -46,7 +41,7 @@ def test_the_reference_is_what_the_policy_was(saved, observations, tmp_path):
         assert torch.equal(scores(policy, observations, replies).values, after.values)
 
 
-def test_an_adapter_that_was_trained_before_is_part_of_the_reference(saved, observations, tmp_path):
+def test_a_trained_adapter_is_part_of_the_reference(saved, observations, tmp_path):
     options = ModelOptions(lora=True, lora_rank=4)
     policy = VLMPolicy.load(saved, options=options)
     disturb(policy)
@@ -63,13 +58,13 @@ def test_an_adapter_that_was_trained_before_is_part_of_the_reference(saved, obse
     assert not torch.allclose(bare, before, atol=1e-3)
 
 
-def test_no_reference_to_go_back_to(make_policy):
+def test_without_a_reference(make_policy):
     with pytest.raises(ValueError, match="keep_reference"), make_policy().reference():
         pass
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_an_adapter_lies_on_the_parts_asked_for(saved, observations, part):
+def test_an_adapter_is_added_to_the_requested_parts(saved, observations, part):
     policy = VLMPolicy.load(saved, options=ModelOptions(lora=True, lora_rank=2, lora_parts=(part,)))
     trained = [n for n, p in policy.model.named_parameters() if p.requires_grad]
     word = {"vision": "vision_tower", "projector": "multi_modal_projector", "language": "language"}
@@ -109,15 +104,13 @@ def test_a_saved_adapter_is_the_same_policy_merged_or_not(saved, observations, t
         ({"dtype": "float16"}, "bfloat16"),
     ],
 )
-def test_options_that_cannot_be_trained_with(options, message):
+def test_options_out_of_range(options, message):
     with pytest.raises(ValueError, match=message):
         ModelOptions(**options)
 
 
 @pytest.mark.parametrize("lora", [False, True])
-def test_gradient_checkpointing_is_exact_though_a_layer_would_drop_values(
-    saved, observations, lora
-):
+def test_gradient_checkpointing_is_exact_for_layers_with_dropout(saved, observations, lora):
     gradients = []
     for checkpointing in (False, True):
         options = ModelOptions(lora=lora, lora_rank=2, gradient_checkpointing=checkpointing)

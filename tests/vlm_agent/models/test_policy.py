@@ -1,3 +1,5 @@
+"""What a policy samples and scores, its prompts, and its replies."""
+
 import dataclasses
 
 import numpy as np
@@ -20,15 +22,15 @@ def all_scores(policy, observations, replies):
 
 
 def cut(reply, length):
-    """The beginning of a reply, for replies of different lengths."""
+    """Cuts a reply, to get replies of different lengths."""
     return dataclasses.replace(
         reply, tokens=reply.tokens[:length], log_probs=reply.log_probs[:length]
     )
 
 
-def test_log_probs_of_sampling_are_those_of_scoring(make_policy, observations):
+def test_sampling_and_scoring_give_the_same_log_probs(make_policy, observations):
     policy = make_policy(temperature=0.7)
-    with torch.no_grad():  # a fresh value head says 0 of everything
+    with torch.no_grad():  # a fresh value head returns 0
         for parameter in policy.value_head.parameters():
             parameter.normal_(std=0.1)
     replies = [cut(reply, 24 - row) for row, reply in enumerate(policy.act(observations))]
@@ -58,9 +60,7 @@ def test_log_probs_of_sampling_are_those_of_scoring(make_policy, observations):
     ],
     ids=str,
 )
-def test_a_models_own_defaults_do_not_change_what_is_sampled_from(
-    texts, observations, defaults, tmp_path
-):
+def test_the_generation_defaults_of_a_model_are_ignored(texts, observations, defaults, tmp_path):
     model, processor = build_tiny(texts)
     for name, value in defaults.items():
         setattr(model.generation_config, name, value)
@@ -73,7 +73,7 @@ def test_a_models_own_defaults_do_not_change_what_is_sampled_from(
     assert max(len(reply.tokens) for reply in replies) > 10
 
 
-def test_a_models_own_defaults_are_saved_with_it(texts, tmp_path):
+def test_the_generation_defaults_of_a_model_are_saved_with_it(texts, tmp_path):
     model, processor = build_tiny(texts)
     model.generation_config.repetition_penalty = 3.0
     VLMPolicy(model, processor).save(tmp_path)
@@ -84,7 +84,7 @@ def test_padding_does_not_change_a_log_probability(make_policy, observations):
     policy = make_policy()
     replies = policy.act(observations)
     lengths = {len(policy.encode([o])["input_ids"][0]) for o in observations}
-    assert len(lengths) > 2, "prompts of one length would test nothing"
+    assert len(lengths) > 2, "prompts of equal length would test nothing"
     batch = all_scores(policy, observations, replies)
     for row, (observation, reply) in enumerate(zip(observations, replies, strict=True)):
         alone = all_scores(policy, [observation], [reply])
@@ -111,7 +111,7 @@ def test_ignored_padding_would_be_noticed(make_policy, observations, monkeypatch
 
 
 def test_log_probs_equal_a_float64_reference(make_policy, observations):
-    """One row, no padding, no cache, the formula written out."""
+    """Without padding and cache, for one row."""
     policy = make_policy(temperature=0.5)
     (reply,) = policy.act(observations[:1])
     inputs = policy.encode(observations[:1])
@@ -140,7 +140,7 @@ def test_special_tokens_are_never_written(make_policy, observations):
     assert torch.isfinite(plain).sum() == len(tokenizer) - len(banned)
 
     class Pushed(torch.nn.Module):
-        """An output layer that wants nothing but special tokens."""
+        """An output layer that prefers special tokens."""
 
         def __init__(self, layer):
             super().__init__()
@@ -157,7 +157,7 @@ def test_special_tokens_are_never_written(make_policy, observations):
         assert np.isfinite(reply.log_probs).all()
 
 
-def test_a_demonstrated_reply_is_one_that_the_model_can_write(make_policy, observations):
+def test_demonstrated_replies_are_replies_that_the_model_can_write(make_policy, observations):
     policy = make_policy()
     for special in ("<image>", policy.tokenizer.eos_token):
         text = f'{{"action": "{special}"}}'
@@ -166,7 +166,7 @@ def test_a_demonstrated_reply_is_one_that_the_model_can_write(make_policy, obser
             assert torch.isfinite(policy.score(observations[:1], [tokens]).log_probs).all()
         assert policy.encoder.decode(tokens) == text
         assert policy.encoder.until_end(tokens) == tuple(tokens)
-    # One that knows words alone takes all others for a special token, which has no probability.
+    # A tokenizer of whole words encodes others as a special token, which is never written.
     numbered = {f"word{index}": index for index in range(40)}
     words = models.WordLevel({**numbered, "<unk>": 40, "<end>": 41}, unk_token="<unk>")
     policy.processor.tokenizer = PreTrainedTokenizerFast(
@@ -187,12 +187,12 @@ def test_dropout_is_off_whenever_the_policy_acts(make_policy, observations):
     policy.train()
     assert policy.act(observations) == calm
     assert policy.values(observations) == pytest.approx([r.value for r in calm], abs=1e-5)
-    assert policy.training, "acting leaves the mode as it was"
+    assert policy.training, "acting restores the mode"
     policy.model.model.vision_tower.eval()
     policy.act(observations)
     assert policy.training
-    assert not policy.model.model.vision_tower.training, "and that of each part"
-    # The dropout would show: in training mode the same scores differ.
+    assert not policy.model.model.vision_tower.training, "of each submodule"
+    # Dropout would show: in training mode, scores differ.
     policy.generation_config = GenerationConfig(temperature=1.0)
     replies = [reply.tokens for reply in calm]
     first, second = (policy.score(observations, replies).log_probs for _ in range(2))
@@ -231,7 +231,7 @@ def test_a_directory_without_a_model_is_a_clear_error(tmp_path):
 
 
 @pytest.mark.parametrize("settings", [{"temperature": -1}, {"max_new_tokens": 0}])
-def test_settings_out_of_range(settings):
+def test_generation_config_out_of_range(settings):
     with pytest.raises(ValueError, match=next(iter(settings))):
         GenerationConfig(**settings)
 
@@ -253,12 +253,12 @@ REPLIES = (
 
 
 def byte_tokenizer():
-    """One token a byte, so that the boundary always falls between tokens."""
+    """One token per byte, so that the boundary is always between tokens."""
     return build_tokenizer([], vocab_size=0)
 
 
 def phrase_tokenizer():
-    """Ordinary byte-level BPE with one token that holds the thought's end and the key's start."""
+    """Byte-level BPE with one token across the end of the thought and the start of the key."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {character: index for index, character in enumerate(alphabet)}
     merges = []
@@ -329,7 +329,7 @@ def test_every_part_learns(make_policy, observations):
     assert all(parts.values()), parts
 
 
-def test_the_value_may_leave_the_model_alone(make_policy, observations):
+def test_the_value_gradient_can_be_stopped(make_policy, observations):
     policy = make_policy()
     with torch.no_grad():
         for parameter in policy.value_head.parameters():
@@ -340,6 +340,6 @@ def test_the_value_may_leave_the_model_alone(make_policy, observations):
     assert all(parameter.grad is None for parameter in policy.model.parameters())
 
 
-def test_observations_are_values(observations):
+def test_observations_are_immutable(observations):
     with pytest.raises(dataclasses.FrozenInstanceError):
         observations[0].goal = "other"

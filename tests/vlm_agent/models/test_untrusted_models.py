@@ -1,4 +1,4 @@
-"""Loading a model runs no code that comes with it, and reads no pickle."""
+"""Loading a model neither runs its own code nor reads pickles."""
 
 import json
 import pickle
@@ -14,20 +14,20 @@ from vlm_agent.models.lora import add_adapter
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.training.ppo_trainer import resume_ppo, train_ppo
 
-REFUSED = "brings Python code of its own, which was not run: add --trust-remote-code"
+REFUSED = "comes with its own Python code, which was not run: add --trust-remote-code"
 
 
 @pytest.fixture
 def mark(tmp_path):
-    """A file that hostile code would make."""
+    """A file that hostile code would create."""
     return tmp_path / "ran"
 
 
 @pytest.fixture
 def model(make_policy, tmp_path, mark, monkeypatch):
-    """The directory of a model with code beside it that leaves the mark when it is run."""
+    """The directory of a model with code that creates `mark` when it is run."""
     monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "m"))
-    # Asked in a terminal, a person might say yes by mistake: nobody is to be asked.
+    # A person who is asked in a terminal might say yes by mistake.
     monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("a person was asked"))
     directory = tmp_path / "model"
     make_policy().save(directory)
@@ -76,7 +76,7 @@ def own_images(model):
 
 
 @pytest.mark.parametrize("bring", [own_model, own_processor, own_images])
-def test_code_that_is_needed_is_refused(model, mark, bring, capsys):
+def test_code_that_is_needed_is_an_error(model, mark, bring, capsys):
     bring(model)
     with pytest.raises(ValueError, match=REFUSED):
         VLMPolicy.load(model)
@@ -85,7 +85,7 @@ def test_code_that_is_needed_is_refused(model, mark, bring, capsys):
     assert not mark.exists()
 
 
-def test_trusted_code_is_run(model, mark):
+def test_trusted_code_runs(model, mark):
     own_model(model)
     VLMPolicy.load(model, options=LoadOptions(trust_remote_code=True))
     assert mark.exists()
@@ -112,14 +112,14 @@ def own_generate(model):
 
 
 @pytest.mark.parametrize("bring", [code_beside_known_classes, own_tokenizer, own_generate])
-def test_code_that_is_not_needed_is_left_alone(model, mark, bring, observations):
+def test_code_that_is_not_needed_is_ignored(model, mark, bring, observations):
     bring(model)
     VLMPolicy.load(model).act(observations[:1])
     assert not mark.exists()
 
 
 class Marking:
-    """Leaves the mark when it is unpickled."""
+    """Creates the mark when it is unpickled."""
 
     def __init__(self, mark):
         self.mark = mark
@@ -157,7 +157,7 @@ def under_another_name(model, mark):
         (as_pickle, "model.safetensors"),
         (as_archive, "model.safetensors"),
         (as_parts, "model.safetensors"),
-        (as_parts_of_another_name, r"index\.json names part\.bin: expected safetensors alone"),
+        (as_parts_of_another_name, r"index\.json names part\.bin: expected safetensors only"),
         (under_another_name, "damaged"),
     ],
 )
@@ -200,8 +200,8 @@ def test_a_checkpoint_is_read_without_pickles(model, tmp_path, monkeypatch):
     resume_ppo(tmp_path / "out")
 
 
-def test_a_run_does_not_trust_by_itself(model, mark, tmp_path, capsys):
-    """Whoever hands on a run also writes its options."""
+def test_resuming_does_not_trust_the_options_of_the_run(model, mark, tmp_path, capsys):
+    """Because whoever passes on a run also writes its options."""
     own_model(model)
     options = config(
         tmp_path, env=NUMBER_LINE, model=str(model), total_steps=12, ppo_epochs=1, max_new_tokens=4

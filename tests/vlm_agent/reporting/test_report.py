@@ -20,12 +20,11 @@ from tests.support.report_data import (
     recording,
     training_run,
 )
-from vlm_agent.cli.commands import _parse_with_files
 from vlm_agent.cli.main import main
-from vlm_agent.config.ppo import PPOConfig
+from vlm_agent.cli.train import parse_training
 from vlm_agent.config.sft import SFTConfig
-from vlm_agent.data.trajectories import TrajectoryWriter
-from vlm_agent.evaluation.evaluate import wilson_interval
+from vlm_agent.data.trajectory_writer import TrajectoryWriter
+from vlm_agent.evaluation.summary import wilson_interval
 from vlm_agent.reporting import ReportConfig, write_report
 from vlm_agent.reporting.curves import (
     curves_of,
@@ -36,6 +35,7 @@ from vlm_agent.reporting.curves import (
 )
 from vlm_agent.reporting.page import embedded
 from vlm_agent.reporting.sources import find_sources
+from vlm_agent.training.ppo_config import PPOConfig
 
 
 class Scripts(HTMLParser):
@@ -156,7 +156,7 @@ def test_the_command_repeats_the_run(config, tmp_path):
     (run,) = find_sources([directory]).runs
     program, command, *words = shlex.split(repeat_command(run))
     assert (program, command) == ("vlm-agent", run.kind)
-    again = _parse_with_files(type(config), command, words)
+    again = parse_training(type(config), command, words)
     assert again == config
 
 

@@ -17,7 +17,7 @@ from tests.support.report_data import (
     training_run,
 )
 from tests.vlm_agent.conftest import BROWSER
-from vlm_agent.data.trajectories import TrajectoryWriter
+from vlm_agent.data.trajectory_writer import TrajectoryWriter
 from vlm_agent.reporting import ReportConfig, write_report
 
 WIDE = {"width": 1300, "height": 900}

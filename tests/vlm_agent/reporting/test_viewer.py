@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from vlm_agent.cli.main import main
+from vlm_agent.config.tools import PlayConfig
 from vlm_agent.core.types import Observation, Reply, Task
 from vlm_agent.evaluation.play import Step, play
-from vlm_agent.reporting.viewer import PlayConfig, Show, Source, load_pygame, watch
+from vlm_agent.reporting.viewer import Show, Source, load_pygame, watch
 from vlm_agent.reporting.viewer_scene import View
 
 NUMBER_LINE = "gym_cards/NumberLine-v0"
@@ -145,6 +146,6 @@ def test_a_run_says_what_to_play(tmp_path, capsys):
     assert PlayConfig(str(tmp_path), env="c/D-v0").env_kwargs == {}
     with pytest.raises(SystemExit):
         main(["play", "random"])
-    assert "give an --env" in " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert "give one with --env" in capsys.readouterr().err
     assert main(["play", "nobody", "--env", NUMBER_LINE]) == 1
     assert "no policy 'nobody'" in capsys.readouterr().err

@@ -7,53 +7,27 @@ from gymnasium import spaces
 from gym_cards import rendering
 from tests.support.counting import Counting, Scripted, limited
 from vlm_agent.core.errors import ProtocolError
-from vlm_agent.rollout.collector import Collector, generalised_advantages
+from vlm_agent.rollout.collector import Collector
 from vlm_agent.rollout.groups import GroupCollector
 
 
-def column(*values):
-    return np.array(values, dtype=float)[:, None]
-
-
-def test_advantages_within_an_episode_by_hand():
-    # γ = 0.5, λ = 0.5. δ = (1 + 0.5·2 - 1, 0 + 0.5·4 - 2, 2 + 0.5·6 - 4) = (1, 0, 1);
-    # A = (1 + 0.25·0.25, 0 + 0.25·1, 1).
-    advantages = generalised_advantages(
-        column(1, 0, 2), column(1, 2, 4), column(2, 4, 6), column(0, 0, 0) > 0, 0.5, 0.5
-    )
-    assert advantages[:, 0] == pytest.approx([1.0625, 0.25, 1.0])
-
-
-def test_advantages_stop_at_the_end_of_an_episode_by_hand():
-    # The first episode terminates after two steps, so nothing follows its last reward:
-    # δ = (0 + 0.5·2 - 1, 3 - 2, 1 + 0.5·0 - 8) = (0, 1, -7); A = (0 + 0.25·1, 1, -7).
-    advantages = generalised_advantages(
-        column(0, 3, 1), column(1, 2, 8), column(2, 0, 0), column(0, 1, 1) > 0, 0.5, 0.5
-    )
-    assert advantages[:, 0] == pytest.approx([0.25, 1.0, -7.0])
-
-
-def test_a_truncated_episode_is_bootstrapped_but_not_continued_by_hand():
-    # As above, but the first episode is cut off in a state worth 10: δ_1 = 3 + 0.5·10 - 2 = 6;
-    # the next episode's -7 must not flow back.
-    advantages = generalised_advantages(
-        column(0, 3, 1), column(1, 2, 8), column(2, 10, 0), column(0, 1, 1) > 0, 0.5, 0.5
-    )
-    assert advantages[:, 0] == pytest.approx([0.25 * 6, 6.0, -7.0])
+def ends(rollout):
+    """Of each part of an episode: its steps, whether it has ended, and what follows is worth."""
+    return [(each.steps, each.done, each.bootstrap_value) for each in rollout.segments]
 
 
 def test_the_first_prompt_after_an_end_describes_the_new_episode():
     collector = Collector(Counting, 1)
     rollout = collector.collect(Scripted([0, 1, 0, 1]), 4)
-    shown = [step[0].given["number"] for step in rollout.observations]
+    shown = [each.given["number"] for each in rollout.observations]
     assert shown == ["10", "11", "22", "23"]
-    for (observation,) in rollout.observations:
+    for observation in rollout.observations:
         number = observation.given["number"]
         assert observation.goal == f"episode goal {number}"
         assert observation.image[0, 0, 0] == int(number), "picture and prompt are of one moment"
-    assert rollout.last[:, 0].tolist() == [False, True, False, True]
-    # A terminated episode is worth nothing more; any other step leads to the next one's value.
-    assert rollout.next_values[:, 0].tolist() == [11, 0, 23, 0]
+    assert rollout.values.tolist() == [10, 11, 22, 23]
+    # A terminated episode is worth nothing more.
+    assert ends(rollout) == [([0, 1], True, 0), ([2, 3], True, 0)]
 
 
 class Reusing(Counting):
@@ -86,7 +60,7 @@ def collectors(env):
 def test_pictures_stay_although_an_environment_reuses_its_array():
     for collector in collectors(Reusing):
         rollout = collector.collect(Scripted([0, 0, 1, 0, 0, 1]), 6)
-        shown = [int(each.image[0, 0, 0]) for each in rollout.flat_observations()]
+        shown = [int(each.image[0, 0, 0]) for each in rollout.observations]
         assert shown == [10, 11, 12] * 2
 
 
@@ -100,9 +74,8 @@ def test_a_reward_that_is_no_number_is_refused(reward):
 def test_a_truncated_episode_is_worth_its_own_last_picture():
     policy = Scripted([0, 0, 0])
     rollout = Collector(limited, 1).collect(policy, 3)
-    assert [step[0].given["number"] for step in rollout.observations] == ["10", "11", "22"]
-    assert rollout.last[:, 0].tolist() == [False, True, False]
-    assert rollout.next_values[:, 0].tolist() == [11, 12, 23]
+    assert [each.given["number"] for each in rollout.observations] == ["10", "11", "22"]
+    assert ends(rollout) == [([0, 1], True, 12), ([2], False, 23)]
     ((final,), (following,)) = policy.asked
     assert final.image[0, 0, 0] == 12
     assert final.goal == "episode goal 12", "bootstrapped under its own prompt"
@@ -113,17 +86,18 @@ def test_episodes_go_on_from_rollout_to_rollout():
     collector = Collector(Counting, 2)
     collector.collect(Scripted([0, 0]), 2)
     rollout = collector.collect(Scripted([0, 1]), 2)
-    assert rollout.observations[0][0].given["number"] == "12"
-    assert rollout.metrics["rollout/episodes"] == 2
-    assert rollout.metrics["rollout/mean_length"] == 4
-    assert rollout.metrics["rollout/mean_return"] == 4
+    assert rollout.observations[0].given["number"] == "12"
+    assert rollout.logged_metrics()["rollout/episodes"] == 2
+    assert rollout.logged_metrics()["rollout/mean_length"] == 4
+    assert rollout.logged_metrics()["rollout/mean_return"] == 4
 
 
 def test_illegal_replies_are_counted_and_penalised_but_not_hidden():
     collector = Collector(Counting, 2, illegal_penalty=0.5)
     rollout = collector.collect(Scripted([None, 0]), 2)
-    assert rollout.rewards.tolist() == [[0.5, 0.5], [1.0, 1.0]]
-    assert rollout.metrics["rollout/illegal_rate"] == 0.5
+    assert rollout.rewards.tolist() == [1.0] * 4
+    assert rollout.training_rewards.tolist() == [0.5, 0.5, 1.0, 1.0]
+    assert rollout.logged_metrics()["rollout/illegal_rate"] == 0.5
 
 
 class Texts(Counting):
@@ -146,7 +120,7 @@ class Texts(Counting):
 def test_illegal_replies_cost_1_by_default_where_actions_are_text():
     for env, penalty in ((Counting, 0.0), (Texts, 1.0)):
         rollout = Collector(env, 1).collect(Scripted([None, 0]), 2)
-        assert rollout.rewards[:, 0].tolist() == [1.0 - penalty, 1.0]
+        assert rollout.training_rewards.tolist() == [1.0 - penalty, 1.0]
         assert Collector(env, 1, illegal_penalty=0.5).illegal_penalty == 0.5
 
 
@@ -159,7 +133,7 @@ def seen(observation):
 def test_the_last_steps_are_remembered_within_an_episode_alone():
     policy = Scripted([0, 0, 0, 1, 0])
     rollout = Collector(Counting, 1, history_length=2).collect(policy, 5)
-    assert [seen(step[0]) for step in rollout.observations] == [
+    assert [seen(each) for each in rollout.observations] == [
         (10,),
         ((10, "on"), 11),
         ((10, "on"), (11, "on"), 12),
@@ -174,21 +148,21 @@ def test_a_truncated_episode_is_bootstrapped_with_its_own_memory():
     ((final,), (following,)) = policy.asked
     assert seen(final) == ((10, "on"), (11, "on"), 12)
     assert seen(following) == ((22, "on"), 23)
-    assert seen(rollout.observations[2][0]) == (22,)
+    assert seen(rollout.observations[2]) == (22,)
 
 
 def test_memory_outlasts_a_rollout():
     collector = Collector(Counting, 1, history_length=1)
     collector.collect(Scripted([0]), 1)
     rollout = collector.collect(Scripted([0]), 1)
-    assert seen(rollout.observations[0][0]) == ((10, "on"), 11)
+    assert seen(rollout.observations[0]) == ((10, "on"), 11)
 
 
 def test_an_expert_corrects_every_reply():
     collector = Collector("gym_cards/NumberLine-v0", 2, correct=True)
     rollout = collector.collect(Scripted([0, 1, 0]), 3)
     assert len(rollout.corrections) == 6
-    for each, observation in zip(rollout.corrections, rollout.flat_observations(), strict=True):
+    for each, observation in zip(rollout.corrections, rollout.observations, strict=True):
         assert each.observation is observation
         current, target = (int(value) for value in observation.state.values())
         assert ('"action": "+"' in each.reply) == (current < target)
@@ -205,15 +179,14 @@ def test_card_games_are_told_by_the_formula_of_their_own_picture():
     collector = Collector("gym_cards/EZPoints-v0", 3, seed=1)
     rollout = collector.collect(Scripted([10, 11, 12, 10, 11, 12]), 6)
     formulas = set()
-    for step in rollout.observations:
-        for observation in step:
-            formula = observation.given["current formula"]
-            formulas.add(formula)
-            ranks = observation.state["cards"].split()
-            assert len(ranks) == 2
-            # Any cards do: what is compared is the formula below them.
-            picture = rendering.points(
-                [rendering.Card("H", 5), rendering.Card("H", 7)], list(formula), inline=True
-            )
-            assert np.array_equal(observation.image[250:], picture[250:])
+    for observation in rollout.observations:
+        formula = observation.given["current formula"]
+        formulas.add(formula)
+        ranks = observation.state["cards"].split()
+        assert len(ranks) == 2
+        # Any cards do: what is compared is the formula below them.
+        picture = rendering.points(
+            [rendering.Card("H", 5), rendering.Card("H", 7)], list(formula), inline=True
+        )
+        assert np.array_equal(observation.image[250:], picture[250:])
     assert formulas == {"", "+", "+*"}

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
+from vlm_agent.core.parsing import parse
 from vlm_agent.core.types import Observation, Reply, Task
 from vlm_agent.rollout.diversity import Diversity
+from vlm_agent.rollout.episode_runner import Transition
 from vlm_agent.rollout.metrics import RolloutMetrics
 
 OBSERVATION = Observation(
@@ -12,7 +14,9 @@ OBSERVATION = Observation(
 
 def reply(thought, **changes):
     text = f'{{"number": "1", "thoughts": "{thought}", "action": "a"}}'
-    return Reply(text, **{"action": 0, "tokens": (1, 2, 3), "action_token": 2, **changes})
+    fields = parse(text, ("a",)).fields
+    given = {"action": 0, "tokens": (1, 2, 3), "action_token": 2, "fields": fields}
+    return Reply(text, **{**given, **changes})
 
 
 def test_the_diversity_of_thoughts_by_hand():
@@ -43,16 +47,28 @@ def test_replies_without_thoughts_have_no_diversity():
 
 
 def test_a_rollout_by_hand():
-    tally = RolloutMetrics()
+    counted = RolloutMetrics()
     replies = [
         reply("x", log_probs=(-1.0, -2.0, -3.0)),
         Reply("nonsense", None, (1,), 1, (-4.0,)),
     ]
-    tally.replies([OBSERVATION] * 2, replies)
-    with tally.in_environment():
-        tally.episode({"is_success": True}, 3.0, 2)
-    metrics = tally.metrics(seconds=0.5)
-    assert tally.steps == 2
+    with counted.in_environment():
+        for number, each in enumerate(replies, start=1):
+            counted.add(
+                Transition(
+                    OBSERVATION,
+                    each,
+                    action=0,
+                    reward=1.5,
+                    terminated=number == 2,
+                    truncated=False,
+                    is_success=True,
+                    episode_return=1.5 * number,
+                    episode_length=number,
+                )
+            )
+    metrics = counted.logged(seconds=0.5)
+    assert counted.steps == 2
     assert metrics["time/environment_steps_per_second"] > 0
     del metrics["time/environment_steps_per_second"]
     assert metrics == {

@@ -128,12 +128,13 @@ def written(state, tmp_path):
 
 def played(collector, steps):
     rollout = collector.collect(Chance(), steps)
-    shown = [(o.image.tobytes(), dict(o.state), o.actions) for o in rollout.flat_observations()]
+    shown = [(o.image.tobytes(), dict(o.state), o.actions) for o in rollout.observations]
     recalled = [
         [(moment.image.tobytes(), moment.action) for moment in o.history]
-        for o in rollout.flat_observations()
+        for o in rollout.observations
     ]
-    return shown, recalled, rollout.flat_actions(), rollout.rewards.tolist(), rollout.last.tolist()
+    segments = [(each.env_id, each.steps, each.done) for each in rollout.segments]
+    return shown, recalled, rollout.actions, rollout.rewards.tolist(), segments
 
 
 def make(env, seed=3):
@@ -168,10 +169,12 @@ def test_play_goes_on_as_if_nothing_had_happened(tmp_path, name):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             other.load_state_dict(state)
-        assert other.begun_anew == []
-        assert other._lengths.tolist() == collector._lengths.tolist()
-        if collector.envs.envs[0].has_wrapper_attr("expert"):
-            taught = [[teach(env) for env in each.envs.envs] for each in (other, collector)]
+        assert other.restarted == []
+        runners = [each._runners for each in (other, collector)]
+        lengths = [[runner.episode_length for runner in each] for each in runners]
+        assert lengths[0] == lengths[1]
+        if collector._runners[0].env.has_wrapper_attr("expert"):
+            taught = [[teach(runner.env) for runner in each] for each in runners]
             assert taught[0] == taught[1], "a teacher knows what it knew"
         assert played(other, 7) == played(collector, 7)
         other.close()
@@ -199,9 +202,10 @@ def test_an_environment_that_is_not_deterministic_begins_anew_and_says_so(tmp_pa
     other = make(limited(Unsteady))
     with pytest.warns(UserWarning, match="3 of 3 environments .* new episodes.*not deterministic"):
         other.load_state_dict(state)
-    assert other.begun_anew == [0, 1, 2]
-    assert other._returns.tolist() == [0.0] * 3
-    assert all(now.history == () for now in other._now), "nothing of the lost episode is recalled"
+    assert other.restarted == [0, 1, 2]
+    for runner in other._runners:
+        assert runner.episode_return == 0.0
+        assert runner.observation.history == (), "nothing of the lost episode is recalled"
     played(other, 4)
 
 
@@ -212,9 +216,9 @@ def test_a_lost_episode_starts_from_a_seed_of_its_own():
     state = env.state_dict()
     with pytest.raises(NotReproducedError, match="from seed 8, .* at its start"):
         env.load_state_dict(state)
-    env.begin_anew()
+    env.reset_to_new_seed()
     first = env.state_dict()["seed"]
-    env.begin_anew()
+    env.reset_to_new_seed()
     assert len({8, first, env.state_dict()["seed"]}) == 3
     assert first % 2 == 0, "a training seed"
 

@@ -9,13 +9,14 @@ import pytest
 
 from tests.support.faulty import SLOW, faulty
 from vlm_agent.cli.main import main
+from vlm_agent.config.api import ApiOptions
 from vlm_agent.core.environments import make_env
 from vlm_agent.core.prompts import build_prompt
 from vlm_agent.core.protocol import observe, task_of
 from vlm_agent.evaluation.evaluate import evaluate
 from vlm_agent.serving import api_client
-from vlm_agent.serving.api_client import ApiError
-from vlm_agent.serving.api_model import ApiModel, ApiOptions
+from vlm_agent.serving.api_client import Answer, ApiError
+from vlm_agent.serving.api_model import ApiModel
 from vlm_agent.serving.rate_limit import Gate, Ticket
 from vlm_agent.serving.reply_cache import ReplyCache
 from vlm_agent.serving.server import serving
@@ -112,6 +113,21 @@ def test_a_repeated_evaluation_asks_for_nothing_and_a_longer_one_for_what_is_new
     assert more.episodes == 4
     other = ApiModel("tiny", options(url, tmp_path), temperature=0.5)
     assert played(other, episodes=1)[1] != {(0, 0): replies[0, 0]}
+
+
+def test_replies_from_the_cache_serve_every_parser(api, tmp_path):
+    url, faults = api
+    env = make_env(NUMBER_LINE)
+    observation = observe(task_of(env), *env.reset(seed=0))
+    first = ApiModel("tiny", options(url, tmp_path), temperature=0)
+    second = ApiModel("tiny", options(url, tmp_path), temperature=0, parser="published")
+    (reply,) = first.act_in_episodes([observation], [0])
+    (again,) = second.act_in_episodes([observation], [0])
+    assert again.text == reply.text
+    assert len(faults.seen) == 1
+    answer = Answer("I choose +", None, None)
+    assert first._reply(observation, answer).action is None
+    assert second._reply(observation, answer).action == 1
 
 
 def test_a_greedy_model_is_asked_each_question_once(api, tmp_path):
@@ -337,7 +353,7 @@ def test_mistakes_are_known_before_anything_is_asked(words, message, tmp_path, c
     [
         (["--api-price-in", "3"], "both --api-price-in and --api-price-out"),
         (["--api-concurrency", "0"], "api_concurrency=0"),
-        (["--top-k", "5"], "top_k is not a part of the API"),
+        (["--top-k", "5"], "top_k=5: the API has no such parameter"),
     ],
 )
 def test_wrong_options_are_refused(words, message, capsys):

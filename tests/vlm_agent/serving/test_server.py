@@ -115,9 +115,9 @@ def test_models_are_listed(served):
         ({"messages": [{"role": "user", "content": [{"type": "video"}]}]}, 400, "type 'video'"),
         ({"n": 2}, 400, "n=2: expected 1"),
         ({"stream": True}, 400, "`stream` is not offered"),
-        ({"temperature": -1}, 400, "temperature -1.0 is negative"),
+        ({"temperature": -1}, 400, "temperature=-1.0: expected 0 or above"),
         ({"temperature": "hot"}, 400, "temperature='hot': expected a number"),
-        ({"max_tokens": 0}, 400, "max_new_tokens 0"),
+        ({"max_tokens": 0}, 400, "max_new_tokens=0"),
         ({"max_tokens": True}, 400, "max_tokens=True: expected a number"),
     ],
 )

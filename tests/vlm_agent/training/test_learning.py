@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from vlm_agent.config.files import load_config, read_options
-from vlm_agent.config.ppo import PPOConfig
 from vlm_agent.config.sft import SFTConfig
 from vlm_agent.evaluation.evaluate import evaluate
 from vlm_agent.models.policy import VLMPolicy
+from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.ppo_trainer import train_ppo
 from vlm_agent.training.sft import train_sft
 
@@ -90,15 +90,26 @@ def mover(tmp_path_factory):
 @pytest.mark.parametrize(
     "algorithm",
     [
-        {},
+        {"stop_value_gradient": True},
         pytest.param(
-            {"objective": "token", "thought_coef": 1.0, "value_warmup": 1, "kl_coef": 0.01},
+            {
+                "algorithm": "vl-dac",
+                "value_warmup": 1,
+                "kl_coef": 0.01,
+                "gamma": 0.9,
+                "max_grad_norm": 0.5,
+            },
             marks=pytest.mark.slow,
         ),
-        pytest.param({"advantages": "grpo", "objective": "token"}, marks=pytest.mark.slow),
-        pytest.param({"advantages": "gigpo", "objective": "token"}, marks=pytest.mark.slow),
+        pytest.param(
+            {"algorithm": "grpo", "thought_coef": 0.5, "kl_coef": 0.0}, marks=pytest.mark.slow
+        ),
+        pytest.param(
+            {"algorithm": "gigpo", "thought_coef": 0.5, "kl_coef": 0.0, "gamma": 0.9},
+            marks=pytest.mark.slow,
+        ),
     ],
-    ids=["step", "vl-dac", "grpo", "gigpo"],
+    ids=["ppo", "vl-dac", "grpo", "gigpo"],
 )
 def test_reward_teaches(tmp_path, mover, algorithm):
     """A policy that moves at random learns by reward alone, in a third party's environment that
@@ -110,7 +121,6 @@ def test_reward_teaches(tmp_path, mover, algorithm):
         cot=False,
         temperature=0.5,
         max_new_tokens=8,
-        stop_value_gradient=True,
         total_steps=2048,
         num_envs=32,
         rollout_steps=8,

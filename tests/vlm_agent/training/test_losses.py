@@ -1,4 +1,5 @@
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -8,9 +9,8 @@ from vlm_agent.training.losses import (
     imitation_loss,
     kl_estimate,
     mean_over_tokens,
-    policy_terms,
     ratio_of,
-    step_log_prob,
+    reply_log_probs,
     token_weights,
 )
 
@@ -20,18 +20,27 @@ MASK = torch.tensor([[True] * 4, [True, True, False, False]])
 ACTION_TOKENS = torch.tensor([2, 2])
 
 
+def terms_of(objective, thought_coef, log_probs=LOG_PROBS, mask=MASK, action_tokens=ACTION_TOKENS):
+    options = SimpleNamespace(objective=objective, thought_coef=thought_coef)
+    return reply_log_probs(log_probs, mask, action_tokens, options)
+
+
+def step_log_prob(thought_coef, *tensors):
+    return terms_of("step", thought_coef, *tensors)[0][:, 0]
+
+
 def test_the_step_log_probability_by_hand():
     expected = [0.5 * (-1 - 2) + (-4 - 8), 0.5 * (-1 - 3)]
-    assert step_log_prob(LOG_PROBS, MASK, ACTION_TOKENS, 0.5).tolist() == expected
+    assert step_log_prob(0.5).tolist() == expected
     # λ = 0 leaves the action, and all of a reply without one; λ = 1 is the plain log-probability.
-    assert step_log_prob(LOG_PROBS, MASK, ACTION_TOKENS, 0.0).tolist() == [-12.0, -4.0]
-    assert step_log_prob(LOG_PROBS, MASK, ACTION_TOKENS, 1.0).tolist() == [-15.0, -4.0]
+    assert step_log_prob(0.0).tolist() == [-12.0, -4.0]
+    assert step_log_prob(1.0).tolist() == [-15.0, -4.0]
 
 
 def test_padding_has_no_weight_even_where_nothing_can_be_written():
     log_probs = torch.tensor([[-1.0, -math.inf]])
     mask = torch.tensor([[True, False]])
-    assert step_log_prob(log_probs, mask, torch.tensor([0]), 0.5).tolist() == [-1.0]
+    assert step_log_prob(0.5, log_probs, mask, torch.tensor([0])).tolist() == [-1.0]
 
 
 def test_the_clipped_objective_by_hand():
@@ -43,13 +52,13 @@ def test_the_clipped_objective_by_hand():
 
 
 def test_a_step_has_one_ratio():
-    terms, weights = policy_terms("step", LOG_PROBS, MASK, ACTION_TOKENS, 0.5)
+    terms, weights = terms_of("step", 0.5)
     assert terms.tolist() == [[0.5 * (-1 - 2) + (-4 - 8)], [0.5 * (-1 - 3)]]
     assert weights.tolist() == [[1.0], [1.0]]
 
 
 def test_each_token_has_its_own_ratio_by_hand():
-    terms, weights = policy_terms("token", LOG_PROBS, MASK, ACTION_TOKENS, 0.5)
+    terms, weights = terms_of("token", 0.5)
     assert terms.tolist() == LOG_PROBS.tolist()
     assert weights.tolist() == [[0.5, 0.5, 1.0, 1.0], [0.5, 0.5, 0.0, 0.0]]
     # The first reply's ratios are 2 and 1 on the thought, 1 and 1/2 on the action; the advantage is
@@ -60,7 +69,7 @@ def test_each_token_has_its_own_ratio_by_hand():
 
 
 def test_without_the_thought_a_reply_without_action_counts_in_full():
-    _, weights = policy_terms("token", LOG_PROBS, MASK, ACTION_TOKENS, 0.0)
+    _, weights = terms_of("token", 0.0)
     assert weights.tolist() == [[0.0, 0.0, 1.0, 1.0], [1.0, 1.0, 0.0, 0.0]]
     assert mean_over_tokens(LOG_PROBS, weights).tolist() == [-6.0, -2.0]
 
@@ -82,8 +91,8 @@ def test_one_ratio_of_a_step_is_clipped_where_many_of_tokens_are_not():
     new = torch.full((1, 3), math.log(1.05))
     mask, start = torch.ones(1, 3, dtype=torch.bool), torch.tensor([0])
     for objective, expected in (("step", 1.1), ("token", 1.05)):
-        before, weights = policy_terms(objective, old, mask, start, 1.0)
-        after, _ = policy_terms(objective, new, mask, start, 1.0)
+        before, weights = terms_of(objective, 1.0, old, mask, start)
+        after, _ = terms_of(objective, 1.0, new, mask, start)
         gain = clipped_objective((after - before).exp(), torch.ones(1, 1), 0.1)
         assert mean_over_tokens(gain, weights).item() == pytest.approx(expected)
 

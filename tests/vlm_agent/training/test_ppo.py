@@ -6,47 +6,54 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support.updates import NUMBER_LINE, config, updated
-from vlm_agent.config.ppo import PPOConfig
+from tests.support.updates import (
+    NUMBER_LINE,
+    config,
+    end_every_step,
+    nothing_to_learn,
+    update,
+    updated,
+)
 from vlm_agent.core.run_directory import read_metrics
 from vlm_agent.core.types import Observation, Reply, Task
 from vlm_agent.evaluation.evaluate import evaluate
 from vlm_agent.models.policy import VLMPolicy
-from vlm_agent.rollout.collector import Collector, Rollout
-from vlm_agent.rollout.groups import Episode, GroupRollout
-from vlm_agent.training.batches import make_batch
+from vlm_agent.rollout.buffer import EpisodeSegment, Rollout
+from vlm_agent.rollout.collector import Collector
+from vlm_agent.training.algorithms import GROUP_OPTIONS
 from vlm_agent.training.imitation import ImitationBuffer
 from vlm_agent.training.ppo import PPO
 from vlm_agent.training.ppo_trainer import train_ppo
 
 
-def test_a_batch_by_hand():
-    def reply(*log_probs, action_token):
-        return Reply("", 0, (1,) * len(log_probs), action_token, log_probs, 0.0)
+def test_a_batch_by_hand(make_policy, tmp_path):
+    def reply(*log_probs, value):
+        return Reply("", 0, (1,) * len(log_probs), 1, log_probs, value)
 
     observation = Observation(np.zeros((2, 2, 3), np.uint8), Task("", ("a",)), ("a",))
     rollout = Rollout(
-        observations=[[observation], [observation]],
-        replies=[[reply(-1.0, -2.0, action_token=1)], [reply(-4.0, action_token=1)]],
-        rewards=np.array([[0.0], [3.0]]),
-        values=np.array([[1.0], [2.0]]),
-        next_values=np.array([[2.0], [0.0]]),
-        last=np.array([[False], [True]]),
+        observations=[observation] * 2,
+        replies=[reply(-1.0, -2.0, value=1.0), reply(-4.0, value=2.0)],
+        actions=[0, 0],
+        rewards=np.array([0.0, 3.5]),
+        penalties=np.array([0.0, 0.5]),
+        values=np.array([1.0, 2.0]),
+        segments=[EpisodeSegment(0, [0, 1], done=True)],
     )
-    settings = PPOConfig(
-        env="", model="", out="", gamma=0.5, gae_lambda=0.5, thought_coef=0.5, ppo_epochs=1
-    )
-    batch = make_batch(rollout, settings, torch.device("cpu"))
+    settings = config(tmp_path, gamma=0.5, gae_lambda=0.5, thought_coef=0.5)
+    algorithm = PPO(make_policy(), settings, total_steps=24)
     # δ = (0 + 0.5·2 - 1, 3 - 2) = (0, 1), so A = (0.25, 1); their mean is 0.625 and standard
     # deviation 0.375; returns are A + V.
+    advantages = algorithm.advantages(rollout)
+    assert advantages.tolist() == pytest.approx([0.25, 1.0])
+    batch = algorithm._batch(rollout, advantages)
     assert batch.advantages.tolist() == pytest.approx([-1.0, 1.0])
     assert batch.returns.tolist() == pytest.approx([1.25, 3.0])
-    plain = dataclasses.replace(settings, normalise_advantages=False)
-    assert make_batch(rollout, plain, torch.device("cpu")).advantages.tolist() == [0.25, 1.0]
-    assert batch.log_probs[:, 0].tolist() == pytest.approx([0.5 * -1 - 2, 0.5 * -4])
-    by_token = dataclasses.replace(settings, objective="token")
-    found = make_batch(rollout, by_token, torch.device("cpu")).log_probs
-    assert found.tolist() == [[-1.0, -2.0], [-4.0, 0.0]]
+    algorithm.config = dataclasses.replace(settings, normalise_advantages=False)
+    assert algorithm._batch(rollout, advantages).advantages.tolist() == [0.25, 1.0]
+    assert batch.old_log_probs.tolist() == [[-1.0, -2.0], [-4.0, 0.0]]
+    assert batch.mask.tolist() == [[True, True], [True, False]]
+    assert batch.action_tokens.tolist() == [1, 1]
 
 
 def test_the_learning_rate_falls_to_its_end_also_when_updates_end_early(make_policy, tmp_path):
@@ -56,7 +63,7 @@ def test_the_learning_rate_falls_to_its_end_also_when_updates_end_early(make_pol
         algorithm = PPO(policy, config(tmp_path, target_kl=target), total_steps=24)
         rates = [algorithm.learning_rate]
         for _ in range(2):
-            algorithm.update(collector.collect(policy, 3))
+            update(algorithm, collector.collect(policy, 3))
             rates.append(algorithm.learning_rate)
         assert rates == pytest.approx([1e-3, 5.5e-4, 1e-4])
 
@@ -64,10 +71,11 @@ def test_the_learning_rate_falls_to_its_end_also_when_updates_end_early(make_pol
 def test_an_update_may_end_before_its_first_step(make_policy, tmp_path):
     policy = make_policy(max_new_tokens=8)
     rollout = Collector("gym_cards/NumberLine-v0", 4).collect(policy, 3)
-    for step in rollout.replies:
-        step[:] = [dataclasses.replace(r, log_probs=(-9.0,) * len(r.tokens)) for r in step]
+    rollout.replies = [
+        dataclasses.replace(r, log_probs=(-9.0,) * len(r.tokens)) for r in rollout.replies
+    ]
     before = [parameter.clone() for parameter in policy.parameters()]
-    metrics = PPO(policy, config(tmp_path, target_kl=0.1), total_steps=12).update(rollout)
+    metrics = update(PPO(policy, config(tmp_path, target_kl=0.1), total_steps=12), rollout)
     assert metrics["train/optimizer_steps"] == 0
     assert metrics["train/first_ratio_error"] > 0.1
     assert all(torch.equal(a, b) for a, b in zip(before, policy.parameters(), strict=True))
@@ -84,8 +92,8 @@ def test_the_ratio_is_1_on_the_first_minibatch_of_every_update(make_policy, tmp_
     prompts = set()
     for _ in range(3):
         rollout = collector.collect(policy, settings.rollout_steps)
-        prompts.update(policy.prompt(o) for step in rollout.observations for o in step)
-        metrics = algorithm.update(rollout)
+        prompts.update(policy.prompt(observation) for observation in rollout.observations)
+        metrics = update(algorithm, rollout)
         assert metrics["train/first_ratio_error"] < 1e-3
         assert metrics["train/approx_kl"] > 1e-3, "later minibatches have moved"
     assert len(prompts) > 3, "prompts differ from step to step"
@@ -97,10 +105,8 @@ def test_the_ratio_shows_a_wrong_prompt(make_policy, tmp_path):
     settings = config(tmp_path)
     rollout = Collector("gym_cards/EZPoints-v0", settings.num_envs, seed=3).collect(policy, 3)
     fixed = {"current formula": "9"}
-    rollout.observations = [
-        [dataclasses.replace(o, given=fixed) for o in step] for step in rollout.observations
-    ]
-    assert PPO(policy, settings, total_steps=12).update(rollout)["train/first_ratio_error"] > 0.01
+    rollout.observations = [dataclasses.replace(o, given=fixed) for o in rollout.observations]
+    assert update(PPO(policy, settings, total_steps=12), rollout)["train/first_ratio_error"] > 0.01
 
 
 def test_accumulated_micro_batches_equal_one_batch(make_policy, tmp_path):
@@ -123,7 +129,7 @@ def test_accumulated_micro_batches_equal_one_batch(make_policy, tmp_path):
         algorithm.optimizer = torch.optim.SGD(
             [{"params": policy.parameters(), "peak": 0.1}], lr=0.1
         )
-        algorithm.update(rollout)
+        update(algorithm, rollout)
         after.append(torch.cat([p.detach().ravel() for p in policy.parameters()]))
     torch.testing.assert_close(after[0], after[1], atol=1e-5, rtol=1e-4)
 
@@ -135,12 +141,11 @@ def test_the_update_prefers_what_was_rewarded(make_policy, tmp_path):
         tmp_path, minibatch_size=12, micro_batch_size=12, learning_rate=1e-4, clip_range=0.5
     )
     rollout = Collector("gym_cards/NumberLine-v0", 4).collect(policy, 3)
-    rollout.rewards = np.zeros((3, 4))
-    rollout.rewards[1, 2] = 1.0
-    rollout.last = np.ones((3, 4), dtype=bool)
-    rollout.next_values = np.zeros((3, 4))
-    reply, observation = rollout.replies[1][2], rollout.observations[1][2]
-    PPO(policy, settings, total_steps=12).update(rollout)
+    end_every_step(rollout)
+    rollout.rewards[:] = 0.0
+    rollout.rewards[6] = 1.0
+    reply, observation = rollout.replies[6], rollout.observations[6]
+    update(PPO(policy, settings, total_steps=12), rollout)
     with torch.no_grad():
         after = policy.score([observation], [reply.tokens]).log_probs.sum().item()
     assert after > sum(reply.log_probs)
@@ -152,7 +157,7 @@ def test_an_update_ends_early_when_the_policy_has_moved_too_far(make_policy, tmp
         policy = make_policy(max_new_tokens=16)
         policy.seed(0)
         rollout = Collector("gym_cards/NumberLine-v0", 4).collect(policy, 3)
-        metrics = PPO(policy, config(tmp_path, target_kl=target), total_steps=12).update(rollout)
+        metrics = update(PPO(policy, config(tmp_path, target_kl=target), total_steps=12), rollout)
         steps[target] = metrics["train/optimizer_steps"]
     assert steps == {None: 4, 1e-9: 1}
 
@@ -171,7 +176,8 @@ def test_a_run_saves_everything(make_policy, tmp_path):
     resolved = {"history_length": 0, "top_k": 0, "top_p": 1.0, "illegal_penalty": 0.0}
     resolved["value_learning_rate"] = settings.learning_rate
     expected = {**dataclasses.asdict(settings), **resolved}
-    del expected["overwrite"]
+    for name in ("overwrite", *GROUP_OPTIONS):  # of this start, and not in use
+        del expected[name]
     assert saved == json.loads(json.dumps(expected))
     metrics = read_metrics(tmp_path / "out")
     assert [row["step"] for row in metrics] == [12, 24]
@@ -263,7 +269,7 @@ def test_only_the_value_head_learns_while_it_warms_up(make_policy, tmp_path):
     _, algorithm = updated(policy, tmp_path, rollout, value_warmup=1)
     assert equal(policy.model.parameters(), model)
     assert not equal(policy.value_head.parameters(), head)
-    algorithm.update(Collector(NUMBER_LINE, 4).collect(policy, 3))
+    update(algorithm, Collector(NUMBER_LINE, 4).collect(policy, 3))
     assert not equal(policy.model.parameters(), model), "then all learn"
 
 
@@ -275,8 +281,7 @@ def test_a_stopped_value_gradient_stays_out_of_the_model(make_policy, tmp_path):
         torch.nn.init.normal_(policy.value_head.layers[-1].weight)
         rollout = Collector(NUMBER_LINE, 4).collect(policy, 3)
         rollout.values[:] = rollout.rewards
-        rollout.next_values[:] = 0
-        rollout.last[:] = True
+        end_every_step(rollout)
         before = copied(policy.model.parameters())
         updated(policy, tmp_path, rollout, stop_value_gradient=stop, normalise_advantages=False)
         moved[stop] = not equal(policy.model.parameters(), before)
@@ -287,7 +292,7 @@ def test_values_are_told_apart_once_standardised(make_policy, tmp_path):
     policy = make_policy(max_new_tokens=8)
     head = policy.value_head
     rollout = Collector(NUMBER_LINE, 4).collect(policy, 3)
-    states = policy.states(rollout.flat_observations())
+    states = policy.states(rollout.observations)
     updated(policy, tmp_path, rollout, standardise_values=True)
     standardised = (states - head.mean) / head.scale
     assert torch.allclose(standardised.mean(dim=0), torch.zeros(states.shape[1]), atol=1e-2)
@@ -302,8 +307,8 @@ def test_values_are_told_apart_once_standardised(make_policy, tmp_path):
 
 def entropy(policy, rollout):
     with torch.no_grad():
-        replies = [reply.tokens for reply in rollout.flat_replies()]
-        scores = policy.score(rollout.flat_observations(), replies, entropy=True)
+        replies = [reply.tokens for reply in rollout.replies]
+        scores = policy.score(rollout.observations, replies, entropy=True)
     return (scores.entropies.sum() / scores.mask.sum()).item()
 
 
@@ -314,7 +319,7 @@ def test_the_entropy_bonus_raises_entropy(make_policy, tmp_path):
         policy.seed(0)
         rollout = Collector(NUMBER_LINE, 4).collect(policy, 3)
         before = entropy(policy, rollout)
-        rollout.rewards[:] = rollout.values[:] = rollout.next_values[:] = 0  # nothing else to learn
+        nothing_to_learn(rollout)
         metrics, _ = updated(policy, tmp_path, rollout, entropy_coef=weight)
         after[weight] = entropy(policy, rollout)
     assert before == pytest.approx(after[0.0], rel=1e-3)
@@ -331,7 +336,7 @@ def test_the_policy_is_held_to_where_it_started(make_policy, tmp_path):
         settings = config(tmp_path, env=NUMBER_LINE, kl_coef=weight, clip_range=10.0, ppo_epochs=8)
         collector = Collector(NUMBER_LINE, 4)
         algorithm = PPO(policy, settings, total_steps=24)
-        metrics = algorithm.update(collector.collect(policy, 3))
+        metrics = update(algorithm, collector.collect(policy, 3))
         moved[weight] = metrics["train/reference_kl"]
     assert 0 < moved[10.0] < moved[1e-9] / 2
 
@@ -347,7 +352,7 @@ def test_at_the_start_the_policy_is_where_it_started(make_policy, tmp_path):
 def test_corrected_thoughts_are_imitated_and_actions_are_not(make_policy, tmp_path):
     policy = make_policy(max_new_tokens=8)
     rollout = Collector(NUMBER_LINE, 4, correct=True).collect(policy, 3)
-    rollout.rewards[:] = rollout.values[:] = rollout.next_values[:] = 0  # nothing else to learn
+    nothing_to_learn(rollout)
     observations = [each.observation for each in rollout.corrections]
     replies = [policy.encode_reply(each.reply) for each in rollout.corrections]
     starts = [each.reply.index('"action"') for each in rollout.corrections]
@@ -389,10 +394,10 @@ def test_processes_draw_what_one_would_each_its_own():
     assert drawn[2] == [each for each in drawn[0] if each in (3, 6)]
 
 
-@pytest.mark.parametrize("advantages", ["grpo", "gigpo"])
-def test_groups_train_without_a_critic(make_policy, tmp_path, advantages):
+@pytest.mark.parametrize("algorithm", ["grpo", "gigpo"])
+def test_groups_train_without_a_critic(make_policy, tmp_path, algorithm):
     make_policy().save(tmp_path / "start")
-    settings = config(tmp_path, env=NUMBER_LINE, advantages=advantages, group_size=2, ppo_epochs=1)
+    settings = config(tmp_path, env=NUMBER_LINE, algorithm=algorithm, group_size=2, ppo_epochs=1)
     settings = dataclasses.replace(settings, total_steps=60)
     trained = train_ppo(settings)
     start = VLMPolicy.load(tmp_path / "start")
@@ -405,38 +410,15 @@ def test_groups_train_without_a_critic(make_policy, tmp_path, advantages):
     assert rows[-1]["train/learning_rate"] < rows[0]["train/learning_rate"]
 
 
-def test_group_advantages_by_hand():
-    def episode(group, rewards):
-        observations = [
-            Observation(np.full((2, 2, 3), i, np.uint8), Task("", ("a",)), ("a",))
-            for i, _ in enumerate(rewards)
-        ]
-        replies = [Reply("", 0, (1,), 0, (-1.0,)) for _ in rewards]
-        return Episode(group, observations, replies, rewards)
-
-    rollout = GroupRollout([episode(0, [1.0, 2.0]), episode(0, [1.0, 0.0])])
-    settings = PPOConfig(
-        env="", model="", out="", advantages="grpo", normalise_advantages=False, gamma=0.5
-    )
-    batch = make_batch(rollout, settings, torch.device("cpu"))
-    # Returns 3 and 1, mean 2.
-    assert batch.advantages.tolist() == [1.0, 1.0, -1.0, -1.0]
-    settings = dataclasses.replace(settings, advantages="gigpo", step_advantage_coef=10.0)
-    batch = make_batch(rollout, settings, torch.device("cpu"))
-    # What follows: 1 + 2/2 and 1 in the first state, 2 and 0 in the second: ±0.5 and ±1.
-    assert batch.advantages.tolist() == [6.0, 11.0, -6.0, -11.0]
-    settings = dataclasses.replace(settings, normalise_advantages=True, step_advantage_coef=0.0)
-    batch = make_batch(rollout, settings, torch.device("cpu"))
-    assert batch.advantages.tolist() == pytest.approx([0.5**0.5] * 2 + [-(0.5**0.5)] * 2, abs=1e-5)
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"imitation_coef": 1.0, "cot": False}, "no thoughts to imitate"),
-        ({"advantages": "grpo", "value_warmup": 1}, "no value is learned"),
+        ({"algorithm": "grpo", "value_warmup": 1}, "value_warmup=1 with algorithm='grpo'"),
+        ({"algorithm": "ppo", "group_size": 4}, "group_size=4 with algorithm='ppo'"),
+        ({"algorithm": "trpo"}, "expected one of ppo, vl-dac, grpo, gigpo, gtr"),
         ({"kl_coef": -1.0}, "kl_coef=-1.0: expected 0 or above"),
-        ({"group_size": 1}, "group_size=1: expected at least 2"),
+        ({"algorithm": "grpo", "group_size": 1}, "group_size=1: expected at least 2"),
     ],
 )
 def test_options_that_do_not_go_together(tmp_path, changes, message):

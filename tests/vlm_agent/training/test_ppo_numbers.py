@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support.updates import NUMBER_LINE, config, updated
+from tests.support.updates import NUMBER_LINE, config, update, updated
 from vlm_agent.config.model import ModelOptions
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.rollout.collector import Collector
-from vlm_agent.training.batches import even_parts, make_batch
+from vlm_agent.training.batch import even_parts
+from vlm_agent.training.losses import reply_log_probs
 from vlm_agent.training.optimizer import NotFiniteError
 from vlm_agent.training.ppo import PPO
 
@@ -49,17 +50,24 @@ def test_ratios_start_at_1_in_half_precision(make_policy, tmp_path, objective):
         ppo_epochs=1,
     )
     assert policy.compute_dtype == torch.bfloat16
-    sampled = make_batch(rollout, settings, policy.device)
     algorithm = PPO(policy, settings, total_steps=15)
+    sampled = algorithm._batch(rollout, algorithm.advantages(rollout))
+    rounding = 0.0
     with torch.no_grad():
-        parts = [sampled.select(rows) for rows in even_parts(range(15), 2)]
-        found = [algorithm._terms(part, algorithm._score(part)) for part in parts]
-    rounding = max(
-        ((terms - part.log_probs[:, : terms.shape[1]]).exp() - 1).abs().max().item()
-        for part, (terms, _) in zip(parts, found, strict=True)
-    )
+        for rows in even_parts(range(15), 2):
+            part = sampled.select(rows)
+            scores = algorithm._scorer.score(part)
+            new, old = (
+                reply_log_probs(log_probs, mask, part.action_tokens, settings)[0]
+                for log_probs, mask in (
+                    (scores.log_probs, scores.mask),
+                    (part.old_log_probs, part.mask),
+                )
+            )
+            apart = (new - old[:, : new.shape[1]]).exp() - 1
+            rounding = max(rounding, apart.abs().max().item())
     assert rounding > 0.05, "so far apart are sampling and scoring"
-    metrics = algorithm.update(rollout)
+    metrics = update(algorithm, rollout)
     assert metrics["train/first_ratio_error"] < rounding / 4
     assert metrics["train/sampling_gap"] > 0
 
@@ -75,15 +83,17 @@ def test_the_gap_to_sampling_shows_a_wrong_prompt_in_half_precision(make_policy,
     for wrong in (False, True):
         policy, settings, rollout = half_precision(make_policy, tmp_path / str(wrong))
         if wrong:
-            rollout.observations = [list(reversed(step)) for step in rollout.observations]
-        gaps.append(PPO(policy, settings, total_steps=15).update(rollout)["train/sampling_gap"])
+            rollout.observations = [
+                rollout.observations[start + 4 - env] for start in (0, 5, 10) for env in range(5)
+            ]
+        gaps.append(update(PPO(policy, settings, total_steps=15), rollout)["train/sampling_gap"])
     assert gaps[1] > 4 * gaps[0]
 
 
 def test_what_is_not_finite_leaves_the_weights_alone(make_policy, tmp_path):
     policy = make_policy(max_new_tokens=8)
     rollout = Collector(NUMBER_LINE, 4).collect(policy, 3)
-    rollout.values[0, 0] = np.nan  # one step of twelve, in one of two minibatches of each epoch
+    rollout.values[0] = np.nan  # one step of twelve, in one of two minibatches of each epoch
     changes = {"ppo_epochs": 2, "normalise_advantages": False, "gae_lambda": 0.0}
     metrics, algorithm = updated(policy, tmp_path, rollout, **changes)
     assert metrics["train/skipped_steps"] == metrics["train/optimizer_steps"] == 2
@@ -91,9 +101,9 @@ def test_what_is_not_finite_leaves_the_weights_alone(make_policy, tmp_path):
     assert all(torch.isfinite(parameter).all() for parameter in policy.parameters())
     rollout.values[:] = np.nan
     algorithm = PPO(policy, algorithm.config, total_steps=24)
-    algorithm.update(rollout)
+    update(algorithm, rollout)
     with pytest.raises(NotFiniteError, match="policy_loss is nan"):
-        algorithm.update(rollout)
+        update(algorithm, rollout)
     assert all(torch.isfinite(parameter).all() for parameter in policy.parameters())
 
 
@@ -121,7 +131,7 @@ def test_the_size_of_rewards_does_not_decide_how_little_the_model_learns(make_po
         algorithm.optimizer = torch.optim.SGD(
             [{"params": policy.parameters(), "peak": 1e-3}], lr=1e-3
         )
-        metrics = algorithm.update(rollout)
+        metrics = update(algorithm, rollout)
         assert metrics["train/value_gradient_norm"] > 0
         after.append(torch.cat([p.detach().ravel() for p in policy.model.parameters()]))
     torch.testing.assert_close(after[0], after[1], atol=1e-7, rtol=1e-5)
@@ -134,7 +144,7 @@ def test_illegal_replies_are_penalised_though_thoughts_do_not_count(
     """A policy that writes nonsense names no action at all, so nothing else could teach it."""
     policy = make_policy(max_new_tokens=8)
     rollout = Collector(NUMBER_LINE, 4, illegal_penalty=1.0).collect(policy, 3)
-    assert all(reply.action_token == len(reply.tokens) for reply in rollout.flat_replies())
+    assert all(reply.action_token == len(reply.tokens) for reply in rollout.replies)
     changes = {"thought_coef": 0.0, "value_coef": 0.0, "normalise_advantages": False}
     metrics, _ = updated(policy, tmp_path, rollout, objective=objective, **changes)
     assert metrics["train/gradient_norm"] > 1e-3

@@ -213,7 +213,7 @@ def test_a_full_disk_ends_the_run_with_what_to_do(whole, tmp_path, monkeypatch, 
     said = capsys.readouterr().err
     assert "the checkpoint at step 12 cannot be written (No space left on device)" in said
     assert "nor could the policy be saved" in said
-    assert f"go on with: vlm-agent ppo --resume {other.out}" in said
+    assert f"continue with: vlm-agent ppo --resume {other.out}" in said
     assert find_checkpoint(other.out, "ppo").step == 8, "no more than one update is lost"
     assert main(["ppo", "--resume", other.out]) == 0
     assert f"saved in {other.out}" in capsys.readouterr().out
@@ -251,7 +251,7 @@ def test_a_run_that_was_moved_goes_on_where_it_is(whole, tmp_path):
 
 def test_options_cannot_be_changed(whole, capsys):
     assert main(["ppo", "--resume", whole.out, "--total-steps", "99"]) == 1
-    assert "--total-steps 99 beside --resume: a run goes on with" in capsys.readouterr().err
+    assert "--total-steps with --resume: a run continues with" in capsys.readouterr().err
     path = Path(whole.out, "run.json")
     path.write_text(json.dumps({**json.loads(path.read_text()), "total_steps": 99}))
     assert main(["ppo", "--resume", whole.out]) == 1

@@ -45,7 +45,7 @@ def test_demonstrations_are_scored_by_the_whole_distribution(make_policy):
 
 @pytest.mark.parametrize("options", [{"lora": True}, {"dtype": "bfloat16"}])
 def test_the_tiny_model_takes_no_options_that_it_would_not_heed(options):
-    with pytest.raises(ValueError, match="built from nothing"):
+    with pytest.raises(ValueError, match="trained from scratch"):
         SFTConfig(env=NUMBER_LINE, out="out", **options)
 
 

@@ -1,1 +1,1 @@
-"""Observations and replies as a model takes them."""
+"""Converts observations and replies to a model's inputs, and tokens back to text."""

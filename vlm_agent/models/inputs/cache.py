@@ -1,8 +1,8 @@
-"""Model inputs of single observations: kept for when they are asked for again, and put together.
+"""Model inputs of single observations: a cache of them, and batches from rows and back.
 
-An observation is encoded when it is replied to, again in every epoch of an update, and, where games
+An observation is encoded when it is replied to, again in every epoch of an update, and, if games
 repeat themselves, in other episodes. Resizing a picture takes longer than a small model's forward
-pass, so what a processor made of an observation is kept while memory for it lasts.
+pass, so the most recent processor outputs are cached.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ Pictures = Sequence[NDArray[np.uint8]]
 
 
 class EncodingCache:
-    """The latest encoded observations, as many as fit.
+    """Least-recently-used cache of encoded observations.
 
     Args:
-        capacity: Bytes of tensors and pictures that are kept.
+        capacity: Maximum size of cached tensors and pictures, in bytes.
     """
 
     def __init__(self, capacity: int = 2**30) -> None:
@@ -33,7 +33,7 @@ class EncodingCache:
         self._kept: OrderedDict[Hashable, tuple[Pictures, Row]] = OrderedDict()
 
     def get(self, prompt: str, pictures: Pictures) -> Row | None:
-        """What a prompt with pictures was encoded to, or `None`."""
+        """Returns the cached inputs of a prompt with pictures, or `None`."""
         key = _key(prompt, pictures)
         if key not in self._kept:
             return None
@@ -44,7 +44,7 @@ class EncodingCache:
         return row
 
     def put(self, prompt: str, pictures: Pictures, row: Row) -> None:
-        """Keeps what a prompt was encoded to; what was not asked for longest goes."""
+        """Caches the inputs of a prompt; the least recently used ones make room for it."""
         key = _key(prompt, pictures)
         if key in self._kept:
             self._size -= _bytes(*self._kept.pop(key))
@@ -55,15 +55,15 @@ class EncodingCache:
 
 
 def split_rows(inputs: Mapping[str, Tensor], count: int) -> list[Row] | None:
-    """The inputs of each observation in a batch of alike ones, without padding.
+    """Splits a batch into the inputs of each observation, without padding.
 
     Args:
-        inputs: Of observations with as many pictures each, all of one size; prompts are padded on
-            the left.
-        count: The number of observations.
+        inputs: Inputs of observations with equally many pictures, all of one size; prompts are
+            padded on the left.
+        count: Number of observations.
 
     Returns:
-        `None` where the inputs cannot be told apart.
+        One row per observation, or `None` if the inputs cannot be split.
     """
     if any(len(value) % count for value in inputs.values()):
         return None
@@ -74,7 +74,7 @@ def split_rows(inputs: Mapping[str, Tensor], count: int) -> list[Row] | None:
         row: Row = {}
         for name, value in inputs.items():
             size = len(value) // count
-            # Copies, so that a row does not keep the memory of all the others.
+            # Copies, so that a row does not keep the memory of the whole batch.
             part = value[index * size : (index + 1) * size]
             row[name] = (part[:, start:] if value.shape[:2] == shape else part).clone()
         rows.append(row)
@@ -82,23 +82,22 @@ def split_rows(inputs: Mapping[str, Tensor], count: int) -> list[Row] | None:
 
 
 def join_rows(rows: Sequence[Row], pad_token: int) -> dict[str, Tensor]:
-    """Inputs of observations as those of a batch, prompts padded on the left.
+    """Joins the inputs of observations to a batch, padded on the left.
 
-    Pictures that were cut into fewer tiles than others are filled up with zeros, as processors do.
+    Pictures that were cut into fewer tiles than others are padded with zeros, as processors do.
     """
     longest = max(row["input_ids"].shape[1] for row in rows)
     joined: dict[str, Tensor] = {}
     for name in rows[0]:
         parts = [row[name] for row in rows]
-        if all(_by_token(row, name) for row in rows):
+        if all(_is_per_token(row, name) for row in rows):
             fill = pad_token if name == "input_ids" else 0
             parts = [_pad_left(part, longest - part.shape[1], fill) for part in parts]
-        joined[name] = torch.cat(_same_shape(parts))
+        joined[name] = torch.cat(_padded_to_same_shape(parts))
     return joined
 
 
-def _by_token(row: Row, name: str) -> bool:
-    """Whether an input has something for each token of the prompt."""
+def _is_per_token(row: Row, name: str) -> bool:
     return row[name].shape[:2] == row["input_ids"].shape
 
 
@@ -106,21 +105,21 @@ def _pad_left(value: Tensor, count: int, fill: int) -> Tensor:
     return pad(value, (0, 0) * (value.ndim - 2) + (count, 0), value=fill) if count else value
 
 
-def _same_shape(parts: list[Tensor]) -> list[Tensor]:
-    """Fills up with zeros, behind, to the largest size of every dimension but the first."""
+def _padded_to_same_shape(parts: list[Tensor]) -> list[Tensor]:
+    """Appends zeros up to the largest size of every dimension except for the first."""
     sizes = [max(part.shape[d] for part in parts) for d in range(1, parts[0].ndim)]
     if all(list(part.shape[1:]) == sizes for part in parts):
         return parts
-    filled = []
+    padded = []
     for part in parts:
         missing = [(0, size - own) for size, own in zip(sizes, part.shape[1:], strict=True)]
         # `pad` counts dimensions from the last.
-        filled.append(pad(part, [n for pair in reversed(missing) for n in pair]))
-    return filled
+        padded.append(pad(part, [n for pair in reversed(missing) for n in pair]))
+    return padded
 
 
 def _key(prompt: str, pictures: Pictures) -> Hashable:
-    """Nearly always different for different inputs, and quick: it leaves out most pixels."""
+    """Returns a key that is cheap, because it skips most pixels; hits are compared in full."""
     return prompt, tuple((image.shape, hash(image[::4, ::4].tobytes())) for image in pictures)
 
 

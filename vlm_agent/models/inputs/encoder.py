@@ -1,4 +1,4 @@
-"""Observations and replies to what a model takes, and tokens back to text.
+"""Encoder: observations and replies to a model's inputs, and tokens back to text.
 
 Everything is read from the model's config and its processor: image tokens, pads, special tokens
 and the chat template.
@@ -15,14 +15,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vlm_agent.core.prompts import build_chat, build_prompt
+from vlm_agent.core.prompts import build_chat
 from vlm_agent.core.types import Observation
-from vlm_agent.models.families import special_case
-from vlm_agent.models.inputs.cache import EncodingCache, Row, join_rows, split_rows
+from vlm_agent.models.inputs.cache import EncodingCache, Pictures, Row, join_rows, split_rows
+from vlm_agent.models.inputs.families import special_case
 
 
 class Encoder:
-    """A model's processor, as a policy uses it.
+    """Encodes observations and replies with a model's processor.
 
     Args:
         model: The Hugging Face model.
@@ -30,11 +30,11 @@ class Encoder:
 
     Attributes:
         end_tokens: Ids that close a reply; the tokenizer's own comes first.
-        unwritable_tokens: Ids that a reply must not hold: special tokens, and those that stand for
-            no text. A sampled image token, for one, would break the next forward pass.
+        unwritable_tokens: Ids that a reply must not contain: special tokens, and those that stand
+            for no text.
 
     Raises:
-        ValueError: If no token closes a reply.
+        ValueError: If the model has no token that closes a reply.
     """
 
     def __init__(self, model: Any, processor: Any) -> None:
@@ -44,7 +44,7 @@ class Encoder:
         self._special_case = special_case(model.config)
         self._cache = EncodingCache()
         text = model.config.get_text_config()
-        self._room: int | None = getattr(text, "max_position_embeddings", None)
+        self._max_length: int | None = getattr(text, "max_position_embeddings", None)
 
     @property
     def tokenizer(self) -> Any:
@@ -53,14 +53,14 @@ class Encoder:
 
     @property
     def pad_token(self) -> int:
-        """An id for padding; any does, since padding is always masked."""
+        """Id for padding; any will do, because padding is always masked."""
         pad = self.tokenizer.pad_token_id
         return self.end_tokens[0] if pad is None else cast(int, pad)
 
     # ----- prompts and pictures ---------------------------------------------------------------
 
     def prompt(self, observation: Observation, *, cot: bool) -> str:
-        """The whole text that the model is given, chat template included.
+        """Returns the complete text of the model's prompt, chat template included.
 
         Raises:
             ValueError: If the processor has no chat template and no token for a picture.
@@ -73,7 +73,7 @@ class Encoder:
                     chat, add_generation_prompt=True, tokenize=False
                 ),
             )
-        # Models that were never tuned to chat, such as PaliGemma, take pictures and plain text.
+        # Models that were never tuned to chat get pictures and plain text.
         token = getattr(self.processor, "image_token", None)
         if token is None:
             raise ValueError(
@@ -85,52 +85,49 @@ class Encoder:
         return f"{token * len(observation.images)}" + "\n".join(texts)
 
     def encode(self, observations: Sequence[Observation], *, cot: bool) -> dict[str, Tensor]:
-        """The model's inputs for a batch of observations, prompts padded on the left.
+        """Returns the model's inputs for a batch of observations, padded on the left.
 
         Raises:
             ValueError: If the observations have different numbers of pictures, and the model
-                cannot tell a picture from what fills up a batch; or if a prompt with its pictures
-                is longer than the model can read.
+                cannot tell a picture from padding; or if a prompt with its pictures is longer than
+                the model can read.
         """
         counts = {len(observation.images) for observation in observations}
         if self._special_case.same_number_of_pictures and len(counts) > 1:
             raise ValueError(
                 f"a batch of prompts with {sorted(counts)} pictures: the model of a "
-                f"{type(self.processor).__name__} needs the same number in each, since it cannot "
-                "tell a picture from padding; without a memory of earlier steps, each has one"
+                f"{type(self.processor).__name__} needs the same number in each, because it cannot "
+                "tell a picture from padding; set history_length to 0, so that each has one"
             )
         return join_rows(self.rows(observations, cot=cot), self.pad_token)
 
     def rows(self, observations: Sequence[Observation], *, cot: bool) -> list[Row]:
-        """The model's inputs for each observation by itself, without padding; not to be changed."""
-        told = [build_prompt(observation, cot=cot) for observation in observations]
-        rows = [
-            self._cache.get(text, observation.images)
-            for text, observation in zip(told, observations, strict=True)
-        ]
-        alike: dict[Any, list[int]] = defaultdict(list)
+        """Returns the inputs of each observation by itself, without padding; do not modify them."""
+        prompts = [self.prompt(observation, cot=cot) for observation in observations]
+        pictures = [observation.images for observation in observations]
+        rows = list(map(self._cache.get, prompts, pictures))
+        by_shapes: dict[Any, list[int]] = defaultdict(list)
         for index, row in enumerate(rows):
             if row is None:
-                alike[tuple(image.shape for image in observations[index].images)].append(index)
-        for indices in alike.values():
-            found = self._process([observations[index] for index in indices], cot)
+                by_shapes[tuple(image.shape for image in pictures[index])].append(index)
+        for indices in by_shapes.values():
+            found = self._process([prompts[i] for i in indices], [pictures[i] for i in indices])
             for index, row in zip(indices, found, strict=True):
-                self._cache.put(told[index], observations[index].images, row)
+                self._cache.put(prompts[index], pictures[index], row)
                 rows[index] = row
         return cast(list[Row], rows)
 
-    def _process(self, observations: Sequence[Observation], cot: bool) -> list[Row]:
-        """The inputs of each observation; all have as many pictures, of the same sizes."""
+    def _process(self, prompts: Sequence[str], pictures: Sequence[Pictures]) -> list[Row]:
+        """Returns a row for each prompt; all have equally many pictures of the same sizes."""
         from PIL import Image
 
-        prompts = [self.prompt(observation, cot=cot) for observation in observations]
         options: dict[str, Any] = {}
         if (begin := self.tokenizer.bos_token) and prompts[0].startswith(begin):
-            # The chat template writes the token that begins a text, and the tokenizer would again.
+            # The chat template writes the first token, and the tokenizer would write it again.
             options["add_special_tokens"] = False
-        images = [[Image.fromarray(image) for image in o.images] for o in observations]
+        images = [[Image.fromarray(image) for image in each] for each in pictures]
         inputs = self.processor(
-            text=prompts,
+            text=list(prompts),
             images=images if any(images) else None,
             padding=True,
             padding_side="left",
@@ -138,30 +135,32 @@ class Encoder:
             **options,
         )
         length = inputs["input_ids"].shape[1]
-        if self._room is not None and length > self._room:
+        if self._max_length is not None and length > self._max_length:
             raise ValueError(
-                f"a prompt of {length} tokens, pictures included, for a model that was made for "
-                f"texts of at most {self._room}: remember fewer steps, have the environment tell "
-                "less, or take a model that reads longer texts"
+                f"a prompt of {length} tokens, pictures included, for a model with a context of at "
+                f"most {self._max_length}: use a shorter history_length, a shorter description of "
+                "the task, or a model with a longer context"
             )
-        # Some processors add labels, of which a model would compute a loss that nobody asked for.
+        # Some processors add labels, for which a model would compute a loss.
         kept = {name: value for name, value in inputs.items() if name != "labels"}
-        rows = split_rows(kept, len(observations))
-        return rows or [row for each in observations for row in self._process([each], cot)]
+        if (rows := split_rows(kept, len(prompts))) is not None:
+            return rows
+        pairs = zip(prompts, pictures, strict=True)
+        return [row for prompt, each in pairs for row in self._process([prompt], [each])]
 
     def append(
         self, inputs: dict[str, Tensor], reply_ids: Tensor, reply_mask: Tensor
     ) -> dict[str, Tensor]:
-        """The inputs of prompts with replies behind them.
+        """Returns the inputs of prompts followed by replies.
 
-        Whatever has one number a prompt token goes on over the reply: the mask where the reply has
-        tokens, and token types as those of written text. What has more than a number for each
-        token, such as the pictures that it may look at, goes on as for the prompt's last token.
+        Inputs with one number per token are extended by the reply's mask, its token types, or 0.
+        Those with more than one, such as the pictures that a token may attend to, repeat what the
+        prompt's last token has.
 
         Args:
-            inputs: As `encode` gives them.
+            inputs: Inputs of the prompts, from `encode`.
             reply_ids: Shape (batch, longest reply).
-            reply_mask: Where a token is, not padding; bool, same shape.
+            reply_mask: True for tokens, False for padding; bool, same shape.
         """
         tails = {
             "input_ids": reply_ids,
@@ -178,20 +177,20 @@ class Encoder:
         return extended
 
     def picture(self, observation: Observation, *, cot: bool) -> NDArray[np.uint8]:
-        """The picture as the model gets it: resized and cut into tiles, but not normalised.
+        """Returns the picture as the model gets it: resized and in tiles, but not normalised.
 
         Returns:
-            uint8 of shape (height, width, 3); tiles stand side by side.
+            uint8 of shape (height, width, 3); tiles are side by side.
 
         Raises:
-            ValueError: If the processor hands out patches that are no picture any more.
+            ValueError: If the processor returns patches that cannot be shown as a picture.
         """
         pixels = self.encode([observation], cot=cot)["pixel_values"].float()
         images = self.processor.image_processor
         if pixels.ndim < 4 or pixels.shape[-3] != 3:
             raise ValueError(
-                f"{type(images).__name__} gives the model patches of shape {tuple(pixels.shape)}, "
-                "which cannot be shown as a picture; leave out --model to see the environment's"
+                f"{type(images).__name__} returns patches of shape {tuple(pixels.shape)}, which "
+                "cannot be shown as a picture; leave out --model to see the environment's picture"
             )
         tiles = pixels.reshape(-1, *pixels.shape[-3:]).permute(0, 2, 3, 1).numpy()
         if images.do_normalize:
@@ -202,45 +201,45 @@ class Encoder:
     # ----- replies ----------------------------------------------------------------------------
 
     def encode_reply(self, text: str) -> list[int]:
-        """The tokens of a reply as the model would have to write it, the closing one included.
+        """Returns the tokens of a reply as the model would write it, including the closing one.
 
-        The name of a special token in the text, such as `<image>`, is spelt in ordinary tokens.
+        The name of a special token in the text, such as `<image>`, is encoded in ordinary tokens.
 
         Raises:
-            ValueError: If the text cannot be spelt without a token that the model never writes.
+            ValueError: If the text cannot be encoded without a token that the model never writes.
         """
         tokens = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)
         ids = cast(list[int], tokens["input_ids"])
         if found := set(ids) & {*self.unwritable_tokens, *self.end_tokens}:
             names = ", ".join(map(repr, self.tokenizer.convert_ids_to_tokens(sorted(found))))
             raise ValueError(
-                f"the model cannot write the reply {text!r}: its tokenizer takes a part of it for "
+                f"the model cannot write the reply {text!r}: its tokenizer encodes a part of it as "
                 f"{names}, which is never written inside a reply; use other words in the reply"
             )
         return [*ids, self.end_tokens[0]]
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """The text of a reply, without the tokens that close it."""
+        """Returns the text of a reply, without the tokens that close it."""
         text = [token for token in tokens if token not in self.end_tokens]
         return cast(str, self.tokenizer.decode(text, clean_up_tokenization_spaces=False))
 
     def until_end(self, tokens: Sequence[int]) -> tuple[int, ...]:
-        """The tokens up to the first closing one; what follows in a batch is padding."""
+        """Returns the tokens up to and including the first closing one."""
         for index, token in enumerate(tokens):
             if token in self.end_tokens:
                 return tuple(tokens[: index + 1])
         return tuple(tokens)
 
     def action_token(self, tokens: Sequence[int], action_start: int | None) -> int:
-        """Index of the token that holds a character of the decoded reply, found by offsets.
+        """Returns the index of the first token of a reply's action part.
 
         Args:
             tokens: The reply's token ids.
             action_start: Offset of the action part in the decoded reply, or `None` without one.
 
         Returns:
-            The index of the first token whose text goes beyond the offset; `len(tokens)` without
-            an action part. A token that spans the boundary belongs to the action part.
+            Index of the first token whose text goes beyond the offset, so that a token across the
+            boundary belongs to the action part; `len(tokens)` without an action part.
         """
         if action_start is None:
             return len(tokens)
@@ -248,26 +247,25 @@ class Encoder:
         low, high = 0, len(tokens)  # the text of tokens[:low] does not reach past the offset
         while high - low > 1:
             middle = (low + high) // 2
-            if self._settled(text, tokens[:middle]) <= action_start:
+            if self._decided(text, tokens[:middle]) <= action_start:
                 low = middle
             else:
                 high = middle
         return low
 
     def token_texts(self, tokens: Sequence[int]) -> list[str]:
-        """What each token adds to the decoded reply; joined, they are the reply.
+        """Returns the text that each token adds to the decoded reply; joined, they are the reply.
 
-        Of the tokens that share a character, the last one adds it. Tokens that close a reply add
-        nothing.
+        A character that several tokens share is added by the last one. Closing tokens add nothing.
         """
         text = self.decode(tokens)
         ends = [0]
         for count in range(1, len(tokens)):
-            ends.append(max(ends[-1], self._settled(text, tokens[:count])))
+            ends.append(max(ends[-1], self._decided(text, tokens[:count])))
         return [text[start:end] for start, end in zip(ends, [*ends[1:], len(text)], strict=True)]
 
-    def _settled(self, text: str, tokens: Sequence[int]) -> int:
-        """How much of a reply's text its first tokens decide.
+    def _decided(self, text: str, tokens: Sequence[int]) -> int:
+        """Returns the number of characters of a reply's text that its first tokens decide.
 
         A character of several bytes may take several tokens, the first of which are decoded to
         replacement characters; those do not count.
@@ -280,30 +278,29 @@ class Encoder:
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> list[int]:
-    """The ids that close a reply; the tokenizer's own comes first."""
     ids = model.generation_config.eos_token_id
     ids = ids if isinstance(ids, list) else [ids]
     ids = list(dict.fromkeys(i for i in (tokenizer.eos_token_id, *ids) if i is not None))
     if not ids:
         raise ValueError(
             f"neither the {type(tokenizer).__name__} nor the generation config of a "
-            f"{type(model).__name__} names a token that closes a reply: set tokenizer.eos_token"
+            f"{type(model).__name__} has a token that closes a reply: set tokenizer.eos_token"
         )
     return ids
 
 
 def _unwritable_tokens(model: Any, tokenizer: Any, end_tokens: Sequence[int]) -> list[int]:
-    """Special tokens but those that close a reply, and ids beyond the tokenizer's own."""
+    """Returns special tokens except for closing ones, and ids beyond the tokenizer's own."""
     size = model.get_output_embeddings().weight.shape[0]
     special = set(tokenizer.all_special_ids)
     special.update(i for i, token in tokenizer.added_tokens_decoder.items() if token.special)
     special.update(range(len(tokenizer), size))
-    special.update(_named_tokens(model.config))
+    special.update(_tokens_in_config(model.config))
     return sorted(i for i in special - set(end_tokens) if i < size)
 
 
-def _named_tokens(config: Any) -> Iterator[int]:
-    """Ids of tokens that a model's config names, such as `image_token_id`."""
+def _tokens_in_config(config: Any) -> Iterator[int]:
+    """Yields the token ids in a model's config, such as `image_token_id`."""
     for name, value in config.to_dict().items():
         if name.endswith(("_token_id", "_token_index")) and isinstance(value, int) and value >= 0:
             yield value

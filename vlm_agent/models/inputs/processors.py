@@ -1,4 +1,4 @@
-"""Reading a model's processor, also where a package that only its videos need is missing."""
+"""Loading a model's processor, also without a package that only its videos need."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 _VIDEO = "video_processor"
 
 
-def holds_processor(directory: Path) -> bool:
-    """Whether a directory holds a processor, and not only a tokenizer or nothing of it."""
+def has_processor(directory: Path) -> bool:
+    """Returns whether a directory holds a processor, not only a tokenizer."""
     files = ("processor_config.json", "preprocessor_config.json")
     return any((directory / name).is_file() for name in files)
 
 
 def load_processor(name: str, config: Any, *, trust_remote_code: bool = False) -> Any:
-    """Reads the processor of a model from a directory or a hub.
+    """Loads the processor of a model from a directory or the hub.
 
-    Where it cannot be read because of the part for videos, which needs torchvision, the processor
-    without that part is read instead: no environment shows videos.
+    If it cannot be loaded because of its video processor, which needs torchvision, it is loaded
+    without that: no environment shows videos.
 
     Args:
-        name: A directory or a hub name.
-        config: The model's config, which tells its kind of processor.
-        trust_remote_code: Run the code that comes with the processor.
+        name: Directory or hub name.
+        config: The model's config, which decides the class of the processor.
+        trust_remote_code: Whether to run code that comes with the processor.
 
     Raises:
         ImportError: If a package is missing that the processor needs for pictures.
-        ValueError: If it brings code of its own, and that is not to be trusted.
+        ValueError: If it comes with its own code, which is not trusted.
     """
     try:
         return AutoProcessor.from_pretrained(name, trust_remote_code=trust_remote_code)
@@ -45,30 +45,30 @@ def load_processor(name: str, config: Any, *, trust_remote_code: bool = False) -
 
 
 def image_only(kind: Any) -> Any:
-    """A processor class without its part for videos, under the same name.
+    """Returns a processor class without its video processor, under the same name.
 
     Args:
-        kind: A subclass of `transformers.ProcessorMixin` with a part for videos.
+        kind: Subclass of `transformers.ProcessorMixin` with a video processor.
     """
     return type(
         kind.__name__,
-        (kind, _ImagesOnly),  # so that what the class hands on to ProcessorMixin comes by here
+        (kind, _ImagesOnly),  # between the class and ProcessorMixin in the resolution order
         {"__module__": kind.__module__, "__doc__": kind.__doc__},
     )
 
 
 class _NoVideos:
-    """Stands where the part for videos would: some chat templates ask it for its settings."""
+    """Replaces a video processor; some chat templates read its settings."""
 
     num_frames = None
     fps = None
 
 
-_Mixin: Any = ProcessorMixin  # whose methods have no types
+_Mixin: Any = ProcessorMixin  # its methods are not typed
 
 
 class _ImagesOnly(_Mixin):  # type: ignore[misc]
-    """Takes the part for videos out of the processor class that it stands behind."""
+    """Removes the video processor from the class that precedes it in the resolution order."""
 
     video_processor = _NoVideos()
 
@@ -84,24 +84,24 @@ class _ImagesOnly(_Mixin):  # type: ignore[misc]
     @classmethod
     def _get_arguments_from_pretrained(cls, *args: Any, **kwargs: Any) -> list[Any]:
         parts = super()._get_arguments_from_pretrained(*args, **kwargs)
-        # The class that this stands behind takes its parts by place.
+        # The preceding class takes its parts by position.
         parts.insert(super().get_attributes().index(_VIDEO), None)
         return list(parts)
 
 
-def of_untrusted_code(error: Exception, name: str) -> ValueError | None:
-    """What to say where an error of transformers is that code would have to be run."""
+def untrusted_code_error(error: Exception, name: str) -> ValueError | None:
+    """Returns an error to raise if transformers refused to run code, otherwise `None`."""
     if "trust_remote_code" not in str(error):
         return None
     return ValueError(
-        f"{name} brings Python code of its own, which was not run: add --trust-remote-code if you "
+        f"{name} comes with its own Python code, which was not run: add --trust-remote-code if you "
         "trust its authors"
     )
 
 
 def _explained(error: Exception, name: str) -> Exception:
-    """An error as one line that says what to do about it, where that is known."""
-    if (refused := of_untrusted_code(error, name)) is not None:
+    """Returns an error that says what to do, if that is known, otherwise the same one."""
+    if (refused := untrusted_code_error(error, name)) is not None:
         return refused
     if isinstance(error, ImportError):
         for package in ("torchvision", "num2words", "sentencepiece"):

@@ -4,22 +4,22 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support.updates import NUMBER_LINE, config, updated
+from tests.support.updates import NUMBER_LINE, config, update, updated
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.rollout.collector import Collector
-from vlm_agent.training.batches import deal, make_batch, micro_batches
+from vlm_agent.training.batch import micro_batches, stratified_minibatches
 from vlm_agent.training.oom import NotEnoughMemoryError, oom_hint
-from vlm_agent.training.ppo import PPO
+from vlm_agent.training.ppo import PPO, Minibatch
 
 
 def test_every_part_has_an_even_share_of_every_environment():
-    owners = [env for _ in range(16) for env in range(4)]
-    parts = deal(owners, 16, np.random.default_rng(0))
+    strata = [env for _ in range(16) for env in range(4)]
+    parts = stratified_minibatches(strata, 16, np.random.default_rng(0))
     assert sorted(row for part in parts for row in part) == list(range(64))
     for part in parts:
         assert len(part) == 16
-        assert all(3 <= count <= 5 for count in Counter(owners[row] for row in part).values())
-    assert parts != deal(owners, 16, np.random.default_rng(1))
+        assert all(3 <= count <= 5 for count in Counter(strata[row] for row in part).values())
+    assert parts != stratified_minibatches(strata, 16, np.random.default_rng(1))
 
 
 def test_processes_deal_out_what_one_would():
@@ -29,7 +29,9 @@ def test_processes_deal_out_what_one_would():
     found = [
         [
             {steps[row] for row in part}
-            for part in deal([env for env, _ in steps], 8, np.random.default_rng(0))
+            for part in stratified_minibatches(
+                [env for env, _ in steps], 8, np.random.default_rng(0)
+            )
         ]
         for steps in (one, two)
     ]
@@ -77,14 +79,14 @@ def test_a_process_without_a_step_in_a_minibatch_changes_nothing(make_policy, tm
     settings = config(tmp_path, env=NUMBER_LINE)
     rollout = Collector(NUMBER_LINE, 4).collect(policy, 3)
     algorithm = PPO(policy, settings, total_steps=24)
-    algorithm.update(rollout)
-    batch = make_batch(rollout, settings, policy.device)
-    losses, _ = algorithm._gradient(batch, [], 8)
+    update(algorithm, rollout)
+    batch = algorithm._batch(rollout, algorithm.advantages(rollout))
+    losses, _ = algorithm._gradient(batch, Minibatch([], 8))
     assert not any(losses.values())
     gradients = [p.grad for p in policy.parameters() if p.grad is not None]
     assert gradients, "it takes part all the same"
     assert not any(gradient.any() for gradient in gradients)
-    losses, _ = algorithm._gradient(batch, [0, 1], 8)
+    losses, _ = algorithm._gradient(batch, Minibatch([0, 1], 8))
     assert losses["value_loss"] > 0
 
 

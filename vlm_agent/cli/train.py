@@ -1,0 +1,120 @@
+"""The commands `sft` and `ppo`: training runs with recipes and checkpoints."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from vlm_agent.config.command_line import OptionParser
+from vlm_agent.config.files import left_out, packaged_configs, read_options
+from vlm_agent.config.model import quiet_transformers
+from vlm_agent.config.options import description_of
+from vlm_agent.config.sft import SFTConfig
+from vlm_agent.core.run_directory import run_of
+from vlm_agent.training.ppo_config import PPOConfig
+
+Config = TypeVar("Config", bound=SFTConfig | PPOConfig)
+
+_ABOUT = """{about}
+
+Options are taken from the command line, then from the recipes that --config names, then from the \
+defaults.
+
+Recipes in the package: {recipes}."""
+
+
+class Resumption(NamedTuple):
+    """An interrupted run to continue.
+
+    Attributes:
+        place: Directory of the run or of one of its checkpoints.
+        trust_remote_code: Whether to run Python code that comes with the model.
+    """
+
+    place: str
+    trust_remote_code: bool
+
+
+def sft(words: Sequence[str]) -> None:
+    """Fine-tunes a model on demonstrations."""
+    asked = parse_training(SFTConfig, "sft", words)
+    from vlm_agent.training.sft import resume_sft, train_sft
+
+    _run("sft", asked, train_sft, resume_sft)
+
+
+def ppo(words: Sequence[str]) -> None:
+    """Trains a policy by reinforcement learning."""
+    asked = parse_training(PPOConfig, "ppo", words)
+    from vlm_agent.training.ppo_trainer import resume_ppo, train_ppo
+
+    _run("ppo", asked, train_ppo, resume_ppo)
+
+
+def parse_training(kind: type[Config], command: str, words: Sequence[str]) -> Config | Resumption:
+    """Parses the options of a training command: a configuration, or a run to continue.
+
+    Raises:
+        FileNotFoundError: If there is no recipe of a name.
+        ValueError: If a recipe is wrong, or other options are given with `--resume`.
+    """
+    about = _ABOUT.format(about=description_of(kind), recipes=", ".join(packaged_configs()))
+    parser = OptionParser(kind, f"vlm-agent {command}", about)
+    parser.add(
+        "Run",
+        "--config",
+        action="append",
+        metavar="NAME",
+        help="Recipe to read options from: a YAML file, the directory of a run, or the name of a "
+        "packaged recipe. Can be repeated; later recipes take precedence.",
+    )
+    parser.add(
+        "Run",
+        "--resume",
+        metavar="DIR",
+        help="Continue the run in DIR from its latest checkpoint, or from the checkpoint that DIR "
+        "is, with the run's own options; only --trust-remote-code may be given with it.",
+    )
+    given, own = parser.parse(words)
+    if "resume" in own:
+        trusted = given.pop("trust_remote_code", False)
+        others = [f"--{name.replace('_', '-')}" for name in [*given, *sorted(own)]]
+        others.remove("--resume")
+        if others:
+            raise ValueError(
+                f"{', '.join(others)} with --resume: a run continues with its own options, which "
+                "its run.json holds. Leave that out or, to train with other options, start a new "
+                f"run with --model {own['resume']}"
+            )
+        return Resumption(own["resume"], trusted)
+    options: dict[str, Any] = {}
+    for source in own.get("config", ()):
+        options.update(read_options(kind, source, command))
+    for name in left_out(kind, options, given):
+        print(f"vlm-agent: {name} of the recipe is not used, and left out", file=sys.stderr)
+    return parser.build({**options, **given})
+
+
+def _run(
+    command: str,
+    asked: Config | Resumption,
+    train: Callable[[Config], Any],
+    resume: Callable[..., Any],
+) -> None:
+    """Starts or continues a run, and says where it is saved or how it can be continued."""
+    from vlm_agent.training.checkpoints import holds_checkpoint
+
+    directory = run_of(asked.place) if isinstance(asked, Resumption) else Path(asked.out)
+    quiet_transformers()
+    try:
+        if isinstance(asked, Resumption):
+            resume(asked.place, trust_remote_code=asked.trust_remote_code)
+        else:
+            train(asked)
+    except (KeyboardInterrupt, OSError):
+        if holds_checkpoint(directory):
+            print(f"\ncontinue with: vlm-agent {command} --resume {directory}", file=sys.stderr)
+        raise
+    print(f"saved in {directory}")

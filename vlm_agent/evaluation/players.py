@@ -1,0 +1,160 @@
+"""Players by name: random, expert, saved models, recordings, and players of other packages.
+
+A package offers players whose names begin with `PREFIX:` through an entry point of the group
+`vlm_agent.players`, called `PREFIX`. The entry point is a function that is given the rest of the
+name and returns a policy, or a `LazyPolicy` if loading it takes time. The function is called before
+anything is played, so it should raise an error if there is no such player.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from vlm_agent.config.model import LoadOptions, quiet_transformers
+from vlm_agent.core.parsing import Parser
+from vlm_agent.evaluation.play import PolicyLike
+from vlm_agent.evaluation.progress_log import fingerprint
+from vlm_agent.evaluation.recorded_player import RecordedPlayer
+
+ENTRY_POINTS = "vlm_agent.players"
+# Packages of the repository that are not part of the distribution.
+_ONLY_IN_A_CLONE = ("baselines",)
+
+
+@dataclass(frozen=True)
+class LazyPolicy:
+    """A policy that is loaded on first use; not at all if its results are known already.
+
+    Attributes:
+        load: Loads it.
+        identity: Plain values that distinguish it from other policies of the same name, such as
+            sampling settings and a `fingerprint` of its files. An interrupted evaluation is
+            continued only by a policy with the same identity.
+    """
+
+    load: Callable[[], PolicyLike]
+    identity: Mapping[str, Any] = field(default_factory=dict)
+
+
+PlayerFinder = Callable[[str], "PolicyLike | LazyPolicy"]
+"""Function of a player's name without its prefix; raises an error if there is no such player."""
+
+
+@dataclass(frozen=True)
+class GenerationOverrides:
+    """Settings with which models reply; `None` keeps those that were saved with the model.
+
+    Attributes:
+        temperature: Sampling temperature.
+        top_k: Number of most likely tokens to sample from; 0 for all.
+        top_p: Sample from the fewest most likely tokens whose probabilities sum up to this.
+        parser: Rule by which replies are parsed.
+    """
+
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    parser: Parser | None = None
+
+
+def find_player(
+    name: str,
+    *,
+    load_options: LoadOptions | None = None,
+    overrides: GenerationOverrides | None = None,
+    finders: Mapping[str, PlayerFinder] | None = None,
+) -> PolicyLike | LazyPolicy:
+    """Returns the player of a name, without loading a model.
+
+    Args:
+        name: "random", "expert", the directory of a policy, the name of a model on a hub,
+            "recording:FILE", or "PREFIX:REST" with a prefix of `finders` or of an entry point.
+        load_options: How models are loaded.
+        overrides: How models reply, if not as saved.
+        finders: Players of further prefixes, such as "api"; they take precedence over entry points.
+
+    Raises:
+        OSError: If there is no such player, directory or file.
+        ValueError: If a file is not what the name says.
+        ImportError: If a package that the player needs is not installed.
+    """
+    if name in ("random", "expert"):
+        return name
+    prefix, colon, rest = name.partition(":")
+    known: dict[str, PlayerFinder] = {"recording": _find_recording, **(finders or {})}
+    if colon and prefix in known:
+        return known[prefix](rest)
+    offered = {entry.name: entry for entry in metadata.entry_points(group=ENTRY_POINTS)}
+    if colon and prefix in offered:
+        return _load_entry_point(offered[prefix])(rest)
+    if "/" not in name and not Path(name).exists():
+        prefixes = ", ".join(f"{each}:…" for each in sorted({*known, *offered}))
+        raise FileNotFoundError(
+            f"no policy {name!r}: expected random, expert, a directory that `vlm-agent sft` or "
+            f"`vlm-agent ppo` wrote, ORGANISATION/MODEL of a hub, or one of {prefixes}"
+        )
+    return _find_model(name, load_options or LoadOptions(), overrides or GenerationOverrides())
+
+
+def resolve_policy(policy: PolicyLike | LazyPolicy) -> PolicyLike:
+    """Returns a policy, loaded if it is lazy."""
+    return policy.load() if isinstance(policy, LazyPolicy) else policy
+
+
+def _find_recording(file: str) -> LazyPolicy:
+    RecordedPlayer(file)  # raises an error now if the file is no recording
+    return LazyPolicy(lambda: RecordedPlayer(file), {"files": fingerprint(file)})
+
+
+def _find_model(name: str, load_options: LoadOptions, overrides: GenerationOverrides) -> LazyPolicy:
+    from vlm_agent.models.loading import check_name
+
+    check_name(name)
+    # Options of a command may inherit from LoadOptions: its other fields do not count.
+    identity = {each.name: getattr(load_options, each.name) for each in fields(LoadOptions)}
+    identity |= asdict(overrides)
+    if Path(name).is_dir():
+        identity["files"] = fingerprint(name)
+
+    def read() -> PolicyLike:
+        from vlm_agent.models.policy import VLMPolicy
+
+        quiet_transformers()
+        policy = VLMPolicy.load(
+            name,
+            options=load_options,
+            temperature=overrides.temperature,
+            top_k=overrides.top_k,
+            top_p=overrides.top_p,
+        )
+        if overrides.parser is not None:
+            policy.generation_config = replace(policy.generation_config, parser=overrides.parser)
+        return policy
+
+    return LazyPolicy(read, identity)
+
+
+def _load_entry_point(entry: metadata.EntryPoint) -> PlayerFinder:
+    """Returns the function of an entry point.
+
+    Raises:
+        ImportError: If a package is missing, with what to do about it.
+    """
+    package = entry.module.partition(".")[0]
+    try:
+        finder: PlayerFinder = entry.load()
+    except ModuleNotFoundError as error:
+        missing = str(error.name).partition(".")[0]
+        if missing == package and package in _ONLY_IN_A_CLONE:
+            raise ImportError(
+                f"the players of {entry.name}: are in the repository's folder {package}, which is "
+                f"not installed with the package: run `python -m vlm_agent` in a clone"
+            ) from error
+        raise ImportError(
+            f"the players of {entry.name}: need {missing}, which is not installed"
+        ) from error
+    return finder

@@ -1,0 +1,65 @@
+"""Saving a policy from the main process, also if its weights are sharded over several."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vlm_agent.core.errors import NotWholeError
+from vlm_agent.distributed.processes import Processes
+from vlm_agent.models import lora
+from vlm_agent.models.policy import PolicyWeights, VLMPolicy
+
+
+class GatheredPolicy:
+    """Policy that the main process can save, also if its weights are sharded over processes.
+
+    Args:
+        policy: The policy.
+        processes: The processes that train it; by default this one alone.
+    """
+
+    def __init__(self, policy: VLMPolicy, processes: Processes | None = None) -> None:
+        self.policy = policy
+        self._sharded_over = processes if processes and processes.is_sharded else None
+        self._weights: PolicyWeights | None = None
+
+    def gather(self) -> None:
+        """Gathers sharded weights for `save`; must be called in all processes."""
+        if self._sharded_over is not None:
+            # Each process looks at the disk, but all have to gather the same weights.
+            adapter_only = not self._sharded_over.any(not _saves_adapter_only(self.policy))
+            weights = _weights(self.policy, adapter_only=adapter_only)
+            self._weights = self._sharded_over.unshard(weights)
+
+    def release(self) -> None:
+        """Drops the gathered weights, which the next update makes out of date."""
+        self._weights = None
+
+    def save(self, directory: str | Path) -> None:
+        """Writes the policy into a directory.
+
+        Raises:
+            NotWholeError: If the weights are sharded and were not gathered, or were gathered
+                without those of the base model, which has since disappeared from the disk.
+        """
+        if self._sharded_over is None:
+            self.policy.save(directory)
+        elif self._weights is not None:
+            self.policy.save(directory, self._weights)
+        else:
+            raise NotWholeError(
+                f"the weights are sharded over {self._sharded_over.count} processes and can no "
+                "longer be gathered: resume from the last checkpoint with --resume"
+            )
+
+
+def _saves_adapter_only(policy: VLMPolicy) -> bool:
+    """Whether `VLMPolicy.save` writes an adapter without its base model, found by its name."""
+    return policy.has_adapter and lora.base_name(policy.model) is not None
+
+
+def _weights(policy: VLMPolicy, *, adapter_only: bool) -> PolicyWeights:
+    model = policy.model.state_dict(keep_vars=True)
+    if adapter_only:
+        model = {name: value for name, value in model.items() if ".lora_" in name}
+    return {"model": model, "value_head": policy.value_head.state_dict(keep_vars=True)}

@@ -1,0 +1,138 @@
+"""One environment, played action by action: the only place that resets and steps environments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium as gym
+
+from vlm_agent.core.protocol import check_reward, env_action, observe, succeeded, task_of
+from vlm_agent.core.types import Info, Observation, PastStep, Reply
+
+
+@dataclass(frozen=True)
+class Transition:
+    """One step of an episode.
+
+    Attributes:
+        observation: What the reply answered.
+        reply: What the policy replied.
+        action: Index into the observation's actions of the action that was played.
+        reward: The environment's reward.
+        terminated: Whether the episode reached a terminal state.
+        truncated: Whether the episode was cut off, such as by a time limit.
+        is_success: Whether the episode is a success so far.
+        episode_return: Sum of the environment's rewards of the episode so far.
+        episode_length: Number of steps of the episode so far.
+    """
+
+    observation: Observation
+    reply: Reply
+    action: int
+    reward: float
+    terminated: bool
+    truncated: bool
+    is_success: bool
+    episode_return: float
+    episode_length: int
+
+    @property
+    def done(self) -> bool:
+        """Whether the episode has ended."""
+        return self.terminated or self.truncated
+
+
+class EpisodeRunner:
+    """Plays episodes in one environment and checks everything that the environment returns.
+
+    Args:
+        env: The environment.
+        history_length: Number of earlier steps of the episode that observations hold.
+
+    Attributes:
+        env: The environment.
+        task: The environment's task.
+        observation: What the next action answers. Once an episode has ended it stays as it was
+            before the last step; `last_observation` is what came of it.
+        is_success: Whether the episode is a success so far.
+        episode_return: Sum of the environment's rewards of the episode so far.
+        episode_length: Number of steps of the episode so far.
+
+    Raises:
+        ProtocolError: If the environment does not offer the protocol.
+    """
+
+    observation: Observation
+    is_success: bool
+
+    def __init__(self, env: gym.Env[Any, Any], history_length: int = 0) -> None:
+        self.env = env
+        self.task = task_of(env)
+        self.history_length = history_length
+        self.episode_return = 0.0
+        self.episode_length = 0
+        self._shown: tuple[Any, Info] | None = None
+        self._history: tuple[PastStep, ...] = ()
+
+    def reset(self, seed: int | None = None) -> Observation:
+        """Starts an episode and returns its first observation.
+
+        Args:
+            seed: Random seed of the episode; without one, the environment continues its own.
+        """
+        return self.begin(*self.env.reset(seed=seed))
+
+    def begin(self, picture: Any, info: Info) -> Observation:
+        """Starts an episode in an environment that was reset by someone else."""
+        self.observation = observe(self.task, picture, info)
+        self.is_success = succeeded(info)
+        self.episode_return, self.episode_length = 0.0, 0
+        self._shown = None
+        return self.observation
+
+    def step(self, reply: Reply, action: int) -> Transition:
+        """Plays an action.
+
+        Args:
+            reply: The reply that led to the action; it becomes part of the transition.
+            action: Index into `observation.actions`.
+
+        Raises:
+            ProtocolError: If the environment returns something that an agent cannot use.
+        """
+        before = self.observation
+        picture, reward, terminated, truncated, info = self.env.step(env_action(before, action))
+        check_reward(reward, self.env)
+        self.episode_return += float(reward)
+        self.episode_length += 1
+        self._shown = picture, info
+        self.is_success = succeeded(info)
+        self._history = before.remember(action, self.history_length)
+        transition = Transition(
+            observation=before,
+            reply=reply,
+            action=action,
+            reward=float(reward),
+            terminated=bool(terminated),
+            truncated=bool(truncated),
+            is_success=self.is_success,
+            episode_return=self.episode_return,
+            episode_length=self.episode_length,
+        )
+        if not transition.done:
+            self.observation = self.last_observation()
+        return transition
+
+    def last_observation(self) -> Observation:
+        """Returns what the last step led to, also where it ended the episode.
+
+        An environment may draw its next picture into the same array: ask before `reset`.
+        """
+        if self._shown is None:
+            return self.observation
+        return observe(self.task, *self._shown, self._history)
+
+    def close(self) -> None:
+        """Closes the environment."""
+        self.env.close()

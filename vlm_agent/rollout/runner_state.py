@@ -1,0 +1,84 @@
+"""Runners of episodes as plain values, and back: what a checkpoint holds of environments."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from vlm_agent.core.types import Observation, PastStep, Task
+from vlm_agent.rollout.episode_runner import EpisodeRunner
+from vlm_agent.rollout.resumable_env import NotReproducedError, Resumable
+
+
+def runner_state(runner: EpisodeRunner) -> dict[str, Any]:
+    """Returns the state of a runner whose environment is `Resumable`."""
+    return {
+        "env": cast(Resumable, runner.env).state_dict(),
+        "now": observation_state(runner.observation),
+        "episode_return": runner.episode_return,
+        "episode_length": runner.episode_length,
+    }
+
+
+def restore_runners(
+    runners: Sequence[EpisodeRunner], states: Sequence[Mapping[str, Any]]
+) -> list[int]:
+    """Brings runners back to where they were.
+
+    An environment that cannot be brought back starts a new episode, and a warning says so.
+
+    Args:
+        runners: New ones, with environments like those that were saved.
+        states: What `runner_state` gave for each.
+
+    Returns:
+        The numbers of the runners that started a new episode.
+    """
+    restarted: list[int] = []
+    reasons: list[str] = []
+    for number, (runner, state) in enumerate(zip(runners, states, strict=True)):
+        env = cast(Resumable, runner.env)
+        try:
+            env.load_state_dict(state["env"])
+        except NotReproducedError as error:
+            restarted.append(number)
+            reasons.append(str(error))
+            runner.begin(*env.reset_to_new_seed())
+        else:
+            runner.observation = observation_from(state["now"], runner.task)
+            runner.episode_return = state["episode_return"]
+            runner.episode_length = state["episode_length"]
+    if restarted:
+        warnings.warn(
+            f"{len(restarted)} of {len(runners)} environments do not come back to where they were "
+            "and continue with new episodes; what follows differs from a run that was never "
+            f"interrupted. {runners[restarted[0]].env}: {reasons[0]}",
+            stacklevel=3,
+        )
+    return restarted
+
+
+def observation_state(observation: Observation) -> dict[str, Any]:
+    """Returns an observation as plain values and arrays, without its task."""
+    return {
+        "image": observation.image,
+        "actions": list(observation.actions),
+        "given": dict(observation.given),
+        "goal": observation.goal,
+        "state": dict(observation.state),
+        "history": [{"image": each.image, "action": each.action} for each in observation.history],
+    }
+
+
+def observation_from(state: Mapping[str, Any], task: Task) -> Observation:
+    """Returns the observation that `observation_state` described."""
+    return Observation(
+        image=state["image"],
+        task=task,
+        actions=tuple(state["actions"]),
+        given=state["given"],
+        goal=state["goal"],
+        state=state["state"],
+        history=tuple(PastStep(each["image"], each["action"]) for each in state["history"]),
+    )

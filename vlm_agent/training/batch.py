@@ -1,0 +1,153 @@
+"""A rollout as tensors to learn from, and how its steps are dealt to optimizer steps and passes."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from vlm_agent.core.types import Observation, Reply
+from vlm_agent.rollout.advantages import Floats
+from vlm_agent.rollout.buffer import Rollout
+
+
+@dataclass
+class Batch:
+    """Steps of a rollout with what the loss needs of each; tokens are padded on the right.
+
+    Attributes:
+        observations: What each reply answered.
+        replies: What the policy wrote.
+        old_log_probs: Log-probabilities of the tokens before the update, (steps, longest reply).
+        mask: Where a token is, not padding; bool, (steps, longest reply).
+        action_tokens: Index of the first token of each reply's action part, (steps,).
+        advantages: How much better than expected each step was, (steps,).
+        returns: What values should be, (steps,).
+        reference_log_probs: Log-probabilities of the tokens under the policy that training started
+            with, (steps, longest reply), if needed.
+    """
+
+    observations: Sequence[Observation]
+    replies: Sequence[Reply]
+    old_log_probs: Tensor
+    mask: Tensor
+    action_tokens: Tensor
+    advantages: Tensor
+    returns: Tensor
+    reference_log_probs: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.replies)
+
+    def select(self, indices: Sequence[int]) -> Batch:
+        """Returns the steps at some indices."""
+        rows = list(indices)
+        return Batch(
+            [self.observations[i] for i in rows],
+            [self.replies[i] for i in rows],
+            self.old_log_probs[rows],
+            self.mask[rows],
+            self.action_tokens[rows],
+            self.advantages[rows],
+            self.returns[rows],
+            None if self.reference_log_probs is None else self.reference_log_probs[rows],
+        )
+
+
+def make_batch(
+    rollout: Rollout, advantages: Floats, returns: Floats, device: torch.device
+) -> Batch:
+    """Returns a rollout as tensors; old log-probabilities are those of sampling.
+
+    Args:
+        rollout: The steps.
+        advantages: Of each step, shape (steps,).
+        returns: Targets of the values, shape (steps,).
+        device: Where the tensors are to be.
+    """
+
+    def tensor(array: NDArray[np.float64]) -> Tensor:
+        return torch.tensor(array, dtype=torch.float32, device=device)
+
+    replies = rollout.replies
+    log_probs = pad_sequence([torch.tensor(r.log_probs) for r in replies], batch_first=True)
+    lengths = torch.tensor([len(reply.tokens) for reply in replies])
+    mask = torch.arange(log_probs.shape[1]) < lengths[:, None]
+    return Batch(
+        rollout.observations,
+        replies,
+        log_probs.to(device),
+        mask.to(device),
+        torch.tensor([reply.action_token for reply in replies], device=device),
+        tensor(advantages),
+        tensor(returns),
+    )
+
+
+def even_parts(indices: Sequence[int], size: int) -> list[list[int]]:
+    """Splits indices into as few parts as a size allows, which differ by at most one.
+
+    A remainder by itself would make an optimizer step as large as any other out of a few steps.
+    """
+    parts = -(-len(indices) // size)
+    return [part.tolist() for part in np.array_split(indices, parts)] if parts else []
+
+
+def stratified_minibatches(
+    strata: Sequence[Hashable], size: int, rng: np.random.Generator
+) -> list[list[int]]:
+    """Splits steps at random into even parts, each with an even share of every stratum.
+
+    The steps of a stratum, such as an environment, are dealt in an order that depends on their
+    number and not on the other strata: several processes deal the same parts as one process with
+    all environments, and each finds as much of its own in every part.
+
+    Args:
+        strata: What each step belongs to; sorted, they are in the order of the environments.
+        size: Most steps of a part.
+        rng: Random generator.
+
+    Returns:
+        Indices of steps, one list for each part.
+    """
+    members: dict[Hashable, list[int]] = {}
+    for index, stratum in enumerate(strata):
+        members.setdefault(stratum, []).append(index)
+    places = np.empty(len(strata))
+    for stratum in sorted(members):  # type: ignore[type-var]
+        rows = members[stratum]
+        places[rows] = (rng.permutation(len(rows)) + rng.random()) / len(rows)
+    return even_parts(np.argsort(places, kind="stable").tolist(), size)
+
+
+def micro_batches(
+    lengths: Sequence[int], largest: int, most_tokens: int | None = None
+) -> list[list[int]]:
+    """Splits steps into parts for one forward pass each, alike in length to save padding.
+
+    Args:
+        lengths: Number of tokens of each step, prompt and reply.
+        largest: Most steps of a part.
+        most_tokens: Most tokens of a part, including padding; a longer step is a part by itself.
+
+    Returns:
+        Indices of steps, one list for each part, longest first: the part that needs most memory.
+    """
+    order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
+    if most_tokens is None:
+        return even_parts(order, largest)
+    parts: list[list[int]] = []
+    for index in order:
+        # The first of a part is its longest.
+        if parts and len(parts[-1]) < largest:
+            longest = lengths[parts[-1][0]]
+            if longest * (len(parts[-1]) + 1) <= most_tokens:
+                parts[-1].append(index)
+                continue
+        parts.append([index])
+    return parts

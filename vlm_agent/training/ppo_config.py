@@ -1,0 +1,221 @@
+"""Options of reinforcement learning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from vlm_agent.config.model import ModelOptions
+from vlm_agent.config.values import (
+    Bounds,
+    Fraction,
+    JsonObject,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveFraction,
+    PositiveInt,
+)
+from vlm_agent.training.algorithms import find_algorithm
+
+Objective = Literal["step", "token"]
+
+# Default of an option that the algorithm sets. Once a configuration is made such an option has a
+# value, unless the algorithm does not use it.
+BY_ALGORITHM: Any = None
+# What such an option is where the algorithm does not set it either: the numbers of the paper.
+_DEFAULTS: dict[str, Any] = {
+    "objective": "step",
+    "thought_coef": 0.5,
+    "group_size": 8,
+    "step_advantage_coef": 1.0,
+    "gamma": 0.9,
+    "gae_lambda": 0.95,
+    "kl_coef": 0.0,
+    "imitation_coef": 0.0,
+    "value_coef": 0.5,
+    "stop_value_gradient": False,
+    "standardise_values": False,
+    "value_warmup": 0,
+    "learning_rate": 1e-5,
+    "final_learning_rate": 1e-9,
+    "max_grad_norm": 0.5,
+}
+
+
+@dataclass
+class PPOConfig(ModelOptions):
+    """Trains a policy on its environment's reward, by default as Zhai et al. 2024 on card games.
+
+    An option with "algorithm" in brackets is set by the algorithm unless it is given; the value
+    next to it is that of --algorithm ppo. Giving an option that the algorithm does not use is an
+    error.
+
+    Args: Algorithm
+        algorithm: ppo (Zhai et al. 2024), vl-dac, grpo, gigpo or gtr, each with what its paper
+            sets, or MODULE:CLASS of your own.
+
+    Args: Run
+        out: Directory of the run.
+        overwrite: Replace an existing run in --out.
+        seed: Random seed of episodes, replies and minibatches.
+        record_episodes: Episodes of each rollout to record in the run's folder `trajectories`, with
+            pictures, prompts, replies and token probabilities, for `vlm-agent report`; 0 for none.
+        checkpoint_every: Updates between checkpoints, from which --resume continues; 0 for none.
+        keep_checkpoints: Number of checkpoints to keep, the latest ones.
+
+    Args: Environment
+        env: Environment id, such as gym_cards/NumberLine-v0.
+        env_kwargs: Keyword arguments of the environment, as JSON.
+        illegal_penalty: Subtracted from the reward of a step whose reply names no legal action; by
+            default 1 where actions are text, and 0 otherwise (gigpo: 0.1).
+
+    Args: Model
+        model: Directory or hub name of the model to start from.
+
+    Args: Replies
+        cot: Read out the state and reason before the action.
+        history_length: Number of earlier steps, pictures and actions, in a prompt; by default as
+            saved with the model.
+        temperature: Temperature of sampling and of log-probabilities, above 0 because a greedy
+            policy does not explore; by default as saved with the model.
+        max_new_tokens: Maximum length of a reply in tokens; by default as saved with the model.
+        top_k: Number of most likely tokens to sample from, 0 for all; by default as saved with the
+            model.
+        top_p: Sample from the fewest most likely tokens whose probabilities sum up to this; by
+            default as saved with the model.
+
+    Args: Rollouts
+        total_steps: Environment steps in total.
+        num_envs: Number of environments stepped together.
+        rollout_steps: Steps of each environment per update; grpo and gigpo play whole groups until
+            they have as many.
+
+    Args: Advantages
+        gamma: Discount factor (algorithm: 0.9).
+        gae_lambda: Decay of generalised advantage estimation; with a critic (algorithm: 0.95).
+        group_size: Number of episodes per seed; grpo and gigpo (algorithm: 8).
+        step_advantage_coef: ω, the weight of a step's advantage relative to the episode's; gigpo
+            (algorithm: 1).
+        normalise_advantages: Scale each rollout's advantages to mean 0 and standard deviation 1;
+            grpo and gigpo divide by each group's deviation. Where a policy nearly always succeeds,
+            this amplifies noise.
+
+    Args: Loss
+        objective: Unit of PPO's ratio: the log-probability of a step, or that of each token
+            (algorithm: step).
+        thought_coef: λ, the weight of the thought's log-probability relative to the action's. At 0,
+            a reply without an action counts in full, so that a penalty can teach it to name one
+            (algorithm: 0.5).
+        clip_range: Maximum distance of a ratio from 1.
+        entropy_coef: Weight of a bonus for the entropy of the tokens' distributions.
+        kl_coef: Weight of the KL divergence from the policy at the start of training (algorithm:
+            0).
+        imitation_coef: Weight of imitating the thoughts of the environment's expert. Each imitated
+            reply weighs as much as a step of PPO (algorithm: 0; gtr: 1).
+        imitation_buffer_size: Number of corrected replies of earlier steps that are also imitated.
+
+    Args: Value function, of algorithms with a critic
+        value_coef: Weight of the value loss (algorithm: 0.5).
+        stop_value_gradient: Train only the value head on the value loss, and clip its gradient
+            separately (algorithm: off).
+        standardise_values: Standardise the inputs of a fresh value head by the mean and deviation
+            of hidden states in the first rollout (algorithm: off).
+        value_warmup: Number of initial updates in which only the value head learns (algorithm: 0).
+        value_learning_rate: Learning rate of the value head; by default that of the model.
+
+    Args: Optimisation
+        ppo_epochs: Passes over each rollout.
+        minibatch_size: Maximum number of steps per optimiser step; a rollout is split evenly.
+        learning_rate: Peak of the cosine schedule (algorithm: 1e-5).
+        final_learning_rate: End of the cosine schedule (algorithm: 1e-9).
+        max_grad_norm: Maximum gradient norm, for clipping (algorithm: 0.5).
+        target_kl: End an update early once a minibatch's KL divergence from the policy that
+            collected the rollout exceeds this; by default never.
+
+    Args: Memory
+        micro_batch_size: Maximum number of steps per forward pass; lower it to save memory.
+        micro_batch_tokens: Maximum number of tokens per forward pass, including those of pictures
+            and padding; a longer step gets a pass of its own. By default unlimited.
+    """
+
+    env: str
+    model: str
+    out: str
+    env_kwargs: JsonObject = field(default_factory=dict)
+    overwrite: bool = False
+    seed: int = 0
+    cot: bool = True
+    history_length: NonNegativeInt | None = None
+    temperature: PositiveFloat | None = None
+    max_new_tokens: PositiveInt | None = None
+    top_k: NonNegativeInt | None = None
+    top_p: PositiveFraction | None = None
+    algorithm: str = "ppo"
+    objective: Objective = BY_ALGORITHM
+    thought_coef: Fraction = BY_ALGORITHM
+    group_size: Annotated[int, Bounds(2)] = BY_ALGORITHM
+    step_advantage_coef: NonNegativeFloat = BY_ALGORITHM
+    total_steps: PositiveInt = 15_000
+    num_envs: PositiveInt = 8
+    rollout_steps: PositiveInt = 64
+    illegal_penalty: NonNegativeFloat | None = None
+    gamma: Fraction = BY_ALGORITHM
+    gae_lambda: Fraction = BY_ALGORITHM
+    normalise_advantages: bool = True
+    ppo_epochs: PositiveInt = 4
+    minibatch_size: PositiveInt = 128
+    micro_batch_size: PositiveInt = 16
+    micro_batch_tokens: PositiveInt | None = None
+    clip_range: PositiveFloat = 0.1
+    target_kl: PositiveFloat | None = None
+    entropy_coef: NonNegativeFloat = 0.0
+    kl_coef: NonNegativeFloat = BY_ALGORITHM
+    imitation_coef: NonNegativeFloat = BY_ALGORITHM
+    imitation_buffer_size: PositiveInt = 1024
+    value_coef: NonNegativeFloat = BY_ALGORITHM
+    stop_value_gradient: bool = BY_ALGORITHM
+    standardise_values: bool = BY_ALGORITHM
+    value_warmup: NonNegativeInt = BY_ALGORITHM
+    learning_rate: PositiveFloat = BY_ALGORITHM
+    final_learning_rate: PositiveFloat = BY_ALGORITHM
+    value_learning_rate: PositiveFloat | None = None
+    max_grad_norm: PositiveFloat = BY_ALGORITHM
+    record_episodes: NonNegativeInt = 4
+    checkpoint_every: NonNegativeInt = 1
+    keep_checkpoints: PositiveInt = 2
+
+    def __post_init__(self) -> None:
+        """Fills in what the algorithm sets, and refuses options that contradict each other."""
+        algorithm = find_algorithm(self.algorithm)
+        for name in sorted(algorithm.unused):
+            if getattr(self, name) is not None:
+                raise ValueError(
+                    f"{name}={getattr(self, name)} with algorithm={self.algorithm!r}, which does "
+                    f"not use it: leave out {name}, or choose another algorithm"
+                )
+        for name, value in {**_DEFAULTS, **algorithm.preset}.items():
+            if name not in algorithm.unused and getattr(self, name) is None:
+                setattr(self, name, value)
+        super().__post_init__()
+        if self.minibatch_size % self.micro_batch_size:
+            raise ValueError(
+                f"minibatch_size={self.minibatch_size} is not a multiple of "
+                f"micro_batch_size={self.micro_batch_size}"
+            )
+        if self.imitation_coef > 0 and not self.cot:
+            raise ValueError(
+                f"imitation_coef={self.imitation_coef} with cot=False: there are no thoughts to "
+                "imitate; expected 0"
+            )
+
+    @classmethod
+    def unused(cls, options: Mapping[str, Any]) -> frozenset[str]:
+        """Returns the options that the algorithm does not use."""
+        return find_algorithm(options.get("algorithm", "ppo")).unused
+
+    @property
+    def has_critic(self) -> bool:
+        """Whether advantages use the value head, which is then trained."""
+        return find_algorithm(self.algorithm).has_critic
