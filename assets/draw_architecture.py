@@ -17,7 +17,7 @@ IMAGES = ROOT / "docs" / "images"
 # From the bottom to the top: a room may import from those before it.
 ROOMS = {
     "core": "protocol, observations, prompts, reply parser",
-    "config": "dataclasses, YAML, command line",
+    "config": "options: dataclasses, recipes, parser",
     "distributed": "several processes: Accelerate, FSDP",
     "models": "a Hugging Face VLM as a policy",
     "rollout": "environment loop, buffer, advantages",
@@ -80,40 +80,43 @@ def architecture(imports: dict[str, set[str]]) -> str:
 
 def training_step() -> str:
     """Returns what passes from room to room in one step of training, as SVG."""
-    drawing = _Drawing(900, 430)
+    drawing = _Drawing(900, 440)
     drawing.text(24, 36, "One step of training", size=18, bold=True)
     drawing.text(24, 60, "num_envs × rollout_steps times:", colour=FAINT)
-    drawing.text(116, 254, "then ppo_epochs times over all minibatches:", colour=FAINT)
-    boxes = {
-        "environment": (24, 84, "environment", "step(action)", OUTSIDE),
-        "prompt": (254, 84, "core", "build_prompt", COLOURS["core"]),
-        "act": (484, 84, "models", "policy.act", COLOURS["models"]),
-        "parse": (714, 84, "core", "parse", COLOURS["core"]),
-        "rollout": (254, 174, "rollout", "transitions, advantages", COLOURS["rollout"]),
-        "batch": (24, 278, "training", "minibatches", COLOURS["training"]),
-        "score": (254, 278, "models", "policy.score", COLOURS["models"]),
-        "loss": (484, 278, "training", "ppo_loss", COLOURS["training"]),
-        "step": (714, 278, "training", "optimizer step", COLOURS["training"]),
-        "saved": (714, 368, "training", "checkpoint, metrics", COLOURS["training"]),
-    }
-    for x, y, room, what, colour in boxes.values():
-        drawing.box(x, y, 156, 48, colour)
+    drawing.text(116, 264, "then ppo_epochs times over all minibatches:", colour=FAINT)
+    for x, y, room, what in (
+        (24, 84, "environment", "step(action)"),
+        (254, 84, "core", "build_prompt"),
+        (484, 84, "models", "VLMPolicy.act"),
+        (714, 84, "core", "parse"),
+        (24, 184, "training", "Algorithm.advantages"),
+        (254, 184, "rollout", "Rollout"),
+        (714, 184, "rollout", "EpisodeRunner.step"),
+        (24, 288, "training", "stratified_minibatches"),
+        (254, 288, "models", "VLMPolicy.score"),
+        (484, 288, "training", "ppo_loss"),
+        (714, 288, "training", "OptimizerStep"),
+        (714, 378, "training", "checkpoint, metrics"),
+    ):
+        drawing.box(x, y, 156, 48, COLOURS.get(room, OUTSIDE))
         drawing.text(x + 12, y + 20, room, bold=True)
         drawing.text(x + 12, y + 38, what, size=12)
     for y, labels in (
-        (108, ("Observation", "prompt", "Reply")),
-        (302, ("replies", "log-probs", "loss")),
+        (108, ("Observation", "prompt", "text, tokens")),
+        (312, ("Batch", "Scores", "Losses")),
     ):
         for x, label in zip((180, 410, 640), labels, strict=True):
             drawing.arrow([(x, y), (x + 74, y)])
-            drawing.text(x + 36, y - 6, label, size=11, centre=True)
-    drawing.arrow([(792, 132), (792, 198), (410, 198)])
-    drawing.text(606, 192, "picture, prompt, reply, reward, value", size=11, centre=True)
-    drawing.arrow([(870, 108), (884, 108), (884, 72), (102, 72), (102, 84)])
-    drawing.text(480, 67, "action", size=11, centre=True)
-    drawing.arrow([(254, 198), (102, 198), (102, 278)])
-    drawing.text(180, 192, "rollout", size=11, centre=True)
-    drawing.arrow([(792, 326), (792, 368)])
+            drawing.text(x + 36, y - 6, label, size=11, anchor="middle")
+    drawing.arrow([(792, 132), (792, 184)])
+    drawing.text(786, 162, "Reply: fields, action, value", size=11, anchor="end")
+    drawing.arrow([(870, 208), (884, 208), (884, 72), (102, 72), (102, 84)])
+    drawing.text(480, 67, "action", size=11, anchor="middle")
+    drawing.arrow([(714, 208), (410, 208)])
+    drawing.text(562, 202, "Transition: observation, reply, reward, done", size=11, anchor="middle")
+    drawing.arrow([(254, 208), (180, 208)])
+    drawing.arrow([(102, 232), (102, 288)])
+    drawing.arrow([(792, 336), (792, 378)])
     return drawing.svg()
 
 
@@ -159,11 +162,11 @@ class _Drawing:
         bold: bool = False,
         colour: str = INK,
         rotate: float = 0,
-        centre: bool = False,
+        anchor: str = "start",
     ) -> None:
-        """Adds a line of text that begins, or is centred, at a point."""
+        """Adds a line of text whose start, middle or end is at a point."""
         extra = ' font-weight="bold"' if bold else ""
-        extra += ' text-anchor="middle"' if centre else ""
+        extra += f' text-anchor="{anchor}"' if anchor != "start" else ""
         extra += f' transform="rotate({rotate:g} {x:g} {y:g})"' if rotate else ""
         self._parts.append(
             f'<text x="{x:g}" y="{y:g}" font-size="{size}" fill="{colour}"{extra}>'
