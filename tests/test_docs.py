@@ -163,8 +163,8 @@ def test_the_example_of_a_configuration_can_be_read(tmp_path):
 @pytest.mark.parametrize("name", PAGES)
 def test_the_names_of_a_page_exist(name):
     for quoted in re.findall(r"`([^`\n]+)`", read(name)):
-        if name := re.fullmatch(r"((?:gym_cards|vlm_agent|baselines)(?:\.\w+)+)(\(.*\))?", quoted):
-            pkgutil.resolve_name(name[1])
+        if found := re.fullmatch(r"((?:gym_cards|vlm_agent|baselines)(?:\.\w+)+)(\(.*\))?", quoted):
+            pkgutil.resolve_name(found[1])
         elif re.fullmatch(r"gym_cards/\w+-v\d+", quoted):
             assert quoted in gym.registry
         elif re.fullmatch(
