@@ -3,41 +3,72 @@ PYTHON ?= python3
 # Installed first, so that nothing else asks for a newer build with gigabytes of CUDA libraries.
 TORCH ?= torch==2.13.0
 BIN := .venv/bin
-INSTALLED := .venv/installed
-COMPILED := gym_cards/pictures/_canvas*.so
+LOWEST := .venv-lowest
+AGENT_INSTALLED := .venv/agent-installed
+DEV_INSTALLED := .venv/dev-installed
+LOWEST_INSTALLED := $(LOWEST)/installed
+CANVAS := $(wildcard gym_cards/*/_canvas.c)
+COMPILED := $(CANVAS:.c=*.so)
+SOURCES := pyproject.toml setup.py Makefile $(CANVAS)
+# Prints errors alone, with the output of a build that failed.
+INSTALL := -m pip install -qq --disable-pip-version-check
+PYTEST_OPTIONS := --numprocesses auto --dist loadfile
 
-.PHONY: demo compare test test-slow lint docs clean
+.PHONY: demo compare test test-slow test-lowest lint docs clean
 
-demo: $(INSTALLED)
-	$(BIN)/vlm-agent demo $(DEMO_OPTIONS)
+demo: $(AGENT_INSTALLED)
+	@$(BIN)/vlm-agent demo $(DEMO_OPTIONS)
 
-# docs/results.md; goes on where it was broken off.
-compare: $(INSTALLED)
+# docs/results.md; resumes where it was interrupted.
+compare: $(DEV_INSTALLED)
 	$(BIN)/python benchmarks/compare.py $(COMPARE_OPTIONS)
 
-test: $(INSTALLED)
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+test: $(DEV_INSTALLED)
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
 
-test-slow: $(INSTALLED)
-	$(BIN)/python -m pytest -m slow --numprocesses auto --dist loadfile
+test-slow: $(DEV_INSTALLED)
+	$(BIN)/python -m pytest -m slow $(PYTEST_OPTIONS)
 
-lint: $(INSTALLED)
+# The lowest versions that pyproject.toml allows, in an environment of their own.
+test-lowest: $(LOWEST_INSTALLED)
+	$(LOWEST)/bin/python -m pytest $(PYTEST_OPTIONS) $(LOWEST_TESTS)
+
+lint: $(DEV_INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 # The site, in build/site.
-docs: $(INSTALLED)
+docs: $(DEV_INSTALLED)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 clean:
-	rm -rf .venv build dist *.egg-info $(COMPILED)
+	rm -rf .venv $(LOWEST) build dist *.egg-info $(COMPILED)
+
+$(AGENT_INSTALLED): $(SOURCES)
+	$(call environment,.venv,what the agent needs)
+	@rm -f $(COMPILED)
+	@$(BIN)/python $(INSTALL) --editable ".[agent]"
+	@touch $@
 
 # What alfworld is built on is compiled by scripts that call `python`: it has to be on the path.
-$(INSTALLED): pyproject.toml setup.py gym_cards/pictures/_canvas.c Makefile
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet "$(TORCH)"
-	rm -f $(COMPILED)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --quiet --editable ".[dev]"
-	touch $@
+$(DEV_INSTALLED): $(AGENT_INSTALLED)
+	@echo "Installing what development needs into .venv"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python $(INSTALL) --editable ".[dev]"
+	@touch $@
+
+$(LOWEST_INSTALLED): $(SOURCES) .ci/lowest.py
+	$(call environment,$(LOWEST),the lowest versions of all requirements)
+	@$(LOWEST)/bin/python $(INSTALL) packaging
+	@$(LOWEST)/bin/python .ci/lowest.py > $(LOWEST)/constraints.txt
+	@PATH="$(CURDIR)/$(LOWEST)/bin:$$PATH" $(LOWEST)/bin/python $(INSTALL) \
+		--constraint $(LOWEST)/constraints.txt --editable ".[test]"
+	@touch $@
+
+define environment
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: choose one with PYTHON=python3.11")'
+@echo "Installing $(2) into $(1)"
+@$(PYTHON) -m venv $(1)
+@$(1)/bin/python $(INSTALL) --upgrade pip
+@$(1)/bin/python $(INSTALL) "$(TORCH)"
+endef

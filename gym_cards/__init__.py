@@ -2,6 +2,8 @@
 
 from gymnasium.envs.registration import register
 
+__version__ = "0.1.0"
+
 # Entry points are text, so that a game's own imports wait until it is made.
 _GAMES = {
     "NumberLine": "number_line",

@@ -21,6 +21,8 @@ from vlm_agent.evaluation.play import Step, play
 from vlm_agent.evaluation.players import LazyPolicy
 from vlm_agent.evaluation.record import Evaluation
 
+__version__ = "0.1.0"
+
 if TYPE_CHECKING:
     from vlm_agent.config.sft import SFTConfig
     from vlm_agent.models.policy import VLMPolicy

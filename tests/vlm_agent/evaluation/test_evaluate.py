@@ -12,6 +12,7 @@ from vlm_agent.core.errors import ProtocolError
 from vlm_agent.core.prompts import build_reply
 from vlm_agent.core.protocol import observe, task_of
 from vlm_agent.core.seeding import episode_seeds
+from vlm_agent.core.parsing import read_reply
 from vlm_agent.core.types import Observation, Reply, Task
 from vlm_agent.data.demonstrations import Demonstrator
 from vlm_agent.evaluation.evaluate import evaluate
@@ -134,9 +135,8 @@ def test_perception_counts_what_the_prompt_does_not_tell():
     )
     perception = Perception()
     assert perception.share is None
-    perception.add(Reply('{"cards": "9 A K 10", "formula": "wrong"}', None), observation)
-    perception.add(Reply('{"cards": [9, A, K, 9]}', None), observation)
-    perception.add(Reply("nonsense", None), observation)
+    for text in ('{"cards": "9 A K 10", "formula": "wrong"}', '{"cards": [9, A, K, 9]}', "nonsense"):
+        perception.add(read_reply(text, ("1",)), observation)
     assert perception.share == pytest.approx(1 / 3)
 
 
@@ -216,8 +216,8 @@ def test_text_actions_are_played_as_text():
             return [0.0 for _ in observations]
 
     rollout = Collector(Shelves, 3).collect(First(), 4)
-    assert rollout.rewards.tolist() == [[1.0] * 3] * 4
-    assert rollout.metrics["rollout/success_rate"] == 1.0
+    assert rollout.rewards.tolist() == [1.0] * 12
+    assert rollout.logged_metrics()["rollout/success_rate"] == 1.0
 
 
 def test_an_environment_must_say_whether_it_is_a_success():
