@@ -1,16 +1,16 @@
-"""The pages of the API reference: one for each module that others may import."""
+"""Pages of the API reference, one for each module that users may import."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 PACKAGES = ("gym_cards", "vlm_agent")
-# Programs, which are used from the command line.
-PROGRAMS = (("gym_cards", "play"), ("vlm_agent", "cli"))
+# Programs for the command line.
+PROGRAMS = (("gym_cards", "play"), ("vlm_agent", "cli"), ("vlm_agent", "commands"))
 
 
 def modules(root: Path) -> list[str]:
-    """The full names of all modules of the packages, those that start programs aside."""
+    """Returns the full names of all modules of the packages, except for programs."""
     names = []
     for package in PACKAGES:
         for path in sorted((root / package).rglob("*.py")):
@@ -22,12 +22,12 @@ def modules(root: Path) -> list[str]:
 
 
 def api_pages(root: Path) -> dict[str, str]:
-    """The pages' paths and what is in them, which mkdocstrings fills."""
+    """Returns the pages' paths and contents, which mkdocstrings fills."""
     return {f"api/{name}.md": f"::: {name}\n" for name in modules(root)}
 
 
 def api_index(root: Path) -> list[dict[str, list[dict[str, str]]]]:
-    """The pages for the navigation, by package."""
+    """Returns the pages for the navigation, by package."""
     index = []
     for package in PACKAGES:
         names = [name for name in modules(root) if name.split(".")[0] == package]
