@@ -58,7 +58,7 @@ def test_the_commands_of_the_guide_run(folder, capsys):
     commands = [
         shlex.split(line)[1:]
         for block in blocks("")
-        for line in block.splitlines()
+        for line in block.replace("\\\n", " ").splitlines()
         if line.startswith("vlm-agent ")
     ]
     assert len(commands) >= 10
