@@ -1,7 +1,8 @@
-"""Builds the compiled canvas and the long description; everything else is in pyproject.toml.
+"""Builds the compiled canvas and the long description; pyproject.toml holds everything else.
 
-One build works for Python 3.11 and later. The package is complete without it: where there is no
-compiler, or Python has no global lock, which the canvas relies on, plain_canvas.py draws the same.
+One wheel serves Python 3.11 and later through the stable ABI, which free-threaded builds of Python
+do not have. There, and where no compiler is found, the package works without the extension:
+plain_canvas.py draws the same pixels.
 """
 
 import re
@@ -13,8 +14,8 @@ from setuptools import Extension, setup
 
 HERE = Path(__file__).parent
 compiled = Extension(
-    "gym_cards.pictures._canvas",
-    ["gym_cards/pictures/_canvas.c"],
+    "gym_cards.render._canvas",
+    ["gym_cards/render/_canvas.c"],
     define_macros=[("Py_LIMITED_API", "0x030B0000")],
     py_limited_api=True,
     optional=True,

@@ -1,7 +1,7 @@
 """Draws the cards and rasterises the text that gym_cards ships as package data.
 
-Run `python assets/build_art.py`; it rewrites every sheet in gym_cards/art. The cards are drawn by
-card_art, from polygons and curves; only the letters come from a font, DejaVu Sans, in assets/fonts.
+Run `python assets/build_art.py`; it rewrites every sheet in gym_cards/render/art. Cards are drawn
+by card_art, from polygons and curves; only letters come from a font, DejaVu Sans, in assets/fonts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from PIL import Image
 
 from gym_cards.cards import RANKS, SUITS, Card
 
-ART = Path(__file__).resolve().parents[1] / "gym_cards" / "art"
+ART = Path(__file__).resolve().parents[1] / "gym_cards" / "render" / "art"
 
 # Every width that a standard picture needs, with two to six cards and Blackjack's hands among
 # them, and a large one that others are scaled from.

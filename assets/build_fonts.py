@@ -1,6 +1,6 @@
 """Cuts the window's letters out of Inter and ships them as package data.
 
-Run `python assets/build_fonts.py`; it rewrites gym_cards/art/Inter-*.ttf. It needs fonttools.
+Run `python assets/build_fonts.py`; it rewrites gym_cards/play/art/Inter-*.ttf. It needs fonttools.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
 
 ASSETS = Path(__file__).resolve().parent
-ART = ASSETS.parent / "gym_cards" / "art"
+ART = ASSETS.parent / "gym_cards" / "play" / "art"
 
 WEIGHTS = ("Medium", "Bold")
 # Printable ASCII, and the signs that the window writes.

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gym_cards.alfworld import view_art
 from gym_cards.alfworld.scene import Thing
-from gym_cards.alfworld.view_art import Colour
-from gym_cards.pictures.lettering import draw_text, text_width
-from gym_cards.pictures.sprites import Frame, paste
+from gym_cards.alfworld.view import art
+from gym_cards.alfworld.view.art import Colour
+from gym_cards.render.lettering import draw_text, text_width
+from gym_cards.render.sprites import Frame, paste
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images" / "alfworld"
 GROUND: Colour = (236, 230, 218)
@@ -35,7 +35,7 @@ def write_sheet(name: str, entries: Sequence[Entry], columns: int, width: int, h
         top, left = index // columns * (height + LINE), index % columns * width
         draw(sheet[top : top + height, left : left + width])
         x = left + (width - text_width(label, FONT)) // 2
-        draw_text(sheet, label, x, top + height, FONT, view_art.DARK)
+        draw_text(sheet, label, x, top + height, FONT, art.DARK)
     IMAGES.mkdir(parents=True, exist_ok=True)
     Image.fromarray(sheet).save(IMAGES / f"{name}.png", optimize=True)
 
@@ -46,7 +46,7 @@ def icon_entry(kind: str) -> Entry:
     def draw(cell: Frame) -> None:
         x = 4
         for side in (56, 36, 24):
-            paste(cell, view_art.icon(kind, side), x, 60 - side)
+            paste(cell, art.icon(kind, side), x, 60 - side)
             x += side + 2
 
     return kind, draw
@@ -56,27 +56,27 @@ def state_entry(label: str, seen: Thing) -> Entry:
     """An object in one state."""
 
     def draw(cell: Frame) -> None:
-        paste(cell, view_art.thing(seen, 56), 24, 4)
+        paste(cell, art.thing(seen, 56), 24, 4)
 
     return label, draw
 
 
-def place_entry(kind: str, is_open: bool, room: view_art.Room) -> Entry:
+def place_entry(kind: str, is_open: bool, room: art.Room) -> Entry:
     """A place, wide."""
 
     def draw(cell: Frame) -> None:
         height, width, _ = cell.shape
-        cell[3:, 3:-3] = view_art.place(kind, is_open, room, width - 6, height - 3)
+        cell[3:, 3:-3] = art.place(kind, is_open, room, width - 6, height - 3)
 
     return f"{kind}, open" if is_open else kind, draw
 
 
 def main() -> None:
     """Writes all sheets."""
-    places = view_art.place_types()
-    things = view_art.icon_types() - {"DeskLampOn", "FloorLampOn"}
+    places = art.place_types()
+    things = art.icon_types() - {"DeskLampOn", "FloorLampOn"}
     write_sheet("objects", [icon_entry(kind) for kind in sorted(things)], 7, 128, 64)
-    rooms: dict[str, view_art.Room] = {
+    rooms: dict[str, art.Room] = {
         **dict.fromkeys(("Bed", "Dresser", "Desk", "Safe", "LaundryHamper"), "bedroom"),
         **dict.fromkeys(("Sofa", "ArmChair", "Ottoman", "TVStand", "CoffeeTable"), "living"),
         **dict.fromkeys(("Bathtub", "BathtubBasin", "Toilet", "ToiletPaperHanger"), "bathroom"),
@@ -85,7 +85,7 @@ def main() -> None:
     entries = [
         place_entry(kind, is_open, rooms.get(kind, "kitchen"))
         for kind in sorted(places)
-        for is_open in ((False, True) if view_art.opens(kind) else (False,))
+        for is_open in ((False, True) if art.opens(kind) else (False,))
     ]
     write_sheet("places", entries, 5, 186, 114)
     states = [

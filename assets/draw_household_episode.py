@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 
 import gym_cards
-from gym_cards.alfworld import view_art
-from gym_cards.pictures.lettering import draw_text
-from gym_cards.pictures.sprites import Frame
+from gym_cards.alfworld.view import art
+from gym_cards.render.lettering import draw_text
+from gym_cards.render.sprites import Frame
 
 GIF = Path(__file__).resolve().parent.parent / "docs" / "images" / "alfworld" / "episode.gif"
 TASK = "pick_heat_then_place_in_recep"
@@ -26,9 +26,9 @@ MILLISECONDS = 1400
 
 def captioned(picture: Frame, goal: str, command: str) -> Image.Image:
     """A picture between the goal and the command that comes next, in 256 colours."""
-    frame = np.full((SIZE + 2 * STRIP, SIZE, 3), view_art.DARK, np.uint8)
+    frame = np.full((SIZE + 2 * STRIP, SIZE, 3), art.DARK, np.uint8)
     frame[STRIP : STRIP + SIZE] = picture
-    draw_text(frame, goal, 6, 3, "bold-12", view_art.LIGHT)
+    draw_text(frame, goal, 6, 3, "bold-12", art.LIGHT)
     draw_text(frame, command, 6, SIZE + STRIP + 3, "bold-12", (255, 214, 92))
     return Image.fromarray(frame).quantize(256, dither=Image.Dither.NONE)
 

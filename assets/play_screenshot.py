@@ -10,9 +10,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from gym_cards.core.window import load_pygame
 from gym_cards.play.app import SIZE, App
 from gym_cards.play.session import Game, Session
-from gym_cards.window import load_pygame
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 

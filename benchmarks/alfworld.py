@@ -40,10 +40,12 @@ import gymnasium as gym
 from tqdm import tqdm
 
 import gym_cards
-from gym_cards.alfworld import dataset, games, packages, view
+from gym_cards.alfworld import packages
 from gym_cards.alfworld.experts import WORST_CASE
-from gym_cards.alfworld.floor_plans import SPLITS, Split
-from gym_cards.alfworld.games import TASK_TYPES, TaskType
+from gym_cards.alfworld.games import dataset, generator
+from gym_cards.alfworld.games.floor_plans import SPLITS, Split
+from gym_cards.alfworld.games.generator import TASK_TYPES, TaskType
+from gym_cards.alfworld.view import draw
 from vlm_agent.core.json_lines import read_json_lines
 from vlm_agent.evaluation.summary import wilson_interval
 
@@ -105,7 +107,7 @@ def compare(task_type: str, seed: int) -> dict[str, float]:
     ours = (time.perf_counter() - start) / len(commands)
     env.close()
     with tempfile.TemporaryDirectory() as folder:
-        dataset.write_game(games.generate("train", task_type, seed), Path(folder))  # type: ignore[arg-type]
+        dataset.write_game(generator.generate("train", task_type, seed), Path(folder))  # type: ignore[arg-type]
         theirs = original(Path(folder))
         start = time.perf_counter()
         theirs.reset()
@@ -190,12 +192,12 @@ def pictures(seconds: float = 2.0) -> dict[str, float]:
     size = 299  # Nothing of it was drawn above.
     start = time.process_time()
     for scene in scenes:
-        view.draw(scene, size=size)
+        draw(scene, size=size)
     first = len(scenes) / (time.process_time() - start)
     count, start = 0, time.process_time()
     while time.process_time() - start < seconds:
         for scene in scenes:
-            view.draw(scene, size=size)
+            draw(scene, size=size)
         count += len(scenes)
     again = count / (time.process_time() - start)
     return {"new_pictures_per_second": first, "seen_pictures_per_second": again}

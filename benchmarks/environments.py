@@ -1,16 +1,16 @@
-"""How fast the card environments are, beside the rate at which their frames can be copied.
+"""Measures the speed of the card environments relative to copying their frames.
 
     python benchmarks/environments.py
+    python benchmarks/environments.py --plain    # without the compiled canvas
     python benchmarks/environments.py --json environments.json
 
-Machines differ, so what counts are ratios within one run: steps/s of each environment with random
-actions, resets included, divided by the rate at which the same process copies its frame (its batch
-of frames for the vector environments). All is measured twice, in seconds of computing and in those
-of the clock on the wall, which count what others compute on the same core too. The repeats of all
-measurements are interleaved; reported are medians of the rates, and of each repeat's own ratio. The
-plain way decodes the card faces' files, resizes them and draws a fresh frame at every step. What
-64 games do that never draw, but play, tell their infos and are copied, is the most that faster
-drawing could bring. Memory is measured in fresh processes.
+Machines differ, so compare ratios within one run: steps/s of each environment with random actions,
+including resets, divided by the rate at which the same process copies its frame (for the vector
+environments: its batch of frames). Everything is measured in CPU time and in wall time. The repeats
+of all measurements are interleaved; the output shows medians of the rates, and medians of the
+ratios within each repeat. The naive way decodes and resizes image files and draws a new frame at
+every step. The vector environment without drawing plays, builds infos and copies frames; it bounds
+what faster drawing could bring. Memory is measured in fresh processes.
 """
 
 from __future__ import annotations
@@ -35,18 +35,19 @@ import gym_cards  # noqa: F401
 
 GAMES = ("NumberLine", "EZPoints", "Points24", "Blackjack")
 NUM_ENVS = 64
+COMPILED_CANVAS = "gym_cards.render._canvas"
 GROWTH = (1, 4, 16, 64, 256, 1024)
 FONT = Path(__file__).resolve().parents[1] / "assets" / "fonts" / "DejaVuSans.ttf"
 
 
 class Rate(NamedTuple):
-    """Units of work a second.
+    """Units of work per second.
 
     Attributes:
-        computing: A second that this process computes. It takes one thread and waits for nothing,
-            so that this is what a machine with nothing else to do takes. What others do at the same
-            time still takes their part of the caches and of the way to the memory.
-        wall: A second on the wall.
+        computing: Per second of this process's CPU time. The process has one thread and never
+            waits, so this is the rate on an idle machine, except that other processes still
+            compete for caches and memory bandwidth.
+        wall: Per second of wall time.
     """
 
     computing: float
@@ -54,7 +55,7 @@ class Rate(NamedTuple):
 
 
 def rate(work: Callable[[int], int], count: int) -> Rate:
-    """How fast a work is that does at least `count` units and says how many."""
+    """Rate of work that does at least `count` units and returns how many it did."""
     wall, computing = time.perf_counter(), time.process_time()
     done = work(count)
     computing, wall = time.process_time() - computing, time.perf_counter() - wall
@@ -64,8 +65,8 @@ def rate(work: Callable[[int], int], count: int) -> Rate:
 def copying(name: str, frames: int) -> Callable[[int], int]:
     """Copies of a frame of the game, or of a batch of frames.
 
-    They are real ones: an array of zeros has no memory of its own before it is written to, so that
-    copying it reads none.
+    The frames are drawn ones: an array of zeros that was never written to has no memory of its own,
+    so copying it would read none.
     """
     batch, _ = gym.make_vec(f"gym_cards/{name}-v0", num_envs=frames).reset(seed=0)
     shown = batch[0] if frames == 1 else batch
@@ -79,7 +80,7 @@ def copying(name: str, frames: int) -> Callable[[int], int]:
 
 
 def single(name: str) -> Callable[[int], int]:
-    """Random steps of one environment, with resets in between."""
+    """Random steps of a single environment, with resets in between."""
     env = gym.make(f"gym_cards/{name}-v0", disable_env_checker=True)
     env.reset(seed=0)
     actions = np.random.default_rng(0).integers(env.action_space.n, size=200_000).tolist()  # type: ignore[attr-defined]
@@ -96,7 +97,7 @@ def single(name: str) -> Callable[[int], int]:
 
 
 def vector(make: Callable[[], Any], num_envs: int) -> Callable[[int], int]:
-    """Random steps of many environments; a step that resets one counts as its step."""
+    """Random steps of a vector environment; resetting a sub-environment counts as its step."""
     envs = make()
     envs.reset(seed=0)
     rng = np.random.default_rng(0)
@@ -112,14 +113,14 @@ def vector(make: Callable[[], Any], num_envs: int) -> Callable[[int], int]:
 
 
 def batched(name: str, num_envs: int = NUM_ENVS, **kwargs: Any) -> Callable[[int], int]:
-    """Random steps of the batched environment."""
+    """Random steps of the vector environment of the game."""
     return vector(
         lambda: gym.make_vec(f"gym_cards/{name}-v0", num_envs=num_envs, **kwargs), num_envs
     )
 
 
 def undrawn(name: str) -> Callable[[int], int]:
-    """Random steps of the batched environment, whose pictures stay what they were."""
+    """Random steps of the vector environment with drawing disabled."""
 
     def make() -> Any:
         envs: Any = gym.make_vec(f"gym_cards/{name}-v0", num_envs=NUM_ENVS)
@@ -132,18 +133,18 @@ def undrawn(name: str) -> Callable[[int], int]:
 
 
 def synchronous(name: str) -> Callable[[int], int]:
-    """Random steps of Gymnasium's vector environment around single ones."""
+    """Random steps of Gymnasium's `SyncVectorEnv`."""
     return vector(
         lambda: gym.make_vec(f"gym_cards/{name}-v0", num_envs=NUM_ENVS, vectorization_mode="sync"),
         NUM_ENVS,
     )
 
 
-def plain(name: str) -> Callable[[int], int]:
-    """The environment's rules, with every frame drawn from files and fonts."""
+def naive(name: str) -> Callable[[int], int]:
+    """The environment's rules, with every frame drawn from image files and fonts."""
     env: Any = gym.make(f"gym_cards/{name}-v0", disable_env_checker=True).unwrapped
-    # One file a card, as they would lie on a disk.
-    sheet = Image.open(str(resources.files("gym_cards") / "art" / "faces-270.png"))
+    # One PNG file per card, in memory.
+    sheet = Image.open(str(resources.files("gym_cards.render") / "art" / "faces-270.png"))
     files = []
     for left in range(0, sheet.width, 270):
         file = io.BytesIO()
@@ -178,7 +179,7 @@ def plain(name: str) -> Callable[[int], int]:
 
 
 def peak_memory(code: str) -> float:
-    """Peak resident memory of a fresh process that runs some code, in MB."""
+    """Peak resident memory of a fresh process that runs the code, in MB."""
     script = f"import resource\n{code}\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     result = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
@@ -188,9 +189,9 @@ def peak_memory(code: str) -> float:
 
 
 def peak_memories() -> dict[str, float]:
-    """Peak memory with more and more games, in MB.
+    """Peak memory by number of games, in MB.
 
-    It is measured first, since a process also counts what the one that started it had in memory.
+    Measure this first: a child process also reports the memory that its parent had when forking.
     """
     base = "import gymnasium, numpy, PIL.Image"
     memories = {base: peak_memory(base)}
@@ -201,22 +202,22 @@ def peak_memories() -> dict[str, float]:
             "e.reset(seed=0)\n"
             f"for _ in range(20): e.step([0] * {num_envs})"
         )
-        memories[f"{num_envs} games of Points24, without copy"] = peak_memory(code)
+        memories[f"{num_envs} games of Points24, copy=False"] = peak_memory(code)
     return memories
 
 
 Rates = dict[str, list[Rate]]
-"""What was measured of a game in each repeat."""
+"""The rates of one game by measurement, one per repeat."""
 
 
 def measure(names: tuple[str, ...], repeats: int, budget: float) -> dict[str, Rates]:
-    """All rates for each game, measured in turns."""
+    """Measures all rates of each game, interleaved."""
     table: dict[str, Rates] = {}
     for name in names:
         works = {
             "frame_copies": copying(name, 1),
             "single": single(name),
-            "plain": plain(name),
+            "naive": naive(name),
             "batch_copies": copying(name, NUM_ENVS),
             "vector": batched(name),
             "vector_nocopy": batched(name, copy=False),
@@ -225,8 +226,8 @@ def measure(names: tuple[str, ...], repeats: int, budget: float) -> dict[str, Ra
         }
         counts = {}
         for key, work in works.items():
-            # Once for art to be decoded and caches to be filled; the plain way has none.
-            least = 16 if key == "plain" else 4 * NUM_ENVS
+            # The first pass decodes art and fills caches; the naive way has none.
+            least = 16 if key == "naive" else 4 * NUM_ENVS
             work(least)
             counts[key] = max(least, int(budget * rate(work, least).computing))
         seen: Rates = {key: [] for key in works}
@@ -240,12 +241,12 @@ def measure(names: tuple[str, ...], repeats: int, budget: float) -> dict[str, Ra
 
 
 def median_rate(rates: list[Rate]) -> float:
-    """Units of work a second of computing."""
+    """Median rate per second of CPU time."""
     return statistics.median(one.computing for one in rates)
 
 
 def median_ratio(ones: list[Rate], others: list[Rate]) -> Rate:
-    """By how much one is faster than another, by either clock."""
+    """Median of the ratio of two rates within each repeat, in CPU and wall time."""
     pairs = list(zip(ones, others, strict=True))
     return Rate(
         statistics.median(one.computing / other.computing for one, other in pairs),
@@ -254,7 +255,7 @@ def median_ratio(ones: list[Rate], others: list[Rate]) -> Rate:
 
 
 def growth(name: str, budget: float) -> list[tuple[int, float, Rate]]:
-    """Number of environments, steps/s and their ratio to batch copies/s, as the number grows."""
+    """Number of environments, steps/s and ratio to batch copies/s, for a growing number."""
     rows = []
     for num_envs in GROWTH:
         work, copies = batched(name, num_envs), copying(name, num_envs)
@@ -271,32 +272,38 @@ RATIOS = {
     "vector_ratio": ("vector", "batch_copies"),
     "vector_nocopy_ratio": ("vector_nocopy", "batch_copies"),
     "undrawn_ratio": ("undrawn", "batch_copies"),
-    "plain_speedup": ("single", "plain"),
+    "naive_speedup": ("single", "naive"),
     "sync_speedup": ("vector", "sync"),
 }
 
 
 def ratios_of(rates: Rates) -> dict[str, Rate]:
-    """A game's ratios."""
+    """Ratios of one game."""
     return {key: median_ratio(rates[one], rates[other]) for key, (one, other) in RATIOS.items()}
 
 
 def main() -> None:
-    """Measures, prints and writes."""
+    """Command-line entry point."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--json", type=Path, help="write the ratios to this file")
+    parser.add_argument("--json", type=Path, help="write the ratios to this JSON file")
     parser.add_argument("--repeats", type=int, default=7, help="interleaved repeats (default 7)")
     parser.add_argument(
-        "--seconds", type=float, default=0.2, help="of each measurement of a repeat (default 0.2)"
+        "--seconds", type=float, default=0.2, help="duration of one measurement (default 0.2)"
     )
     parser.add_argument("--games", nargs="+", choices=GAMES, default=GAMES)
+    parser.add_argument(
+        "--plain", action="store_true", help="draw with the plain canvas, not the compiled one"
+    )
     arguments = parser.parse_args()
+    if arguments.plain:
+        # Nothing has imported the canvas yet: registering the environments does not.
+        sys.modules[COMPILED_CANVAS] = None  # type: ignore[assignment]
     memory = peak_memories()
     table = measure(tuple(arguments.games), arguments.repeats, arguments.seconds)
 
     print(
-        "| | steps/s | of frame copies | times the plain way | 64: steps/s | of batch copies "
-        "| if nothing were drawn | without copy | of batch copies | times SyncVectorEnv |"
+        "| | 1: steps/s | of frame copies | times naive drawing | 64: steps/s | of batch copies "
+        "| without drawing | 64, copy=False: steps/s | of batch copies | times SyncVectorEnv |"
     )
     print("| --- " * 10 + "|")
     written: dict[str, dict[str, float]] = {}
@@ -312,15 +319,16 @@ def main() -> None:
         )
         print(
             f"| {name} | {median_rate(rates['single']):,.0f} | {single} "
-            f"| {ratios['plain_speedup'].computing:.0f} | {median_rate(rates['vector']):,.0f} "
+            f"| {ratios['naive_speedup'].computing:.0f} | {median_rate(rates['vector']):,.0f} "
             f"| {vector} | {undrawn} | {median_rate(rates['vector_nocopy']):,.0f} | {nocopy} "
             f"| {ratios['sync_speedup'].computing:.1f} |"
         )
-    print("\nIn seconds of computing; in brackets by the clock on the wall.")
+    used = "compiled" if sys.modules.get(COMPILED_CANVAS) else "plain"
+    print(f"\nIn CPU time; in brackets in wall time. Canvas: {used}.")
     print("\nPeak memory of a process, in MB:")
     for what, megabytes in memory.items():
         print(f"- {what}: {megabytes:.0f}")
-    print("\nPoints24 as the number of environments grows:")
+    print("\nPoints24 by number of environments:")
     for num_envs, steps, ratio in growth("Points24", arguments.seconds):
         shares = f"{ratio.computing:.0%} ({ratio.wall:.0%})"
         print(f"- {num_envs}: {steps:,.0f} steps/s, {shares} of batch copies")

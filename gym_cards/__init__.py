@@ -36,12 +36,12 @@ for _name, _game, _kwargs in _IDS:
     register(
         id=f"gym_cards/{_name}-v0",
         entry_point=f"gym_cards.{_GAMES[_game]}:{_game}Env",
-        vector_entry_point=f"gym_cards.vector:{_game}VectorEnv",
+        vector_entry_point=f"gym_cards.{_GAMES[_game]}:{_game}VectorEnv",
         max_episode_steps=300,
         kwargs=_kwargs,
     )
 register(
     id="gym_cards/ALFWorld-v0",
-    entry_point="gym_cards.alfworld.env:ALFWorldEnv",
+    entry_point="gym_cards.alfworld:ALFWorldEnv",
     max_episode_steps=50,
 )

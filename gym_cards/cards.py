@@ -14,14 +14,14 @@ _CODES = ("A", "2", "3", "4", "5", "6", "7", "8", "9", "T", "J", "Q", "K")
 
 
 class Card(NamedTuple):
-    """One card: a suit, "C", "D", "H" or "S", and a rank, 1 (ace) to 13 (king)."""
+    """Card of a suit, "C", "D", "H" or "S", and a rank, 1 (ace) to 13 (king)."""
 
     suit: str
     rank: int
 
     @classmethod
     def parse(cls, code: str) -> Card:
-        """The card that a two-letter code names, such as "HA", "S9", "CT" or "DJ".
+        """Returns the card of a two-letter code, such as "HA", "S9", "CT" or "DJ".
 
         Raises:
             ValueError: If the code is not a suit letter followed by a rank character.
@@ -53,7 +53,7 @@ DECK = tuple(Card(suit, rank) for suit in SUITS for rank in RANKS)
 
 Suits = Literal["any", "red", "black"]
 
-# What a card of each suit is dealt as, so that the same seed deals the same ranks in any suits.
+# The suit that replaces each suit, so that the same seed deals the same ranks in any suits.
 _DYED: dict[str, dict[str, str]] = {
     "red": {"C": "D", "D": "D", "H": "H", "S": "H"},
     "black": {"C": "C", "D": "C", "H": "S", "S": "S"},
@@ -61,10 +61,10 @@ _DYED: dict[str, dict[str, str]] = {
 
 
 def dyed(cards: Iterable[Card], suits: Suits) -> tuple[Card, ...]:
-    """Cards of all suits as cards of the given ones: with "red", clubs are diamonds, spades hearts.
+    """Returns cards with their suits replaced: with "red", clubs are diamonds, spades hearts.
 
     Raises:
-        ValueError: If there is no such choice of suits.
+        ValueError: If `suits` is not "any", "red" or "black".
     """
     if suits == "any":
         return tuple(cards)
@@ -77,34 +77,12 @@ def dyed(cards: Iterable[Card], suits: Suits) -> tuple[Card, ...]:
     return tuple(Card(suit_of[card.suit], card.rank) for card in cards)
 
 
-def below(np_random: np.random.Generator, count: int) -> int:
-    """What `np_random.integers(count)` gives, in half the time.
-
-    Args:
-        np_random: Moves on by what `integers` takes of it.
-        count: At least 1.
-    """
-    if not 2 <= count <= 1 << 32:
-        return int(np_random.integers(count))
-    # Lemire 2019, "Fast random integer generation in an interval", arXiv 1805.10941, as NumPy does
-    # it for numbers of 32 bits: the high half of a product, where too small a low half is refused.
-    source = np_random.bit_generator.ctypes
-    draw, state = source.next_uint32, source.state
-    product = draw(state) * count
-    if product & 0xFFFFFFFF < count:
-        refused = (1 << 32) % count
-        while product & 0xFFFFFFFF < refused:
-            product = draw(state) * count
-    high: int = product >> 32
-    return high
-
-
 def deal(
     np_random: np.random.Generator, count: int, deck: Sequence[Card] = DECK
 ) -> tuple[Card, ...]:
-    """Cards from an infinite deck, each equally likely to be any of those that `deck` lists."""
-    # One number in place of `count`, since every call of the generator takes its time.
-    number = below(np_random, len(deck) ** count)
+    """Draws cards from an infinite deck, each equally likely to be any of those in `deck`."""
+    # One draw for all cards: each call of the generator costs as much as the rest of the deal.
+    number = int(np_random.integers(len(deck) ** count))
     cards = []
     for _ in range(count):
         number, place = divmod(number, len(deck))

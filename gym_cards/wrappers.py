@@ -11,47 +11,47 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.utils import RecordConstructorArgs
 
-from gym_cards.formula import evaluate_exact, evaluate_published
-from gym_cards.solver import unused_numbers
+from gym_cards.points.formula import evaluate_exact, evaluate_published
+from gym_cards.points.solver import unused_numbers
 
 CHARSET = "\n " + string.digits + string.ascii_letters + string.punctuation
-"""What the states of the games are written in: the printable ASCII characters and line breaks."""
+"""The characters of the games' states: printable ASCII and line breaks."""
 
 
 class TextObservation(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
-    """Gives the state as text, instead of the picture or beside it.
+    """Observes the state as text, instead of the picture or next to it.
 
     The text is `info["state"]`, a line for each field:
 
         cards: 9 A K 10
         current formula: 9*
 
-    It works with every environment whose infos have the `state` of the package's protocol. All
-    else is passed through, the protocol's attributes too (`get_wrapper_attr("action_names")`). A
-    vector environment takes it as a wrapper of the single ones:
+    It works with every environment whose infos have the `state` of the package's protocol.
+    Everything else is passed through, including the protocol's attributes
+    (`get_wrapper_attr("action_names")`). In a vector environment it wraps the single ones:
     `gym.make_vec(id, 4, vectorization_mode="sync", wrappers=[TextObservation])`. In "async" mode
-    texts, other than tokens, also need `vector_kwargs={"shared_memory": False}`: Gymnasium reads
-    texts out of shared memory only once.
+    texts, unlike tokens, also need `vector_kwargs={"shared_memory": False}`: Gymnasium reads texts
+    from shared memory only once.
 
     ## Observation Space
     - text: `Text(min_length=0, max_length=max_length, charset=charset)`;
     - with `tokens=True`, for agents that take no text:
-      `MultiDiscrete([len(charset) + 1] * max_length)`, the characters' numbers in `vocabulary`,
-      filled up with 0. `decode` turns them back into the text;
-    - with `keep_image=True`: `Dict(image=…, text=…)`, where `image` is what the environment itself
-      observes and `text` one of the above.
+      `MultiDiscrete([len(charset) + 1] * max_length)`, the characters' indices in `vocabulary`,
+      padded with 0. `decode` turns them back into the text;
+    - with `keep_image=True`: `Dict(image=…, text=…)`, where `image` is the environment's own
+      observation and `text` one of the above.
 
     Args:
         env: The environment.
-        keep_image: Whether to keep the environment's own observation beside the text.
+        keep_image: Whether to keep the environment's own observation next to the text.
         tokens: Whether the text is a fixed number of integers instead of a string.
-        max_length: The most characters that a text may have, at least 1. States of the registered
-            games are shorter than the default.
+        max_length: The most characters of a text, at least 1. States of the registered games are
+            shorter than the default.
         charset: The characters that a text may have, each once.
 
     Raises:
-        ValueError: If an argument is out of range; by `reset` and `step` if an info has no `state`,
-            or a state is longer or of other characters than allowed.
+        ValueError: If an argument is out of range; in `reset` and `step`, if the info has no
+            `state`, or the state is too long or has other characters.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class TextObservation(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         self.tokens = tokens
         self.max_length = max_length
         self.vocabulary: tuple[str, ...] = ("", *charset)
-        """The character of each token; the first, of no character, fills up."""
+        """The character of each token; the first, an empty one, is padding."""
         self._numbers = {character: i for i, character in enumerate(self.vocabulary)}
         text: spaces.Space[Any] = (
             spaces.MultiDiscrete([len(self.vocabulary)] * max_length)
@@ -89,20 +89,20 @@ class TextObservation(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Starts an episode, and gives its state as text."""
+        """Starts an episode, and observes its state as text."""
         observation, info = self.env.reset(seed=seed, options=options)
         return self._described(observation, info), info
 
     def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
-        """Plays an action, and gives the state after it as text."""
+        """Plays an action, and observes the state after it as text."""
         observation, reward, terminated, truncated, info = self.env.step(action)
         return self._described(observation, info), reward, terminated, truncated, info
 
     def decode(self, tokens: np.typing.ArrayLike) -> str:
-        """The text that the tokens stand for.
+        """Returns the text of some tokens.
 
         Args:
-            tokens: Integers of `vocabulary`, of any length.
+            tokens: Indices into `vocabulary`, of any length.
         """
         return "".join(self.vocabulary[int(token)] for token in np.asarray(tokens))
 
@@ -129,9 +129,9 @@ class TextObservation(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
 
 
 class GradedReward(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
-    """Rewards formulas in grades instead of as right or wrong.
+    """Rewards the formulas of the points games in grades instead of as right or wrong.
 
-    For the points games, whose own rewards are 10, -1 and 0. Every step is graded by what it does:
+    Their own rewards are 10, -1 and 0. Here every step is graded by what it does:
 
     | Grade            | When                                                           | Default |
     | ---------------- | -------------------------------------------------------------- | ------- |
@@ -146,23 +146,23 @@ class GradedReward(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     Python's arithmetic with its quirks, with `rules="exact"` the arithmetic that people know.
 
     Only the reward changes. `info["is_success"]` keeps its published meaning, that the game's own
-    rewards sum to more than 0, and `exact()` speaks of those too; so success can be compared with
-    and without the wrapper. `info["grade"]` is the step's grade, "" after `reset`.
+    rewards sum to more than 0, and `exact()` refers to these too, so that success can be compared
+    with and without the wrapper. `info["grade"]` is the step's grade, "" after `reset`.
 
     The default values are those for legal, illegal and foreign numbers in "SFT Memorizes, RL
     Generalizes" (Chu et al. 2025, arXiv 2501.17161, appendix A), where a whole formula is one
-    action; here each refused number is a step of its own, so that it is rewarded as it happens.
+    action; here each refused number is a step of its own and rewarded at once.
 
     Args:
         env: A points game, such as `gym_cards/Points24-v0`.
-        correct: The reward of the grade of this name; likewise the other arguments.
-        wrong_value: For a formula of another value.
-        malformed: For a formula without value or with a card unused.
-        refused_number: For a number that is refused.
-        too_long: For a formula that has become too long.
+        correct: The reward for a formula that wins.
+        wrong_value: The reward for a formula of another value.
+        malformed: The reward for a formula without value or with an unused card.
+        refused_number: The reward for a number that is refused.
+        too_long: The reward for a formula that is too long.
 
     Raises:
-        ValueError: If the environment is no points game.
+        ValueError: If the environment is not a points game.
     """
 
     def __init__(
@@ -208,7 +208,7 @@ class GradedReward(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Plays an action, and grades it."""
-        # Asked of the game, which may have gone back to a snapshot since the last step.
+        # From the game, because it may have restored a snapshot since the last step.
         length = len(self.get_wrapper_attr("info")()["Formula"])
         observation, reward, terminated, truncated, info = self.env.step(action)
         formula = info["Formula"]
@@ -222,7 +222,7 @@ class GradedReward(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         return observation, self.rewards[grade], terminated, truncated, info
 
     def _failure(self, formula: list[str | int], numbers: list[int]) -> str:
-        """Why a closed formula does not win."""
+        """Returns the grade of a closed formula that does not win."""
         exact = self.get_wrapper_attr("rules") == "exact"
         value = evaluate_exact(formula) if exact else evaluate_published(formula)
         used_all = not unused_numbers(formula, numbers)

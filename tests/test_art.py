@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
-ART = ROOT / "gym_cards" / "art"
+ART = ROOT / "gym_cards" / "render" / "art"
+LETTERS = ROOT / "gym_cards" / "play" / "art"
 HOUSEHOLD = ROOT / "gym_cards" / "alfworld" / "art"
 MODULES = ("build_art", "build_fonts", "build_household", "card_art", "household")
 
@@ -57,7 +58,7 @@ def test_the_windows_letters_are_those_of_the_script(script, tmp_path):
     build = script("build_fonts")
     for weight in build.WEIGHTS:
         made = fonts.TTFont(build.build(weight, tmp_path))
-        shipped = fonts.TTFont(ART / f"Inter-{weight}.ttf")
+        shipped = fonts.TTFont(LETTERS / f"Inter-{weight}.ttf")
         characters = set(map(ord, build.CHARACTERS))
         assert set(shipped.getBestCmap()) == set(made.getBestCmap()) == characters
         assert shipped["hmtx"].metrics == made["hmtx"].metrics

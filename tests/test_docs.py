@@ -43,7 +43,10 @@ PRINTED = {
     "docs/environments/alfworld-pictures.md": [],
     "docs/environments/variants.md": [],
     "docs/exact.md": [],
-    "docs/new-environment.md": ["1.0\n1.0\n(3, 150, 150, 3)"],
+    "docs/new-environment.md": [
+        "1.0\n(1, 'left card 9, right card K, so I choose right')\n(0.0, 1.0)\n",
+        "(3, 150, 150, 3) (3,)\n",
+    ],
     "docs/vector.md": [],
     "docs/wrappers.md": ["cards: 4 5 K 6\ncurrent formula: \n", "-3.0 malformed\n"],
 }

@@ -17,8 +17,8 @@ import pytest
 from api_pages import api_index, api_pages
 from PIL import Image, ImageSequence
 
-from gym_cards.game import Game
-from gym_cards.pictures.look import CardLookOptions, LookOptions
+from gym_cards.core.env import CardGameEnv
+from gym_cards.render.style import CardStyleOptions, StyleOptions
 
 ROOT = Path(__file__).parents[1]
 README_PICTURES = ROOT / "docs" / "images" / "readme"
@@ -150,11 +150,11 @@ def test_the_gallery_shows_every_argument_of_the_card_games():
     # One game is enough to show what all cards look like.
     looks = set().union(*shown.values())
     for page in PAGES:
-        if issubclass(page.game, Game):
+        if issubclass(page.game, CardGameEnv):
             parameters = inspect.signature(page.game).parameters
-            names = set(parameters) - {"look", "render_mode"} - gallery.WITHOUT_PICTURE
+            names = set(parameters) - {"style", "render_mode"} - gallery.WITHOUT_PICTURE
             assert names <= looks, names - looks
-    assert set(CardLookOptions.__annotations__) | set(LookOptions.__annotations__) <= looks
+    assert set(CardStyleOptions.__annotations__) | set(StyleOptions.__annotations__) <= looks
 
 
 def test_every_picture_of_the_gallery_is_beside_its_call():
@@ -196,7 +196,7 @@ def test_every_module_has_its_place_in_the_reference():
 @pytest.mark.parametrize(
     ("name", "linked"),
     [
-        ("gym_cards.splits", True),
+        ("gym_cards.points.splits", True),
         ("gym_cards.wrappers.TextObservation", True),
         ("gym_cards.wrappers.Nothing", False),
         ("gym_cards.play", False),

@@ -1,4 +1,4 @@
-"""An expert's episode as an animated picture."""
+"""Animated picture of an expert's episode."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import gym_cards
 
-FONTS = Path(gym_cards.__file__).parent / "art"
+FONTS = Path(gym_cards.__file__).parent / "play" / "art"
 SEEDS = range(20)
 LONG_ENOUGH = 4
 SECONDS, LAST_SECONDS = 1.6, 4.0
@@ -27,7 +27,7 @@ GROUND, BRIGHT, DIM = (0x1D, 0x24, 0x2B), (0xFF, 0xFF, 0xFF), (0xB9, 0xC4, 0xCE)
 
 @dataclass(frozen=True)
 class Moment:
-    """What the expert saw, and what it did then.
+    """Picture that the expert saw, and its move.
 
     Attributes:
         picture: uint8, shape (height, width, 3).
@@ -44,7 +44,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class Episode:
-    """An episode from its first picture to its last.
+    """Episode from its first picture to its last.
 
     Attributes:
         seed: What it was reset with.
@@ -60,7 +60,7 @@ class Episode:
 
     @property
     def steps(self) -> int:
-        """How many actions there were."""
+        """The number of actions."""
         return len(self.moments) - 1
 
     @property
@@ -70,7 +70,7 @@ class Episode:
 
 
 def play(env: gym.Env[Any, Any], seed: int) -> Episode:
-    """Has the expert play an episode."""
+    """Lets the expert play an episode."""
     _, info = env.reset(seed=seed)
     task = str(info.get("task", ""))
     names = env.get_wrapper_attr("action_names")
@@ -88,7 +88,7 @@ def play(env: gym.Env[Any, Any], seed: int) -> Episode:
 
 
 def example(env_id: str) -> Episode:
-    """A won episode that is long enough to tell something.
+    """Returns a won episode that is long enough to be instructive.
 
     It is the first one, by seed, of four steps or more, or else the longest of those that were won.
     """
@@ -103,7 +103,7 @@ def example(env_id: str) -> Episode:
 
 
 def animation(episode: Episode) -> bytes:
-    """The episode as a GIF: each picture with the action that is chosen on it, and the reason.
+    """Returns the episode as a GIF: each picture with the action chosen on it, and the reason.
 
     The number on the right is the reward that led to the picture.
     """
@@ -122,12 +122,12 @@ def animation(episode: Episode) -> bytes:
 
 
 def to_gif(frames: Sequence[Image.Image], seconds: Sequence[float], colours: int) -> bytes:
-    """Pictures of one size as an endless GIF; with one palette, what stays costs nothing."""
+    """Returns pictures of one size as an endless GIF; one palette keeps it small."""
     width, height = frames[0].size
     strip = Image.new("RGB", (width, height * len(frames)))
     for row, frame in enumerate(frames):
         strip.paste(frame, (0, height * row))
-    # A sample is enough to choose the colours by, and this way of choosing keeps rare ones.
+    # A sample is enough to choose the colours, and this method keeps rare ones.
     sample = strip.resize((width // 2, strip.height // 2), Image.Resampling.NEAREST)
     palette = sample.quantize(colours, Image.Quantize.MAXCOVERAGE, kmeans=2)
     flat = strip.quantize(palette=palette, dither=Image.Dither.NONE)
@@ -146,7 +146,7 @@ def to_gif(frames: Sequence[Image.Image], seconds: Sequence[float], colours: int
 
 
 def _captioned(picture: NDArray[np.uint8], action: str, reason: str, reward: float) -> Image.Image:
-    """A picture with a strip below it."""
+    """Returns a picture with a strip below it."""
     height, width = picture.shape[:2]
     image = Image.new("RGB", (width, height + CAPTION), GROUND)
     image.paste(Image.fromarray(picture))
@@ -165,7 +165,7 @@ def _captioned(picture: NDArray[np.uint8], action: str, reason: str, reward: flo
 
 
 def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
-    """The text in lines that fit."""
+    """Breaks a text into lines that fit."""
     for characters in range(len(text), 0, -1):
         lines = textwrap.wrap(text, characters)
         if all(font.getlength(line) <= width for line in lines):

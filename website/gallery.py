@@ -1,4 +1,4 @@
-"""The gallery: what every variant looks like, beside the call that makes it."""
+"""Gallery: pictures of all variants, each with the call that makes it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from game_pages import arguments
 from PIL import Image
 
 from gym_cards.cards import Card
-from gym_cards.pictures import sprites
+from gym_cards.render import sprites
 
 log = logging.getLogger("mkdocs.website")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One picture.
+    """Picture of the gallery.
 
     Attributes:
         name: The game's id, without namespace and version.
@@ -50,7 +50,7 @@ class Entry:
         return f'gym.make("{self.env_id}"{given})'
 
     def picture(self) -> Image.Image:
-        """What the environment shows."""
+        """Returns the environment's picture."""
         env = gym.make(
             self.env_id, render_mode="rgb_array", disable_env_checker=True, **self.kwargs
         )
@@ -64,7 +64,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Section:
-    """Pictures that belong together."""
+    """Section of the gallery."""
 
     title: str
     text: str
@@ -78,8 +78,8 @@ SECTIONS = (
     Section(
         "Looks",
         "These change the picture and not the game. They are arguments of every game with cards; "
-        "NumberLine takes the size, the background and the "
-        "size of the letters. Lengths of a picture grow with its size.",
+        "NumberLine takes the size, the background and the size of the letters. All lengths scale "
+        "with the size of the picture.",
         (
             Entry("Points24", "as published", options=HAND, moves=7),
             Entry("Points24FourColours", "clubs green, diamonds blue", options=HAND, moves=7),
@@ -112,14 +112,14 @@ SECTIONS = (
     ),
     Section(
         "Hands",
-        "What is dealt. Whether a hand is for training or for tests is a matter of its numbers "
-        "alone, as `gym_cards.splits` tells.",
+        "The hands that are dealt. Whether a hand is for training or for tests depends only on its "
+        "numbers, as `gym_cards.points.splits` describes.",
         (
             Entry("Points24", "two cards", {"num_cards": 2, "hands": "solvable"}, moves=3),
             Entry("Points24", "three cards", {"num_cards": 3, "hands": "solvable"}, moves=7),
             Entry("Points24", "five cards", {"num_cards": 5}, moves=9),
             Entry("Points24", "six cards", {"num_cards": 6}, moves=11),
-            Entry("Points24", "another target", {"target_points": 36, "solvable_only": True}),
+            Entry("Points24", "another target", {"target_points": 36, "hands": "solvable"}),
             Entry("Points24", "no formula makes 24", {"hands": "unsolvable"}),
             Entry(
                 "Points24Faces",
@@ -151,8 +151,8 @@ SECTIONS = (
     ),
     Section(
         "Blackjack",
-        "Rules that pay a natural, and a shoe that can be counted. What they change are the odds, "
-        "not the picture.",
+        "Rules that pay a natural, and a shoe that can be counted. They change the odds, not the "
+        "picture.",
         (
             Entry("BlackjackDeck", "one deck, with 10s", seed=1),
             Entry("Blackjack", "eight decks, red", {"decks": 8, "suits": "red"}, moves=1),
@@ -173,7 +173,7 @@ SECTIONS = (
 )
 
 WITHOUT_PICTURE = {"is_pixel"}
-"""Arguments of the card games that have nothing to show."""
+"""Arguments of the card games without effect on the picture."""
 
 README = (
     Entry("Points24", "", options=HAND, moves=7),
@@ -187,14 +187,14 @@ README = (
 
 
 def png(image: Image.Image) -> bytes:
-    """The picture as a file."""
+    """Returns the picture as a PNG file."""
     file = io.BytesIO()
     image.save(file, "PNG", optimize=True)
     return file.getvalue()
 
 
 def gallery() -> tuple[str, dict[str, bytes]]:
-    """The page in Markdown, and its pictures by their paths."""
+    """Returns the page in Markdown, and its pictures by their paths."""
     parts = [
         "---\nhide: [toc]\n---\n\n# Gallery of variants\n\n"
         "Every picture with the call that makes it. The games' pages describe the arguments.\n"
@@ -218,7 +218,7 @@ def gallery() -> tuple[str, dict[str, bytes]]:
 
 
 def figure(picture: str, caption: str, below: str = "") -> str:
-    """A picture with its caption, in Markdown."""
+    """Returns a picture with its caption, in Markdown."""
     return (
         f'<figure markdown="span">\n{picture}\n<figcaption>{caption}</figcaption>\n{below}\n'
         "</figure>\n"
@@ -226,12 +226,12 @@ def figure(picture: str, caption: str, below: str = "") -> str:
 
 
 def grid(figures: list[str]) -> str:
-    """Figures side by side."""
+    """Arranges figures side by side."""
     return '<div class="gallery" markdown>\n\n' + "\n".join(figures) + "\n</div>\n"
 
 
 def favicon() -> Image.Image:
-    """The ace of spades as an icon, 48 pixels high and wide."""
+    """Returns the ace of spades as an icon of 48 × 48 pixels."""
     card = sprites.card(Card("S", 1), 34)
     opacity = 255 - card.clear
     colours = card.ink // np.maximum(opacity, 1)
@@ -242,7 +242,7 @@ def favicon() -> Image.Image:
 
 
 def readme_sheet() -> Image.Image:
-    """The README's pictures side by side."""
+    """Returns the README's pictures side by side."""
     gap, columns = 8, 3
     pictures = [entry.picture() for entry in README]
     size = pictures[0].width

@@ -1,4 +1,4 @@
-"""The page of each game, made from the docstring of its class, and the list of all ids."""
+"""Pages of the games, made from the docstrings of their classes, and the list of all ids."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAMESPACE = "gym_cards"
 
 @dataclass(frozen=True)
 class GamePage:
-    """A game of the registry.
+    """Game of the registry.
 
     Attributes:
         game: The environment's class.
@@ -30,7 +30,7 @@ class GamePage:
 
     @property
     def name(self) -> str:
-        """What the game is called."""
+        """The game's name."""
         return self.game.__name__.removesuffix("Env")
 
     @property
@@ -50,7 +50,7 @@ class GamePage:
 
 
 def games() -> list[GamePage]:
-    """Every registered game, in the order of registration."""
+    """Returns every registered game, in the order of registration."""
     found: dict[Any, list[EnvSpec]] = {}
     for spec in gym.registry.values():
         if spec.namespace == NAMESPACE and isinstance(spec.entry_point, str):
@@ -59,18 +59,18 @@ def games() -> list[GamePage]:
 
 
 def arguments(kwargs: dict[str, Any]) -> str:
-    """Keyword arguments as they are written in a call."""
+    """Returns keyword arguments as they are written in a call."""
     return ", ".join(f"{name}={value!r}" for name, value in kwargs.items())
 
 
 def what_is_new(page: GamePage, env_id: str) -> str:
-    """What the docstring's table of variants says of an id; nothing of the game itself."""
+    """Returns what the docstring's table of variants says of an id; empty for the game itself."""
     row = re.search(rf"^\| `{re.escape(env_id)}`.*\|(.*)\|$", page.text, re.MULTILINE)
     return row[1].strip() if row else ""
 
 
 def ids_table(pages: list[GamePage], folder: str = "") -> str:
-    """A table of all ids, in Markdown; names of games lead to their pages in a folder."""
+    """Returns a table of all ids, in Markdown, with links to the games' pages in a folder."""
     rows = ["| Id | Game | Arguments | What is new |", "| --- | --- | --- | --- |"]
     for page in pages:
         for spec in page.specs:
@@ -83,7 +83,7 @@ def ids_table(pages: list[GamePage], folder: str = "") -> str:
 
 
 def game_page(page: GamePage, episode: Episode | None) -> str:
-    """The page in Markdown.
+    """Returns the page in Markdown.
 
     Args:
         page: The game.
@@ -105,7 +105,7 @@ def game_page(page: GamePage, episode: Episode | None) -> str:
 
 
 def index_page(pages: list[GamePage]) -> str:
-    """The page of all ids, in Markdown."""
+    """Returns the page of all ids, in Markdown."""
     return (
         "---\nhide: [toc]\n---\n\n# Environments\n\n"
         "`import gym_cards` registers these ids with Gymnasium. Any argument that a game's page "
@@ -116,7 +116,7 @@ def index_page(pages: list[GamePage]) -> str:
 
 
 def moving_picture(page: GamePage) -> tuple[Episode, bytes] | None:
-    """An expert's episode and its GIF, or nothing where what the game needs is not installed."""
+    """Returns an expert's episode and its GIF, or `None` if the game's packages are missing."""
     try:
         episode = example(page.specs[0].id)
     except gym.error.DependencyNotInstalled:
@@ -125,7 +125,7 @@ def moving_picture(page: GamePage) -> tuple[Episode, bytes] | None:
 
 
 def _told(page: GamePage) -> str:
-    """What an agent is told."""
+    """Returns the section with the task description."""
     told = getattr(page.game, "task_description", None)
     if not isinstance(told, str):
         with gym.make(page.specs[0].id) as env:

@@ -1,6 +1,6 @@
-"""What `mkdocs build` makes beside the pages in docs: those of the games, the gallery, the API.
+"""Pages that `mkdocs build` generates: those of the games, the gallery, and the API.
 
-mkdocs calls the functions here by their names. Nothing is written into docs.
+mkdocs calls the functions here by their names. Nothing is written to docs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Puts the pages that are made into the navigation, where mkdocs.yml names their folders."""
+    """Adds the generated pages to the navigation, at the folders that mkdocs.yml names."""
     made = {
         "games/": [
             {"All ids": "games/index.md"},
@@ -35,7 +35,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds the pages and pictures that are made."""
+    """Adds the generated pages and pictures."""
 
     def add(path: str, content: str | bytes) -> None:
         files.append(File.generated(config, path, content=content))
@@ -62,7 +62,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Leads from names of the packages in a text to their place in the API reference."""
+    """Links names of the packages in a text to the API reference."""
     if page.file.src_uri.startswith(("api/", "changelog")):
         return markdown
     if page.file.src_uri == "index.md":
@@ -71,7 +71,7 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
 
 
 def with_links(markdown: str) -> str:
-    """The text with links to the reference, except in blocks of code and in links."""
+    """Returns the text with links to the reference, except in code blocks and links."""
     return re.sub(
         r"^```.*?^```|(?<!\[)`((?:gym_cards|vlm_agent)(?:\.\w+)+)`(?!\])",
         lambda found: _linked(found[0], found[1]),
@@ -81,7 +81,7 @@ def with_links(markdown: str) -> str:
 
 
 def _games(files: Files) -> str:
-    """All games, each by a moving picture that leads to its page."""
+    """Returns moving pictures of all games that link to their pages."""
     figures = []
     for page in game_pages.games():
         image = f"images/episodes/{page.slug}.gif"
@@ -92,7 +92,7 @@ def _games(files: Files) -> str:
 
 
 def _linked(text: str, name: str | None) -> str:
-    """The name as a link, if the reference has something of this name."""
+    """Returns the name as a link, if the reference has it."""
     if name is None:
         return text
     try:

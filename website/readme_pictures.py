@@ -1,4 +1,4 @@
-"""Draws the pictures of the games and their variants that the README shows.
+"""Command that draws the README's pictures of the games and their variants.
 
 Run `python website/readme_pictures.py`; it rewrites docs/images/readme.
 """

@@ -13,7 +13,8 @@ import numpy as np
 from gymnasium import spaces
 
 from gym_cards.alfworld import experts
-from gym_cards.alfworld.dataset import (
+from gym_cards.alfworld.engine.planner import Moment
+from gym_cards.alfworld.games.dataset import (
     GameFiles,
     data_folder,
     files_of,
@@ -21,20 +22,20 @@ from gym_cards.alfworld.dataset import (
     keep_game,
     read_game,
 )
-from gym_cards.alfworld.engine import Moment
-from gym_cards.alfworld.floor_plans import SPLITS, Split
-from gym_cards.alfworld.games import TASK_TYPES, TaskType, generate
+from gym_cards.alfworld.games.floor_plans import SPLITS, Split
+from gym_cards.alfworld.games.generator import TASK_TYPES, TaskType, generate
 from gym_cards.alfworld.house import House, TextHouse
 from gym_cards.alfworld.thor import ThorHouse
 from gym_cards.alfworld.view import LARGEST, SMALLEST, View
-from gym_cards.game import RENDER_MODES, Frame, check_integer
-from gym_cards.window import Window
+from gym_cards.core.checks import check_integer
+from gym_cards.core.env import RENDER_MODES, Frame
+from gym_cards.core.window import Window
 
 Reward = Literal["published", "sparse"]
 Backend = Literal["textworld", "thor"]
 
 MAX_COMMAND = 80
-"""No command is longer, in characters."""
+"""The most characters of a command."""
 _VIEWS: tuple[View, ...] = get_args(View)
 _REWARDS: tuple[Reward, ...] = get_args(Reward)
 _BACKENDS: tuple[Backend, ...] = get_args(Backend)
@@ -55,7 +56,7 @@ class ALFWorldEnv(gym.Env[Frame, str]):
     """Find a thing in a house, change it if asked to, and bring it where it belongs.
 
     ## Description
-    The household games of ALFWorld, played on alfworld's own engine and shown in pictures, on any
+    The household games of ALFWorld, run by alfworld's own engine and shown in pictures, on any
     machine and without a download. The agent walks from furniture to furniture, opens what is
     closed, takes one thing at a time, heats, cools or cleans it, and puts it down elsewhere. There
     are six types of tasks:
@@ -69,41 +70,41 @@ class ALFWorldEnv(gym.Env[Frame, str]):
     | `pick_cool_then_place_in_recep`  | put a cool tomato in countertop    |
     | `pick_two_obj_and_place`         | put two pencil in drawer           |
 
-    Games are made from the 120 floor plans that come with alfworld, without end; each can be won.
-    A split, a task type and a seed name a game, the same on every machine.
+    Games are generated from the 120 floor plans that come with alfworld; their number is unlimited,
+    and each can be won. A split, a task type and a seed give the same game on every machine.
 
     ## Action Space
-    `Text(80)` of letters, digits and spaces: a command. `info["admissible_commands"]` lists what
-    can be done; any other text does nothing and costs a point.
+    `Text(80)` of letters, digits and spaces: a command. `info["admissible_commands"]` lists the
+    commands that can be done; any other text does nothing and costs a point.
 
     | Command                                      | Effect                                  |
     | -------------------------------------------- | --------------------------------------- |
-    | "go to shelf 1"                              | stand before it                         |
+    | "go to shelf 1"                              | stand in front of it                    |
     | "open fridge 1", "close fridge 1"            | open or close it                        |
     | "take mug 1 from shelf 1"                    | hold it; the hand has to be free        |
     | "move mug 1 to shelf 1"                      | put down what is held                   |
     | "heat mug 1 with microwave 1"                | make what is held hot                   |
     | "cool mug 1 with fridge 1"                   | make it cool                            |
     | "clean mug 1 with sinkbasin 1"               | make it clean                           |
-    | "slice apple 1 with knife 1"                 | slice what lies here with what is held  |
+    | "slice apple 1 with knife 1"                 | slice what is here with what is held    |
     | "use desklamp 1"                             | switch it on                            |
     | "examine mug 1", "look", "inventory", "help" | say more in `info["observation_text"]`  |
 
-    `gym_cards.alfworld.wrappers.DiscreteCommands` makes a `Discrete` space of the listed commands.
+    `gym_cards.alfworld.DiscreteCommands` turns the listed commands into a `Discrete` space.
 
     ## Observation Space
     `Box(0, 255, (size, size, 3), uint8)`: what the agent sees where it stands and what it holds,
-    above a map of the room; or either alone. What is closed hides what is in it, and other places
-    are out of sight.
+    above a map of the room; or either alone. The contents of closed furniture and of other places
+    are not visible.
 
     ## Starting State
     `reset(seed=…)` picks the task type uniformly among `task_types`, and the game. Generated games:
-    a scene, a goal that the room allows, and things put where such things are kept, none of those
-    asked for where they are to go. The agent starts in the middle of the room, with a free hand and
+    a scene, a goal that the room allows, and things where such things are kept; none of the things
+    to find is where it has to go. The agent starts in the middle of the room, with a free hand and
     everything closed. With a data set, every game of the split is equally likely.
 
-    `reset(options={"task_type": "look_at_obj_in_light", "game_seed": 3})` starts the generated game
-    of that name; `reset(options={"game": "…/game.tw-pddl"})` the game of a data set at that path.
+    `reset(options={"task_type": "look_at_obj_in_light", "game_seed": 3})` starts that generated
+    game; `reset(options={"game": "…/game.tw-pddl"})` the game of a data set at that path.
 
     ## Rewards
     As published, 50 if the goal is reached, plus the share of its conditions that hold after the
@@ -115,30 +116,31 @@ class ALFWorldEnv(gym.Env[Frame, str]):
     - Truncation: after 50 steps, the time limit that the id is registered with.
 
     ## Information
-    - `observation_text`: what alfworld says;
-    - `admissible_commands`: what can be done now, in the order of the letters;
+    - `observation_text`: alfworld's answer in words;
+    - `admissible_commands`: the commands that can be done now, in alphabetical order;
     - `task`: the goal in words, the same throughout an episode; `task_type`: one of the six;
     - `won`, `is_success`: whether the goal is reached;
     - `goal_condition_success_rate`: the share of the goal's conditions that hold now. Clean, heat
-      and cool have three: one is in place, one is treated, one is both. Two have one for each in
-      the same piece of furniture. Look in light has two: it is held, the lamp here is on;
+      and cool have three: a thing is in place, one is treated, one is both. The task of two things
+      has one for each in the same piece of furniture. Look in light has two: the thing is held, the
+      lamp here is on;
     - `state`: `{"location": "shelf 1", "visible objects": "shelf 1: mug 2, book 1", "inventory":
       "hot apple 1"}`, what the picture shows;
-    - `game`: the path of a `game.tw-pddl` that alfworld's own environment plays. Of generated games
-      the 512 played last are kept, in the system's folder for temporary files.
+    - `game`: the path of a `game.tw-pddl` that alfworld's own environment plays. The last 512
+      generated games are kept, in the system's folder for temporary files.
 
     ## Arguments
-    - `task_types` (default all six): which to play;
+    - `task_types` (default all six): the types of tasks to play;
     - `split` (default `"train"`): `"train"`; `"valid_seen"`, the same scenes with other games; or
       `"valid_unseen"`, other scenes, as ALFRED divides them;
     - `data` (default `None`): the folder of a data set of alfworld, whose games are played instead;
-      `None` for the one that the variable ALFWORLD_DATA names, if there is one; `"generated"` for
-      generated games in any case;
+      `None` for the one that the variable ALFWORLD_DATA names, if any; `"generated"` for generated
+      games in any case;
     - `view` (default `"both"`): `"first_person"`, `"map"` or `"both"`;
     - `size` (default 300): width and height of the picture, in pixels, from 150 to 2048;
     - `reward` (default `"published"`): `"published"` or `"sparse"`;
-    - `backend` (default `"textworld"`): `"thor"` plays a downloaded data set in Unity, by the
-      package's own `AlfredThorEnv`, and shows its frames. Then `view` has no effect, `state` has
+    - `backend` (default `"textworld"`): `"thor"` plays a downloaded data set in Unity, with
+      alfworld's own `AlfredThorEnv`, and shows its frames. Then `view` has no effect, `state` has
       the one field "observation", and both experts are that environment's. It has not been run
       against Unity yet;
     - `render_mode` (default `None`): `"rgb_array"` or `"human"`.
@@ -202,10 +204,10 @@ class ALFWorldEnv(gym.Env[Frame, str]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Frame, dict[str, Any]]:
-        """Starts a game: a random one, or the one that the options name.
+        """Starts a game: a random one, or the one that the options describe.
 
         Raises:
-            ValueError: If the options name no game.
+            ValueError: If the options describe no game.
         """
         super().reset(seed=seed)
         files, self._path = self._pick(options or {})
@@ -218,7 +220,7 @@ class ALFWorldEnv(gym.Env[Frame, str]):
         return self._frame(), self._info()
 
     def step(self, action: str) -> tuple[Frame, float, bool, bool, dict[str, Any]]:
-        """Does what a command says.
+        """Plays a command.
 
         Raises:
             ValueError: If the action is not a text.
@@ -245,7 +247,7 @@ class ALFWorldEnv(gym.Env[Frame, str]):
         return self._frame(), reward, info["won"], False, info
 
     def render(self) -> Frame | None:
-        """The picture in the mode "rgb_array"; in the mode "human" it is shown in a window."""
+        """Returns the picture in the mode "rgb_array"; shows it in a window in the mode "human"."""
         if self.render_mode is None:
             gym.logger.warn(
                 "render() was called without a render mode: pass render_mode='rgb_array' or "
@@ -261,7 +263,7 @@ class ALFWorldEnv(gym.Env[Frame, str]):
         return None
 
     def close(self) -> None:
-        """Closes the window, where there is one, and leaves the engine to the next environment."""
+        """Closes the window, if there is one, and leaves the engine to the next environment."""
         if self._window is not None:
             self._window.close()
             self._window = None
@@ -269,23 +271,23 @@ class ALFWorldEnv(gym.Env[Frame, str]):
         self._playing = False
 
     def expert(self, privileged: bool = True) -> tuple[str, str]:
-        """A good command, and a sentence saying why.
+        """Returns a good command, and a sentence that gives the reason.
 
         Args:
-            privileged: Whether the player knows where everything is. Then it wins every generated
+            privileged: Whether the player knows where everything is, and so wins every generated
                 game within 15 commands from any state. Otherwise it knows what pictures have shown
                 since the game began, searches likely places first, and its reasons name only what
-                is in sight or remembered.
+                is visible or remembered.
         """
         _ = self._now
         return self._house.expert(privileged)
 
     def demonstrate(self) -> tuple[str, str]:
-        """What a player does who sees what the pictures show, so that a model can learn from it."""
+        """Returns the move of a player who sees only the pictures, for a model to learn from."""
         return self.expert(privileged=False)
 
     def explain(self, action: str) -> str:
-        """A sentence that leads to the command, be it good or bad."""
+        """Returns a sentence that leads to the command, good or bad."""
         return experts.explain(action)
 
     @property
@@ -295,13 +297,13 @@ class ALFWorldEnv(gym.Env[Frame, str]):
         return self._moment
 
     def _pick(self, options: Mapping[str, Any]) -> tuple[GameFiles, Path]:
-        """The game to play, and its path."""
+        """Returns the game to play, and its path."""
         if set(options) == {"game"}:
             path = Path(options["game"])
             if not path.is_file():
                 raise ValueError(
                     f"options={dict(options)!r}: there is no such file; expected the path of a "
-                    "game.tw-pddl, with its traj_data.json beside it"
+                    "game.tw-pddl, with its traj_data.json next to it"
                 )
         elif not options and self._folder is not None:
             paths = find_games(self._folder, self.split, self.task_types)
@@ -313,7 +315,7 @@ class ALFWorldEnv(gym.Env[Frame, str]):
         return read_game(path), path
 
     def _name(self, options: Mapping[str, Any]) -> tuple[TaskType, int]:
-        """The task type and the seed of a generated game."""
+        """Returns the task type and the seed of a generated game."""
         if not options:
             kind = self.task_types[int(self.np_random.integers(len(self.task_types)))]
             return kind, int(self.np_random.integers(_SEEDS))
@@ -346,7 +348,7 @@ class ALFWorldEnv(gym.Env[Frame, str]):
 
 
 def _task_in(intro: str) -> str:
-    """The goal's sentence in what alfworld says first."""
+    """Returns the goal's sentence in alfworld's first answer."""
     return intro.rpartition("Your task is to: ")[2].strip().removesuffix(".")
 
 

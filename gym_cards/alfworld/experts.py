@@ -1,8 +1,8 @@
-"""Two players: one knows where everything is, the other what it has seen.
+"""Two experts: one knows where everything is, the other what it has seen.
 
-Both go the same way about a goal: find the thing, treat it, bring it. They differ in their memory
-alone. A memory that knows everything never searches; one that has only looked around searches
-where things of the kind are likely, and what it says names only what is in sight or remembered.
+Both follow the same plan: find the thing, treat it, bring it. They differ only in their memory. A
+player who knows everything never searches; one who has only looked around searches where such
+things are likely to be, and gives reasons that name only what is visible or remembered.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gym_cards.alfworld.engine import Engine
-from gym_cards.alfworld.floor_plans import contents_allowed
-from gym_cards.alfworld.games import TREATMENTS
-from gym_cards.alfworld.goals import Goal
+from gym_cards.alfworld.engine.planner import Engine
+from gym_cards.alfworld.games.floor_plans import contents_allowed
+from gym_cards.alfworld.games.generator import TREATMENTS
+from gym_cards.alfworld.games.goals import Goal
 from gym_cards.alfworld.scene import Pose, Receptacle, Scene, Thing
 from gym_cards.alfworld.sight import Room, all_contents, look, thing_in_words
 
 WORST_CASE = 15
-"""From any state of a generated game, the player who knows everything wins in so many commands.
+"""The most commands that the player who knows everything needs, from any state of a generated game.
 
 Three to put down what is held (go, open, move), and six for each of at most two things (go, open,
 take, go, open, move), or eight for one that has to be treated.
@@ -31,11 +31,11 @@ _ADJECTIVES = {"clean": "clean", "heat": "hot", "cool": "cool"}
 
 @dataclass
 class Memory:
-    """What a player knows of a game.
+    """Knowledge of a player about a game.
 
     Attributes:
-        furniture: All receptacles by name; of their state only where they are.
-        here: The names of those at the place where the player stands.
+        furniture: All receptacles by name, of which only the place is known.
+        here: The names of the receptacles at the place where the player stands.
         pose: That place.
         contents: What was last seen in or on a receptacle, by its name.
         opened: The names of those last seen open.
@@ -63,28 +63,28 @@ class Memory:
                 self.contents[piece.name] = piece.contents
 
     def is_closed(self, name: str) -> bool:
-        """Whether a receptacle has to be opened, as far as is known."""
+        """Returns whether a receptacle has to be opened, as far as is known."""
         return self.furniture[name].openable and name not in self.opened
 
     def nearest(self, names: Collection[str]) -> str:
-        """The receptacle that takes the fewest commands to use, and of those the nearest."""
+        """Returns the receptacle that takes the fewest commands to use, the nearest of several."""
         return min(names, key=lambda name: (self.cost(name), self.distance(name), name))
 
     def cost(self, name: str) -> int:
-        """How many commands come before a receptacle can be used."""
+        """Returns the number of commands before a receptacle can be used."""
         return (name not in self.here) + self.is_closed(name)
 
     def distance(self, name: str) -> float:
-        """How far a receptacle's place is, in metres along the walls."""
+        """Returns the distance to a receptacle's place, in metres along the walls."""
         stand = self.furniture[name].stand
         return abs(stand.x - self.pose.x) + abs(stand.z - self.pose.z)
 
     def of_kind(self, kind: str) -> list[str]:
-        """The names of all receptacles of a type."""
+        """Returns the names of all receptacles of a type."""
         return [name for name, piece in self.furniture.items() if piece.type == kind]
 
     def known(self, kind: str) -> Iterator[tuple[Thing, str]]:
-        """The things of a type whose place is known, with that of each."""
+        """Yields the things of a type whose place is known, with their places."""
         for place, things in self.contents.items():
             for thing in things:
                 if thing.type == kind:
@@ -92,7 +92,7 @@ class Memory:
 
 
 def all_knowing(engine: Engine, room: Room) -> Memory:
-    """The memory of a player to whom nothing is hidden."""
+    """Returns the memory of a player who knows everything."""
     memory = Memory()
     scene = look(engine, room)
     memory.see(scene)
@@ -103,16 +103,16 @@ def all_knowing(engine: Engine, room: Room) -> Memory:
 
 
 Move = tuple[str, str]
-"""A command, and a sentence that says why."""
+"""A command, and a sentence that gives the reason."""
 
 
 def play(goal: Goal, memory: Memory, commands: Sequence[str]) -> Move:
-    """What a player with this memory does now.
+    """Returns the move of a player with this memory.
 
     Args:
-        goal: Of the game.
-        memory: What the player knows.
-        commands: What can be done now.
+        goal: The goal of the game.
+        memory: The player's knowledge.
+        commands: The admissible commands.
     """
     command, reason = _Plan(goal, memory, commands).next()
     if command in commands:
@@ -165,19 +165,19 @@ class _Plan:
         return self.memory.known(self.goal.target)
 
     def _effort(self, thing: Thing, place: str) -> tuple[int, float]:
-        """A thing that is treated already saves two commands."""
+        """Returns the cost of a thing, of which one that is already treated saves two commands."""
         treat = 0 if self._is_treated(thing) else 2
         return self.memory.cost(place) + treat, self.memory.distance(place)
 
     def _search(self, kind: str, need: str) -> Move:
         """Looks where things of the type are likeliest, for the fewest commands.
 
-        Every type of furniture that may hold them is thought equally likely, and within it every
+        Every type of furniture that may hold them is assumed equally likely, and within it every
         piece, so that one table comes before any of twelve drawers.
         """
         memory, allowed = self.memory, contents_allowed()
         unseen = [name for name in memory.furniture if name not in memory.contents]
-        # Were the thing where it belongs, the game would be won.
+        # If the thing were where it belongs, the game would be won.
         done = self.goal.parent if self.goal.task_type == "pick_and_place_simple" else None
         likely = [
             name
@@ -204,7 +204,7 @@ class _Plan:
     # ----- bringing -------------------------------------------------------------------------------
 
     def _destination(self) -> str:
-        """The piece of furniture to bring things to: where most of them are, else the nearest."""
+        """Returns the furniture to bring things to: where most of them are, else the nearest."""
         memory = self.memory
         inside = Counter(place for _, place in self._targets())
         places = memory.of_kind(self.goal.parent)
@@ -241,7 +241,7 @@ class _Plan:
         return self._search(lamp, need)
 
     def _put_down(self, held: Thing) -> Move:
-        """Frees the hand, here if something takes the thing."""
+        """Frees the hand, here if something can hold the thing."""
         memory, allowed = self.memory, contents_allowed()
         places = [
             name
@@ -256,7 +256,7 @@ class _Plan:
         )
 
     def _reach(self, place: str, need: str) -> Move | None:
-        """Goes to a receptacle and opens it; `None` where that is done."""
+        """Goes to a receptacle and opens it; returns `None` if both are done."""
         if place not in self.memory.here:
             return f"go to {place}", f"{need}, so I go there."
         if self.memory.is_closed(place):
@@ -269,7 +269,7 @@ def _with_article(kind: str) -> str:
 
 
 def explain(command: str) -> str:
-    """A sentence that leads to a command, be it good or bad, and says nothing that may be false."""
+    """Returns a sentence that leads to a command, good or bad, and claims nothing unknown."""
     verb, _, rest = command.partition(" ")
     reasons: Mapping[str, str] = {
         "go": f"I want to see what is there, so I go {rest}.",

@@ -1,4 +1,4 @@
-"""Writes generated games as a data set that any code for alfworld can read.
+"""Command that writes generated games as a data set that any code for alfworld can read.
 
 python -m gym_cards.alfworld.generate --out DIR --games 100
 """
@@ -12,10 +12,10 @@ from pathlib import Path
 
 from gymnasium.error import DependencyNotInstalled
 
-from gym_cards.alfworld.dataset import LAYOUT, write_game
-from gym_cards.alfworld.engine import Engine
-from gym_cards.alfworld.floor_plans import SPLITS
-from gym_cards.alfworld.games import TASK_TYPES, game_file, generate
+from gym_cards.alfworld.engine.planner import Engine
+from gym_cards.alfworld.games.dataset import LAYOUT, write_game
+from gym_cards.alfworld.games.floor_plans import SPLITS
+from gym_cards.alfworld.games.generator import TASK_TYPES, game_file, generate
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -26,12 +26,27 @@ def main(words: Sequence[str] | None = None) -> None:
     """
     parser = argparse.ArgumentParser(
         prog="python -m gym_cards.alfworld.generate",
-        description="Write games, made from the floor plans that come with alfworld, in the "
-        "layout of its data set. Each is played through before it is written.",
+        description="Write games, generated from alfworld's floor plans, in the layout of its data "
+        "set. Each is played through before it is written.",
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder; set ALFWORLD_DATA to it")
-    parser.add_argument("--games", type=int, default=10, help="of each split and task type")
-    parser.add_argument("--first-seed", type=int, default=0, help="seeds count up from here")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="folder of the data set, to which ALFWORLD_DATA can be set",
+    )
+    parser.add_argument(
+        "--games",
+        type=int,
+        default=10,
+        help="number of games of each split and task type (default 10)",
+    )
+    parser.add_argument(
+        "--first-seed",
+        type=int,
+        default=0,
+        help="seed of the first game; the others count up from it",
+    )
     parser.add_argument("--splits", nargs="+", choices=SPLITS, default=SPLITS)
     parser.add_argument("--task-types", nargs="+", choices=TASK_TYPES, default=TASK_TYPES)
     options = parser.parse_args(words)

@@ -1,51 +1,51 @@
-"""Where a game is played: what every backend of the environment does, and the one of texts."""
+"""Backends of the environment: their interface, and the one that draws alfworld's facts."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Protocol
 
-from gym_cards.alfworld import experts, view
-from gym_cards.alfworld.dataset import GameFiles
-from gym_cards.alfworld.engine import Engine, Moment
-from gym_cards.alfworld.floor_plans import floor_of
-from gym_cards.alfworld.goals import Goal, success_rate
+from gym_cards.alfworld import experts
+from gym_cards.alfworld.engine.planner import Engine, Moment
+from gym_cards.alfworld.games.dataset import GameFiles
+from gym_cards.alfworld.games.floor_plans import floor_of
+from gym_cards.alfworld.games.goals import Goal, success_rate
 from gym_cards.alfworld.sight import describe, look, room_of
-from gym_cards.alfworld.view import View
-from gym_cards.game import Frame
+from gym_cards.alfworld.view import View, draw
+from gym_cards.core.env import Frame
 
 
 class House(Protocol):
-    """Plays one game after another."""
+    """Backend that plays one game after another."""
 
     def start(self, files: GameFiles, path: Path) -> Moment:
         """Starts the game with these files, whose `game.tw-pddl` is at the path."""
 
     def step(self, command: str) -> Moment:
-        """Does what a command says, or nothing where that cannot be done."""
+        """Plays a command; one that cannot be done has no effect."""
 
     def frame(self) -> Frame:
-        """The picture of what the agent sees."""
+        """Returns the picture of what the agent sees."""
 
     def state(self) -> dict[str, str]:
-        """What the picture shows, field by field."""
+        """Returns what the picture shows, field by field."""
 
     def success_rate(self) -> float:
-        """The share of the goal's conditions that hold now."""
+        """Returns the share of the goal's conditions that hold now."""
 
     def expert(self, privileged: bool) -> tuple[str, str]:
-        """A good command, and a sentence saying why."""
+        """Returns a good command, and a sentence that gives the reason."""
 
     def close(self) -> None:
-        """Frees what the house holds."""
+        """Frees the resources."""
 
 
 class TextHouse:
-    """A house that exists in facts, and is drawn.
+    """House that the text engine simulates, with pictures drawn from its facts.
 
     Args:
-        view: As `gym_cards.alfworld.view.draw` takes it.
-        size: Of the pictures, in pixels.
+        view: As in `gym_cards.alfworld.view.draw`.
+        size: The pictures' width and height in pixels.
 
     Raises:
         DependencyNotInstalled: If alfworld is missing.
@@ -57,7 +57,7 @@ class TextHouse:
         self._size = size
 
     def start(self, files: GameFiles, path: Path) -> Moment:
-        """Starts a game; the path is not looked at."""
+        """Starts a game; the path is ignored."""
         del path
         self._moment = self._engine.start(files.game)
         self._room = room_of(self._engine, floor_of(files.trajectory))
@@ -67,25 +67,25 @@ class TextHouse:
         return self._moment
 
     def step(self, command: str) -> Moment:
-        """Does what a command says, or nothing where that cannot be done."""
+        """Plays a command; one that cannot be done has no effect."""
         self._moment = self._engine.step(command)
         self._look()
         return self._moment
 
     def frame(self) -> Frame:
-        """The picture of the scene."""
-        return view.draw(self.scene, view=self._view, size=self._size)
+        """Returns the picture of the scene."""
+        return draw(self.scene, view=self._view, size=self._size)
 
     def state(self) -> dict[str, str]:
-        """Where the agent is, what it sees there, and what it holds."""
+        """Returns the agent's place, what it sees there, and what it holds."""
         return describe(self.scene)
 
     def success_rate(self) -> float:
-        """The share of the goal's conditions that hold now."""
+        """Returns the share of the goal's conditions that hold now."""
         return success_rate(self._engine, self._goal)
 
     def expert(self, privileged: bool) -> tuple[str, str]:
-        """A good command of a player who knows everything, or what pictures have shown."""
+        """Returns the command of a player who knows everything, or what pictures have shown."""
         memory = self._memory
         if privileged:
             memory = experts.all_knowing(self._engine, self._room)
@@ -97,5 +97,5 @@ class TextHouse:
 
     def _look(self) -> None:
         self.scene = look(self._engine, self._room)
-        """What the agent sees now."""
+        """What the agent sees."""
         self._memory.see(self.scene)

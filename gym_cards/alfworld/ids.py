@@ -1,7 +1,7 @@
-"""The ids of things in a game's problem: a type and coordinates, written in letters.
+"""Ids of things in a game's problem: a type and coordinates, written in letters.
 
-A thing is `Mug|+01.25|+00.90|-00.35`, a place to stand `loc|5|-3|2|30`. PDDL has no such signs, so
-that they are spelt out, and the planner turns everything into lower case.
+A thing is `Mug|+01.25|+00.90|-00.35`, a place to stand `loc|5|-3|2|30`. PDDL does not allow these
+signs, so that they are spelled out, and the planner turns everything into lower case.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ _SIGNS = {"-": "_minus_", "|": "_bar_", "+": "_plus_", ".": "_dot_", ",": "_comm
 
 
 def spell(text: str) -> str:
-    """An id with its signs spelt out."""
+    """Returns an id with its signs spelled out."""
     for sign, word in _SIGNS.items():
         text = text.replace(sign, word)
     return text
 
 
 def unspell(text: str) -> str:
-    """The id that was spelt out."""
+    """Returns the id that was spelled out."""
     for sign, word in _SIGNS.items():
         text = text.replace(word, sign)
     return text
 
 
 def thing_id(kind: str, position: tuple[float, float, float]) -> str:
-    """The id of a thing of a type at x, height and z, in metres."""
+    """Returns the id of a thing of a type at x, height and z, in metres."""
     x, height, z = (f"{value:+06.2f}" for value in position)
     if kind.endswith("Basin"):
         return f"{kind.removesuffix('Basin')}|{x}|{height}|{z}|{kind}"
@@ -40,34 +40,34 @@ def thing_id(kind: str, position: tuple[float, float, float]) -> str:
 
 
 def kind_of(identity: str) -> str:
-    """The type in an id: of `Sink|…|SinkBasin` it is `SinkBasin`, in the id's own case."""
+    """Returns the type in an id, in the id's own case: `SinkBasin` for `Sink|…|SinkBasin`."""
     first, *rest = identity.split("|")
     return rest[-1] if rest and rest[-1].lower().endswith("basin") else first
 
 
 @lru_cache(maxsize=8192)
 def position_of(identity: str) -> tuple[float, float, float]:
-    """x, height and z of a thing, in metres, from its id."""
+    """Returns x, height and z of a thing, in metres, from its id."""
     x, height, z = map(float, identity.split("|")[1:4])
     return x, height, z
 
 
 def place_id(pose: Pose) -> str:
-    """The id of a place to stand."""
+    """Returns the id of a place to stand."""
     return f"loc|{round(pose.x / CELL)}|{round(pose.z / CELL)}|{pose.rotation}|{pose.horizon}"
 
 
 @lru_cache(maxsize=8192)
 def pose_of(identity: str) -> Pose:
-    """The place to stand that an id names."""
+    """Returns the place to stand of an id."""
     x, z, rotation, horizon = map(int, identity.split("|")[1:5])
     return Pose(x * CELL, z * CELL, rotation, horizon)
 
 
 def number(identities: list[str]) -> dict[str, str]:
-    """The names that commands use: `mug 1`, `mug 2`, … for ids that are spelt out.
+    """Returns the names that commands use, `mug 1`, `mug 2`, …, for ids that are spelled out.
 
-    As alfworld does it: the last id of a type, in the order of the letters, is number 1.
+    As in alfworld, the last id of a type in alphabetical order is number 1.
     """
     names: dict[str, str] = {}
     counts: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""The optional packages of the household games, imported without their side effects."""
+"""Import of the household games' optional packages without their side effects."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from gymnasium.error import DependencyNotInstalled
 _LOCK = threading.Lock()
 _MISSING = (
     "the household games need the packages alfworld and textworld, which are not installed: "
-    'run `pip install "gym-cards[alfworld]"` (a C++ compiler and make have to be there)'
+    'run `pip install "gym-cards[alfworld]"`, which needs a C++ compiler and make'
 )
 
 DEFAULT_DATA = Path("~/.cache/alfworld")
-"""Where alfworld keeps its data if ALFWORLD_DATA does not say."""
+"""The folder where alfworld keeps its data if ALFWORLD_DATA is not set."""
 
 
 @lru_cache(maxsize=1)
 def package_folder() -> Path:
-    """The folder of the installed alfworld package, found without importing it.
+    """Returns the folder of the installed alfworld package without importing it.
 
     Raises:
         DependencyNotInstalled: If it is missing.
@@ -40,11 +40,11 @@ def package_folder() -> Path:
 
 @lru_cache(maxsize=32)
 def load(name: str) -> ModuleType:
-    """Imports a module of alfworld or of what it is built on.
+    """Imports a module of alfworld or of its dependencies.
 
-    Importing alfworld makes the folder that ALFWORLD_DATA names, by default one in the home
-    directory, and sets the variable; textworld draws from NumPy's global generator. Here none of
-    this happens.
+    Importing alfworld normally creates the folder that ALFWORLD_DATA names, by default one in the
+    home directory, and sets the variable, and textworld draws from NumPy's global generator. None
+    of this happens here.
 
     Raises:
         DependencyNotInstalled: If it is missing.
@@ -53,7 +53,7 @@ def load(name: str) -> ModuleType:
         given, drawn = os.environ.get("ALFWORLD_DATA"), np.random.get_state()
         try:
             if given is None:
-                # A folder that exists, so that none is made.
+                # A folder that exists, so that none is created.
                 os.environ["ALFWORLD_DATA"] = str(package_folder())
             first = "alfworld" not in sys.modules
             modules: list[Any] = [importlib.import_module(n) for n in ("alfworld", "alfworld.info")]

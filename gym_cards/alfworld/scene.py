@@ -1,7 +1,7 @@
-"""What a household game lets its player see: plain values that a picture is drawn from.
+"""Scenes of a household game: plain values that a picture is drawn from.
 
-A scene holds what may be drawn and nothing else. What lies in a closed receptacle, or at a place
-where the agent does not stand, has no room in it, so that no picture can tell it.
+A scene holds what may be drawn and nothing else. It has no field for the contents of closed
+receptacles or of other places, so that no picture can show them.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 
 class Pose(NamedTuple):
-    """Where somebody stands and looks.
+    """Place where the agent stands, and the direction of its eyes.
 
     Attributes:
         x: Metres, a multiple of 0.25.
         z: Metres, a multiple of 0.25.
         rotation: 0 looks towards +z, 1 towards +x, 2 towards -z, 3 towards -x.
-        horizon: How far the eyes look down, in degrees; negative is up.
+        horizon: Degrees that the eyes look down; negative is up.
     """
 
     x: float
@@ -28,17 +28,17 @@ class Pose(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """An object that can be seen.
+    """Object that can be seen.
 
     Attributes:
-        name: As commands call it: "mug 2".
-        type: Of the domain: "Mug".
+        name: Its name in commands: "mug 2".
+        type: Its type in the domain: "Mug".
         hot: Whether it was heated.
         cool: Whether it was cooled.
         clean: Whether it was cleaned.
         sliced: Whether it was cut into slices.
         on: Whether it is switched on.
-        contents: What lies in or on it, if it can hold things: a plate, a pan.
+        contents: The things in or on it, if it can hold things, such as a plate.
     """
 
     name: str
@@ -53,16 +53,16 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Receptacle:
-    """A piece of furniture, or a part of one, that things are put in or on.
+    """Piece of furniture, or a part of one, that things are put in or on.
 
     Attributes:
-        name: As commands call it: "shelf 1".
-        type: Of the domain: "Shelf".
-        position: x, height and z of its own, in metres.
-        stand: Where the agent stands to use it.
+        name: Its name in commands: "shelf 1".
+        type: Its type in the domain: "Shelf".
+        position: Its x, height and z, in metres.
+        stand: The place to stand to use it.
         openable: Whether it has a door or the like.
         open: Whether that is open.
-        contents: What lies in or on it; None where that is out of sight.
+        contents: The things in or on it; None if they are not visible.
     """
 
     name: str
@@ -79,14 +79,14 @@ class Scene:
     """What the agent sees, holds and knows of the room.
 
     Attributes:
-        agent: Where the agent stands.
-        receptacles: All of the room, in any order.
+        agent: The agent's place.
+        receptacles: All receptacles of the room, in any order.
         floor: The (x, z) of every place where the agent can stand, in metres, multiples of 0.25.
-        held: What the agent has in its hand.
+        held: The thing in the agent's hand.
 
     Raises:
-        ValueError: If the contents of a receptacle are given that the agent cannot look into from
-            where it stands, or those are missing of one that it can.
+        ValueError: If the contents of a receptacle are given although they are not visible, or are
+            missing although they are.
     """
 
     agent: Pose
@@ -102,7 +102,7 @@ class Scene:
                 given = "hidden" if receptacle.contents is None else "given"
                 raise ValueError(
                     f"the contents of {receptacle.name!r} are {given}: expected a tuple of things "
-                    "where the agent stands before it and it is open or cannot be closed, "
+                    "if the agent stands in front of it and it is open or cannot be closed, "
                     "otherwise None"
                 )
 

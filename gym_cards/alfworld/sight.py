@@ -1,6 +1,6 @@
-"""The engine's facts -> what the agent sees of them, as a scene to draw and as fields to read out.
+"""What the agent sees of the engine's facts, as a scene to draw and as fields to read out.
 
-Everything that players, pictures and prompts know goes through here, so that none can know more.
+Players, pictures and prompts get all of their knowledge from here, so that none can know more.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from gym_cards.alfworld.engine import Engine
-from gym_cards.alfworld.floor_plans import type_names
+from gym_cards.alfworld.engine.planner import Engine
+from gym_cards.alfworld.games.floor_plans import type_names
 from gym_cards.alfworld.ids import AGENT, pose_of, position_of, unspell
 from gym_cards.alfworld.scene import Pose, Receptacle, Scene, Thing
 
@@ -18,17 +18,17 @@ _CHANGES = {
     "iscool": "cool",
     "isclean": "clean",
     "issliced": "sliced",
-    # The domain's `isOn` is another matter: what the texts call on is what was toggled once.
+    # Not the domain's `isOn`: what the texts call on is what was toggled once.
     "istoggled": "on",
 }
 
 
 @dataclass(frozen=True)
 class Room:
-    """What does not change in a game.
+    """Part of a game that does not change.
 
     Attributes:
-        furniture: The receptacles by id, closed and with nothing in sight.
+        furniture: The receptacles by id, closed and with nothing visible.
         kinds: The types of the things by id.
         names: The names of everything by id.
         floor: As in a scene.
@@ -41,7 +41,7 @@ class Room:
 
 
 def room_of(engine: Engine, floor: Iterable[tuple[float, float]]) -> Room:
-    """The room of the game that the engine plays.
+    """Returns the room of the game that the engine plays.
 
     Args:
         engine: After the start of a game.
@@ -71,13 +71,13 @@ def room_of(engine: Engine, floor: Iterable[tuple[float, float]]) -> Room:
 
 
 def agent_pose(engine: Engine) -> Pose:
-    """Where the agent stands."""
+    """Returns the agent's place."""
     ((_, _, place),) = (fact for fact in engine.named("atlocation") if fact[1] == AGENT)
     return pose_of(unspell(place))
 
 
 def look(engine: Engine, room: Room) -> Scene:
-    """What the agent sees now: the contents of open receptacles where it stands, and its hand."""
+    """Returns what the agent sees: the contents of open receptacles here, and its hand."""
     here = agent_pose(engine)
     contents = all_contents(engine, room)
     opened = {identity for _, identity in engine.named("opened")}
@@ -90,7 +90,7 @@ def look(engine: Engine, room: Room) -> Scene:
 
 
 def all_contents(engine: Engine, room: Room) -> dict[str, tuple[Thing, ...]]:
-    """What lies in or on every receptacle, by its id, seen or not, in the order of the names."""
+    """Returns the contents of every receptacle by its id, visible or not, ordered by name."""
     found: dict[str, list[Thing]] = {identity: [] for identity in room.furniture}
     things = _things(engine, room)
     for _, identity, place in engine.named("inreceptacle"):
@@ -100,20 +100,20 @@ def all_contents(engine: Engine, room: Room) -> dict[str, tuple[Thing, ...]]:
 
 
 def held_thing(engine: Engine, room: Room) -> Thing | None:
-    """What the agent has in its hand."""
+    """Returns the thing in the agent's hand."""
     for _, _, identity in engine.named("holds"):
         return _things(engine, room)[identity]
     return None
 
 
 def _things(engine: Engine, room: Room) -> dict[str, Thing]:
-    """Every thing as it looks now, by its id."""
+    """Returns every thing in its present state, by its id."""
     changes: dict[str, dict[str, bool]] = {identity: {} for identity in room.kinds}
     for predicate, change in _CHANGES.items():
         for _, identity in engine.named(predicate):
             changes[identity][change] = True
     inside: dict[str, list[str]] = {}
-    # What also lies in or on furniture of its own is shown there.
+    # A thing that is also in or on furniture is shown there.
     elsewhere = {fact[1] for fact in engine.named("inreceptacle")}
     for _, identity, outer in engine.named("inreceptacleobject"):
         if identity not in elsewhere:
@@ -137,7 +137,7 @@ def _order(thing: Thing) -> tuple[str, int]:
 
 
 def _type(word: str) -> str:
-    """The type that the planner writes as `mugtype`, in the domain's spelling."""
+    """Returns the type that the planner writes as `mugtype`, in the domain's spelling."""
     name = word.removesuffix("type")
     return type_names().get(name, name)
 
@@ -146,7 +146,7 @@ def _type(word: str) -> str:
 
 
 def describe(scene: Scene) -> dict[str, str]:
-    """What a picture of the scene shows, field by field."""
+    """Returns what a picture of the scene shows, field by field."""
     return {
         "location": ", ".join(sorted(piece.name for piece in scene.here)) or "middle of the room",
         "visible objects": "; ".join(
@@ -159,13 +159,13 @@ def describe(scene: Scene) -> dict[str, str]:
 
 
 def in_words(piece: Receptacle) -> str:
-    """What is seen in or on a receptacle where the agent stands."""
+    """Returns what is visible in or on a receptacle where the agent stands."""
     if piece.contents is None:
         return "closed"
     return ", ".join(map(thing_in_words, piece.contents)) or "nothing"
 
 
 def thing_in_words(thing: Thing) -> str:
-    """A thing's name and how it looks."""
+    """Returns a thing's name and state."""
     looks = [word for word in ("hot", "cool", "clean", "sliced") if getattr(thing, word)]
     return " ".join([*looks, thing.name, *(["(on)"] if thing.on else [])])

@@ -1,6 +1,6 @@
-"""The houses of AI2-THOR: alfworld's own environment on Unity, and its frames.
+"""Houses of AI2-THOR: alfworld's own environment in Unity, and its frames.
 
-Not run against Unity in the tests of this package, where a stand-in takes the controller's place.
+The tests of this package run a stand-in instead of Unity's controller.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ import numpy as np
 from gymnasium.error import DependencyNotInstalled
 
 from gym_cards.alfworld import packages
-from gym_cards.alfworld.dataset import TRAJECTORY, GameFiles
-from gym_cards.alfworld.engine import NOTHING, Moment
-from gym_cards.alfworld.games import TASK_TYPES
-from gym_cards.game import Frame
+from gym_cards.alfworld.engine.planner import NOTHING, Moment
+from gym_cards.alfworld.games.dataset import TRAJECTORY, GameFiles
+from gym_cards.alfworld.games.generator import TASK_TYPES
+from gym_cards.core.env import Frame
 
 BUILD = "thor-201909061227-Linux64"
 """The Unity build that alfworld's version of ai2thor runs."""
@@ -33,17 +33,17 @@ _ENDLESS = 10**9
 
 
 def missing(games: Sequence[Path] | None) -> list[str]:
-    """What is missing to play in THOR, each with how to get it; nothing is started to find out.
+    """Returns what is missing to play in THOR, each with how to get it, without starting anything.
 
     Args:
-        games: Paths of `game.tw-pddl`, the first of which is looked at; `None` without a data set.
+        games: Paths of `game.tw-pddl`, of which the first is read; `None` without a data set.
     """
     found = []
     absent = [name for name in _MODULES if importlib.util.find_spec(name) is None]
     if absent:
         found.append(
             f'the packages {", ".join(absent)}: run `pip install "alfworld[vis]==0.4.2"`, best in '
-            "an environment of its own, since it pins old versions"
+            "a separate environment, because it pins old versions"
         )
     elif importlib.metadata.version("ai2thor") != _VERSION:
         found.append(f"ai2thor {_VERSION}: run `pip install ai2thor=={_VERSION}`")
@@ -77,14 +77,14 @@ def _scene(game: Path) -> Any:
 
 
 class ThorHouse:
-    """A house in Unity, played by alfworld's own `AlfredThorEnv` with its oracle controller.
+    """House in Unity, run by alfworld's own `AlfredThorEnv` with its oracle controller.
 
     Args:
-        games: Paths of the `game.tw-pddl` that may be played; `None` without a data set.
-        size: Of the frames, in pixels.
+        games: Paths of the `game.tw-pddl` that can be played; `None` without a data set.
+        size: The frames' width and height in pixels.
 
     Raises:
-        DependencyNotInstalled: If something is missing: the message tells what, and how to get it.
+        DependencyNotInstalled: If something is missing; the message says what, and how to get it.
     """
 
     def __init__(self, games: Sequence[Path] | None, size: int) -> None:
@@ -96,7 +96,7 @@ class ThorHouse:
             )
         environment = packages.load("alfworld.agents.environment.alfred_thor_env").AlfredThorEnv
         with _contained(0):
-            # The training split is the one for which alfworld's expert plays along.
+            # alfworld's expert plays along in the training split only.
             self._env = environment(_config(games[0].parents[2], size), train_eval="train")
             self._env.init_env(batch_size=1)
 
@@ -104,15 +104,15 @@ class ThorHouse:
         """Starts the game of a data set at a path."""
         del files
         trajectory = path.with_name(TRAJECTORY)
-        # What AlfredThorEnv draws its games from.
+        # The games that AlfredThorEnv draws from.
         self._env.json_file_list = [str(trajectory)]
-        # The sentence that tells the goal is drawn too: it follows from the path alone.
+        # The goal's sentence is drawn too; seeded by the path, it depends on nothing else.
         with _contained(str(path.parent)):
             texts, infos = self._env.reset()
         return self._moment(texts[0], infos)
 
     def step(self, command: str) -> Moment:
-        """Does what a command says, or nothing where that cannot be done."""
+        """Plays a command; one that cannot be done has no effect."""
         command = command.strip()
         if command not in self._now.commands:
             return Moment(NOTHING, self._now.commands, self._now.won)
@@ -121,20 +121,20 @@ class ThorHouse:
         return self._moment(texts[0], infos)
 
     def frame(self) -> Frame:
-        """Unity's last frame; alfworld hands it out with red and blue exchanged."""
+        """Returns Unity's last frame, of which alfworld exchanges red and blue."""
         frames = self._env.get_frames()
         return np.ascontiguousarray(frames[0][:, :, ::-1], dtype=np.uint8)
 
     def state(self) -> dict[str, str]:
-        """What alfworld says of what is to be seen."""
+        """Returns alfworld's description of what is visible."""
         return {"observation": " ".join(self._now.feedback.split())}
 
     def success_rate(self) -> float:
-        """The share of the goal's conditions that hold now, as alfworld counts it."""
+        """Returns the share of the goal's conditions that hold now, as alfworld counts it."""
         return self._rate
 
     def expert(self, privileged: bool) -> tuple[str, str]:
-        """What alfworld's handcoded expert does now; there is but one, whoever asks."""
+        """Returns the command of alfworld's handcoded expert, the only one there is."""
         del privileged
         return self._plan, "This is what the expert of alfworld does next."
 
@@ -153,7 +153,7 @@ class ThorHouse:
 
 @contextlib.contextmanager
 def _contained(seed: int | str) -> Iterator[None]:
-    """Keeps what alfworld prints, and its use of the global generator, to itself."""
+    """Hides what alfworld prints, and its use of the global generator."""
     before = random.getstate()
     random.seed(seed)
     try:
@@ -164,7 +164,7 @@ def _contained(seed: int | str) -> Iterator[None]:
 
 
 def _config(data: Path, size: int) -> dict[str, Any]:
-    """What `AlfredThorEnv` reads of its configuration."""
+    """Returns the part of the configuration that `AlfredThorEnv` reads."""
     return {
         "env": {
             "goal_desc_human_anns_prob": 0.0,

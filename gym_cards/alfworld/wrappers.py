@@ -8,22 +8,23 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from gym_cards.game import Frame, check_integer
+from gym_cards.core.checks import check_integer
+from gym_cards.core.env import Frame
 
 
 class DiscreteCommands(gym.Wrapper[Frame, Any, Frame, Any], gym.utils.RecordConstructorArgs):
     """Acts by the index of an admissible command.
 
     The action space is `Discrete(count)`. `info["action_mask"]`, int8 of shape (count,), is 1 for
-    every index into `info["admissible_commands"]`. The rest is padding: it does what a command that
-    is not admissible does.
+    every index into `info["admissible_commands"]`. The rest is padding, with the effect of a
+    command that is not admissible.
 
     Args:
         env: An ALFWorld environment.
-        count: How many commands there is room for.
+        count: The most commands that can be admissible.
 
     Raises:
-        ValueError: From `reset` or `step`, if more commands are admissible than there is room for.
+        ValueError: In `reset` or `step`, if more commands are admissible.
     """
 
     def __init__(self, env: gym.Env[Frame, str], count: int = 128) -> None:
@@ -43,7 +44,7 @@ class DiscreteCommands(gym.Wrapper[Frame, Any, Frame, Any], gym.utils.RecordCons
     def step(
         self, action: np.int64 | int
     ) -> tuple[Frame, SupportsFloat, bool, bool, dict[str, Any]]:
-        """Does the command at an index of the list that came with the last info.
+        """Plays the command at an index of the list in the last info.
 
         Raises:
             ValueError: If the action is not in the action space.

@@ -1,4 +1,4 @@
-"""Opens a window in which a game is played by hand."""
+"""Command that opens a window in which a game is played by hand."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from gym_cards.play.session import Game, Session
 
 _EPILOG = """examples:
   python -m gym_cards.play Points24
-  python -m gym_cards.play Points24 target_points=36 solvable_only=true --seed 3
+  python -m gym_cards.play Points24 target_points=36 hands=solvable --seed 3
   python -m gym_cards.play Blackjack --record blackjack.jsonl
 
-A recording teaches a model: vlm-agent sft --env gym_cards/Blackjack-v0 \\
+A model can learn from a recording: vlm-agent sft --env gym_cards/Blackjack-v0 \\
     --demonstrations blackjack.jsonl --out runs/sft
 """
 _WORDS = {"true": True, "false": False, "none": None}
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         recorder = Recorder(options.record) if options.record else None
         seed = _seed() if options.seed is None else options.seed
         game = Game(find_id(options.game), kwargs, seed)
-        # Some games take seconds to be set up.
+        # Some games take seconds to set up.
         open_window(game.title, options.scale)
         session = Session(game, recorder)
     except (ValueError, OSError, gym.error.Error) as error:
@@ -56,7 +56,7 @@ def _fail(error: Exception) -> int:
 
 
 def find_id(name: str) -> str:
-    """The id of a game that is named by its id, or by its name alone, which means the newest.
+    """Returns the id of a game, given by its id or by its name alone, which means the newest.
 
     Raises:
         ValueError: If there is no such game; the message lists those of gym_cards.
@@ -82,18 +82,18 @@ def _names() -> list[str]:
 
 
 def parse_argument(word: str) -> tuple[str, Any]:
-    """A keyword argument of the environment, written as name=value.
+    """Parses a keyword argument of the environment, written as name=value.
 
     A value is read as JSON where it is JSON (36, true, [1, 2], "text"), with Python's True, False
     and None; else it is a text.
 
     Raises:
-        ValueError: If the word is no such pair.
+        ValueError: If the word is not such a pair.
     """
     name, equals, text = word.partition("=")
     if not equals or not name.isidentifier():
         raise ValueError(
-            f"{word!r} is no argument of the game: expected name=value, such as target_points=36"
+            f"{word!r} is not an argument: expected name=value, such as target_points=36"
         )
     if text.casefold() in _WORDS:
         return name, _WORDS[text.casefold()]
@@ -104,7 +104,7 @@ def parse_argument(word: str) -> tuple[str, Any]:
 
 
 def _seed() -> int:
-    """A seed that differs from run to run, short enough to be typed again."""
+    """Returns a random seed that is short enough to type again."""
     entropy, _ = gym.utils.seeding.np_random()
     return int(entropy.integers(100_000))
 
@@ -123,13 +123,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--seed",
         type=int,
-        help="of the first episode, the next ones counting on from it; by default a random one",
+        help="seed of the first episode; the next ones count up from it (default: random)",
     )
     parser.add_argument(
-        "--record", metavar="FILE", help="append the episodes to a file, a line each"
+        "--record", metavar="FILE", help="append the episodes to this file, one per line"
     )
     parser.add_argument(
-        "--scale", type=float, default=1.0, help="size of the window; 1 is 1280 x 800"
+        "--scale", type=float, default=1.0, help="size of the window; 1 is 1280 x 800 (default 1)"
     )
     return parser
 

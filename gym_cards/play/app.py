@@ -1,4 +1,4 @@
-"""The window and what happens in it: keys, clicks, and drawing what changed."""
+"""Window of the game: keys, clicks, and drawing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import suppress
 from importlib.resources import as_file, files
 from typing import Any
 
+from gym_cards.core.window import load_pygame
 from gym_cards.play.command_line import CommandLine
 from gym_cards.play.geometry import Rect
 from gym_cards.play.keys import moves_of_keys
@@ -27,32 +28,31 @@ from gym_cards.play.painter import Painter
 from gym_cards.play.session import Choice, Session
 from gym_cards.play.view import Scene, draw, draw_waiting, points
 from gym_cards.play.widgets import Button, Touch
-from gym_cards.window import load_pygame
 
 SIZE = (1280, 800)
 _LEAST = (640, 400)
-# How long a button looks pressed after its key, in seconds.
+# The time that a button looks pressed after its key, in seconds.
 _FLASH = 0.12
 
 
 def open_window(title: str, scale: float) -> None:
-    """Opens the window, which says that a game is being set up.
+    """Opens the window with a message that a game is being set up.
 
     Args:
-        title: The game's.
-        scale: How large the window is: 1 is 1280 × 800, as far as the screen has room.
+        title: The game's title.
+        scale: The size of the window: 1 is 1280 × 800, as far as it fits the screen.
 
     Raises:
         gymnasium.error.DependencyNotInstalled: If pygame is missing.
     """
-    # Else Windows would show a small window enlarged and blurred.
+    # Otherwise Windows would show a small window enlarged and blurred.
     os.environ.setdefault("SDL_WINDOWS_DPI_AWARENESS", "permonitorv2")
     pygame = load_pygame("a game is played by hand")
     pygame.display.init()
     desktop = pygame.display.get_desktop_sizes()[0]
     # The window's frame and the desktop's bars need room too.
     share = min(scale, *(0.92 * d / s for d, s in zip(desktop, SIZE, strict=True)))
-    with as_file(files("gym_cards") / "art" / "back-45.png") as icon:
+    with as_file(files("gym_cards.render") / "art" / "back-45.png") as icon:
         pygame.display.set_icon(pygame.image.load(str(icon)))
     surface = pygame.display.set_mode([round(size * share) for size in SIZE], pygame.RESIZABLE)
     pygame.display.set_caption(f"{title} – gym-cards")
@@ -63,11 +63,11 @@ def open_window(title: str, scale: float) -> None:
 
 
 class App:
-    """A session that is played in the window, which is opened if it is not open yet.
+    """Session that is played in the window, which is opened if necessary.
 
     Args:
-        session: What is played.
-        scale: How large a new window is. What it shows grows and shrinks with it.
+        session: The session to play.
+        scale: The size of a new window, with which its contents scale.
 
     Raises:
         gymnasium.error.DependencyNotInstalled: If pygame is missing.
@@ -96,22 +96,22 @@ class App:
         if not pygame.display.get_init():
             open_window(session.game.title, scale)
         if self.line is not None:
-            # A letter that is held is typed on, while a move that is held is played once.
+            # A held letter repeats, while a held move is played once.
             pygame.key.set_repeat(400, 40)
 
     @property
     def scale(self) -> float:
-        """How many pixels one unit of the layout is."""
+        """The number of pixels in a unit of the layout."""
         return self._painter.scale
 
     @property
     def focus(self) -> str | None:
-        """The button that the keyboard has chosen."""
+        """The button with the keyboard focus."""
         return self._touch.focus
 
     @property
     def picture_place(self) -> Rect:
-        """Where the game's picture stands."""
+        """The place of the game's picture."""
         height, width = self.session.picture.shape[:2]
         return picture_place(self._layout.picture, width, height)
 
@@ -121,7 +121,7 @@ class App:
             self.update()
 
     def update(self, wait: int = 1000) -> None:
-        """Deals with all events, waiting for the first at most so many ms, and draws."""
+        """Handles all events, waiting at most this many ms for the first, and draws."""
         pygame = self._pygame
         if self._stale:
             self.draw()
@@ -137,7 +137,7 @@ class App:
             self.draw()
 
     def draw(self) -> None:
-        """Draws the window anew."""
+        """Draws the window."""
         self._fit()
         self._arrange()
         scene = Scene(
@@ -155,7 +155,7 @@ class App:
         self._stale = False
 
     def resize(self, width: int, height: int) -> None:
-        """Gives the window a size in pixels."""
+        """Sets the size of the window in pixels."""
         self._pygame.display.set_mode((width, height), self._pygame.RESIZABLE)
         self._stale = True
 
@@ -167,9 +167,9 @@ class App:
             self._pygame.display.quit()
 
     def _fit(self) -> None:
-        """Draws at the size that the window has now."""
+        """Adapts the drawing to the window's size."""
         surface = self._pygame.display.get_surface()
-        # A window too small to be read shows a part of what it should.
+        # A window too small to be read shows only a part.
         sizes = zip(surface.get_size(), _LEAST, SIZE, strict=True)
         self._painter.fit(surface, min(max(size, least) / full for size, least, full in sizes))
 
@@ -217,7 +217,7 @@ class App:
         elif event.type == pygame.KEYDOWN:
             self._notice = ""
             self._key(event)
-        # What comes next in the same batch meets the state that this one left.
+        # The next event of the batch meets the state that this one left.
         if self.open:
             self._arrange()
 
@@ -254,7 +254,7 @@ class App:
     def _release(self, pos: tuple[int, int]) -> None:
         button, pressed = self._at(pos), self._touch.pressed
         self._touch.pressed = None
-        # As everywhere: a button counts if the mouse is let go where it was pressed.
+        # As usual, a button counts if the mouse is released where it was pressed.
         if button is not None and button.id == pressed:
             self._activate(button)
 
@@ -300,7 +300,7 @@ class App:
             self._press_id(f"move {index}")
 
     def _edit(self, line: CommandLine, event: Any, command: bool) -> None:
-        """A key while a command is typed."""
+        """Handles a key while a command is typed."""
         pygame = self._pygame
         self._rules = False
         names = [choice.name for choice in self.session.choices]
@@ -334,7 +334,7 @@ class App:
     # ----- what buttons do ------------------------------------------------------------------------
 
     def _press_id(self, name: str) -> None:
-        """Presses a button by its key, so that it also looks pressed for a moment."""
+        """Presses a button by its key, so that it looks pressed for a moment."""
         button = next((button for button in self.buttons if button.id == name), None)
         if button is not None:
             self._activate(button)
@@ -367,7 +367,7 @@ class App:
         self._notice = f"{choice.name}   {points(self.session.moves[-1].reward)}"
 
     def _show_hint(self) -> None:
-        """Scrolls to the command that the expert would give; what was typed might hide it."""
+        """Scrolls to the expert's command, and clears typed text that might hide it."""
         hint = self.session.hint
         if self.line is not None and hint is not None:
             self.line.clear()

@@ -1,4 +1,4 @@
-"""The line in which a command is typed, and the commands that it might become."""
+"""Line in which a command is typed, with completion."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from itertools import takewhile
 
 
 class CommandLine:
-    """A typed line with completion.
+    """Typed line with completion.
 
     Attributes:
-        text: What was typed.
-        chosen: The place of the chosen command among the matches.
+        text: The typed text.
+        chosen: The index of the chosen command among the matches.
     """
 
     def __init__(self) -> None:
@@ -19,7 +19,7 @@ class CommandLine:
         self.chosen = 0
 
     def matches(self, commands: Sequence[str]) -> list[str]:
-        """The commands that fit the text: those that begin with it, then those that hold it.
+        """Returns the commands that begin with the text, then those that contain its words.
 
         Without text, all of them in their order.
         """
@@ -33,14 +33,14 @@ class CommandLine:
         return begin + hold
 
     def command(self, commands: Sequence[str]) -> str | None:
-        """The command that Enter gives: what was typed, else the chosen match."""
+        """Returns the command that Enter plays: what was typed, else the chosen match."""
         if self.text.strip() in commands and not self.chosen:
             return self.text.strip()
         found = self.matches(commands)
         return found[min(self.chosen, len(found) - 1)] if found else None
 
     def completion(self, commands: Sequence[str]) -> str:
-        """What would complete the text to the chosen match; empty if it does not begin with it."""
+        """Returns the rest of the chosen match; empty if it does not begin with the text."""
         command = self.command(commands)
         if command is None or not self.text or not command.lower().startswith(self.text.lower()):
             return ""
@@ -52,16 +52,16 @@ class CommandLine:
         self.chosen = 0
 
     def erase(self, *, word: bool = False) -> None:
-        """Takes away the last character, or the last word."""
+        """Deletes the last character, or the last word."""
         self.text = self.text.rstrip().rpartition(" ")[0] if word else self.text[:-1]
         self.chosen = 0
 
     def clear(self) -> None:
-        """Begins anew."""
+        """Clears the line."""
         self.text, self.chosen = "", 0
 
     def complete(self, commands: Sequence[str]) -> None:
-        """Adds what all matches that begin with the text share; else takes the chosen match."""
+        """Adds the common part of all matches that begin with the text, else the chosen match."""
         typed = self.text.lower()
         begin = [command for command in commands if command.lower().startswith(typed)]
         alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*begin, strict=False))
@@ -72,6 +72,6 @@ class CommandLine:
             self.text, self.chosen = self.command(commands) or self.text, 0
 
     def move(self, by: int, commands: Sequence[str]) -> None:
-        """Chooses another match, further down for a number above 0."""
+        """Chooses another match, further down for a positive number."""
         last = len(self.matches(commands)) - 1
         self.chosen = max(0, min(self.chosen + by, last))

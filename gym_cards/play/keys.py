@@ -1,11 +1,11 @@
-"""Which key plays which move."""
+"""Keys of the moves."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-# What a key types besides the move that is called so: the rank on a card, signs that need no shift,
-# and Enter. Among several moves that exist, the first is meant.
+# Further moves of a key, besides the move of its name: the rank on a card, signs that need no
+# shift, and Enter. Of several moves that exist, the first counts.
 _OTHER_NAMES = {
     "0": ("10",),
     "a": ("1",),
@@ -22,7 +22,7 @@ _CAPTIONS = {"\r": "Enter"}
 
 
 def moves_of_keys(names: Sequence[str]) -> dict[str, int]:
-    """The index of the move that each typed character plays.
+    """Returns the index of the move that each typed character plays.
 
     A move of one character is played by it. Numbers are played as they are read off a card, 10 by
     "0" as well. Other words are played by "1" to "9", in their order.
@@ -42,10 +42,10 @@ def moves_of_keys(names: Sequence[str]) -> dict[str, int]:
 
 
 def captions(names: Sequence[str]) -> list[str]:
-    """What to print beside each move to tell its key; empty where the move's text says it."""
+    """Returns the caption of each move's key; empty if the move's text says it."""
     result = [""] * len(names)
     for key, index in moves_of_keys(names).items():
-        # Enter is worth telling beside "=", whose own key is far off on many keyboards.
+        # Enter is shown next to "=", whose own key is out of reach on many keyboards.
         untold = names[index] != key and not result[index]
         if key in _CAPTIONS or (untold and (key.isdigit() or names[index] in ("11", "12", "13"))):
             result[index] = _CAPTIONS.get(key, key.upper())

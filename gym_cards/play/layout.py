@@ -1,4 +1,4 @@
-"""Where the parts of the window stand, and which buttons a game has."""
+"""Layout of the window, and the buttons of a game."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PITCH = _ROW + _ROW_GAP
 
 
 class Layout(NamedTuple):
-    """The parts of the window.
+    """Parts of the window.
 
     Attributes:
         header: Title and score.
@@ -42,7 +42,7 @@ class Layout(NamedTuple):
 
 
 def arrange(width: float, height: float, *, textual: bool) -> Layout:
-    """The parts in a window of this size; the picture's panel is as large a square as fits."""
+    """Returns the parts of a window; the picture's panel is the largest square that fits."""
     margin = 24.0
     header = Rect(margin, 14, width - 2 * margin, 66)
     help_line = Rect(margin, height - 52, width - 2 * margin, 40)
@@ -62,7 +62,7 @@ def arrange(width: float, height: float, *, textual: bool) -> Layout:
 
 
 def picture_place(area: Rect, width: int, height: int) -> Rect:
-    """Where a picture of these proportions stands in its panel, as large as fits."""
+    """Returns the largest place in the panel for a picture of these proportions."""
     room = area.inset(20)
     share = min(room.width / width, room.height / height)
     x, y = room.centre
@@ -70,13 +70,13 @@ def picture_place(area: Rect, width: int, height: int) -> Rect:
 
 
 def new_button(session: Session, rect: Rect, kind: Kind = "baize") -> Button:
-    """What starts the next episode."""
+    """Returns the button that starts the next episode."""
     label = "New game" if session.is_textual else "New deal"
     return Button("new", rect, label, kind, _key(session, "N"))
 
 
 def tool_buttons(session: Session, area: Rect, *, rules_shown: bool) -> list[Button]:
-    """New deal and hint, while the episode lasts, and rules."""
+    """Returns the buttons of new deal and hint, while the episode lasts, and rules."""
     rules = Button("rules", area, "Moves" if rules_shown else "Rules", caption=_key(session, "R"))
     if session.finished:
         return [rules]
@@ -89,12 +89,12 @@ def tool_buttons(session: Session, area: Rect, *, rules_shown: bool) -> list[But
 
 
 def _key(session: Session, letter: str) -> str:
-    """The key of a tool; letters alone are typed into a command."""
+    """Returns the key of a tool, with Ctrl if letters are typed into a command."""
     return f"Ctrl {letter}" if session.is_textual else letter
 
 
 def move_buttons(session: Session, area: Rect) -> list[Button]:
-    """A button for every move: numbers as cards, in rows, and below them everything else."""
+    """Returns a button for every move: numbers as cards, in rows, and the rest below them."""
     choices = session.choices
     names = [choice.name for choice in choices]
     keys = captions(names)
@@ -102,7 +102,7 @@ def move_buttons(session: Session, area: Rect) -> list[Button]:
     others = [index for index in range(len(names)) if index not in numbers]
     rows = [*_in_rows(numbers, 7), *_in_rows(others, 7)]
     if len(rows) == 1:
-        # A few moves alone need not fill the height.
+        # A few moves need not fill the height.
         height = min(area.height, 104.0)
         area = Rect(area.x, area.y + (area.height - height) / 2, area.width, height)
     buttons = []
@@ -124,12 +124,12 @@ def move_buttons(session: Session, area: Rect) -> list[Button]:
 
 
 def command_area(area: Rect) -> Rect:
-    """The list of commands, below the line in which they are typed; rings need a margin."""
+    """Returns the area of the list of commands, below the line; focus rings need a margin."""
     return area.below(LINE, GAP - 4).inset(0, -4)._replace(y=area.y + LINE + GAP - 4)
 
 
 def command_buttons(session: Session, line: CommandLine, area: Rect, scroll: float) -> list[Button]:
-    """The commands that fit what was typed, in two columns, as far as they are to be seen."""
+    """Returns buttons of the visible commands that fit the typed text, in two columns."""
     names = [choice.name for choice in session.choices]
     wanted = line.command(names) if line.text or line.chosen else None
     buttons = []
@@ -150,18 +150,18 @@ def command_buttons(session: Session, line: CommandLine, area: Rect, scroll: flo
 
 
 def list_height(count: int) -> float:
-    """The height of a list of so many commands."""
+    """Returns the height of a list of commands."""
     return -(-count // COLUMNS) * _PITCH + 2 * _ROW_GAP
 
 
 def scroll_to(index: int, area: Rect, scroll: float) -> float:
-    """The scroll at which a command is to be seen whole, with as little change as can be."""
+    """Returns the closest scroll position at which a command is fully visible."""
     top = index // COLUMNS * _PITCH
     return max(min(scroll, top), top + _PITCH - area.height)
 
 
 def _in_rows(items: list[int], most: int) -> list[list[int]]:
-    """Items in as few rows as hold them, the rows as long as each other or one shorter."""
+    """Divides items into as few rows as possible, whose lengths differ by at most one."""
     count = -(-len(items) // most)
     length = -(-len(items) // count) if count else 1
     return [items[start : start + length] for start in range(0, len(items), length)]

@@ -1,4 +1,4 @@
-"""Draws shapes, words and pictures with pygame, at any scale.
+"""Drawing of shapes, words and pictures with pygame, at any scale.
 
 All places and sizes are in units; one unit is `scale` pixels. Edges are smooth: a shape's opacity
 is computed from each pixel's distance to its outline.
@@ -16,29 +16,29 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from gym_cards.core.window import load_pygame
 from gym_cards.play import theme
 from gym_cards.play.geometry import Rect
 from gym_cards.play.theme import Colour
-from gym_cards.window import load_pygame
 
 Align = Literal["left", "centre", "right"]
 
-# Letters are drawn so many times larger and averaged down: pygame puts them on whole pixels, which
-# would space small ones unevenly.
+# Letters are drawn this many times larger and averaged down, because pygame places them on whole
+# pixels, which spaces small ones unevenly.
 _FINE = 4
 _FONTS = {False: "Inter-Medium.ttf", True: "Inter-Bold.ttf"}
 
 
 class Painter:
-    """Draws on the window's surface.
+    """Painter on the window's surface.
 
     Attributes:
-        scale: How many pixels one unit is.
+        scale: The number of pixels in a unit.
     """
 
     def __init__(self) -> None:
         self._pygame = load_pygame("the game is shown")
-        # What was drawn once is kept, for most of the window stays the same.
+        # A cache, because most of the window stays the same.
         self._font = lru_cache(maxsize=64)(self._load_font)
         self._word = lru_cache(maxsize=1024)(self._draw_word)
         self._shape = lru_cache(maxsize=256)(self._draw_shape)
@@ -46,7 +46,7 @@ class Painter:
         self._scaled: tuple[bytes, tuple[int, int], Any] | None = None
 
     def fit(self, surface: Any, scale: float) -> None:
-        """Draws on this pygame surface from now on, at this scale."""
+        """Selects the pygame surface to draw on, and the scale."""
         self._surface, self.scale = surface, scale
 
     @property
@@ -69,15 +69,15 @@ class Painter:
         pen: float = 1.0,
         shadow: float = 0.0,
     ) -> None:
-        """A rounded box.
+        """Draws a rounded box.
 
         Args:
             rect: Where.
             fill: Its colour, with or without opacity.
-            radius: Of the corners.
-            edge: The colour of a line inside its outline, if it has one.
-            pen: How wide that line is.
-            shadow: How far a soft shadow falls.
+            radius: The radius of the corners.
+            edge: The colour of a line inside its outline, if any.
+            pen: The width of that line.
+            shadow: The reach of a soft shadow.
         """
         s = self.scale
         left, top = round(rect.x * s), round(rect.y * s)
@@ -100,7 +100,7 @@ class Painter:
         bold: bool = False,
         align: Align = "left",
     ) -> float:
-        """Writes a line whose middle is at the height `y`, and returns its width."""
+        """Writes a line centred at the height `y`, and returns its width."""
         picture = self._word(words, round(size * self.scale), colour, bold)
         width = picture.get_width()
         left = x * self.scale - {"left": 0.0, "centre": width / 2, "right": width}[align]
@@ -108,17 +108,17 @@ class Painter:
         return float(width) / self.scale
 
     def width_of(self, words: str, size: float, *, bold: bool = False) -> float:
-        """How wide a line is."""
+        """Returns the width of a line."""
         font = self._font(round(size * self.scale), bold)
         return float(font.size(words)[0]) / _FINE / self.scale
 
     def fitting(self, words: str, width: float, sizes: tuple[float, ...], *, bold: bool) -> float:
-        """The first of some sizes at which a line fits a width, or the last."""
+        """Returns the first of some sizes at which a line fits a width, or the last."""
         fits = (size for size in sizes if self.width_of(words, size, bold=bold) <= width)
         return next(fits, sizes[-1])
 
     def shortened(self, words: str, width: float, size: float, *, bold: bool = False) -> str:
-        """A line, cut off with an ellipsis where it is wider than the room for it."""
+        """Returns a line, shortened with an ellipsis if it is too wide."""
         if self.width_of(words, size, bold=bold) <= width:
             return words
         while words and self.width_of(words + "…", size, bold=bold) > width:
@@ -126,7 +126,7 @@ class Painter:
         return words.rstrip() + "…"
 
     def wrapped(self, words: str, width: float, size: float, *, bold: bool = False) -> list[str]:
-        """A text as lines of at most this width; words are not divided."""
+        """Breaks a text into lines of at most this width; words are not divided."""
         lines: list[str] = []
         for paragraph in words.splitlines():
             line = ""
@@ -150,7 +150,7 @@ class Painter:
 
     @contextmanager
     def clipped(self, rect: Rect) -> Iterator[None]:
-        """Draws nothing outside a box."""
+        """Restricts drawing to a box."""
         s = self.scale
         before = self._surface.get_clip()
         self._surface.set_clip((rect.x * s, rect.y * s, rect.width * s, rect.height * s))
@@ -161,7 +161,7 @@ class Painter:
 
     def _load_font(self, size: int, bold: bool) -> Any:
         self._pygame.font.init()
-        path = resources.files("gym_cards") / "art" / _FONTS[bold]
+        path = resources.files("gym_cards.play") / "art" / _FONTS[bold]
         with resources.as_file(path) as file:
             return self._pygame.font.Font(str(file), max(size, 1) * _FINE)
 
@@ -192,7 +192,7 @@ class Painter:
         if edge is not None:
             layers.append((edge, cover - np.clip(0.5 - distance - line, 0, 1)))
         if reach:
-            # The shadow falls a little downwards and fades out; none shows through the box.
+            # The shadow falls slightly downwards and fades out; it does not show through the box.
             low = _distance(small, radius, reach, drop=reach // 4)
             faded = np.clip(0.5 - low / (2 * reach), 0, 1) ** 2
             layers.insert(0, (theme.SHADOW, faded * np.clip(0.5 + distance, 0, 1)))
@@ -209,7 +209,7 @@ class Painter:
         light, dark = np.array(theme.FELT), np.array(theme.FELT_DARK)
         small = self._to_surface((light + shade * (dark - light)).astype(np.uint8))
         felt = self._pygame.transform.smoothscale(small, size)
-        # The nap of the cloth, which also hides the steps between shades.
+        # The texture of the cloth, which also hides the steps between shades.
         nap = np.random.default_rng(0).integers(0, 4, (128, 128, 1), dtype=np.uint8)
         tile = self._to_surface(nap.repeat(3, axis=2))
         for left in range(0, size[0], 128):
@@ -225,7 +225,7 @@ class Painter:
         )
 
     def _to_surface(self, pixels: NDArray[np.uint8]) -> Any:
-        """A surface from (height, width, 3 or 4) bytes."""
+        """Returns a surface of (height, width, 3 or 4) bytes."""
         height, width, depth = pixels.shape
         mode = "RGBA" if depth == 4 else "RGB"
         surface = self._pygame.image.frombuffer(pixels.tobytes(), (width, height), mode)
@@ -233,7 +233,7 @@ class Painter:
 
 
 def _composed(layers: list[tuple[Colour, NDArray[np.float64]]]) -> NDArray[np.uint8]:
-    """Layers of one colour each, the lowest first, as (height, width, 4) bytes."""
+    """Composes layers of one colour each, the lowest first, as (height, width, 4) bytes."""
     height, width = layers[0][1].shape
     ink = np.zeros((height, width, 3))
     alpha = np.zeros((height, width))
@@ -249,13 +249,13 @@ def _composed(layers: list[tuple[Colour, NDArray[np.float64]]]) -> NDArray[np.ui
 def _distance(
     size: tuple[int, int], radius: float, margin: int, drop: int = 0
 ) -> NDArray[np.float64]:
-    """How far each pixel lies outside a rounded box; negative inside.
+    """Returns the distance of each pixel from a rounded box; negative inside.
 
     Args:
         size: Width and height of the box, in pixels.
-        radius: Of its corners.
-        margin: Around the box on all sides, which the array covers too.
-        drop: How much lower the box stands.
+        radius: The radius of its corners.
+        margin: A margin on all sides of the box, which the array includes.
+        drop: The distance by which the box is lower.
     """
     width, height = size
     radius = min(radius, width / 2, height / 2)

@@ -1,6 +1,6 @@
-"""Episodes played by hand, kept as JSON lines.
+"""Recordings of episodes played by hand, as JSON lines.
 
-Each line is one episode that can be played again, since environments are deterministic given their
+Each line is one episode that can be replayed, because environments are deterministic given their
 seed and the actions:
 
 - `format`: `"gym-cards-episode"`, and `version`: 1;
@@ -24,10 +24,10 @@ VERSION = 1
 
 
 class Recorder:
-    """Appends episodes to a file, each as soon as it is over, so that a crash loses no earlier one.
+    """Recorder that appends each episode to a file as soon as it is over.
 
     Args:
-        path: The file; it is made if need be, and what it holds stays.
+        path: The file, which is created if necessary and never overwritten.
 
     Raises:
         OSError: If the file cannot be written to.
@@ -35,15 +35,15 @@ class Recorder:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        # Opened now, so that a wrong path is known before anything is played.
+        # Opened now, so that a wrong path is reported before anything is played.
         with self.path.open("ab"):
             pass
 
     def append(self, episode: dict[str, Any]) -> None:
-        """Writes one episode and waits until it is on the disk."""
+        """Writes one episode and flushes it to the disk."""
         line = json.dumps({"format": FORMAT, "version": VERSION, **episode}, ensure_ascii=False)
         with self.path.open("rb+") as file:
-            # A crash may have left half a line, which must not run into this one.
+            # A crash may have left an incomplete line, which must not join this one.
             end = file.seek(0, os.SEEK_END)
             torn = False
             if end:

@@ -1,4 +1,4 @@
-"""What is played and how it goes: deals, moves, hints and the score, without any window."""
+"""Session of a game: deals, moves, hints and the score, without any window."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from gym_cards.exact import IntractableError
+from gym_cards.core.action_values import IntractableError
 from gym_cards.play.recording import Recorder
 
 LARGE = 1000
-"""Width and height of the pictures of the games of gym_cards, enough for most windows."""
+"""The size of the pictures of gym_cards' games, large enough for most windows."""
 
 
 class Choice(NamedTuple):
-    """A move that the player may make.
+    """Move that the player may make.
 
     Attributes:
         name: Its text.
-        action: What the environment's `step` takes for it.
+        action: The argument of the environment's `step`.
         legal: Whether the rules accept it now.
     """
 
@@ -32,7 +32,7 @@ class Choice(NamedTuple):
 
 
 class Move(NamedTuple):
-    """A move that was made, its reward, and what the game answered in words."""
+    """Move that was made, its reward, and the game's answer in words."""
 
     name: str
     reward: float
@@ -40,12 +40,12 @@ class Move(NamedTuple):
 
 
 class Hint(NamedTuple):
-    """What the expert would do now, and why.
+    """Advice of the expert.
 
     Attributes:
         name: The move.
-        reason: A sentence.
-        chance: The highest probability of success that is left, in games of chance that know it.
+        reason: A sentence that gives the reason.
+        chance: The probability of success under the best play, in games of chance that know it.
     """
 
     name: str
@@ -55,11 +55,11 @@ class Hint(NamedTuple):
 
 @dataclass
 class Score:
-    """The episodes that were played to their end.
+    """Score of the episodes that were played to their end.
 
     Attributes:
-        episodes: How many.
-        wins: How many of them were successes.
+        episodes: Their number.
+        wins: The number of successes.
         total: The sum of their returns.
     """
 
@@ -69,23 +69,23 @@ class Score:
 
     @property
     def rate(self) -> float | None:
-        """The share of successes; none before the first episode has ended."""
+        """The share of successes; `None` before the first episode has ended."""
         return self.wins / self.episodes if self.episodes else None
 
     @property
     def mean_return(self) -> float | None:
-        """The mean of the returns; none before the first episode has ended."""
+        """The mean of the returns; `None` before the first episode has ended."""
         return self.total / self.episodes if self.episodes else None
 
 
 @dataclass
 class Game:
-    """Which environment is played.
+    """Environment to play.
 
     Attributes:
-        env_id: As `gymnasium.make` takes it.
+        env_id: Its id for `gymnasium.make`.
         kwargs: Keyword arguments of the environment; plain values, so that they can be recorded.
-        seed: Of the first episode; the next ones have the seeds that follow.
+        seed: The seed of the first episode; the next ones count up from it.
     """
 
     env_id: str
@@ -99,28 +99,28 @@ class Game:
 
 
 class Session:
-    """One player at one game, episode after episode.
+    """Session of one player at one game, episode after episode.
 
     Attributes:
-        score: Over all episodes that have ended.
-        moves: Those of the episode.
-        hint: The expert's, if it was asked for since the last move.
-        opening: What the expert would have begun with, if it is asked beforehand.
+        score: The score of all episodes that have ended.
+        moves: The moves of the episode.
+        hint: The expert's advice, if it was asked for since the last move.
+        opening: The expert's first move, if it is known.
         finished: Whether the episode has ended.
-        won: Whether it ended well.
-        truncated: Whether it was cut off.
-        rules: As a player is told them.
+        won: Whether it was a success.
+        truncated: Whether it was truncated.
+        rules: The rules as a player is told them.
         has_hints: Whether there is an expert.
-        seed: The episode's.
+        seed: The episode's seed.
 
     Args:
-        game: What is played; it has to offer `task_description`, `action_names` and, in every info,
+        game: The game, which has to offer `task_description`, `action_names` and, in every info,
             `state` and `is_success`. Hints need `expert()`.
-        recorder: Where episodes are kept, if anywhere.
+        recorder: The recorder of the episodes, if any.
 
     Raises:
         gymnasium.error.Error: If the environment cannot be made.
-        ValueError: If it does not take the keyword arguments or lacks what a player needs.
+        ValueError: If the game does not accept the keyword arguments or lacks what a player needs.
     """
 
     def __init__(self, game: Game, recorder: Recorder | None = None) -> None:
@@ -151,32 +151,32 @@ class Session:
 
     @property
     def is_textual(self) -> bool:
-        """Whether moves are commands in words, which change from step to step."""
+        """Whether moves are commands in words that change from step to step."""
         return self._env.get_wrapper_attr("action_names") is None
 
     @property
     def recording(self) -> str | None:
-        """The file in which episodes are kept."""
+        """The file of the recorded episodes."""
         return None if self._recorder is None else str(self._recorder.path)
 
     @property
     def picture(self) -> NDArray[np.uint8]:
-        """What the game shows, uint8 of shape (height, width, 3); large where it can be."""
+        """The game's picture, uint8 of shape (height, width, 3), large if possible."""
         return self._picture
 
     @property
     def state(self) -> dict[str, str]:
-        """What the picture shows, field by field."""
+        """The fields of what the picture shows."""
         return dict(self._info["state"])
 
     @property
     def goal(self) -> str | None:
-        """The episode's own goal, in games that have one."""
+        """The episode's own goal, if it has one."""
         return self._info.get("task")
 
     @property
     def text(self) -> str | None:
-        """What the game says, in games that speak; not its greeting, and not the goal again."""
+        """The game's answer in words, if any, without its greeting and the goal."""
         text = self._info.get("observation_text")
         if text is None:
             return None
@@ -186,12 +186,12 @@ class Session:
 
     @property
     def total(self) -> float:
-        """The sum of the episode's rewards so far."""
+        """The return of the episode so far."""
         return sum(move.reward for move in self.moves)
 
     @property
     def choices(self) -> list[Choice]:
-        """All moves, legal or not; in a textual game the admissible commands."""
+        """All moves, legal or not; in a game of words the admissible commands."""
         if self.is_textual:
             commands = sorted(self._info["admissible_commands"], key=_by_use)
             return [Choice(name, name, True) for name in commands]
@@ -204,24 +204,26 @@ class Session:
 
     @property
     def dealer(self) -> list[str] | None:
-        """The dealer's cards, all of them once the game has shown them, where there is a dealer."""
+        """The dealer's visible cards, if there is a dealer."""
         cards = self._info.get("Dealer Card")
         return None if cards is None else [label for _, label, _ in cards]
 
     def new(self) -> None:
-        """Starts the next episode; one that was begun is broken off and does not count."""
+        """Starts the next episode; an unfinished one is abandoned and does not count."""
         self._keep_unfinished()
         self.seed += 1
         self._start(self.seed)
 
     def play(self, choice: Choice) -> None:
-        """Makes a move.
+        """Plays a move.
 
         Raises:
             ValueError: If the episode is over, or the rules refuse the move.
         """
         if self.finished or not choice.legal:
-            raise ValueError(f"{choice} cannot be played now: choose another, or start anew")
+            raise ValueError(
+                f"{choice} cannot be played now: choose another, or start a new episode"
+            )
         state = self.state
         _, reward, terminated, truncated, self._info = self._env.step(choice.action)
         self._picture = self._render()
@@ -240,12 +242,12 @@ class Session:
             self._record(bool(terminated), bool(truncated))
 
     def ask(self) -> None:
-        """Asks the expert, whose answer is in `hint` until the next move."""
+        """Asks the expert for a `hint`, which is valid until the next move."""
         if self.has_hints and not self.finished:
             self.hint = self._expert()._replace(chance=self._chance())
 
     def close(self) -> None:
-        """Ends the session; an episode that was begun is recorded as far as it went.
+        """Ends the session; an unfinished episode is recorded as far as it went.
 
         A second call does nothing.
         """
@@ -259,7 +261,7 @@ class Session:
         self._steps: list[dict[str, Any]] = []
         self.hint = None
         self.finished = self.won = self.truncated = False
-        # Commands are too many for the first one to tell much.
+        # In games of words the first command says little.
         known = self.has_hints and not self.is_textual
         self.opening = self._expert() if known else None
 
@@ -273,8 +275,8 @@ class Session:
         return np.asarray(self._env.render(), np.uint8)
 
     def _chance(self) -> float | None:
-        # Without a dealer nothing is left to chance: the expert's plan says all, and the exact
-        # knowledge of a formula may take long.
+        # Without a dealer nothing is left to chance: the expert's plan says everything, and exact
+        # values of a formula may take long.
         if self.dealer is None or not self._env.has_wrapper_attr("exact"):
             return None
         try:
@@ -305,7 +307,7 @@ class Session:
 def _make(game: Game) -> gym.Env[Any, Any]:
     """Makes the environment, with large pictures if it is one of ours that can draw them.
 
-    The size of the picture changes nothing else, so it is no part of what is recorded.
+    The size of the picture changes nothing else, so that it is not recorded.
     """
     sizes: list[dict[str, Any]] = [{}]
     if game.env_id.startswith("gym_cards/") and "size" not in game.kwargs:
@@ -328,6 +330,6 @@ def _make(game: Game) -> gym.Env[Any, Any]:
 
 
 def _by_use(command: str) -> tuple[bool, list[tuple[int, str]]]:
-    """What sorts what can be done here before the ways elsewhere, and 2 before 10."""
+    """Sort key of commands: what can be done here before walking, and 2 before 10."""
     words = [(int(word), "") if word.isdigit() else (-1, word) for word in command.split()]
     return command.startswith("go to "), words

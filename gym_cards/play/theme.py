@@ -1,4 +1,4 @@
-"""The colours and sizes of the window, in units of a 1280 × 800 window's pixels."""
+"""Colours and sizes of the window, in units of a 1280 × 800 window's pixels."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Kind = Literal["ivory", "baize", "brass"]
 
 
 class Look(NamedTuple):
-    """The colours of a button: at rest, under the mouse, pressed, and of its text."""
+    """Colours of a button: at rest, under the mouse, pressed, and of its text."""
 
     rest: Colour
     hover: Colour

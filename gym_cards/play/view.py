@@ -1,4 +1,4 @@
-"""Draws the window: title and score, picture, state, moves or result, log, and keys."""
+"""Drawing of the window: title and score, picture, state, moves or result, log, and keys."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class Scene(NamedTuple):
     """Everything that the window shows.
 
     Attributes:
-        session: What is played.
-        layout: Where the parts stand.
+        session: The session that is played.
+        layout: The places of the parts.
         buttons: All buttons.
-        touch: Which of them the player touches.
-        line: The typed command, in a textual game.
-        scroll: How far its list is scrolled.
-        rules: Whether the rules are shown; in a textual game they take the commands' place.
-        notice: What to tell the player in the line of keys; empty for nothing.
+        touch: The buttons that the player touches.
+        line: The typed command, in a game of words.
+        scroll: The scroll position of its list.
+        rules: Whether the rules are shown; in a game of words they take the commands' place.
+        notice: A message in the line of keys; empty for none.
     """
 
     session: Session
@@ -57,14 +57,14 @@ class Scene(NamedTuple):
 
 
 def points(value: float) -> str:
-    """A reward as text, with its sign: "+10", "−1", "0"."""
+    """Returns a reward as text, with its sign: "+10", "−1", "0"."""
     number = f"{abs(value):.2f}".rstrip("0").rstrip(".")
     sign = "+" if value > 0 else "−" if value < 0 else ""
     return sign + number
 
 
 def _percent(chance: float) -> str:
-    """A probability in words; only what is certain is told as 0% or 100%."""
+    """Returns a probability as text, as 0% or 100% only if it is certain."""
     shown = f"{chance:.1%}"
     if shown in ("0.0%", "100.0%") and chance not in (0, 1):
         return "nearly 100%" if chance > 0.5 else "nearly 0%"
@@ -72,7 +72,7 @@ def _percent(chance: float) -> str:
 
 
 def condensed(text: str) -> str:
-    """A text with its long enumerations told shorter: "cabinet 1 to 28"."""
+    """Shortens enumerations in a text: "cabinet 1 to 28"."""
 
     def shorter(match: re.Match[str]) -> str:
         numbers = sorted(map(int, re.findall(r"\d+", match[0])))
@@ -84,7 +84,7 @@ def condensed(text: str) -> str:
 
 
 def reward_colour(value: float) -> Colour:
-    """Green above 0, red below, else grey."""
+    """Returns green above 0, red below, else grey."""
     return theme.GOOD if value > 0 else theme.BAD if value < 0 else theme.MUTED
 
 
@@ -112,7 +112,7 @@ def draw(painter: Painter, scene: Scene) -> None:
 
 
 def draw_waiting(painter: Painter, words: str) -> None:
-    """Draws a window in which nothing is to be seen yet."""
+    """Draws the window before there is a game."""
     painter.background()
     width, height = painter.size
     painter.text(words, width / 2, height / 2, 24, theme.MUTED, bold=True, align="centre")
@@ -171,7 +171,7 @@ def _draw_state(painter: Painter, state: dict[str, str], area: Rect) -> None:
 
 
 def _draw_speech(painter: Painter, session: Session, area: Rect) -> None:
-    """A textual game's goal, and what it says."""
+    """Draws the goal and the answer of a game of words."""
     _panel(painter, area)
     inside = area.inset(20, 16)
     y = inside.y + 9
@@ -246,7 +246,7 @@ def _draw_command_line(painter: Painter, scene: Scene, line: CommandLine) -> Non
     with painter.clipped(field.inset(10, 4)):
         if line.text:
             end = x + painter.text(line.text, x, y, 17, bold=True)
-            # A space at the end has no ink, but the pen is behind it.
+            # A space at the end has no ink, but the cursor is behind it.
             end = x + max(end - x, painter.width_of(line.text, 17, bold=True))
             painter.text(line.completion(commands), end, y, 17, theme.OFF_INK, bold=True)
         else:
@@ -272,7 +272,7 @@ def _draw_scrollbar(painter: Painter, area: Rect, height: float, scroll: float) 
 
 
 def _draw_buttons(painter: Painter, scene: Scene) -> None:
-    # Commands scroll out of sight; every other button stands still.
+    # Commands scroll out of sight; all other buttons stay.
     listed = command_area(scene.layout.moves.inset(14))
     for button in scene.buttons:
         if button.listed:
@@ -304,7 +304,7 @@ def _draw_rules(painter: Painter, session: Session, area: Rect) -> None:
 
 
 def _draw_hint(painter: Painter, session: Session, area: Rect) -> Rect:
-    """The hint, and the room that is left under it."""
+    """Draws the hint, and returns the room that is left under it."""
     hint = session.hint
     if hint is None:
         return area
@@ -321,7 +321,7 @@ def _draw_hint(painter: Painter, session: Session, area: Rect) -> Rect:
 
 
 def _draw_chips(painter: Painter, moves: Sequence[Move], area: Rect) -> None:
-    """The moves in their order, each with its reward; the last ones, where there are too many."""
+    """Draws the moves in their order, each with its reward; the last ones if there are too many."""
     chips: list[tuple[Move, float]] = []
     for move in moves:
         name = painter.width_of(move.name, 17, bold=True)
@@ -349,7 +349,7 @@ def _draw_chips(painter: Painter, moves: Sequence[Move], area: Rect) -> None:
 
 
 def _draw_answers(painter: Painter, moves: Sequence[Move], area: Rect) -> None:
-    """The last moves of a textual game, the newest first."""
+    """Draws the last moves of a game of words, the newest first."""
     for row, move in enumerate(list(reversed(moves))[: max(0, int(area.height / 24))]):
         y = area.y + 12 + row * 24
         colour = reward_colour(move.reward)

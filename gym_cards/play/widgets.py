@@ -1,4 +1,4 @@
-"""Buttons: where they stand, and how they look."""
+"""Buttons and keys."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from gym_cards.play.theme import Kind
 
 @dataclass(frozen=True)
 class Button:
-    """Something to click.
+    """Button.
 
     Attributes:
-        id: What it stands for; "move 3" plays the fourth move.
-        rect: Where it stands.
+        id: Its purpose; "move 3" plays the fourth move.
+        rect: Its place.
         label: Its text.
-        kind: How it looks.
-        caption: The key that presses it, printed small where it is not empty.
+        kind: Its colours.
+        caption: The key that presses it, printed small; empty for none.
         enabled: Whether it can be pressed.
-        marked: Whether the expert points at it.
-        listed: Whether it is one of a scrolled list, whose labels start at the left.
+        marked: Whether it is the expert's move.
+        listed: Whether it is part of a scrolled list, whose labels start at the left.
     """
 
     id: str
@@ -37,12 +37,12 @@ class Button:
 
 @dataclass
 class Touch:
-    """Which buttons the player touches, by their ids.
+    """Buttons that the player touches, by their ids.
 
     Attributes:
-        hover: The one under the mouse.
-        pressed: The one that the mouse holds down, or that a key has just pressed.
-        focus: The one that the keyboard has chosen.
+        hover: The button under the mouse.
+        pressed: The button that the mouse holds down, or that a key has just pressed.
+        focus: The button with the keyboard focus.
     """
 
     hover: str | None = None
@@ -51,7 +51,7 @@ class Touch:
 
 
 def draw_button(painter: Painter, button: Button, touch: Touch) -> None:
-    """Draws a button as it is: at rest, hovered, pressed, focused, marked or off."""
+    """Draws a button in its state: at rest, hovered, pressed, focused, marked or disabled."""
     look = theme.LOOKS[button.kind]
     rect, ink = button.rect, look.ink
     pressed = button.enabled and touch.pressed == button.id
@@ -62,7 +62,7 @@ def draw_button(painter: Painter, button: Button, touch: Touch) -> None:
         fill = look.rest
         if pressed:
             fill = look.pressed
-            # It gives way to the finger.
+            # It moves down.
             rect = rect._replace(y=rect.y + 2)
         elif touch.hover == button.id:
             fill = look.hover
@@ -91,7 +91,7 @@ def _write_label(painter: Painter, button: Button, rect: Rect, ink: theme.Colour
         sizes = (24, 20, *sizes)
     room = rect.width - 16
     if button.caption and rect.width <= 130:
-        # In a narrow button the key stands in the corner.
+        # In a narrow button the key is in the corner.
         width = painter.width_of(button.caption, 11, bold=True)
         draw_key(painter, button.caption, rect.right - 10 - width / 2, rect.y + 12, ink)
         y += 5
@@ -100,14 +100,14 @@ def _write_label(painter: Painter, button: Button, rect: Rect, ink: theme.Colour
         draw_key(painter, button.caption, rect.right - 12 - width / 2, y, ink, framed=True)
         room -= width + 12
         size = painter.fitting(label, room, sizes, bold=True)
-        # In the middle where that leaves the key alone, else in the middle of what is left.
+        # Centred if that does not meet the key, else centred in what is left.
         x = min(x, rect.x + 8 + room - painter.width_of(label, size, bold=True) / 2)
     size = painter.fitting(label, room, sizes, bold=True)
     painter.text(label, x, y, size, ink, bold=True, align="centre")
 
 
 def key_width(painter: Painter, caption: str) -> float:
-    """How wide a framed key is."""
+    """Returns the width of a framed key."""
     return max(painter.width_of(caption, 11, bold=True) + 12, 22.0)
 
 

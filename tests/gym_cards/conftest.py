@@ -7,13 +7,13 @@ import pytest
 # Before pygame is imported anywhere: windows open without a display.
 os.environ["SDL_VIDEODRIVER"] = "dummy"
 # What several tests share is imported from here.
-sys.path.append(str(Path(__file__).parent / "support"))
+sys.path.append(str(Path(__file__).parents[1] / "support" / "gym_cards"))
 
 
 @pytest.fixture
 def written(monkeypatch):
     """The words that pictures show while they are drawn: each as (text, x, y, font)."""
-    from gym_cards.pictures import lettering
+    from gym_cards.render import lettering
 
     words, inks = [], {}
     put, rewrite = lettering._put, lettering.Paragraph._rewrite

@@ -9,7 +9,7 @@ from card_games import EVERY, game_of, lasting_action, make, picture_of, same
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from gym_cards.blackjack import total
+from gym_cards.blackjack.rules import total
 from gym_cards.cards import DECK, Card, dyed
 
 REWARDS = {

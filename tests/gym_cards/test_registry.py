@@ -15,7 +15,7 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
-from gym_cards.pictures.look import CardLookOptions, Look, LookOptions
+from gym_cards.render.style import CardStyleOptions, RenderStyle, StyleOptions
 
 PUBLISHED_KEYS = {
     "NumberLine": {"Target", "Current"},
@@ -326,9 +326,9 @@ def test_the_docstring_is_a_complete_page(env_id):
         default = parameter.default
         text = json.dumps(default) if isinstance(default, str) else repr(default)
         assert re.search(rf"^- `{name}` \(default `?{text}`?\): ", page["Arguments"], re.MULTILINE)
-    options = LookOptions if game_of(env_id) == "NumberLine" else CardLookOptions
+    options = StyleOptions if game_of(env_id) == "NumberLine" else CardStyleOptions
     for name in options.__annotations__:
-        default = getattr(Look(), name)
+        default = getattr(RenderStyle(), name)
         text = f"{default:g}" if isinstance(default, float) else repr(default)
         assert re.search(rf"`{name}` \(`?{text}`?\)", page["Arguments"])
     if env_id.removesuffix("-v0") != f"gym_cards/{game_of(env_id)}":

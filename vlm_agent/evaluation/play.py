@@ -298,13 +298,26 @@ def _player(policy: PolicyLike) -> _Player:
     if isinstance(policy, BatchPolicy):
         act: Any = policy.act
         if "draws" in inspect.signature(act).parameters:
-            return lambda seats: act([s.now for s in seats], draws=[s.draws() for s in seats])
-        return lambda seats: act([seat.now for seat in seats])
+            return lambda seats: _parsed(
+                act([s.now for s in seats], draws=[s.draws() for s in seats]), seats
+            )
+        return lambda seats: _parsed(act([seat.now for seat in seats]), seats)
     if isinstance(policy, EpisodePolicy):
-        return lambda seats: policy.act_in_episodes(
-            [seat.now for seat in seats], [seat.episode for seat in seats]
+        return lambda seats: _parsed(
+            policy.act_in_episodes([seat.now for seat in seats], [seat.episode for seat in seats]),
+            seats,
         )
     return lambda seats: [_as_reply(policy(seat.now), seat.now) for seat in seats]
+
+
+def _parsed(replies: Sequence[Reply], seats: Sequence[_Seat]) -> list[Reply]:
+    """Parses what a policy wrote and did not parse itself."""
+    return [
+        reply
+        if reply.fields or not reply.text
+        else replace(reply, fields=read_reply(reply.text, seat.now.actions).fields)
+        for reply, seat in zip(replies, seats, strict=True)
+    ]
 
 
 def _expert_reply(observation: Observation, env: gym.Env[Any, Any]) -> Reply:

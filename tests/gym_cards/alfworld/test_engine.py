@@ -10,8 +10,10 @@ import threading
 import pytest
 from gymnasium.error import DependencyNotInstalled
 
-from gym_cards.alfworld import dataset, engine, games, language, packages, translation
-from gym_cards.alfworld.games import TASK_TYPES
+from gym_cards.alfworld import packages
+from gym_cards.alfworld.engine import language, planner, translation
+from gym_cards.alfworld.games import dataset, generator
+from gym_cards.alfworld.games.generator import TASK_TYPES
 
 STEPS = 25
 
@@ -41,7 +43,7 @@ def original():
 
 @pytest.fixture
 def ours():
-    playing = engine.Engine()
+    playing = planner.Engine()
     yield playing
     playing.close()
 
@@ -59,7 +61,7 @@ def ours():
     ],
 )
 def test_whole_games_are_identical(original, ours, tmp_path, split, task_type, seed):
-    path = dataset.write_game(games.generate(split, task_type, seed), tmp_path)
+    path = dataset.write_game(generator.generate(split, task_type, seed), tmp_path)
     game = dataset.read_game(path).game
     original.load(str(path))
     theirs, moment = original.reset(), ours.start(game)
@@ -95,19 +97,21 @@ def play(playing, game, seed):
 
 
 def test_games_follow_one_another_without_a_trace(ours):
-    first, second = (games.game_file(games.generate("train", TASK_TYPES[0], s)) for s in (1, 2))
+    first, second = (
+        generator.game_file(generator.generate("train", TASK_TYPES[0], s)) for s in (1, 2)
+    )
     expected = play(ours, first, 0)
     play(ours, second, 1)
     assert play(ours, first, 0) == expected
-    fresh = engine.Engine()
+    fresh = planner.Engine()
     assert play(fresh, first, 0) == expected
     fresh.close()
 
 
 def test_engines_do_not_disturb_each_other(ours):
-    game = games.game_file(games.generate("train", TASK_TYPES[0], 1))
+    game = generator.game_file(generator.generate("train", TASK_TYPES[0], 1))
     expected = play(ours, game, 0)
-    other = engine.Engine()
+    other = planner.Engine()
     rngs = [random.Random(0), random.Random(0)]
     last = [ours.start(game), other.start(game)]
     for step in range(30):
@@ -120,14 +124,14 @@ def test_engines_do_not_disturb_each_other(ours):
 
 
 def test_libraries_are_used_again():
-    one = engine.Engine()
+    one = planner.Engine()
     library = one._library
     one.close()
     one.close()
-    two = engine.Engine()
+    two = planner.Engine()
     assert two._library is library
     del two
-    three = engine.Engine()
+    three = planner.Engine()
     assert three._library is library
     three.close()
 
@@ -179,7 +183,9 @@ def test_threads_translate_one_after_another(monkeypatch):
     """Each would otherwise put back what another had swapped."""
     output = io.StringIO()
     monkeypatch.setattr(sys, "stdout", output)
-    problems = [games.game_file(games.generate("train", TASK_TYPES[1], s)) for s in (20, 21)]
+    problems = [
+        generator.game_file(generator.generate("train", TASK_TYPES[1], s)) for s in (20, 21)
+    ]
     threads = [
         threading.Thread(
             target=translation.translate, args=(one["pddl_domain"], one["pddl_problem"])
@@ -218,7 +224,7 @@ def test_expressions_are_read_and_never_run():
 
 
 def test_sentences_of_people_are_told_as_they_are(ours):
-    game = games.game_file(games.generate("train", TASK_TYPES[1], 0))
+    game = generator.game_file(generator.generate("train", TASK_TYPES[1], 0))
     plain = ours.start(game).feedback
     task = plain.split("Your task is to: ")[1]
     said = {**game, "grammar": game["grammar"].replace(task, "Don't wait, go 1.5 m.")}

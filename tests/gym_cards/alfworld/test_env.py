@@ -17,11 +17,11 @@ from gymnasium.utils.env_checker import check_env, data_equivalence
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
 import gym_cards  # noqa: F401
-from gym_cards.alfworld import dataset, games
 from gym_cards.alfworld.env import MAX_COMMAND, ALFWorldEnv
-from gym_cards.alfworld.games import TASK_TYPES
+from gym_cards.alfworld.games import dataset, generator
+from gym_cards.alfworld.games.generator import TASK_TYPES
 from gym_cards.alfworld.generate import main as write_games
-from gym_cards.alfworld.view import draw
+from gym_cards.alfworld.view.picture import draw
 from gym_cards.alfworld.wrappers import DiscreteCommands
 
 ID = "gym_cards/ALFWorld-v0"
@@ -254,7 +254,7 @@ def test_a_data_set_is_played(tmp_path, monkeypatch):
 def test_the_games_path_is_one_that_alfworld_plays(env):
     _, info = env.reset(options={"task_type": TASK_TYPES[1], "game_seed": 1})
     files = dataset.read_game(dataset.Path(info["game"]))
-    assert files == dataset.files_of(games.generate("train", TASK_TYPES[1], 1))
+    assert files == dataset.files_of(generator.generate("train", TASK_TYPES[1], 1))
 
 
 def test_only_the_last_games_stay_on_disk(tmp_path, monkeypatch):
@@ -262,7 +262,7 @@ def test_only_the_last_games_stay_on_disk(tmp_path, monkeypatch):
     monkeypatch.setattr(dataset, "KEPT", 3)
 
     def keep(seed):
-        game = games.generate("train", TASK_TYPES[1], seed)
+        game = generator.generate("train", TASK_TYPES[1], seed)
         return dataset.keep_game(game, dataset.files_of(game))
 
     kept = [keep(seed) for seed in range(5)]

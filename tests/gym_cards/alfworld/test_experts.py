@@ -9,8 +9,8 @@ import pytest
 import gym_cards  # noqa: F401
 from gym_cards.alfworld import experts
 from gym_cards.alfworld.experts import WORST_CASE, Memory
-from gym_cards.alfworld.games import TASK_TYPES
-from gym_cards.alfworld.goals import Goal
+from gym_cards.alfworld.games.generator import TASK_TYPES
+from gym_cards.alfworld.games.goals import Goal
 from gym_cards.alfworld.scene import Pose, Receptacle, Scene, Thing
 
 every_task = pytest.mark.parametrize("task_type", TASK_TYPES)

@@ -8,13 +8,14 @@ import sys
 
 import pytest
 
-from gym_cards.alfworld import dataset, games, ids, packages
-from gym_cards.alfworld.engine import Engine
-from gym_cards.alfworld.floor_plans import SPLITS, contents_allowed, floor_plan, scenes
-from gym_cards.alfworld.games import TASK_TYPES, TREATMENTS
+from gym_cards.alfworld import ids, packages
+from gym_cards.alfworld.engine.planner import Engine
+from gym_cards.alfworld.games import dataset, generator
+from gym_cards.alfworld.games.floor_plans import SPLITS, contents_allowed, floor_plan, scenes
+from gym_cards.alfworld.games.generator import TASK_TYPES, TREATMENTS
+from gym_cards.alfworld.games.streams import Stream
 from gym_cards.alfworld.generate import main as write_games
 from gym_cards.alfworld.scene import Pose
-from gym_cards.alfworld.streams import Stream
 
 every_task = pytest.mark.parametrize("task_type", TASK_TYPES)
 
@@ -30,7 +31,7 @@ DIGESTS = {
 
 
 def digest(game):
-    files = json.dumps([games.problem(game), games.walkthrough(game), game.name, game.task])
+    files = json.dumps([generator.problem(game), generator.walkthrough(game), game.name, game.task])
     return hashlib.sha256(files.encode()).hexdigest()[:16]
 
 
@@ -43,14 +44,14 @@ def engine():
 
 @every_task
 def test_a_seed_names_a_game_for_ever(task_type):
-    assert digest(games.generate("train", task_type, 7)) == DIGESTS[task_type]
+    assert digest(generator.generate("train", task_type, 7)) == DIGESTS[task_type]
 
 
 def test_the_hash_seed_has_no_say():
     code = (
-        "from gym_cards.alfworld import games\n"
-        "game = games.generate('valid_seen', 'pick_two_obj_and_place', 3)\n"
-        "print(games.problem(game), games.walkthrough(game))"
+        "from gym_cards.alfworld.games import generator\n"
+        "game = generator.generate('valid_seen', 'pick_two_obj_and_place', 3)\n"
+        "print(generator.problem(game), generator.walkthrough(game))"
     )
     outputs = {
         subprocess.run(
@@ -78,7 +79,7 @@ def test_the_stream_is_its_hash():
 @every_task
 @pytest.mark.parametrize("split", SPLITS)
 def test_walkthroughs_win(engine, split, task_type):
-    files = games.game_file(games.generate(split, task_type, 0))
+    files = generator.game_file(generator.generate(split, task_type, 0))
     moment = engine.start(files)
     for command in files["walkthrough"]:
         assert not moment.won
@@ -92,7 +93,7 @@ def test_games_are_what_they_say(task_type):
     allowed = contents_allowed()
     goals = set()
     for seed in range(40):
-        game = games.generate("train", task_type, seed)
+        game = generator.generate("train", task_type, seed)
         goals.add((game.plan.number, game.target, game.parent))
         assert game.plan.number in scenes("train")
         assert game.target.lower() in game.task
@@ -116,8 +117,8 @@ def test_splits_share_scenes_as_alfred_divides_them():
     assert set(scenes("train")) == set(scenes("valid_seen"))
     assert not set(scenes("train")) & set(scenes("valid_unseen"))
     assert [len(scenes(split)) for split in SPLITS] == [96, 96, 24]
-    one, other = (games.generate(s, TASK_TYPES[0], 1) for s in ("train", "valid_seen"))
-    assert games.problem(one) != games.problem(other)
+    one, other = (generator.generate(s, TASK_TYPES[0], 1) for s in ("train", "valid_seen"))
+    assert generator.problem(one) != generator.problem(other)
 
 
 def test_furniture_stands_where_the_plan_has_it():
@@ -162,7 +163,7 @@ def test_ids_and_names():
 
 
 def test_names_are_those_of_alfworld():
-    game = games.generate("train", "pick_and_place_simple", 0)
+    game = generator.generate("train", "pick_and_place_simple", 0)
     spelt = [ids.spell(t.identity).lower() for t in (*game.things, *game.plan.furniture)]
 
     class Info:
@@ -193,7 +194,7 @@ def test_a_written_data_set_is_read_by_alfworld(tmp_path, capsys):
         assert found == [str(path) for path in dataset.find_games(tmp_path, split, TASK_TYPES)]
         assert len(found) == 6
     path = dataset.find_games(tmp_path, "train", ("pick_heat_then_place_in_recep",))[0]
-    game = games.generate("train", "pick_heat_then_place_in_recep", 0)
+    game = generator.generate("train", "pick_heat_then_place_in_recep", 0)
     assert path.parent == folder / "train" / game.name
     assert dataset.read_game(path) == dataset.files_of(game)
     assert json.loads(path.read_text())["solvable"] is True
@@ -211,12 +212,12 @@ def test_without_alfworld_the_command_tells_the_install_line(tmp_path, monkeypat
 
 def test_what_alfworld_skips_is_skipped(tmp_path):
     folder = tmp_path / dataset.LAYOUT / "train"
-    game = games.generate("train", TASK_TYPES[0], 0)
+    game = generator.generate("train", TASK_TYPES[0], 0)
     good = dataset.write_game(game, folder)
     for kind in ("pick-movable-1", "pick-AppleSliced-1"):
         dataset.write_game(game, folder / kind)
     unsolved = dataset.write_game(game, folder / "unsolved")
-    unsolved.write_text(json.dumps({**games.game_file(game), "solvable": False}))
+    unsolved.write_text(json.dumps({**generator.game_file(game), "solvable": False}))
     missing = dataset.write_game(game, folder / "missing")
     missing.unlink()
     assert dataset.find_games(tmp_path, "train", TASK_TYPES) == (good,)

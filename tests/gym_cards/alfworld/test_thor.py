@@ -11,7 +11,8 @@ import pytest
 from gymnasium.error import DependencyNotInstalled
 
 import gym_cards  # noqa: F401
-from gym_cards.alfworld import dataset, games, thor
+from gym_cards.alfworld import thor
+from gym_cards.alfworld.games import dataset, generator
 
 ID = "gym_cards/ALFWorld-v0"
 
@@ -69,7 +70,7 @@ class StandIn:
 def data(tmp_path):
     """A data set whose games have Unity scenes."""
     for seed in range(2):
-        game = games.generate("train", "pick_and_place_simple", seed)
+        game = generator.generate("train", "pick_and_place_simple", seed)
         path = dataset.write_game(game, tmp_path / dataset.LAYOUT / "train")
         place = path.with_name(dataset.TRAJECTORY)
         trajectory = json.loads(place.read_text())
@@ -145,7 +146,7 @@ def test_every_missing_piece_is_told_at_once(monkeypatch, tmp_path):
 
 
 def test_what_is_there_is_not_missing(monkeypatch, tmp_path, data):
-    paths = dataset.find_games(data, "train", games.TASK_TYPES)
+    paths = dataset.find_games(data, "train", generator.TASK_TYPES)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("DISPLAY", "elsewhere:0")
     monkeypatch.setattr(thor.importlib.util, "find_spec", lambda name: object())
@@ -157,6 +158,6 @@ def test_what_is_there_is_not_missing(monkeypatch, tmp_path, data):
     assert thor.missing(paths) == ["ai2thor 2.1.0: run `pip install ai2thor==2.1.0`"]
     monkeypatch.setattr(thor.importlib.metadata, "version", lambda name: "2.1.0")
     assert thor.missing(paths) == []
-    plain = dataset.write_game(games.generate("train", games.TASK_TYPES[1], 3), tmp_path)
+    plain = dataset.write_game(generator.generate("train", generator.TASK_TYPES[1], 3), tmp_path)
     (told,) = thor.missing([plain])
     assert "`object_poses`" in told

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from household_rooms import MIDDLE, at, before, in_the_middle, receptacle, things
 
-from gym_cards.alfworld import view_art
 from gym_cards.alfworld.scene import Pose, Scene, Thing
-from gym_cards.alfworld.view import draw, room_of
+from gym_cards.alfworld.view import art
+from gym_cards.alfworld.view.picture import draw, room_of
 
 HASHES = Path(__file__).with_name("picture_hashes.json")
 KITCHEN = ("Fridge", "Microwave", "CounterTop", "CounterTop", *["Drawer"] * 9, *["Cabinet"] * 12)
@@ -95,7 +95,7 @@ def test_names_of_places_are_to_be_seen(view):
     assert different(draw(one, view=view), draw(replace(one, receptacles=(renamed,)), view=view))
 
 
-@pytest.mark.parametrize("kind", sorted(k for k in view_art.place_types() if view_art.opens(k)))
+@pytest.mark.parametrize("kind", sorted(k for k in art.place_types() if art.opens(k)))
 def test_doors_are_open_or_closed(kind):
     closed = draw(before(kind, None, openable=True))
     empty = draw(before(kind, openable=True, open=True))

@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from gym_cards.alfworld import view_art
 from gym_cards.alfworld.scene import Thing
-from gym_cards.pictures.sprites import paste
+from gym_cards.alfworld.view import art
+from gym_cards.render.sprites import paste
 
 OBJECT_NAMES = """
 AlarmClock Apple AppleSliced ArmChair BaseballBat BasketBall Bathtub BathtubBasin Bed Blinds Book
@@ -40,17 +40,17 @@ def on_grey(sprite):
 
 
 def test_every_type_of_the_domain_has_an_icon():
-    assert not set(OBJECTS) - view_art.icon_types()
-    assert not set(RECEPTACLES) - view_art.icon_types()
+    assert not set(OBJECTS) - art.icon_types()
+    assert not set(RECEPTACLES) - art.icon_types()
 
 
 def test_every_receptacle_of_the_domain_is_drawn_as_furniture():
-    assert set(RECEPTACLES) == view_art.place_types()
+    assert set(RECEPTACLES) == art.place_types()
 
 
 @pytest.mark.parametrize("side", [24, 40])
 def test_no_two_types_look_alike(side):
-    icons = {kind: on_grey(view_art.icon(kind, side)) for kind in view_art.icon_types()}
+    icons = {kind: on_grey(art.icon(kind, side)) for kind in art.icon_types()}
     for one, other in itertools.combinations(sorted(icons), 2):
         # Colours of at least a twentieth of the square are clearly others.
         apart = np.abs(icons[one] - icons[other]).max(axis=2) > 48
@@ -59,8 +59,8 @@ def test_no_two_types_look_alike(side):
 
 @pytest.mark.parametrize("side", [20, 40, 56, 112])
 def test_icons_fill_their_square_and_keep_within_it(side):
-    for kind in view_art.icon_types():
-        opaque = view_art.icon(kind, side).clear[..., 0] < 128
+    for kind in art.icon_types():
+        opaque = art.icon(kind, side).clear[..., 0] < 128
         rows, columns = opaque.any(axis=1).nonzero()[0], opaque.any(axis=0).nonzero()[0]
         assert max(np.ptp(rows), np.ptp(columns)) + 1 >= 0.74 * side, kind
         assert opaque.mean() > 0.1, kind
@@ -69,9 +69,9 @@ def test_icons_fill_their_square_and_keep_within_it(side):
 def test_places_differ_from_each_other_and_open_ones_from_closed():
     same = {frozenset({"Sink", "SinkBasin"}), frozenset({"Bathtub", "BathtubBasin"})}
     places = {
-        f"{kind} {is_open}": view_art.place(kind, is_open, "kitchen", 150, 92).astype(int)
-        for kind in view_art.place_types()
-        for is_open in ((False, True) if view_art.opens(kind) else (False,))
+        f"{kind} {is_open}": art.place(kind, is_open, "kitchen", 150, 92).astype(int)
+        for kind in art.place_types()
+        for is_open in ((False, True) if art.opens(kind) else (False,))
     }
     for one, other in itertools.combinations(sorted(places), 2):
         if frozenset({one.split()[0], other.split()[0]}) not in same:
@@ -82,7 +82,7 @@ def test_places_differ_from_each_other_and_open_ones_from_closed():
 def test_scaling_keeps_plain_colour_and_the_whole_size():
     for target in ((7, 5), (24, 24), (50, 31), (112, 150)):
         plain = np.full((24, 24, 4), (10, 200, 30, 255), np.uint8)
-        sprite = view_art.scaled(plain, *target)
+        sprite = art.scaled(plain, *target)
         assert sprite.ink.shape == (target[1], target[0], 3)
         assert (sprite.ink == np.array([10, 200, 30]) * 255).all()
         assert not sprite.clear.any()
@@ -91,18 +91,18 @@ def test_scaling_keeps_plain_colour_and_the_whole_size():
 def test_scaling_averages_areas():
     half = np.zeros((2, 4, 4), np.uint8)
     half[:, :2] = (200, 100, 50, 255)
-    sprite = view_art.scaled(half, 1, 1)
+    sprite = art.scaled(half, 1, 1)
     # Half of the square is opaque; 255 / 2 is rounded up.
     assert sprite.clear[0, 0, 0] == 127
     assert sprite.ink[0, 0].tolist() == [200 * 255 // 2, 100 * 255 // 2, (50 * 255 + 1) // 2]
 
 
 def test_sprites_on_sprites_are_those_on_frames():
-    below, above = view_art.icon("Apple", 40), view_art.icon("#hot", 40)
+    below, above = art.icon("Apple", 40), art.icon("#hot", 40)
     frame = np.full((40, 40, 3), GREY, np.uint8)
     paste(frame, below, 0, 0)
     paste(frame, above, 0, 0)
-    both = on_grey(view_art.over(below, above, 0, 0))
+    both = on_grey(art.over(below, above, 0, 0))
     assert np.abs(both - frame).max() <= 2
 
 
@@ -111,31 +111,31 @@ def test_badges_lie_within_the_icon_and_differ(side):
     plain = Thing("mug 1", "Mug")
     numbered = [Thing(f"mug {i}", "Mug") for i in (2, 11, 28, 128)]
     for one in (plain, *numbered):
-        assert view_art.thing(one, side).clear.shape == (side, side, 1)
+        assert art.thing(one, side).clear.shape == (side, side, 1)
     for text in ("7", "28", "1-28", "128"):
-        height, width, _ = view_art.badge(text, side).clear.shape
+        height, width, _ = art.badge(text, side).clear.shape
         assert height <= side
         assert width <= side
     if side > 9:
-        pictures = [on_grey(view_art.thing(one, side)) for one in (plain, *numbered)]
+        pictures = [on_grey(art.thing(one, side)) for one in (plain, *numbered)]
         assert all((a != b).any() for a, b in itertools.combinations(pictures, 2))
 
 
 def test_a_name_is_pressed_into_its_room():
     for room in (30, 60, 100, 200):
-        label = view_art.pill("handtowelholder 12", 13, room)
+        label = art.pill("handtowelholder 12", 13, room)
         assert label.clear.shape[1] <= room
 
 
 def test_numbers_are_those_of_commands():
-    assert view_art.number("mug 12") == "12"
+    assert art.number("mug 12") == "12"
     for name in ("mug", "mug twelve", "mug 1 ", ""):
         with pytest.raises(ValueError, match="has no number: expected a name as commands call it"):
-            view_art.number(name)
+            art.number(name)
 
 
 def test_what_has_no_drawing_is_named():
     with pytest.raises(ValueError, match="no icon of type 'Cat': expected"):
-        view_art.icon("Cat", 40)
+        art.icon("Cat", 40)
     with pytest.raises(ValueError, match="no furniture of type 'Apple': expected"):
-        view_art.place("Apple", False, "kitchen", 300, 184)
+        art.place("Apple", False, "kitchen", 300, 184)

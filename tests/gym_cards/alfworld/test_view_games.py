@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gym_cards.alfworld.dataset import files_of
-from gym_cards.alfworld.games import TASK_TYPES, generate
+from gym_cards.alfworld.games.dataset import files_of
+from gym_cards.alfworld.games.generator import TASK_TYPES, generate
 from gym_cards.alfworld.house import TextHouse
-from gym_cards.alfworld.view import draw
+from gym_cards.alfworld.view.picture import draw
 
 
 @pytest.fixture(scope="module")

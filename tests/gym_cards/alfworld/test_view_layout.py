@@ -5,9 +5,9 @@ import itertools
 import pytest
 from household_rooms import in_the_middle
 
-from gym_cards.alfworld import view_art
-from gym_cards.alfworld.view_map import Spotted, room_map
-from gym_cards.alfworld.view_place import arrange, grid
+from gym_cards.alfworld.view import art
+from gym_cards.alfworld.view.map import Spotted, room_map
+from gym_cards.alfworld.view.place import arrange, grid
 
 # Sizes of a picture, and of a place in it, alone or beside others.
 PLACES = (
@@ -29,10 +29,10 @@ def box(spot):
 
 
 @pytest.mark.parametrize(("size", "pixels"), PLACES)
-@pytest.mark.parametrize("kind", sorted(view_art.place_types()))
+@pytest.mark.parametrize("kind", sorted(art.place_types()))
 def test_things_lie_within_their_place_and_apart(kind, size, pixels):
-    bays = view_art.place_bays(kind, True, *pixels)
-    units = view_art.place_units(*pixels)
+    bays = art.place_bays(kind, True, *pixels)
+    units = art.place_units(*pixels)
     assert bays
     for n in (1, 2, 3, 5, 8, 12, 15):
         boxes = [box(spot) for spot in arrange(bays, n, pixels, units, size)]
@@ -48,21 +48,21 @@ def test_things_lie_within_their_place_and_apart(kind, size, pixels):
 
 @pytest.mark.parametrize("kind", ["CounterTop", "DiningTable", "Shelf", "Desk", "Bed", "Sofa"])
 def test_fifteen_things_are_still_large(kind):
-    bays = view_art.place_bays(kind, True, 300, 184)
-    spots = arrange(bays, 15, (300, 184), view_art.place_units(300, 184), 300)
+    bays = art.place_bays(kind, True, 300, 184)
+    spots = arrange(bays, 15, (300, 184), art.place_units(300, 184), 300)
     assert spots[0].side >= 28
 
 
 @pytest.mark.parametrize("kind", ["Shelf", "Cabinet", "Fridge", "Cart"])
 def test_things_stand_on_boards(kind):
-    bays = view_art.place_bays(kind, True, 300, 184)
+    bays = art.place_bays(kind, True, 300, 184)
     for n in (1, 4, 9):
         for spot in arrange(bays, n, (300, 184), (300, 184), 300):
             assert spot.y + spot.side in {round(bay.bottom) for bay in bays}
 
 
 def test_more_things_are_never_larger():
-    bays = view_art.place_bays("CounterTop", False, 300, 184)
+    bays = art.place_bays("CounterTop", False, 300, 184)
     sides = [arrange(bays, n, (300, 184), (300, 184), 300)[0].side for n in range(1, 60)]
     assert sides == sorted(sides, reverse=True)
 

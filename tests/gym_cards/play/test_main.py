@@ -85,6 +85,6 @@ def test_it_is_a_module():
 
 
 def test_pygame_does_not_greet():
-    code = "from gym_cards.window import load_pygame; load_pygame('this is tested')"
+    code = "from gym_cards.core.window import load_pygame; load_pygame('this is tested')"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (result.returncode, result.stdout) == (0, "")

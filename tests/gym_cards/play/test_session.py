@@ -2,7 +2,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from gym_cards.exact import Exact, IntractableError
+from gym_cards.core.action_values import ActionValues, IntractableError
 from gym_cards.play.session import LARGE, Game, Session, _by_use
 
 
@@ -189,7 +189,7 @@ class Known(Mute):
     def exact(self):
         if self.place < 0:
             raise IntractableError("too far left")
-        return Exact((0.0, 1.0), 0.25)
+        return ActionValues((0.0, 1.0), 0.25)
 
 
 def test_hints_tell_the_chance_of_success_where_it_is_known(register, play):

@@ -110,7 +110,7 @@ def test_an_experts_episode_shows_every_picture(name, open_window):
 
 
 def test_keys_play_a_formula(open_window):
-    app, player = open_window("Points24", seed=3, solvable_only=True)
+    app, player = open_window("Points24", seed=3, hands="solvable")
     formula = app.session.opening.reason.partition("rest ")[2]
     player.type(formula.replace("10", "0").rstrip("="))
     assert app.session.state["current formula"] + "=" == formula

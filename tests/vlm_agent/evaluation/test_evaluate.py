@@ -6,13 +6,13 @@ import pytest
 from scipy.stats import binomtest
 
 import vlm_agent
-from gym_cards.number_line import NumberLineEnv
+from gym_cards.number_line.env import NumberLineEnv
 from vlm_agent.core.environments import make_env
 from vlm_agent.core.errors import ProtocolError
+from vlm_agent.core.parsing import read_reply
 from vlm_agent.core.prompts import build_reply
 from vlm_agent.core.protocol import observe, task_of
 from vlm_agent.core.seeding import episode_seeds
-from vlm_agent.core.parsing import read_reply
 from vlm_agent.core.types import Observation, Reply, Task
 from vlm_agent.data.demonstrations import Demonstrator
 from vlm_agent.evaluation.evaluate import evaluate
@@ -135,7 +135,11 @@ def test_perception_counts_what_the_prompt_does_not_tell():
     )
     perception = Perception()
     assert perception.share is None
-    for text in ('{"cards": "9 A K 10", "formula": "wrong"}', '{"cards": [9, A, K, 9]}', "nonsense"):
+    for text in (
+        '{"cards": "9 A K 10", "formula": "wrong"}',
+        '{"cards": [9, A, K, 9]}',
+        "nonsense",
+    ):
         perception.add(read_reply(text, ("1",)), observation)
     assert perception.share == pytest.approx(1 / 3)
 

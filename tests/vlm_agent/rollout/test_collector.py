@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from gym_cards import rendering
+from gym_cards.cards import Card
+from gym_cards.points.picture import PointsPicture
 from tests.support.counting import Counting, Scripted, limited
 from vlm_agent.core.errors import ProtocolError
 from vlm_agent.rollout.collector import Collector
@@ -185,8 +186,9 @@ def test_card_games_are_told_by_the_formula_of_their_own_picture():
         ranks = observation.state["cards"].split()
         assert len(ranks) == 2
         # Any cards do: what is compared is the formula below them.
-        picture = rendering.points(
-            [rendering.Card("H", 5), rendering.Card("H", 7)], list(formula), inline=True
-        )
-        assert np.array_equal(observation.image[250:], picture[250:])
+        picture = PointsPicture(2, inline=True)
+        picture.deal([Card("H", 5), Card("H", 7)])
+        for token in formula:
+            picture.append(token)
+        assert np.array_equal(observation.image[250:], picture.frame[250:])
     assert formulas == {"", "+", "+*"}

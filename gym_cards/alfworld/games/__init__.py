@@ -1,0 +1,5 @@
+"""Household games: generated from floor plans, or read from a data set."""
+
+from gym_cards.alfworld.games.generator import TASK_TYPES, Game, TaskType, generate
+
+__all__ = ["TASK_TYPES", "Game", "TaskType", "generate"]

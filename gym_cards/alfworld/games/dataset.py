@@ -1,0 +1,164 @@
+"""Games on disk, in the layout of the downloaded data set.
+
+`<data>/json_2.1.1/<split>/<task>-<Obj>-None-<Recep>-<scene>/<trial>/` holds `game.tw-pddl`, the
+game, and `traj_data.json`, its task.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from gym_cards.alfworld.games.floor_plans import SPLITS, Split
+from gym_cards.alfworld.games.generator import Game, game_file, trajectory_file
+from gym_cards.alfworld.packages import DEFAULT_DATA
+
+LAYOUT = "json_2.1.1"
+GAME = "game.tw-pddl"
+TRAJECTORY = "traj_data.json"
+KEPT = 512
+"""The number of games played last that stay on disk, of about 0.1 MB each."""
+GENERATED = "generated"
+"""The value of `data` that asks for generated games, whatever ALFWORLD_DATA is."""
+
+
+@dataclass(frozen=True)
+class GameFiles:
+    """Contents of a game's two files."""
+
+    game: Mapping[str, Any]
+    trajectory: Mapping[str, Any]
+
+
+def files_of(game: Game) -> GameFiles:
+    """Returns the files of a generated game."""
+    return GameFiles(game_file(game), trajectory_file(game))
+
+
+def write_game(game: Game, folder: Path) -> Path:
+    """Writes a game below the folder of its split, and returns the path of its `game.tw-pddl`."""
+    return _write_files(files_of(game), folder / game.name)
+
+
+def _write_files(files: GameFiles, place: Path) -> Path:
+    place.mkdir(parents=True, exist_ok=True)
+    _write(place / TRAJECTORY, json.dumps(files.trajectory, indent=4))
+    _write(place / "initial_state.pddl", files.game["pddl_problem"])
+    _write(place / GAME, json.dumps(files.game))
+    return place / GAME
+
+
+def _write(path: Path, text: str) -> None:
+    """Writes a file atomically, so that no other process reads half of it."""
+    half = path.with_name(f".{path.name}.{os.getpid()}")
+    half.write_text(text, "utf-8")
+    half.replace(path)
+
+
+def keep_game(game: Game, files: GameFiles) -> Path:
+    """Writes a game to the folder of the last ones, and returns its path.
+
+    The folder is the user's own, in the system's folder for temporary files. All processes share
+    it, because a path determines what is written there. The oldest games beyond `KEPT` go.
+
+    Raises:
+        PermissionError: If the folder is somebody else's.
+    """
+    folder = Path(tempfile.gettempdir()) / f"gym_cards_alfworld_{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise PermissionError(f"{folder} belongs to another user: set TMPDIR to a folder of yours")
+    # Another version of the generator may give the same name to another game.
+    digest = hashlib.sha256(json.dumps(files.game).encode()).hexdigest()[:8]
+    # One level of folders, so that processes that clean up never remove each other's parents.
+    place = folder / f"{game.split}-{game.name.replace('/', '-')}-{digest}"
+    if (place / GAME).is_file():
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(place)
+            return place / GAME
+    path = _write_files(files, place)
+    for old in sorted(folder.iterdir(), key=_age, reverse=True)[KEPT:]:
+        shutil.rmtree(old, ignore_errors=True)
+    return path
+
+
+def _age(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:  # another process was faster
+        return 0.0
+
+
+def read_game(path: Path) -> GameFiles:
+    """Reads the files of a game of a data set, by the path of its `game.tw-pddl`."""
+    return GameFiles(
+        json.loads(path.read_text("utf-8")),
+        json.loads((path.parent / TRAJECTORY).read_text("utf-8")),
+    )
+
+
+def data_folder(data: str | os.PathLike[str] | None) -> Path | None:
+    """Returns the folder of the data set to use, or `None` for generated games.
+
+    Args:
+        data: The folder; `None` for the one that ALFWORLD_DATA names, if any; "generated" for
+            none.
+
+    Raises:
+        FileNotFoundError: If the folder holds no data set.
+    """
+    if data == GENERATED:
+        return None
+    given = os.environ.get("ALFWORLD_DATA") if data is None else data
+    if not given:
+        return None
+    folder = Path(given).expanduser()
+    if (folder / LAYOUT).is_dir():
+        return folder
+    # Importing alfworld sets the variable to this folder, which is empty.
+    if data is None and folder == DEFAULT_DATA.expanduser():
+        return None
+    named = "the variable ALFWORLD_DATA" if data is None else "the argument data"
+    raise FileNotFoundError(
+        f"{named} names {folder}: expected a folder that holds {LAYOUT}. Download it with "
+        "`alfworld-download`, write one with `python -m gym_cards.alfworld.generate`, or pass "
+        "data='generated' to play generated games"
+    )
+
+
+@lru_cache(maxsize=16)
+def find_games(folder: Path, split: Split, task_types: tuple[str, ...]) -> Sequence[Path]:
+    """Returns the games of a split that alfworld would play, in the order of their paths.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    place = folder / LAYOUT / split
+    found = tuple(
+        path
+        for path in sorted(trajectory.with_name(GAME) for trajectory in place.rglob(TRAJECTORY))
+        if _is_played(path, task_types)
+    )
+    if not found:
+        raise FileNotFoundError(
+            f"{place} holds no solvable game of the types {', '.join(task_types)}: expected a "
+            f"split out of {', '.join(SPLITS)} of a data set of alfworld"
+        )
+    return found
+
+
+def _is_played(path: Path, task_types: Sequence[str]) -> bool:
+    """Returns whether alfworld plays a game: solvable, no slicing, no movable receptacles."""
+    if "movable" in str(path) or "Sliced" in str(path) or not path.is_file():
+        return False
+    files = read_game(path)
+    return files.trajectory["task_type"] in task_types and bool(files.game.get("solvable"))

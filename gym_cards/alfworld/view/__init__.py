@@ -1,0 +1,5 @@
+"""Pictures of a household scene: the place in front of the agent and a map of the room."""
+
+from gym_cards.alfworld.view.picture import LARGEST, SMALLEST, View, draw
+
+__all__ = ["LARGEST", "SMALLEST", "View", "draw"]

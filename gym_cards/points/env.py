@@ -1,0 +1,222 @@
+"""Base class of EZPoints and Points24."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gym_cards.cards import DECK, Card, Suits, dyed
+from gym_cards.core.action_values import ActionValues
+from gym_cards.core.checks import (
+    check_cards,
+    check_choice,
+    check_flag,
+    check_integer,
+    check_options,
+)
+from gym_cards.core.env import CardGameEnv, Fields, Frame
+from gym_cards.points.dealer import Dealer, Hands
+from gym_cards.points.exact import exact
+from gym_cards.points.picture import PointsPicture
+from gym_cards.points.rules import (
+    MOST_CARDS,
+    GameRules,
+    Rules,
+    Token,
+    accepted,
+    description,
+    play,
+    value,
+)
+from gym_cards.points.solver import complete
+from gym_cards.points.splits import Split
+from gym_cards.render.style import CardStyleOptions, RenderStyle
+
+Order = Literal["dealt", "ascending", "descending"]
+
+
+class PointsEnv(CardGameEnv[Frame]):
+    """A points game: the player writes a formula with all cards that equals a target.
+
+    Args:
+        game: What distinguishes EZPoints and Points24.
+        num_cards: The number of cards dealt, 2 to 6.
+        treat_face_cards_as_10: Whether J, Q and K stand for 10, else for 11, 12 and 13.
+        target_points: The value to reach.
+        rules: What counts as a correct formula.
+        hands: Which hands are dealt, by whether the target can be reached.
+        split: Which part of the hands is dealt, as `gym_cards.points.splits` divides them.
+        suits: Which suits the cards have.
+        order: How the cards are laid out.
+        inline: Whether the picture has the formula next to its label instead of below it.
+        render_mode: `None`, "rgb_array" or "human".
+        style: The style of the picture.
+    """
+
+    picture: PointsPicture
+    given = ("current formula",)
+    state_fields: ClassVar[Fields] = {
+        "cards": attrgetter("_labels"),
+        "current formula": attrgetter("_text"),
+    }
+    info_fields: ClassVar[Fields] = {
+        "Cards": lambda game: game._codes.copy(),
+        "Numbers": lambda game: game._numbers.copy(),
+        "Formula": lambda game: game._formula.copy(),
+    }
+
+    def __init__(
+        self,
+        game: GameRules,
+        *,
+        num_cards: int,
+        treat_face_cards_as_10: bool,
+        target_points: int,
+        rules: Rules,
+        hands: Hands,
+        split: Split | None,
+        suits: Suits,
+        order: Order,
+        inline: bool,
+        render_mode: str | None,
+        style: CardStyleOptions,
+    ) -> None:
+        render_style = RenderStyle.of(style, cards=True, game=type(self))
+        self.num_cards = check_integer("num_cards", num_cards, least=2)
+        if self.num_cards > MOST_CARDS:
+            raise ValueError(f"num_cards={num_cards}: expected 2 to {MOST_CARDS}; choose fewer")
+        self.target_points = check_integer("target_points", target_points)
+        self.treat_face_cards_as_10 = check_flag("treat_face_cards_as_10", treat_face_cards_as_10)
+        check_choice("rules", rules, ("published", "exact"))
+        check_choice("hands", hands, ("any", "solvable", "unsolvable"))
+        check_choice("split", split, (None, "train", "test"))
+        check_choice("suits", suits, ("any", "red", "black"))
+        check_choice("order", order, ("dealt", "ascending", "descending"))
+        self.rules: Rules = rules
+        self.hands: Hands = hands
+        self.split: Split | None = split
+        self.suits: Suits = suits
+        self.order: Order = order
+        faces_as_10 = self.treat_face_cards_as_10
+        self._game = game
+        self._dealer = Dealer(game, self.num_cards, self.target_points, faces_as_10, hands, split)
+        self._max_length = game.max_length(self.num_cards)
+        self._entries = _entries(faces_as_10)
+        self._tokens: tuple[Token, ...] = (*range(1, 11 if faces_as_10 else 14), *game.operators)
+        self._operators_mask = np.array([isinstance(t, str) for t in self._tokens], np.int8)
+        super().__init__(
+            PointsPicture(self.num_cards, inline=inline, style=render_style),
+            tuple(map(str, self._tokens)),
+            description(game, self.num_cards, self.target_points, faces_as_10=faces_as_10),
+            render_mode,
+        )
+
+    def expert(self) -> tuple[int, str]:
+        """Returns the next token of the best formula, and the reason.
+
+        Where the target cannot be reached any more, the token is "=", which ends the episode.
+        """
+        self._require_start()
+        rest = self._plan(self._formula)
+        return self.action_names.index(str(rest[0])), self._reason(rest)
+
+    def _start(self, parsed: tuple[Card, ...] | None) -> None:
+        cards = parsed or dyed(self._dealer.deal(self.np_random), self.suits)
+        if parsed is None and self.order != "dealt":
+            backwards = self.order == "descending"
+            cards = tuple(sorted(cards, key=lambda card: card.rank, reverse=backwards))
+        self._cards = cards
+        self._formula: list[Token] = []
+        self._text = ""
+        # The rest is what infos contain of the cards.
+        entries = [self._entries[card] for card in cards]
+        self._numbers = [number for number, _, _ in entries]
+        self._codes = [code for _, code, _ in entries]
+        self._labels = " ".join([label for _, _, label in entries])
+        self._left = self._numbers.copy()
+        self._mask = self._operators_mask.copy()
+        for number in self._left:
+            self._mask[number - 1] = 1
+
+    def _play(self, action: int) -> tuple[float, bool, bool]:
+        token, reward, terminated, truncated = play(
+            self._tokens[action],
+            self._formula,
+            self._numbers,
+            self._left,
+            target=self.target_points,
+            max_length=self._max_length,
+            rules=self.rules,
+        )
+        if token is not None:
+            if isinstance(token, int):
+                self._left.remove(token)
+                self._mask[action] = token in self._left
+            self._formula.append(token)
+            self._text += str(token)
+            self.picture.append(str(token))
+        return reward, terminated, truncated
+
+    def _draw(self) -> None:
+        self.picture.deal(self._cards, self._jitter)
+        for token in self._formula:
+            self.picture.append(str(token))
+
+    def _parse(self, options: Mapping[str, Any]) -> tuple[Card, ...]:
+        check_options(options, ("cards",))
+        return check_cards("cards", options["cards"], self.num_cards)
+
+    def _exact(self, gamma: float) -> ActionValues:
+        return exact(
+            self._formula,
+            self._numbers,
+            self.target_points,
+            actions=self._tokens,
+            max_length=self._max_length,
+            rules=self.rules,
+            gamma=gamma,
+        )
+
+    def _explain(self, action: int) -> str:
+        """Returns the sorted numbers, and a plan for the formula that begins with the action.
+
+        If the action leaves no way to the target, the plan is to end the episode after it.
+        """
+        token = self._tokens[action]
+        if token == "=":
+            return self._reason([token])
+        return self._reason([token, *self._plan([*self._formula, accepted(token, self._left)])])
+
+    def _reason(self, rest: Sequence[Token]) -> str:
+        numbers = " ".join(map(str, sorted(self._numbers)))
+        return f"sorted {numbers}, rest {''.join(map(str, rest))}"
+
+    def _plan(self, formula: Sequence[Token]) -> list[Token]:
+        """Returns what the expert would append to a formula, "=" included."""
+        rest = complete(
+            formula,
+            self._numbers,
+            self.target_points,
+            max_tokens=self._max_length,
+            operators=self._game.signs,
+            parentheses=self._game.parentheses,
+            floating_point=self.rules == "published",
+        )
+        return [*(rest or ()), "="]
+
+    def _action_mask(self) -> NDArray[np.int8]:
+        return self._mask
+
+    def _settings(self) -> tuple[object, ...]:
+        return (self.rules, self.hands, self.split, self.suits, self.order, self.target_points)
+
+
+@functools.cache
+def _entries(faces_as_10: bool) -> dict[Card, tuple[int, str, str]]:
+    """Returns what infos contain of each card: its number, its code and its label."""
+    return {card: (value(card, faces_as_10=faces_as_10), card.code, card.label) for card in DECK}

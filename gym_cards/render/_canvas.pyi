@@ -1,0 +1,1 @@
+from gym_cards.render.plain_canvas import Canvas as Canvas

@@ -1,0 +1,601 @@
+"""Every option of the look changes what it says, nothing else, and hides nothing."""
+
+import itertools
+
+import drawing
+import numpy as np
+import pytest
+from card_games import make
+from PIL import Image
+
+from gym_cards.blackjack.picture import BlackjackPicture
+from gym_cards.cards import DECK, Card
+from gym_cards.number_line.drawn_line import ARROW
+from gym_cards.points.picture import PointsPicture
+from gym_cards.render import sprites
+from gym_cards.render.lettering import Ink, text_width, word
+from gym_cards.render.picture import TABLE
+from gym_cards.render.sprites import card_height
+from gym_cards.render.style import BLACK, WHITE, RenderStyle, ink_on
+
+SIZES = (64, 65, 100, 150, 299, 301, 448, 600)
+# The part of a card, from its top left corner, that its index takes.
+INDEX_WIDTH, INDEX_HEIGHT = 0.3, 0.4
+
+
+def cards(codes):
+    return [Card.parse(code) for code in codes.split()]
+
+
+DRAW = {
+    "number line": lambda style: drawing.number_line(3, 5, style=style),
+    "drawn line": lambda style: drawing.number_line(3, 5, style=style, display="line"),
+    "two cards": lambda style: drawing.points(
+        cards("HT CK"), ["10", "+", " "], inline=True, style=style
+    ),
+    "four cards": lambda style: drawing.points(
+        cards("HA D7 C4 SQ"), ["(", "7", "-", "4"], inline=False, style=style
+    ),
+    "blackjack": lambda style: drawing.blackjack(cards("HA C5 D7"), Card("S", 12), style=style),
+    "blackjack 9": lambda style: drawing.blackjack(DECK[15:24], Card("D", 2), style=style),
+}
+every_picture = pytest.mark.parametrize("name", DRAW)
+
+
+def shape_of(frame):
+    """How much of each of 20 by 20 squares shows the ground."""
+    ground = (frame == frame[-1, -1]).all(axis=2)
+    picture = Image.fromarray(ground.astype(np.float32))
+    return np.asarray(picture.resize((20, 20), Image.Resampling.BOX))
+
+
+# Size
+
+
+@every_picture
+@pytest.mark.parametrize("size", SIZES)
+def test_a_picture_of_another_size_shows_the_same(name, size):
+    frame = DRAW[name](RenderStyle(size=size))
+    assert frame.shape == (size, size, 3)
+    assert frame.dtype == np.uint8
+    difference = np.abs(shape_of(frame) - shape_of(DRAW[name](RenderStyle())))
+    # Letters and edges of small pictures cover more of their squares.
+    assert difference.mean() < (0.06 if size < 200 else 0.02)
+    assert (difference > 0.5).mean() < 0.02
+
+
+def test_sizes_reach_the_observation_space():
+    env = make("Points24", size=84)
+    assert env.observation_space.shape == (84, 84, 3)
+    assert env.reset(seed=0)[0].shape == (84, 84, 3)
+
+
+# Background
+
+
+def luminance(colour):
+    """The relative luminance of WCAG 2."""
+    parts = np.array(colour) / 255
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
+
+
+def test_letters_stand_out_from_any_background():
+    for ground in itertools.product((0, 64, 127, 128, 192, 255), repeat=3):
+        ink = ink_on(ground)
+        assert ink in (WHITE, BLACK)
+        dark, light = sorted((luminance(ground), luminance(ink)))
+        # What WCAG 2 asks of text; one of the two always has it.
+        assert (light + 0.05) / (dark + 0.05) >= 4.5, ground
+
+
+@every_picture
+@pytest.mark.parametrize("background", ["#102030", "#800000", "#F0E8C0", "#00ff00"])
+def test_the_background_changes_the_ground_and_the_letters_alone(name, background):
+    own = np.array((255, 255, 255) if "line" in name else TABLE)
+    ground = np.array(list(bytes.fromhex(background[1:])))
+    before, after = DRAW[name](RenderStyle()), DRAW[name](RenderStyle(background=background))
+    was_ground = (before == own).all(axis=2)
+    if "line" not in name:
+        # Where the table was is the background now, and nowhere else; cards are as they were.
+        assert ((after == ground).all(axis=2) == was_ground).all()
+        kept = (before == after).all(axis=2)
+        edges_and_letters = ~was_ground & ~kept
+        assert edges_and_letters.mean() < 0.03
+        assert kept.mean() > 0.15
+    else:
+        assert (after[was_ground] == ground).all()
+    ink = np.array(ink_on(tuple(ground.tolist())))
+    assert (after == ink).all(axis=2).sum() > 30
+
+
+def test_the_games_own_background_can_be_named():
+    for name, draw in DRAW.items():
+        own = "#ffffff" if "line" in name else "#35654D"
+        assert np.array_equal(draw(RenderStyle(background=own)), draw(RenderStyle()))
+
+
+# Four colours
+
+
+@pytest.mark.parametrize("card", DECK, ids=lambda card: card.code)
+def test_four_colours_dye_clubs_and_diamonds_alone(card):
+    plain, dyed = (
+        drawing.points([card], [], inline=False, style=RenderStyle(four_colours=four))
+        for four in (False, True)
+    )
+    changed = (plain != dyed).any(axis=2)
+    if card.suit in "HS":
+        assert not changed.any()
+        return
+    # The index alone tells: green clubs, blue diamonds.
+    left, top = 5, 10
+    columns = slice(left, left + 80)
+    corner = dyed[top : top + 105, columns].astype(int)
+    inked = changed[top : top + 105, columns]
+    assert inked.sum() > 100
+    red, green, blue = corner[inked].mean(axis=0)
+    strongest = {"C": green, "D": blue}[card.suit]
+    assert strongest == max(red, green, blue)
+    assert strongest > min(red, green, blue) + 30
+
+
+def test_four_colours_leave_the_rest():
+    style = RenderStyle(four_colours=True)
+    hand = cards("HA SK H5")
+    assert np.array_equal(
+        drawing.blackjack(hand, Card("S", 3), style=style), drawing.blackjack(hand, Card("S", 3))
+    )
+
+
+# Letters
+
+
+def seen_words(frame, written, ink):
+    """Makes sure that every word stands in the picture, whole, and returns their boxes."""
+    boxes = []
+    for text, x, y, font in written:
+        drawn = word(text, Ink(font, ink, TABLE))
+        picture = drawn.picture
+        height, width, _ = picture.shape
+        left, top = x + drawn.left, y + drawn.top
+        if not picture.size:
+            continue
+        assert left >= 0
+        assert left + width <= frame.shape[1]
+        assert top >= 0
+        assert top + height <= frame.shape[0]
+        assert np.array_equal(frame[top : top + height, left : left + width], picture), text
+        boxes.append((left, top, left + width, top + height))
+    return boxes
+
+
+def apart(one, other):
+    return one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
+
+
+@pytest.mark.parametrize("size", [64, 300])
+@pytest.mark.parametrize("scale", [0.5, 0.8, 1, 1.5, 2])
+@pytest.mark.parametrize("game", ["EZPoints", "Points24"])
+@pytest.mark.parametrize("count", range(2, 7))
+def test_cards_and_the_longest_formula_never_meet(count, game, scale, size, written):
+    """The widest formula that can be played, token by token, beside every number of cards."""
+    env = make(game, num_cards=count, hands="any", font_scale=scale, size=size)
+    empty = env.reset(options={"cards": ["HT"] * count})[0]
+    bottom = env.picture._corners[0][1] + card_height(env.picture._width)
+    assert all(x >= 0 and x + env.picture._width <= size for x, _ in env.picture._corners)
+    assert all(y >= 0 for _, y in env.picture._corners)
+    limit = (2 if game == "EZPoints" else 5) * count + (1 if game == "EZPoints" else 0)
+    for widest in ("+", "10"):
+        env.reset(options={"cards": ["HT"] * count})
+        for position in range(limit + 1):
+            first = position < count if widest == "10" else position <= limit - count
+            frame = env.step(env.action_names.index("10" if first else "+"))[0]
+        assert np.array_equal(frame[:bottom], empty[:bottom])
+
+
+@pytest.mark.parametrize("size", [64, 98, 112, 300, 500])
+@pytest.mark.parametrize("scale", [0.5, 1, 2])
+@pytest.mark.parametrize("inline", [True, False])
+def test_formulas_are_whole_at_every_font_size(inline, scale, size, written):
+    tokens = ["10", "(", "10", " ", "*", "10", ")"] * 3 if not inline else ["10", "*"] * 3
+    style = RenderStyle(size=size, font_scale=scale)
+    hand = cards("HA CT") if inline else cards("HA CT S2 D9")
+    frame = drawing.points(hand, tokens, inline=inline, style=style)
+    assert [text for text, *_ in written] == ["Formula:", *tokens]
+    boxes = seen_words(frame, written, WHITE)
+    assert all(apart(*pair) for pair in itertools.combinations(boxes, 2))
+    assert all(x + text_width(text, font) <= size - style.pixels(5) for text, x, _, font in written)
+
+
+@pytest.mark.parametrize("inline", [True, False])
+@pytest.mark.parametrize("scale", [0.5, 0.8, 1, 1.3, 2])
+def test_a_long_formula_leaves_nothing_behind_at_any_size(inline, scale):
+    tokens = ["10", "(", "10", " ", "*", "10", ")"] * 3
+    hand = cards("HA CT") if inline else cards("HA CT S2 D9")
+    for size in (*range(64, 132), 150, 224, 300):
+        style = RenderStyle(size=size, font_scale=scale)
+        picture = PointsPicture(len(hand), inline=inline, style=style)
+        picture.deal(hand)
+        before = picture.frame.copy()
+        for token in tokens:
+            picture.append(token)
+        assert (picture.frame == drawing.points(hand, tokens, inline=inline, style=style)).all()
+        picture.deal(hand)
+        assert (picture.frame == before).all(), size
+
+
+@pytest.mark.parametrize("game", ["EZPoints", "Points24"])
+def test_larger_letters_are_larger(game, written):
+    heights = []
+    for scale in (0.5, 1, 2):
+        written.clear()
+        make(game, font_scale=scale).reset(seed=0)
+        (font,) = {font for *_, font in written}
+        heights.append(int(font.split("-")[1]))
+    assert heights[1] == 2 * heights[0]
+    assert heights[2] == 2 * heights[1]
+
+
+@pytest.mark.parametrize("size", [64, 300, 600])
+@pytest.mark.parametrize("scale", [0.5, 1, 2])
+@pytest.mark.parametrize("number", [0, 20, 60, 1000, 10**9])
+def test_numbers_stay_inside_at_every_font_size(number, scale, size):
+    style = RenderStyle(size=size, font_scale=scale)
+    frame = drawing.number_line(number, number, style=style)
+    rows = (frame != 255).any(axis=(1, 2))
+    assert not rows[: style.pixels(58)].any()
+    assert not frame[:, : style.pixels(28)].min() < 255
+    assert frame[:, -style.pixels(3) :].min() == 255
+    for start, end in ((60, 168), (180, 288)):
+        assert rows[style.pixels(start) : style.pixels(end)].any()
+    assert not rows[style.pixels(168) : style.pixels(180)].any()
+    assert not rows[style.pixels(288) :].any()
+    other = drawing.number_line(number, number + 1, style=style)
+    top = style.pixels(174)
+    assert np.array_equal(frame[:top], other[:top])
+    assert not np.array_equal(frame[top:], other[top:])
+
+
+# Blackjack's hands
+
+
+@pytest.mark.parametrize("size", [64, 300, 448])
+@pytest.mark.parametrize("scale", [0.5, 1, 1.4, 2])
+def test_every_hand_of_blackjack_is_seen(scale, size, written):
+    style = RenderStyle(size=size, font_scale=scale)
+    for count in range(1, 23):
+        written.clear()
+        hand = [DECK[(7 * i + count) % 52] for i in range(count)]
+        picture = BlackjackPicture(style)
+        picture.deal(hand, Card("H", 9))
+        width, height = picture._width, card_height(picture._width)
+        for label in seen_words(picture.frame, written, WHITE):
+            for x, y in (*picture._corners(count), *picture._dealer_corners):
+                assert apart(label, (x, y, x + width, y + height))
+        for card, (x, y) in zip(hand, picture._corners(count), strict=True):
+            assert x >= 0
+            assert x + width <= size
+            assert y + height <= size
+            face = sprites.card(card, width)
+            part = np.s_[3 : int(height * INDEX_HEIGHT), 2 : int(width * INDEX_WIDTH)]
+            opaque = (face.clear == 0)[part][..., 0]
+            seen = picture.frame[y : y + height, x : x + width][part]
+            assert np.array_equal(seen[opaque], (face.ink // 255)[part][opaque])
+
+
+# Jitter
+
+
+@pytest.fixture
+def pasted(monkeypatch):
+    """The cards that are put on pictures, with their widths and places."""
+    found = []
+    for kind in (PointsPicture, BlackjackPicture):
+        paste = kind.paste_card
+
+        def spy(self, card, width, place, paste=paste):
+            found.append((card, width, place))
+            paste(self, card, width, place)
+
+        monkeypatch.setattr(kind, "paste_card", spy)
+    return found
+
+
+def turned(mask, angle):
+    """A part of a card, turned as the card is."""
+    picture = Image.fromarray((255 * mask).astype(np.uint8))
+    return np.asarray(picture.rotate(angle, Image.Resampling.NEAREST, expand=True)) > 0
+
+
+def assert_indices_are_seen(pasted, size):
+    """No card covers the index of one below it, and all lie inside the picture."""
+    layers = []
+    for card, width, place in pasted:
+        sprite = sprites.card(card, width, angle=place.angle)
+        height, wide, _ = sprite.ink.shape
+        assert place.x >= 0
+        assert place.x + wide <= size
+        assert place.y >= 0
+        assert place.y + height <= size
+        box = np.s_[place.y : place.y + height, place.x : place.x + wide]
+        covered = np.zeros((size, size), bool)
+        covered[box] = sprite.clear[..., 0] < 200
+        corner = np.zeros((card_height(width), width), bool)
+        corner[: int(card_height(width) * INDEX_HEIGHT), : int(width * INDEX_WIDTH)] = True
+        index = np.zeros((size, size), bool)
+        index[box] = turned(corner, place.angle)
+        layers.append((index, covered))
+    for (index, _), *above in (layers[i:] for i in range(len(layers))):
+        for _, covered in above:
+            # A pixel at the edge of what was turned may be lost to rounding.
+            assert (index & covered).sum() <= 0.02 * index.sum()
+
+
+JITTERS = [(40, 0), (0, 20), (40, 20), (8, 5)]
+
+
+@pytest.mark.parametrize("jitter", JITTERS, ids=str)
+@pytest.mark.parametrize("size", [80, 300])
+@pytest.mark.parametrize("inline", [True, False])
+@pytest.mark.parametrize("count", [2, 4, 6])
+def test_scattered_cards_keep_their_indices(count, inline, size, jitter, pasted, written):
+    style = RenderStyle(size=size, position_jitter=jitter[0], rotation_jitter=jitter[1])
+    hand = [DECK[8 * i] for i in range(count)]
+    still = drawing.points(hand, ["1", "+"], inline=inline, style=style)
+    assert np.array_equal(
+        still, drawing.points(hand, ["1", "+"], inline=inline, style=RenderStyle(size=size))
+    )
+    text_top = min(y for _, _, y, _ in written)
+    for seed in range(6):
+        pasted.clear()
+        frame = drawing.points(hand, ["1", "+"], inline=inline, style=style, jitter=seed)
+        assert [card for card, *_ in pasted] == hand
+        assert_indices_are_seen(pasted, size)
+        for _, width, place in pasted:
+            height = sprites.card(None, width, angle=place.angle).ink.shape[0]
+            assert place.y + height <= text_top
+            assert abs(place.angle) <= jitter[1]
+        # The text is where it was.
+        assert np.array_equal(frame[text_top:], still[text_top:])
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+@pytest.mark.parametrize("jitter", JITTERS, ids=str)
+@pytest.mark.parametrize("count", [2, 4, 5, 8, 9, 22])
+def test_scattered_hands_keep_their_indices(count, jitter, scale, pasted):
+    style = RenderStyle(
+        size=200, position_jitter=jitter[0], rotation_jitter=jitter[1], font_scale=scale
+    )
+    hand = [DECK[(5 * i) % 52] for i in range(count)]
+    for seed in range(4):
+        pasted.clear()
+        frame = drawing.blackjack(hand, Card("H", 9), style=style, jitter=seed)
+        assert len(pasted) == count + 2
+        assert_indices_are_seen(pasted, 200)
+        # The labels are where they were, whole.
+        still = drawing.blackjack([], Card("H", 9), style=style)
+        picture = BlackjackPicture(style)
+        labels = (
+            slice(picture._dealer_box[1]),
+            slice(picture._dealer_box[3], picture._hand_box[1]),
+        )
+        for rows in labels:
+            assert np.array_equal(frame[rows], still[rows])
+
+
+@pytest.mark.parametrize(("game", "n"), [("EZPoints", 2), ("Points24", 4), ("Blackjack", 4)])
+def test_jitter_is_as_large_as_it_may_be(game, n, pasted):
+    """Two cards have room for all of it; four a row turn a little less, for the indices' sake."""
+    env = make(game, position_jitter=10, rotation_jitter=8)
+    pictures, angles, moves = set(), [], []
+    for seed in range(30):
+        pasted.clear()
+        pictures.add(env.reset(seed=seed)[0].tobytes())
+        assert len(pasted) == n
+        angles += [place.angle for *_, place in pasted]
+        _, width, place = pasted[-1]
+        moves.append(place.x + sprites.card(None, width, angle=place.angle).ink.shape[1] / 2)
+    assert len(pictures) == 30
+    assert min(angles) < -5
+    assert max(angles) > 5
+    assert max(map(abs, angles)) <= 8
+    assert 8 <= max(moves) - min(moves) <= 21
+
+
+def test_one_kind_of_jitter_alone(pasted):
+    for seed in range(5):
+        make("Points24", position_jitter=20).reset(seed=seed)
+    assert {place.angle for *_, place in pasted} == {0.0}
+    assert len({place.x for *_, place in pasted}) > 10
+    pasted.clear()
+    env = make("Points24", rotation_jitter=10)
+    for seed in range(5):
+        env.reset(seed=seed)
+    for (_, width, place), (x, y) in zip(pasted, env.picture._corners * 5, strict=True):
+        height, wide, _ = sprites.card(None, width, angle=place.angle).ink.shape
+        # The middle stays, but where a turned card would leave the picture.
+        assert abs(place.x + wide / 2 - (x + width / 2)) <= 6
+        assert abs(place.y + height / 2 - (y + card_height(width) / 2)) <= 1
+
+
+@pytest.mark.parametrize("game", ["EZPoints", "Points24", "Blackjack"])
+def test_jitter_follows_the_seed_and_lasts_an_episode(game):
+    options = {"position_jitter": 20, "rotation_jitter": 10}
+    one, other = make(game, **options), make(game, **options)
+    assert np.array_equal(one.reset(seed=3)[0], other.reset(seed=3)[0])
+    assert np.array_equal(one.reset()[0], other.reset()[0])
+    # The deal does not depend on it.
+    plain = make(game)
+    assert str(plain.reset(seed=3)[1]) == str(one.reset(seed=3)[1])
+    before = one._jitter
+    one.step(1)
+    assert one._jitter == before
+
+
+def test_the_same_cards_lie_differently_in_every_episode():
+    env = make("EZPoints", position_jitter=20)
+    frames = {env.reset(options={"cards": ["HA", "S9"]})[0].tobytes() for _ in range(5)}
+    assert len(frames) == 5
+
+
+def test_a_hit_moves_no_other_card(pasted):
+    style = RenderStyle(position_jitter=20, rotation_jitter=10)
+    picture = BlackjackPicture(style)
+    picture.deal(DECK[:2], Card("H", 9), 7)
+    dealer = picture.frame[: picture._dealer_box[3]].copy()
+    before = {card: place for card, _, place in pasted}
+    pasted.clear()
+    picture.hit(DECK[30])
+    # The others are not drawn again, and lie as they would in the whole hand.
+    assert [card for card, *_ in pasted] == [DECK[30]]
+    pasted.clear()
+    BlackjackPicture(style).deal([*DECK[:2], DECK[30]], Card("H", 9), 7)
+    whole = {card: place for card, _, place in pasted}
+    assert all(whole[card] == before[card] for card in DECK[:2])
+    assert np.array_equal(picture.frame[: picture._dealer_box[3]], dealer)
+
+
+# The drawn line
+
+
+@pytest.mark.parametrize(("size", "last"), [(64, 60), (300, 60), (300, 5), (150, 20)])
+def test_every_position_of_the_line_looks_different(size, last):
+    style = RenderStyle(size=size)
+    bare = drawing.number_line(0, 0, style=style, display="line", max_position=last)
+    for fixed in (0, 1):
+        frames = []
+        for number in range(last + 1):
+            pair = (number, 0) if fixed else (0, number)
+            frames.append(
+                drawing.number_line(*pair, style=style, display="line", max_position=last)
+            )
+        assert len({frame.tobytes() for frame in frames}) == last + 1
+        # The flag is above the line and the arrow below it: one moves, the other stays.
+        middle = style.pixels(150)
+        resting = slice(middle, None) if fixed else slice(middle)
+        assert all(np.array_equal(frame[resting], bare[resting]) for frame in frames)
+        # They go right by equal steps: the flag's pole and the arrow.
+        top, bottom, strong, weak = (100, 138, 0, 1) if fixed else (188, 230, 2, 0)
+        rows = slice(style.pixels(top), style.pixels(bottom))
+        for number, frame in enumerate(frames):
+            part = frame[rows].astype(int)
+            weights = np.maximum(0, part[..., strong] - part[..., weak]).sum(axis=0)
+            centre = ((np.arange(size) + 0.5) * weights).sum() / weights.sum()
+            assert abs(centre - size * (30 + 240 * number / last) / 300) < 1
+
+
+def test_the_lines_numbers_do_not_meet():
+    for last, scale in itertools.product((2, 5, 9, 17, 33, 60), (0.5, 1, 2)):
+        style = RenderStyle(font_scale=scale)
+        frame = drawing.number_line(0, last, style=style, display="line", max_position=last)
+        assert (frame[:, :2] == 255).all()
+        assert (frame[:, -2:] == 255).all()
+        # Numbers are whole: there is ground between them and the arrow.
+        black = np.flatnonzero((frame[style.pixels(160) :] == 0).all(axis=2).any(axis=1))
+        blue = np.flatnonzero((frame[style.pixels(160) :] == ARROW).all(axis=2).any(axis=1))
+        assert black[-1] + 3 < blue[0]
+
+
+def test_a_line_too_long_to_draw():
+    with pytest.raises(ValueError, match="max_position=61: expected at most 60 .*display='text'"):
+        make("NumberLine", display="line", max_position=61)
+    with pytest.raises(ValueError, match="display='picture': expected 'text' or 'line'"):
+        make("NumberLine", display="picture")
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("size", 63, "a whole number from 64 to 2048"),
+        ("size", 2049, "a whole number from 64 to 2048"),
+        ("size", 300.0, "a whole number from 64 to 2048"),
+        ("size", True, "a whole number from 64 to 2048"),
+        ("size", "300", "a whole number from 64 to 2048"),
+        ("font_scale", 0.4, "a number from 0.5 to 2"),
+        ("font_scale", 2.1, "a number from 0.5 to 2"),
+        ("font_scale", float("nan"), "a number from 0.5 to 2"),
+        ("font_scale", None, "a number from 0.5 to 2"),
+        ("position_jitter", -1, "a number from 0 to 40"),
+        ("position_jitter", 41, "a number from 0 to 40"),
+        ("rotation_jitter", 20.5, "a number from 0 to 20"),
+        ("four_colours", 1, "True or False"),
+        ("background", "green", "a colour such as"),
+        ("background", "#12345", "a colour such as"),
+        ("background", "#1234567", "a colour such as"),
+        ("background", "#12345g", "a colour such as"),
+        ("background", "#123456\n", "a colour such as"),
+        ("background", (1, 2, 3), "a colour such as"),
+    ],
+)
+def test_values_out_of_range(option, value, told):
+    with pytest.raises(ValueError, match=f"^{option}=.*: expected {told}"):
+        make("Points24", **{option: value})
+
+
+@pytest.mark.parametrize(
+    ("game", "option", "hint"),
+    [
+        ("Points24", "backgroud", "did you mean 'background'"),
+        ("Blackjack", "four_colors", "did you mean 'four_colours'"),
+        ("EZPoints", "rotation_jiter", "did you mean 'rotation_jitter'"),
+        ("NumberLine", "front_scale", "did you mean 'font_scale'"),
+        ("Points24", "num_cardz", "did you mean 'num_cards'"),
+        ("Blackjack", "deck", "did you mean 'decks'"),
+        ("NumberLine", "xyz", "a look has .*, and the game max_position, display, render_mode"),
+        ("NumberLine", "xyz", "a look has background, font_scale, size"),
+        ("NumberLine", "four_colours", "a look has background, font_scale, size"),
+        ("NumberLine", "position_jitter", "a look has background, font_scale, size"),
+        ("NumberLine", "rotation_jitter", "a look has background, font_scale, size"),
+    ],
+)
+def test_unknown_options_name_the_nearest(game, option, hint):
+    with pytest.raises(TypeError, match=f"unexpected keyword argument '{option}': {hint}"):
+        make(game, **{option: 1})
+
+
+@pytest.mark.parametrize("game", ["Points24", "Blackjack"])
+def test_every_look_has_the_same_episodes(game):
+    plain, other = make(game), make(game, position_jitter=10, rotation_jitter=5, size=120)
+    plain.reset(seed=3)
+    other.reset(seed=3)
+    for _ in range(30):
+        one, two = plain.step(1), other.step(1)
+        assert one[1:4] == two[1:4]
+        assert one[4]["state"] == two[4]["state"]
+        if one[2] or one[3]:
+            assert plain.reset()[1]["state"] == other.reset()[1]["state"]
+
+
+@pytest.mark.parametrize("size", [64, 84, 300, 601])
+@pytest.mark.parametrize("font_scale", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("num_cards", range(2, 7))
+@pytest.mark.parametrize("game", ["EZPoints", "Points24"])
+def test_any_formula_that_the_rules_allow_can_be_drawn(game, num_cards, font_scale, size):
+    env = make(
+        game,
+        num_cards=num_cards,
+        font_scale=font_scale,
+        size=size,
+        treat_face_cards_as_10=False,
+        hands="any",
+    )
+    names = env.action_names
+    for sign in ("+", "(", "*"):
+        if sign in names:
+            env.reset(seed=0, options={"cards": ["CK"] * num_cards})
+            ended, taken = False, 0
+            while not ended:
+                action = names.index("13" if taken < num_cards else sign)
+                _, _, terminated, ended, _ = env.step(action)
+                taken += 1
+                assert not terminated
+
+
+def test_numbers_of_numpy_are_plain():
+    assert make("Points24", size=np.uint8(200)).observation_space.shape == (200, 200, 3)
+    with pytest.raises(ValueError, match="font_scale="):
+        make("Points24", font_scale=np.complex64(1))

@@ -1,0 +1,107 @@
+"""The registered card games and their variants, and what tests do with any of them."""
+
+import drawing
+import gymnasium as gym
+import numpy as np
+from gymnasium.utils.env_checker import data_equivalence
+
+import gym_cards  # noqa: F401
+from gym_cards.cards import Card
+
+# The household, whose actions are texts, has tests of its own.
+IDS = sorted(
+    env_id
+    for env_id in gym.registry
+    if env_id.startswith("gym_cards/") and env_id != "gym_cards/ALFWorld-v0"
+)
+RULES = [
+    ("gym_cards/NumberLine-v0", {"max_position": 12}),
+    ("gym_cards/EZPoints-v0", {"target_points": 20}),
+    ("gym_cards/Points24-v0", {"treat_face_cards_as_10": False}),
+    ("gym_cards/Points24-v0", {"hands": "solvable", "target_points": 20}),
+    ("gym_cards/Points24Exact-v0", {"hands": "solvable"}),
+    ("gym_cards/Points24Exact-v0", {"treat_face_cards_as_10": False}),
+    ("gym_cards/Blackjack-v0", {"is_pixel": False}),
+    ("gym_cards/Blackjack-v0", {"natural": True}),
+    ("gym_cards/Blackjack-v0", {"sab": True}),
+    ("gym_cards/EZPoints-v0", {"num_cards": 3, "hands": "any", "treat_face_cards_as_10": False}),
+    ("gym_cards/Points24-v0", {"num_cards": 3, "hands": "unsolvable", "order": "ascending"}),
+    ("gym_cards/Blackjack-v0", {"decks": 2, "suits": "red", "is_pixel": False}),
+]
+# Rules and looks together, so that every option is somewhere.
+LOOKS = [
+    ("gym_cards/NumberLine-v0", {"size": 100, "display": "line", "max_position": 60}),
+    ("gym_cards/NumberLine-v0", {"size": 150, "background": "#203040", "font_scale": 1.5}),
+    (
+        "gym_cards/EZPoints-v0",
+        {"size": 128, "position_jitter": 20, "rotation_jitter": 12, "suits": "black"},
+    ),
+    (
+        "gym_cards/Points24-v0",
+        {"size": 200, "num_cards": 5, "four_colours": True, "order": "descending"},
+    ),
+    (
+        "gym_cards/Points24-v0",
+        {"size": 180, "position_jitter": 40, "font_scale": 0.6, "background": "#f0e8c0"},
+    ),
+    (
+        "gym_cards/Blackjack-v0",
+        {"size": 160, "position_jitter": 15, "rotation_jitter": 20, "decks": 1},
+    ),
+    ("gym_cards/Blackjack-v0", {"size": 96, "font_scale": 2, "background": "#ffffff"}),
+    ("gym_cards/Blackjack-v0", {"size": 96, "is_pixel": False, "rotation_jitter": 9}),
+]
+VARIANTS = RULES + LOOKS
+EVERY = [(env_id, {}) for env_id in IDS] + VARIANTS
+
+
+def make(env_id, **kwargs):
+    """A bare environment, whose id may be short."""
+    full = env_id if "/" in env_id else f"gym_cards/{env_id}-v0"
+    return gym.make(full, disable_env_checker=True, **kwargs).unwrapped
+
+
+def game_of(env_id):
+    """The game that an id is a variant of."""
+    return gym.spec(env_id).entry_point.split(":")[1].removesuffix("Env")
+
+
+def picture_of(env, info):
+    """The picture of an environment's state, drawn from nothing."""
+    env = env.unwrapped
+    game = type(env).__name__
+    if game == "NumberLineEnv":
+        return drawing.number_line(
+            info["Target"],
+            info["Current"],
+            style=env.style,
+            display=env.display,
+            max_position=env.max_position,
+        )
+    if game == "BlackjackEnv":
+        player, dealer = (
+            [Card.parse(suit + ("T" if face == "10" else face)) for _, face, suit in info[key]]
+            for key in ("Player Card", "Dealer Card")
+        )
+        return drawing.blackjack(player, dealer[0], style=env.style, jitter=env._jitter)
+    return drawing.points(
+        [Card.parse(code) for code in info["Cards"]],
+        [str(token) for token in info["Formula"]],
+        inline=game == "EZPointsEnv",
+        style=env.style,
+        jitter=env._jitter,
+    )
+
+
+def same(one, other):
+    """Whether two nested values are equal to the last bit and type."""
+    return data_equivalence(one, other, exact=True)
+
+
+def lasting_action(names, rng, mask):
+    """A random action that seldom ends or spoils a formula, so that formulas grow."""
+    if names[-1] != "=" or rng.random() < 0.1:
+        return int(rng.integers(len(names)))
+    if rng.random() < 0.8:
+        return int(rng.choice(np.flatnonzero(mask[:-1])))
+    return int(rng.integers(len(names) - 1))
