@@ -42,13 +42,13 @@ PRINTED = {
     "docs/index.md": [],
     "docs/environments/alfworld-pictures.md": [],
     "docs/environments/variants.md": [],
-    "docs/exact.md": [],
-    "docs/new-environment.md": [
+    "docs/environments/exact-values.md": [],
+    "docs/environments/adding-an-environment.md": [
         "1.0\n(1, 'left card 9, right card K, so I choose right')\n(0.0, 1.0)\n",
         "(3, 150, 150, 3) (3,)\n",
     ],
-    "docs/vector.md": [],
-    "docs/wrappers.md": ["cards: 4 5 K 6\ncurrent formula: \n", "-3.0 malformed\n"],
+    "docs/environments/vectorized.md": [],
+    "docs/environments/wrappers.md": ["cards: 4 5 K 6\ncurrent formula: \n", "-3.0 malformed\n"],
 }
 # Pages whose code needs something first; the test that runs it.
 RUN_ELSEWHERE = {
@@ -56,7 +56,7 @@ RUN_ELSEWHERE = {
     "docs/evaluation/baselines.md": "tests/baselines/test_training.py",
     "docs/evaluation/evaluate.md": "tests/test_docs.py",
     "docs/models.md": "tests/vlm_agent/models/test_loading.py",
-    "docs/play.md": "tests/test_docs.py",
+    "docs/environments/play-by-hand.md": "tests/test_docs.py",
     "docs/start/your-model-and-environment.md": "tests/vlm_agent/cli/test_guide.py",
     "docs/training/other-trainers.md": "tests/vlm_agent/integrations/test_verl_agent.py",
     "docs/training/python.md": "tests/test_docs.py",
@@ -96,7 +96,7 @@ def test_recordings_in_python(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     session = Session(Game("gym_cards/Points24-v0", {}, 3), Recorder("points.jsonl"))
     session.play(session.choices[-1])
-    run("docs/play.md")
+    run("docs/environments/play-by-hand.md")
     assert f"{session.state} {{" in capsys.readouterr().out
 
 
