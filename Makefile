@@ -30,6 +30,7 @@ test-slow: $(DEV_INSTALLED)
 	$(BIN)/python -m pytest -m slow $(PYTEST_OPTIONS)
 
 # The lowest versions that pyproject.toml allows, in an environment of their own.
+test-lowest: LOWEST_TESTS ?= tests/baselines tests/gym_cards tests/vlm_agent
 test-lowest: $(LOWEST_INSTALLED)
 	$(LOWEST)/bin/python -m pytest $(PYTEST_OPTIONS) $(LOWEST_TESTS)
 

@@ -84,7 +84,7 @@ def few_colours(picture: Image.Image) -> Image.Image:
 
 
 def write_places() -> dict[str, dict[str, list[list[float | bool]]]]:
-    """Writes each place, closed and open, wide and narrow, and returns where things lie there."""
+    """Writes each place, closed and open, wide and narrow, and returns its areas for things."""
     bays: dict[str, dict[str, list[list[float | bool]]]] = {}
     for name, draw in sorted(PLACES.items()):
         for is_open in (False, True) if name in OPENABLE else (False,):
@@ -98,7 +98,7 @@ def write_places() -> dict[str, dict[str, list[list[float | bool]]]]:
 
 
 def write_rooms() -> list[str]:
-    """Writes the walls and floors that furniture stands before, and returns the rooms' names."""
+    """Writes the walls and floors behind furniture, and returns the rooms' names."""
     for room in places_rooms.ROOMS:
         for width in WIDTHS:
             canvas = Canvas(width, PLACE_HEIGHT, PLACE_PIXELS, PLACE_PEN, PLACE_SCALE)

@@ -1,4 +1,4 @@
-"""Draws docs/images/alfworld/episode.gif: a game as the expert plays it who knows what it has seen.
+"""Draws docs/images/alfworld/episode.gif: a game of the expert who knows what it has seen.
 
 Run `python assets/draw_household_episode.py` where `gym_cards[alfworld]` is installed.
 """

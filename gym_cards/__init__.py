@@ -1,10 +1,10 @@
-"""Games as pictures: importing this package registers its environments with Gymnasium."""
+"""Card games as pictures: importing this package registers its environments with Gymnasium."""
 
 from gymnasium.envs.registration import register
 
 __version__ = "0.1.0"
 
-# Entry points are text, so that a game's own imports wait until it is made.
+# Entry points are strings, so that a game's modules are imported only when it is made.
 _GAMES = {
     "NumberLine": "number_line",
     "EZPoints": "points",
@@ -12,7 +12,7 @@ _GAMES = {
     "Blackjack": "blackjack",
 }
 
-# Each game as published, and the variants that make standard test sets.
+# Each game as published, and variants that are standard test sets.
 _IDS: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("NumberLine", "NumberLine", {}),
     ("NumberLineLong", "NumberLine", {"max_position": 20}),

@@ -101,7 +101,7 @@ class Canvas:
         ]
 
     def fill(self, points: Sequence[Point], colour: Colour, pen: float = 0.0) -> None:
-        """Fills a polygon and, for a `pen` above 0, draws its outline in ink so wide."""
+        """Fills a polygon and draws its outline in ink, `pen` wide."""
         self._draw.polygon(self._place(points), fill=colour)
         if pen:
             self.stroke([*points, points[0]], INK, pen)

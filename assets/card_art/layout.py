@@ -1,4 +1,4 @@
-"""Where indices and pips stand on a card."""
+"""Places of indices and pips on a card."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Layout(NamedTuple):
-    """Where things stand on a card of one size; everything in whole pixels.
+    """Places on a card of one size, in whole pixels.
 
     Attributes:
         width: Of the card.

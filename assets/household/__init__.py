@@ -1,1 +1,1 @@
-"""The drawings of the household: icons of all types, and furniture as one stands before it."""
+"""Drawings of the household: icons of all types, and furniture seen from the front."""

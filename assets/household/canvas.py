@@ -1,4 +1,4 @@
-"""A canvas on which all of the household is drawn alike.
+"""Canvas on which everything in the household is drawn in one style.
 
 Every shape is lit from the upper left, has a soft outline of its own darkened colour, and is drawn
 several times larger and averaged down.
@@ -60,7 +60,7 @@ def icon(
 
 
 class Bay(NamedTuple):
-    """A part of a piece of furniture where things lie.
+    """Area of a piece of furniture for things.
 
     Attributes:
         left: Units.

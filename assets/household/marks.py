@@ -1,4 +1,4 @@
-"""What is laid over icons to show how a thing is, and the agent's own hand and mark."""
+"""Marks over icons that show the state of a thing, and the agent's own hand and mark."""
 
 from __future__ import annotations
 

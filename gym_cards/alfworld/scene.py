@@ -76,7 +76,7 @@ class Receptacle:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What the agent sees, holds and knows of the room.
+    """Scene: what the agent sees, holds and knows of the room.
 
     Attributes:
         agent: The agent's place.

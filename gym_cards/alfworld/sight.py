@@ -1,4 +1,4 @@
-"""What the agent sees of the engine's facts, as a scene to draw and as fields to read out.
+"""View of the engine's facts that the agent has, as a scene to draw and as fields to read out.
 
 Players, pictures and prompts get all of their knowledge from here, so that none can know more.
 """

@@ -1,4 +1,4 @@
-"""Commands as numbers, for agents without language."""
+"""Wrapper that turns commands into numbers, for agents without language."""
 
 from __future__ import annotations
 

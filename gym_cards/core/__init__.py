@@ -1,4 +1,4 @@
-"""What every card game is built on: environments, batches and exact action values."""
+"""Base classes of the card games: environments, batches and exact action values."""
 
 from gym_cards.core.action_values import ActionValues, IntractableError
 from gym_cards.core.env import CardGameEnv

@@ -33,7 +33,7 @@ MOST_CARDS = max(_COUNTS)
 
 
 class GameRules(NamedTuple):
-    """What distinguishes EZPoints and Points24.
+    """Difference between EZPoints and Points24.
 
     Attributes:
         name: The game's name.

@@ -89,10 +89,10 @@ def _inside(value: float, low: float, high: float) -> float:
 def _room(
     corners: Sequence[tuple[int, int]], axis: int, index: float, turned: float
 ) -> tuple[float, float]:
-    """How far cards may move along an axis, and what share of the turn they may make.
+    """Returns how far cards may move along an axis, and their share of the turn.
 
-    Two neighbours may move towards each other, and a turned card covers more, while its own index
-    comes nearer to its neighbour; the index has to stay clear all the same.
+    Two neighbours may move towards each other, and a turned card covers more while its own index
+    comes closer to its neighbour; the index must stay visible all the same.
 
     Args:
         corners: Of all cards.

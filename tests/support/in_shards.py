@@ -18,7 +18,12 @@ from vlm_agent.models.gathered_policy import GatheredPolicy
 def gradients(policy, processes):
     found = {name: p.grad for name, p in policy.named_parameters() if p.grad is not None}
     found = processes.unshard(found) if processes else found
-    return {name: gradient for name, gradient in found.items() if gradient.any()}
+    # In processes other than the main one, unsharded tensors are `None`.
+    return {
+        name: gradient
+        for name, gradient in found.items()
+        if gradient is not None and gradient.any()
+    }
 
 
 def compare(name):

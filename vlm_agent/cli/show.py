@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from vlm_agent.config.generation import GenerationConfig
 from vlm_agent.config.model import quiet_transformers
 from vlm_agent.config.tools import ShowConfig
 from vlm_agent.core.environments import make_env
 from vlm_agent.core.expert import lesson
-from vlm_agent.core.prompts import build_prompt, build_reply
+from vlm_agent.core.prompts import build_reply
 from vlm_agent.core.protocol import observe, task_of
 from vlm_agent.core.seeding import episode_seeds
 from vlm_agent.core.types import Observation
@@ -27,7 +28,10 @@ def show(config: ShowConfig) -> None:
         seed = episode_seeds("evaluation", config.seed, 1)[0]
         observation = observe(task_of(env), *env.reset(seed=seed))
         cot = config.cot
-        prompt, picture = build_prompt(observation, cot=cot), observation.image
+        settings = GenerationConfig(cot=cot).with_changes(
+            prompt=config.prompt, system_prompt=config.system_prompt
+        )
+        prompt, picture = settings.prompt_builder.text(observation), observation.image
         if config.model is not None:
             prompt, picture, cot = _as_model_gets_it(config, observation)
         _save_png(picture, config.picture)
@@ -51,7 +55,12 @@ def _as_model_gets_it(
     from vlm_agent.models.policy import VLMPolicy
 
     quiet_transformers()
-    policy = VLMPolicy.load(str(config.model), cot=None if config.cot else False)
+    policy = VLMPolicy.load(
+        str(config.model),
+        cot=None if config.cot else False,
+        prompt=config.prompt,
+        system_prompt=config.system_prompt,
+    )
     return policy.prompt(observation), policy.picture(observation), policy.cot
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 from vlm_agent.config.options import Options
 from vlm_agent.config.values import (
@@ -14,6 +15,13 @@ from vlm_agent.config.values import (
     PositiveInt,
 )
 from vlm_agent.core.parsing import Parser
+from vlm_agent.core.prompt_builder import (
+    DEFAULT_PROMPT,
+    PromptBuilder,
+    check_prompt,
+    resolve_prompt,
+    resolve_system_prompt,
+)
 
 _FILE = "policy.json"
 
@@ -31,6 +39,9 @@ class GenerationConfig(Options):
         top_p: Sample from the fewest most likely tokens whose probabilities sum up to this.
         history_length: Number of earlier steps, pictures and actions, in a prompt.
         parser: Rule by which replies are parsed: json, or published, that of the paper's code.
+        prompt: "default" for the built-in prompt, the text of a template, or the name of a
+            function, as `vlm_agent.core.prompt_builder.resolve_prompt` returns them.
+        system_prompt: System message; empty for none.
     """
 
     cot: bool = True
@@ -40,6 +51,32 @@ class GenerationConfig(Options):
     top_p: PositiveFraction = 1.0
     history_length: NonNegativeInt = 0
     parser: Parser = "json"
+    prompt: str = DEFAULT_PROMPT
+    system_prompt: str = ""
+
+    def __post_init__(self) -> None:
+        """Checks the values, and the syntax of a template."""
+        super().__post_init__()
+        check_prompt(self.prompt)
+
+    @property
+    def prompt_builder(self) -> PromptBuilder:
+        """Builds prompts with these settings."""
+        return PromptBuilder(self.prompt, self.system_prompt, self.cot)
+
+    def with_changes(self, **changes: Any) -> GenerationConfig:
+        """Returns these settings with some changed.
+
+        Args:
+            **changes: Settings by name; `None` leaves one as it is. A prompt may be any
+                `PromptSource`, and a system prompt may be a file.
+        """
+        given = {name: value for name, value in changes.items() if value is not None}
+        if "prompt" in given:
+            given["prompt"] = resolve_prompt(given["prompt"])
+        if "system_prompt" in given:
+            given["system_prompt"] = resolve_system_prompt(given["system_prompt"])
+        return replace(self, **given)
 
     def save(self, directory: Path) -> None:
         """Writes the settings into a directory."""

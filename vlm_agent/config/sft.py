@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from vlm_agent.config.model import ModelOptions
+from vlm_agent.config.prompt import PromptOptions
 from vlm_agent.config.values import (
     Fraction,
     JsonObject,
@@ -17,7 +18,7 @@ from vlm_agent.config.values import (
 
 
 @dataclass
-class SFTConfig(ModelOptions):
+class SFTConfig(ModelOptions, PromptOptions):
     """Fine-tunes a model on an expert's or a person's replies, and saves it as a policy.
 
     Args: Run

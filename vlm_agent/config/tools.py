@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from vlm_agent.config.model import LoadOptions
 from vlm_agent.config.options import Options
+from vlm_agent.config.prompt import PromptOptions
 from vlm_agent.config.values import (
     Bounds,
     JsonObject,
@@ -23,7 +24,7 @@ from vlm_agent.core.run_directory import CONFIG_FILE
 
 
 @dataclass
-class ShowConfig(Options):
+class ShowConfig(PromptOptions):
     """Prints what a model sees in an environment, and how an expert would reply.
 
     Args: Environment
@@ -47,7 +48,7 @@ class ShowConfig(Options):
 
 
 @dataclass
-class PlayConfig(LoadOptions):
+class PlayConfig(LoadOptions, PromptOptions):
     """Shows a policy playing in a window: picture, prompt, thought, reply, action and reward.
 
     Args: Episodes

@@ -76,12 +76,13 @@ def unwrap(hint: Any) -> tuple[Any, tuple[Any, ...], bool]:
 
     Returns:
         The type without `None` and `Annotated`, what it was annotated with, and whether it may be
-        `None`.
+        `None`. Of several types that an option takes in Python, it is the one that is stored, text.
     """
     optional = False
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         optional = type(None) in typing.get_args(hint)
-        (hint,) = (each for each in typing.get_args(hint) if each is not type(None))
+        members = [each for each in typing.get_args(hint) if each is not type(None)]
+        hint = members[0] if len(members) == 1 else str
     marks: tuple[Any, ...] = ()
     if typing.get_origin(hint) is Annotated:
         hint, *found = typing.get_args(hint)

@@ -1,9 +1,9 @@
-"""Task and state -> what a vision-language model is told, and the reply that it should write."""
+"""The built-in prompt, messages of a chat, and replies as they should be written."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,14 +15,16 @@ from vlm_agent.core.types import Observation
 THOUGHTS = "thoughts"
 ACTION = "action"
 
+Message = dict[str, Any]
+
 
 @dataclass(frozen=True)
 class Chat(Observation):
-    """A conversation that was written elsewhere, in place of one made of an observation.
+    """A conversation that was written elsewhere, in place of one built from an observation.
 
     Attributes:
-        messages: Each with a role and its content, the parts of which are texts and places of
-            pictures, as `build_messages` makes them.
+        messages: Each with a role and its content, whose parts are texts and places of pictures,
+            as `build_messages` returns them.
         pictures: The pictures, in the order of their places.
     """
 
@@ -36,71 +38,67 @@ class Chat(Observation):
 
 
 def build_prompt(observation: Observation, *, cot: bool = True) -> str:
-    """The text that goes with the picture: rules, goal, legal actions and the form of the reply.
+    """Returns the built-in prompt: rules, goal, legal actions and the form of the reply.
 
     Args:
-        observation: What the environment shows now; of a chat, all that was said, as JSON.
-        cot: Whether the reply reads out the state and reasons before it acts.
+        observation: What the environment shows now.
+        cot: Whether the reply reads out the state and reasons before the action.
     """
-    if isinstance(observation, Chat):
-        return json.dumps(observation.messages, ensure_ascii=False)
     parts = [observation.task.description]
     if observation.goal is not None:
         parts.append(f"Your goal: {observation.goal}")
     if observation.history:
         parts.append(_recall(observation))
-    choices = ", ".join(_quoted(action) for action in observation.actions)
+    choices = ", ".join(to_json(action) for action in observation.actions)
     parts.append(f"You can choose between {choices}.")
     parts.extend(f"The {name} is: {value}" for name, value in observation.given.items())
-    form: dict[str, str] = {}
-    if cot:
-        form.update(dict.fromkeys(observation.state, "..."))
-        form[THOUGHTS] = "..."
-    form[ACTION] = "..."
-    parts.append(f"Answer with JSON in this form: {_quoted(form)}")
+    parts.append(f"Answer with JSON in this form: {reply_form(observation, cot=cot)}")
     return "\n".join(parts)
 
 
-def _recall(observation: Observation) -> str:
-    """Tells which of several pictures is the present one, and what was done in the others."""
-    past = observation.history
-    chosen = ", then ".join(_quoted(moment.action) for moment in past)
-    if len(past) == 1:
-        return (
-            f"The first picture shows your last step, in which you chose {chosen}. The second "
-            "picture shows the present."
-        )
-    return (
-        f"The first {len(past)} pictures show your last {len(past)} steps, oldest first, in which "
-        f"you chose {chosen}. The last picture shows the present."
-    )
-
-
-def build_chat(observation: Observation, *, cot: bool = True) -> list[dict[str, Any]]:
-    """The chat that a model is given for an observation.
-
-    Args:
-        observation: What the environment shows now, or a chat.
-        cot: Whether the reply reads out the state and reasons before it acts.
-    """
-    if isinstance(observation, Chat):
-        return [dict(message) for message in observation.messages]
-    return build_messages(build_prompt(observation, cot=cot), len(observation.images))
-
-
-def build_messages(prompt: str, images: int = 1) -> list[dict[str, Any]]:
-    """The chat that a model is given: one message of the user, the pictures before the text.
+def build_messages(prompt: str, images: int = 1) -> list[Message]:
+    """Returns one message of the user, with the pictures before the text.
 
     Args:
         prompt: The text.
-        images: How many pictures there are.
+        images: Number of pictures.
     """
     pictures = [{"type": "image"}] * images
     return [{"role": "user", "content": [*pictures, {"type": "text", "text": prompt}]}]
 
 
+def system_message(text: str) -> Message:
+    """Returns the system message with a text."""
+    return {"role": "system", "content": [{"type": "text", "text": text}]}
+
+
+def texts_of(messages: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Returns the text of each message, without its pictures."""
+    return [
+        "\n".join(part["text"] for part in message["content"] if part["type"] == "text")
+        for message in messages
+    ]
+
+
+def messages_text(messages: Sequence[Mapping[str, Any]]) -> str:
+    """Returns the text of messages, for people to read; with roles if there are several."""
+    texts = texts_of(messages)
+    if len(texts) == 1:
+        return texts[0]
+    return "\n\n".join(
+        f"[{message['role']}]\n{text}" for message, text in zip(messages, texts, strict=True)
+    )
+
+
+def plain_text(messages: Sequence[Mapping[str, Any]]) -> str | None:
+    """Returns the text of messages as `build_messages` returns them; `None` for any others."""
+    text = texts_of(messages[-1:])[0] if messages else ""
+    places = sum(part["type"] == "image" for message in messages for part in message["content"])
+    return text if list(messages) == build_messages(text, places) else None
+
+
 def build_reply(observation: Observation, action: int, thoughts: str, *, cot: bool = True) -> str:
-    """The reply that names an action, as a demonstration shows it.
+    """Returns the reply that names an action, for demonstrations.
 
     Args:
         observation: What the environment shows now; its state is read out.
@@ -113,9 +111,34 @@ def build_reply(observation: Observation, action: int, thoughts: str, *, cot: bo
         reply.update(observation.state)
         reply[THOUGHTS] = thoughts
     reply[ACTION] = observation.actions[action]
-    return _quoted(reply)
+    return to_json(reply)
 
 
-def _quoted(value: str | dict[str, str]) -> str:
-    """JSON with letters as they are: what a prompt names is what a reply should write."""
+def reply_form(observation: Observation, *, cot: bool = True) -> str:
+    """Returns the JSON form of a reply, with dots for values."""
+    form: dict[str, str] = {}
+    if cot:
+        form.update(dict.fromkeys(observation.state, "..."))
+        form[THOUGHTS] = "..."
+    form[ACTION] = "..."
+    return to_json(form)
+
+
+def _recall(observation: Observation) -> str:
+    """Returns which of several pictures is the current one, and the actions played in the rest."""
+    past = observation.history
+    chosen = ", then ".join(to_json(step.action) for step in past)
+    if len(past) == 1:
+        return (
+            f"The first picture shows your last step, in which you chose {chosen}. The second "
+            "picture shows the present."
+        )
+    return (
+        f"The first {len(past)} pictures show your last {len(past)} steps, oldest first, in which "
+        f"you chose {chosen}. The last picture shows the present."
+    )
+
+
+def to_json(value: Any) -> str:
+    """Returns JSON with letters as they are, because replies should write what prompts name."""
     return json.dumps(value, ensure_ascii=False)

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from vlm_agent.config.tools import ExportConfig
-from vlm_agent.core.prompts import build_messages
+from vlm_agent.core.prompts import Message, build_messages
 from vlm_agent.data.trajectory_format import PICTURES, EpisodeRecord, StepRecord
 from vlm_agent.data.trajectory_reader import find_trajectories, read_trajectories
 
 LLAVA_FILE = "conversations.json"
+_SPEAKERS = {"system": "system", "user": "human", "assistant": "gpt"}
 
 
 def export_episodes(config: ExportConfig) -> int:
@@ -55,6 +56,19 @@ def _pictures(folder: Path, step: StepRecord) -> list[Path]:
     return [folder / PICTURES / Path(name).name for name in step["pictures"]]
 
 
+def _messages(step: StepRecord) -> list[Message]:
+    """Returns the prompt of a step and the reply to it."""
+    prompt = step.get("messages") or build_messages(step["prompt"], len(step["pictures"]))
+    return [*prompt, {"role": "assistant", "content": [{"type": "text", "text": step["reply"]}]}]
+
+
+def _with_places(message: Message) -> str:
+    """Returns the text of a message, with a line for each picture."""
+    return "".join(
+        "<image>\n" if part["type"] == "image" else part["text"] for part in message["content"]
+    )
+
+
 def _write_llava(config: ExportConfig, out: Path) -> int:
     (out / PICTURES).mkdir()
     count = 0
@@ -71,8 +85,8 @@ def _write_llava(config: ExportConfig, out: Path) -> int:
                 "id": name,
                 "image": images[0] if len(images) == 1 else images,
                 "conversations": [
-                    {"from": "human", "value": "<image>\n" * len(images) + step["prompt"]},
-                    {"from": "gpt", "value": step["reply"]},
+                    {"from": _SPEAKERS[message["role"]], "value": _with_places(message)}
+                    for message in _messages(step)
                 ],
                 "env": episode["env"],
             }
@@ -94,10 +108,6 @@ def _write_datasets(config: ExportConfig, out: Path) -> int:
     def rows() -> Iterator[dict[str, Any]]:
         for folder, episode, step, name in _samples(config):
             images = _pictures(folder, step)
-            messages = [
-                *build_messages(step["prompt"], len(images)),
-                {"role": "assistant", "content": [{"type": "text", "text": step["reply"]}]},
-            ]
             # A column has one type: every part has a text, which is null for pictures.
             content = [
                 {
@@ -106,7 +116,7 @@ def _write_datasets(config: ExportConfig, out: Path) -> int:
                         {"type": p["type"], "text": p.get("text")} for p in message["content"]
                     ],
                 }
-                for message in messages
+                for message in _messages(step)
             ]
             pictures = [{"bytes": path.read_bytes(), "path": None} for path in images]
             yield {"id": name, "env": episode["env"], "images": pictures, "messages": content}

@@ -16,7 +16,11 @@ EPISODES_FILE = "episodes.jsonl"
 PICTURES = "pictures"
 
 
-class StepRecord(TypedDict):
+class _Optional(TypedDict, total=False):
+    messages: list[dict[str, Any]]
+
+
+class StepRecord(_Optional):
     """One step in a line of `episodes.jsonl`; docs/report.md explains each field."""
 
     pictures: list[str]

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from vlm_agent.core.disk import cut, sync
 from vlm_agent.core.json_lines import open_to_append
-from vlm_agent.core.prompts import build_prompt
+from vlm_agent.core.prompt_builder import builder_of
+from vlm_agent.core.prompts import messages_text, plain_text
 from vlm_agent.core.types import Observation, Reply
 from vlm_agent.data.trajectory_format import (
     EPISODES_FILE,
@@ -128,7 +129,7 @@ class EpisodeRecorder:
         self.writer = writer
         self._encoder = getattr(policy, "encoder", None)
         config = getattr(policy, "generation_config", None)
-        self._cot = bool(getattr(config, "cot", True))
+        self._builder = builder_of(policy)
         self._greedy = getattr(config, "temperature", 1.0) == 0
         self._critic = critic
         self._header = {"policy": name, "env": env, "kwargs": dict(kwargs), "purpose": purpose}
@@ -138,9 +139,10 @@ class EpisodeRecorder:
         observation, reply = step.observation, step.reply
         tokens = list(reply.tokens)
         texts = self._encoder.token_texts(tokens) if tokens and self._encoder is not None else []
-        return {
+        messages = self._builder.messages(observation)
+        record: StepRecord = {
             "pictures": [self.writer.save_picture(image) for image in observation.images],
-            "prompt": build_prompt(observation, cot=self._cot),
+            "prompt": messages_text(messages),
             "actions": list(observation.actions),
             "state": dict(observation.state),
             "given": list(observation.given),
@@ -157,6 +159,9 @@ class EpisodeRecorder:
             "value": float(reply.value) if tokens and self._critic else None,
             "advantage": None if step.advantage is None else float(step.advantage),
         }
+        if plain_text(messages) is None:
+            record["messages"] = messages
+        return record
 
     def write_episode(
         self,

@@ -11,7 +11,7 @@ import contextlib
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar, cast
 
@@ -53,7 +53,7 @@ class Processes:
 
     @property
     def is_main(self) -> bool:
-        """Whether this is the process that logs and saves."""
+        """True for the process that logs and saves."""
         return self.rank == 0
 
     def share(self, number: int, name: str) -> int:
@@ -153,9 +153,10 @@ class Processes:
     ) -> Iterator[tuple[T, bool]]:
         """Iterates over the micro-batches of one gradient; call `backward` once for each.
 
-        Gradients are synchronised in the last pass only, or, if weights are sharded, in each one.
-        All processes then have to make as many passes, so those with fewer micro-batches get
-        fillers. A process without any micro-batch gets one filler in any case.
+        Gradients are synchronised in the last pass. Sharded ones are synchronised in every pass,
+        because full ones would take the memory that sharding saves; all processes then have to make
+        as many passes, so those with fewer micro-batches get fillers. A process without any
+        micro-batch always gets one.
 
         Args:
             module: The module that `prepare` returned.
@@ -168,28 +169,15 @@ class Processes:
             by 0.
         """
         passes = [(part, True) for part in parts] or [(filler, False)]
-        passes += [(filler, False)] * (self.passes(len(passes)) - len(passes))
+        if self.is_sharded:
+            passes += [(filler, False)] * (max(self.gather(len(passes))) - len(passes))
         for number, (part, counts) in enumerate(passes, start=1):
-            with self.accumulating(module, last=last and number == len(passes)):
+            synchronises = self.is_sharded or (last and number == len(passes))
+            if self._accelerator is None or synchronises:
                 yield part, counts
-
-    def passes(self, own: int) -> int:
-        """Returns the number of passes with gradients that each process has to make.
-
-        Every pass with sharded weights communicates, so all processes make as many as the one that
-        needs most.
-        """
-        return max(self.gather(own)) if self.is_sharded else own
-
-    def accumulating(self, module: nn.Module, *, last: bool) -> AbstractContextManager[Any]:
-        """Accumulates gradients in each process, and synchronises them in the last pass.
-
-        Sharded gradients are synchronised in every pass: whole ones would take the memory that
-        sharding saves.
-        """
-        if self._accelerator is None or self.is_sharded or last:
-            return contextlib.nullcontext()
-        return cast(AbstractContextManager[Any], self._accelerator.no_sync(module))
+            else:
+                with self._accelerator.no_sync(module):
+                    yield part, counts
 
     def backward(self, loss: Tensor) -> None:
         """Runs the backward pass of this process's part of a loss summed over all processes."""
@@ -244,7 +232,7 @@ def clip_grad_norm(parameters: Sequence[nn.Parameter], max_norm: float) -> float
 
 
 def _is_launched() -> bool:
-    """Whether Accelerate, or another launcher that sets its variables, started this process."""
+    """Returns whether Accelerate, or a launcher that sets its variables, started this process."""
     return "ACCELERATE_MIXED_PRECISION" in os.environ or int(os.environ.get("WORLD_SIZE", 1)) > 1
 
 

@@ -9,7 +9,7 @@ anything is played, so it should raise an error if there is no such player.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -53,12 +53,16 @@ class GenerationOverrides:
         top_k: Number of most likely tokens to sample from; 0 for all.
         top_p: Sample from the fewest most likely tokens whose probabilities sum up to this.
         parser: Rule by which replies are parsed.
+        prompt: Prompt, as `vlm_agent.core.prompt_builder.resolve_prompt` returns it.
+        system_prompt: System message; empty for none.
     """
 
     temperature: float | None = None
     top_k: int | None = None
     top_p: float | None = None
     parser: Parser | None = None
+    prompt: str | None = None
+    system_prompt: str | None = None
 
 
 def find_player(
@@ -124,16 +128,7 @@ def _find_model(name: str, load_options: LoadOptions, overrides: GenerationOverr
         from vlm_agent.models.policy import VLMPolicy
 
         quiet_transformers()
-        policy = VLMPolicy.load(
-            name,
-            options=load_options,
-            temperature=overrides.temperature,
-            top_k=overrides.top_k,
-            top_p=overrides.top_p,
-        )
-        if overrides.parser is not None:
-            policy.generation_config = replace(policy.generation_config, parser=overrides.parser)
-        return policy
+        return VLMPolicy.load(name, options=load_options, **asdict(overrides))
 
     return LazyPolicy(read, identity)
 

@@ -9,10 +9,16 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from vlm_agent.core.prompts import build_prompt
+from vlm_agent.core.prompt_builder import (
+    DEFAULT_PROMPT,
+    PromptBuilder,
+    resolve_prompt,
+    resolve_system_prompt,
+)
 from vlm_agent.integrations.episode import Episode
 
-_KEYS = {"env", "env_kwargs", "cot"}
+_KEYS = {"env", "env_kwargs", "cot", "prompt", "system_prompt"}
+_SYSTEM_PROMPT = "You see a picture, and play by answering as you are told."
 
 
 class GymCards:
@@ -21,7 +27,8 @@ class GymCards:
     Args:
         env_config: The environment's part of VAGEN's configuration file: `env`, its id;
             `env_kwargs`, its keyword arguments; `cot`, whether replies read out the state and
-            reason before the action, which is the default.
+            reason before the action, which is the default; `prompt`, a template file or
+            MODULE:FUNCTION instead of the built-in prompt; `system_prompt`, a text or file.
 
     Raises:
         ValueError: If `env` is missing, or there are unknown keys.
@@ -32,14 +39,16 @@ class GymCards:
         if unknown or "env" not in env_config:
             raise ValueError(
                 f"env_config={env_config!r}: expected env, such as 'gym_cards/NumberLine-v0', and "
-                "optionally env_kwargs and cot"
+                "optionally env_kwargs, cot, prompt and system_prompt"
             )
-        self._cot = bool(env_config.get("cot", True))
+        prompt = resolve_prompt(env_config.get("prompt", DEFAULT_PROMPT))
+        self._builder = PromptBuilder(prompt, cot=bool(env_config.get("cot", True)))
+        self._system_prompt = resolve_system_prompt(env_config.get("system_prompt", _SYSTEM_PROMPT))
         self._episode = Episode(env_config["env"], env_config.get("env_kwargs"))
 
     async def system_prompt(self) -> dict[str, Any]:
         """Returns the system prompt; the rules are in each observation."""
-        return {"obs_str": "You see a picture, and play by answering as you are told."}
+        return {"obs_str": self._system_prompt}
 
     async def reset(self, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
         """Starts an episode, and returns its observation and info."""
@@ -81,6 +90,6 @@ class GymCards:
 
         observation = self._episode.observation
         return {
-            "obs_str": f"<image>\n{build_prompt(observation, cot=self._cot)}",
+            "obs_str": f"<image>\n{self._builder.text(observation)}",
             "multi_modal_input": {"<image>": [Image.fromarray(observation.image)]},
         }

@@ -14,7 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlm_agent.core.environments import EnvFactory
-from vlm_agent.core.prompts import build_prompt
+from vlm_agent.core.prompt_builder import (
+    DEFAULT_PROMPT,
+    PromptBuilder,
+    PromptSource,
+    resolve_prompt,
+)
 from vlm_agent.core.seeding import episode_seeds, training_seeds
 from vlm_agent.integrations.episode import Episode
 
@@ -34,6 +39,7 @@ class EnvironmentManager:
             evaluation episodes of `vlm-agent eval`, which are never trained on.
         env_kwargs: Keyword arguments of the environment.
         cot: Whether replies read out the state and reason before the action.
+        prompt: Template file, or function that returns a text, instead of the built-in prompt.
 
     Raises:
         ValueError: If `num_envs` or `group_size` is below 1.
@@ -49,6 +55,7 @@ class EnvironmentManager:
         is_train: bool = True,
         env_kwargs: Mapping[str, Any] | None = None,
         cot: bool = True,
+        prompt: PromptSource = DEFAULT_PROMPT,
     ) -> None:
         if num_envs < 1 or group_size < 1:
             raise ValueError(
@@ -58,7 +65,7 @@ class EnvironmentManager:
         self._num_envs, self._group_size = num_envs, group_size
         self._evaluated = None if is_train else episode_seeds("evaluation", seed, num_envs)
         self._seeds = training_seeds(seed)
-        self.cot = cot
+        self._builder = PromptBuilder(resolve_prompt(prompt), cot=cot)
 
     def reset(self, kwargs: Any = None) -> tuple[Observations, list[dict[str, Any]]]:
         """Starts an episode in every environment.
@@ -138,5 +145,5 @@ class EnvironmentManager:
     def _observe(self) -> Observations:
         now = [episode.observation for episode in self._episodes]
         pictures = np.stack([observation.image for observation in now])
-        texts = [f"<image>{build_prompt(observation, cot=self.cot)}" for observation in now]
+        texts = [f"<image>{self._builder.text(observation)}" for observation in now]
         return {"text": texts, "image": pictures, "anchor": pictures.copy()}

@@ -54,7 +54,7 @@ class GatheredPolicy:
 
 
 def _saves_adapter_only(policy: VLMPolicy) -> bool:
-    """Whether `VLMPolicy.save` writes an adapter without its base model, found by its name."""
+    """Returns whether `VLMPolicy.save` leaves out the base model, because it has a name."""
     return policy.has_adapter and lora.base_name(policy.model) is not None
 
 

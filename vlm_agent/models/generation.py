@@ -166,7 +166,7 @@ def _select_rows(model_kwargs: dict[str, Any], rows: Tensor, batch: int) -> bool
     """Reduces a model's keyword arguments to some rows of the batch, in place.
 
     Returns:
-        Whether that was possible: some caches, such as those of linear attention, have no rows.
+        False if that is impossible: some caches, such as those of linear attention, have no rows.
     """
     cache: Any = next((v for v in model_kwargs.values() if isinstance(v, Cache)), None)
     layers = getattr(cache, "layers", None)

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from vlm_agent.config.generation import GenerationConfig
 from vlm_agent.config.model import LoadOptions
 from vlm_agent.core.parsing import parse
+from vlm_agent.core.prompt_builder import PromptBuilder
 from vlm_agent.core.types import Observation, Reply
 from vlm_agent.models import lora, sampling
 from vlm_agent.models.forward import evaluating, last_positions
@@ -42,7 +43,7 @@ class VLMPolicy(nn.Module):
     Args:
         model: A model that `AutoModelForImageTextToText` loads, or a `peft.PeftModel` around it.
         processor: Its processor.
-        generation_config: How replies are written.
+        generation_config: Options of sampling and prompts; by default `GenerationConfig()`.
         value_head: Maps the hidden state of a prompt's last token to the value; by default a fresh
             one, which returns 0.
         compute_dtype: Number format of computations if narrower than that of the weights; by
@@ -97,13 +98,18 @@ class VLMPolicy(nn.Module):
 
     @property
     def has_adapter(self) -> bool:
-        """Whether there is a low-rank adapter."""
+        """True if the model has a low-rank adapter."""
         return hasattr(self.model, "get_base_model")
 
     @property
     def cot(self) -> bool:
-        """Whether replies contain reasoning before the action."""
+        """True if replies contain reasoning before the action."""
         return self.generation_config.cot
+
+    @property
+    def prompt_builder(self) -> PromptBuilder:
+        """Builds the prompts of observations."""
+        return self.generation_config.prompt_builder
 
     @property
     def history_length(self) -> int:
@@ -192,7 +198,7 @@ class VLMPolicy(nn.Module):
         reply_ids, mask = pad_replies(replies, self.encoder.pad_token, self.device)
         inputs = self.encoder.append(self.encode(observations), reply_ids, mask)
         if self.vision.is_remembering:
-            rows = self.encoder.rows(observations, cot=self.cot)
+            rows = self.encoder.rows(observations, self.prompt_builder)
             with self._autocast():
                 inputs = self.vision.replace(inputs, rows)
         logits, hidden = self._forward(inputs, keep=reply_ids.shape[1] + 1)
@@ -243,23 +249,23 @@ class VLMPolicy(nn.Module):
 
     def prompt(self, observation: Observation) -> str:
         """Returns the complete text of the model's prompt, chat template included."""
-        return self.encoder.prompt(observation, cot=self.cot)
+        return self.encoder.prompt(observation, self.prompt_builder)
 
     def encode(self, observations: Sequence[Observation]) -> dict[str, Tensor]:
         """Returns the model's inputs for a batch of observations, padded on the left."""
         return {
             name: value.to(self.device, self._weights_dtype if value.is_floating_point() else None)
-            for name, value in self.encoder.encode(observations, cot=self.cot).items()
+            for name, value in self.encoder.encode(observations, self.prompt_builder).items()
         }
 
     def prompt_lengths(self, observations: Sequence[Observation]) -> list[int]:
         """Returns the number of tokens of each prompt, including those of pictures."""
-        rows = self.encoder.rows(observations, cot=self.cot)
+        rows = self.encoder.rows(observations, self.prompt_builder)
         return [row["input_ids"].shape[1] for row in rows]
 
     def picture(self, observation: Observation) -> NDArray[np.uint8]:
         """Returns the picture as the model gets it; see `Encoder.picture`."""
-        return self.encoder.picture(observation, cot=self.cot)
+        return self.encoder.picture(observation, self.prompt_builder)
 
     def encode_reply(self, text: str) -> list[int]:
         """Returns the tokens of a reply, including the closing one; see `Encoder.encode_reply`."""
@@ -273,7 +279,7 @@ class VLMPolicy(nn.Module):
 
     @property
     def has_reference(self) -> bool:
-        """Whether `keep_reference` was called."""
+        """True if `keep_reference` was called."""
         return self.kept_reference is not None
 
     def keep_reference(self) -> None:
@@ -318,11 +324,7 @@ class VLMPolicy(nn.Module):
 
     @classmethod
     def load(
-        cls,
-        name: str | Path,
-        *,
-        options: LoadOptions | None = None,
-        **overrides: Any,
+        cls, name: str | Path, *, options: LoadOptions | None = None, **overrides: Any
     ) -> VLMPolicy:
         """Loads a saved policy, or any vision-language model, from a directory or the hub.
 
@@ -330,19 +332,19 @@ class VLMPolicy(nn.Module):
 
         Args:
             name: Directory or hub name.
-            options: How the model is loaded; with `ModelOptions` it is prepared for training.
+            options: Options; with `ModelOptions` the model is prepared for training.
             **overrides: Fields of `GenerationConfig` in place of the saved ones, such as
-                `temperature=0.2`; `None` leaves a field as saved.
+                `temperature=0.2`; `None` leaves a field as saved. A `prompt` may be a function or
+                a template file; see `vlm_agent.core.prompt_builder`.
 
         Raises:
             FileNotFoundError: If the directory holds no model.
             ImportError: If a package is missing that the model or the options need.
             ValueError: If a file of the directory is damaged.
         """
-        changed = {key: value for key, value in overrides.items() if value is not None}
         with reporting_damage(name):
             source = find_model(str(name))
-            config = replace(GenerationConfig.load(Path(source)), **changed)
+            config = GenerationConfig.load(Path(source)).with_changes(**overrides)
             loaded = load_model(source, options or LoadOptions())
             policy = cls(loaded.model, loaded.processor, config, compute_dtype=loaded.compute_dtype)
             policy.value_head.load(Path(source))
@@ -383,7 +385,7 @@ class VLMPolicy(nn.Module):
 
     def _uniform(self, batch: int, draws: Sequence[np.random.Generator] | None) -> Tensor:
         """Returns random numbers for replies of any length, shape (batch, longest reply)."""
-        # All at once: how many a generator draws must not depend on the length of a reply.
+        # All at once: what a generator draws next must not depend on the length of a reply.
         longest = self.generation_config.max_new_tokens
         if draws is not None:
             return torch.tensor(np.stack([each.random(longest) for each in draws])).to(self.device)

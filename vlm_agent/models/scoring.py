@@ -1,4 +1,4 @@
-"""Batches of replies to score, and their scores."""
+"""Scores of replies, and the padded batches that they are computed from."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class ValueHead(nn.Module):
 
     @property
     def is_fresh(self) -> bool:
-        """Whether the head is untrained and returns 0 for every state."""
+        """True if the head is untrained and returns 0 for every state."""
         return not all(check_each(torch.any, [cast(nn.Linear, self.layers[-1]).weight]))
 
     @torch.no_grad()

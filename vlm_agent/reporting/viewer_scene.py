@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlm_agent.core.parsing import same_value
-from vlm_agent.core.prompts import THOUGHTS, build_prompt
+from vlm_agent.core.prompt_builder import builder_of
+from vlm_agent.core.prompts import THOUGHTS
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -39,7 +40,7 @@ class View:
     def __init__(self, pygame: ModuleType, title: str, policy: Any) -> None:
         self._pygame = pygame
         self._encoder = getattr(policy, "encoder", None)
-        self._cot = bool(getattr(policy, "cot", True))
+        self._builder = builder_of(policy)
         self._font = lru_cache(maxsize=32)(self._load_font)
         self.surface = pygame.display.set_mode(_SIZE, pygame.RESIZABLE)
         pygame.display.set_caption(_plain(title))
@@ -134,7 +135,7 @@ class View:
             y = self._paragraph(thought, x, y + 20, width, min(bottom, y + 20 + height // 3)) + 14
         if playback.prompt:
             self._text("prompt", x, y, 14, _MUTED)
-            prompt = build_prompt(step.observation, cot=self._cot)
+            prompt = self._builder.text(step.observation)
             self._grid([(prompt, None)], x, y + 22, width, bottom)
         else:
             self._text("reply", x, y, 14, _MUTED)

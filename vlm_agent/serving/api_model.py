@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 
 from vlm_agent.config.api import ApiOptions
 from vlm_agent.core.parsing import Parser, read_reply
-from vlm_agent.core.prompts import build_messages, build_prompt
+from vlm_agent.core.prompt_builder import (
+    DEFAULT_PROMPT,
+    PromptBuilder,
+    PromptSource,
+    resolve_prompt,
+    resolve_system_prompt,
+)
+from vlm_agent.core.prompts import plain_text
 from vlm_agent.core.types import Observation, Reply, Usage
 from vlm_agent.serving.api_client import Answer, ApiClient, Spending
 from vlm_agent.serving.reply_cache import ReplyCache, question_key
@@ -37,6 +44,8 @@ class ApiGenerationConfig:
         max_tokens: Maximum length of a reply.
         extra: Further fields of the request.
         parser: Rule by which replies are parsed; the reply itself does not depend on it.
+        prompt: As in `GenerationConfig`.
+        system_prompt: As in `GenerationConfig`.
     """
 
     url: str
@@ -48,6 +57,13 @@ class ApiGenerationConfig:
     max_tokens: int
     extra: Mapping[str, Any] = field(default_factory=dict)
     parser: Parser = "json"
+    prompt: str = DEFAULT_PROMPT
+    system_prompt: str = ""
+
+    @property
+    def prompt_builder(self) -> PromptBuilder:
+        """Builds prompts with these settings."""
+        return PromptBuilder(self.prompt, self.system_prompt, self.cot)
 
     @property
     def is_greedy(self) -> bool:
@@ -68,6 +84,8 @@ class ApiModel:
         temperature: Sampling temperature; by default the API's.
         top_p: As in `ApiGenerationConfig`; by default the API's.
         parser: Rule by which replies are parsed.
+        prompt: Template or function in place of the built-in prompt.
+        system_prompt: System message, or a file that holds it; empty for none.
 
     Attributes:
         generation_config: Settings for generating replies.
@@ -87,6 +105,8 @@ class ApiModel:
         temperature: float | None = None,
         top_p: float | None = None,
         parser: Parser = "json",
+        prompt: PromptSource = DEFAULT_PROMPT,
+        system_prompt: str = "",
     ) -> None:
         options = options or ApiOptions()
         if not model:
@@ -105,6 +125,8 @@ class ApiModel:
             options.api_max_tokens,
             options.api_extra,
             parser,
+            resolve_prompt(prompt),
+            resolve_system_prompt(system_prompt),
         )
         self.history_length = options.api_history_length
         self._cache = None if options.api_cache is None else ReplyCache(options.api_cache)
@@ -169,11 +191,15 @@ class ApiModel:
             [list(image.shape), hashlib.blake2b(np.ascontiguousarray(image).tobytes()).hexdigest()]
             for image in observation.images
         ]
+        messages = self.generation_config.prompt_builder.messages(observation)
+        text = plain_text(messages)
         settings = asdict(self.generation_config)
-        del settings["parser"]  # cached replies serve every parser
+        # Cached replies serve every parser, and every prompt that gives the same text.
+        for name in ("parser", "prompt", "system_prompt"):
+            del settings[name]
         about = {
             **settings,
-            "prompt": build_prompt(observation, cot=self.generation_config.cot),
+            "prompt": messages if text is None else text,
             "pictures": pictures,
             "sample": None if self.generation_config.is_greedy else list(sample),
         }
@@ -225,7 +251,6 @@ class ApiModel:
 
     def _request(self, observation: Observation) -> dict[str, Any]:
         settings = self.generation_config
-        prompt = build_prompt(observation, cot=settings.cot)
         pictures = iter(observation.images)
         messages = [
             {
@@ -235,7 +260,7 @@ class ApiModel:
                     for part in message["content"]
                 ],
             }
-            for message in build_messages(prompt, len(observation.images))
+            for message in settings.prompt_builder.messages(observation)
         ]
         request: dict[str, Any] = {
             "model": settings.model,

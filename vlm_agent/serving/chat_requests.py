@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlm_agent.config.generation import GenerationConfig
-from vlm_agent.core.prompts import Chat
+from vlm_agent.core.prompts import Chat, system_message
 from vlm_agent.core.types import Reply, Task
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
@@ -95,7 +95,11 @@ def read_question(body: Any, model: str, generation_config: GenerationConfig) ->
     if body.get("n") not in (None, 1):
         raise RequestError(f"n={body['n']!r}: expected 1", param="n")
     seed = _number(body, "seed", int)
-    return Question(_read_chat(body.get("messages")), _settings(body, generation_config), seed)
+    chat = _read_chat(body.get("messages"))
+    if generation_config.system_prompt and chat.messages[0]["role"] != "system":
+        own = system_message(generation_config.system_prompt)
+        chat = replace(chat, messages=(own, *chat.messages))
+    return Question(chat, _settings(body, generation_config), seed)
 
 
 @dataclass(frozen=True)

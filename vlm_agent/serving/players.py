@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, fields
 
 from vlm_agent.config.api import ApiOptions
+from vlm_agent.core.prompt_builder import DEFAULT_PROMPT
 from vlm_agent.evaluation.players import GenerationOverrides, LazyPolicy, PlayerFinder
 from vlm_agent.serving.api_model import ApiModel
 
@@ -25,6 +26,8 @@ def api_finder(options: ApiOptions | None, overrides: GenerationOverrides) -> Pl
             temperature=overrides.temperature,
             top_p=overrides.top_p,
             parser=overrides.parser or "json",
+            prompt=overrides.prompt or DEFAULT_PROMPT,
+            system_prompt=overrides.system_prompt or "",
         )
         # Options of a command may inherit from ApiOptions: its other fields do not count.
         asked = {each.name: getattr(options, each.name) for each in fields(ApiOptions)}

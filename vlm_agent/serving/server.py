@@ -112,7 +112,7 @@ class BatchWriter:
         return [
             Answer(
                 reply,
-                int(encoder.encode([question.chat], cot=policy.cot)["attention_mask"].sum()),
+                int(encoder.encode([question.chat], own.prompt_builder)["attention_mask"].sum()),
                 ended=bool(reply.tokens) and reply.tokens[-1] in encoder.end_tokens,
             )
             for question, reply in zip(questions, replies, strict=True)

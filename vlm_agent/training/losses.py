@@ -12,11 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from vlm_agent.training.ppo_config import Objective, PPOConfig
-
 if TYPE_CHECKING:
     from vlm_agent.models.scoring import Scores
     from vlm_agent.training.batch import Batch
+    from vlm_agent.training.ppo_config import Objective, PPOConfig
 
 # e^20 is 5e8: far beyond any clip range, and small enough that gradients stay finite.
 _LARGEST_LOG_RATIO = 20.0

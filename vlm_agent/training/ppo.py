@@ -106,7 +106,7 @@ class PPO:
             "--lora"
         )
         with (
-            self._scorer.remembering_vision(),
+            self.policy.vision.remembering(),
             oom_hint(f"learning from {self.config.micro_batch_size} steps at once", advice),
         ):
             return self._update(rollout, advantages)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from vlm_agent.config.model import ModelOptions
+from vlm_agent.config.prompt import PromptOptions
 from vlm_agent.config.values import (
     Bounds,
     Fraction,
@@ -45,7 +46,7 @@ _DEFAULTS: dict[str, Any] = {
 
 
 @dataclass
-class PPOConfig(ModelOptions):
+class PPOConfig(ModelOptions, PromptOptions):
     """Trains a policy on its environment's reward, by default as Zhai et al. 2024 on card games.
 
     An option with "algorithm" in brackets is set by the algorithm unless it is given; the value

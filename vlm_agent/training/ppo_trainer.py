@@ -54,6 +54,8 @@ def train_ppo(config: PPOConfig) -> VLMPolicy:
         top_k=config.top_k,
         top_p=config.top_p,
         history_length=config.history_length,
+        prompt=config.prompt,
+        system_prompt=config.system_prompt,
     )
     if config.cot and not policy.cot:
         raise ValueError(f"{config.model} was fine-tuned without reasoning: pass --no-cot")

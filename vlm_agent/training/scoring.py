@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -42,13 +41,6 @@ class BatchScorer:
         self._lengths = [
             prompt + len(reply.tokens) for prompt, reply in zip(prompts, batch.replies, strict=True)
         ]
-
-    def remembering_vision(self) -> AbstractContextManager[None]:
-        """Inside, the features of a frozen vision part are computed once a picture.
-
-        Not with sharded weights: no process may look at pictures in a pass where others do not.
-        """
-        return nullcontext() if self._processes.is_sharded else self._policy.vision.remembering()
 
     def micro_batches(self, rows: Sequence[int]) -> list[list[int]]:
         """Splits steps of this process into parts for one forward pass each."""

@@ -17,7 +17,7 @@ from transformers import get_cosine_with_min_lr_schedule_with_warmup
 
 from vlm_agent.config.generation import GenerationConfig
 from vlm_agent.config.sft import SFTConfig
-from vlm_agent.core.prompts import build_prompt
+from vlm_agent.core.prompts import texts_of
 from vlm_agent.core.types import Demonstration
 from vlm_agent.data.demonstrations import Demonstrator
 from vlm_agent.data.recordings import RecordedDemonstrator
@@ -114,11 +114,13 @@ def _start(config: SFTConfig, demonstrator: Iterable[list[Demonstration]]) -> VL
         max_new_tokens=config.max_new_tokens,
         history_length=config.history_length,
     )
+    prompts = {"prompt": config.prompt, "system_prompt": config.system_prompt}
     if config.model != "tiny":
-        return VLMPolicy.load(config.model, options=config, **vars(settings))
+        return VLMPolicy.load(config.model, options=config, **{**vars(settings), **prompts})
+    settings = settings.with_changes(**prompts)
     batches = -(-min(_TEXTS, config.samples) // config.batch_size)
     texts = itertools.chain.from_iterable(
-        (build_prompt(item.observation, cot=config.cot), item.reply)
+        (*texts_of(settings.prompt_builder.messages(item.observation)), item.reply)
         for batch in tqdm(itertools.islice(demonstrator, batches), "tokenizer", batches)
         for item in batch
     )

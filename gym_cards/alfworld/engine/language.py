@@ -31,7 +31,7 @@ class Condition(NamedTuple):
 
 @dataclass(frozen=True)
 class Terminal:
-    """Text that stands for itself."""
+    """Literal text."""
 
     text: str
 
@@ -85,7 +85,7 @@ class Grammar:
 
 
 class Entity(NamedTuple):
-    """What a text may say of a thing."""
+    """Words of a text for a thing."""
 
     id: str
     name: str
@@ -94,12 +94,12 @@ class Entity(NamedTuple):
 
 
 class Speaker:
-    """Fills in templates from a state.
+    """Speaker that fills in templates from a state.
 
     Args:
         grammar: The rules.
-        entities: Everything there is, by id.
-        matches: All ways to bind placeholders so that conditions hold, besides those bound already.
+        entities: All things, by id.
+        matches: Yields all ways to bind further placeholders so that conditions hold.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class Speaker:
         self._matches = matches
 
     def say(self, template: str, binding: Binding) -> str:
-        """The text of a template.
+        """Returns the text of a template.
 
         Raises:
             ValueError: If the grammar lacks a rule or has an expression that is not understood.

@@ -27,7 +27,7 @@ START: Frame = (0, 1, "*")
 
 
 class Arithmetic(NamedTuple):
-    """What formulas may consist of, and how they are computed."""
+    """Operators and brackets of formulas, and the numbers they are computed in."""
 
     operators: str
     parentheses: bool

@@ -44,7 +44,7 @@ Costs = tuple[int, ...]  # the fewest tokens for each form, `NEVER` where it can
 
 
 class Grammar(NamedTuple):
-    """What may be appended to a formula."""
+    """Tokens that may be appended to a formula."""
 
     operators: str  # two of "*" or "/" write a "**" or "//"
     parentheses: bool

@@ -105,3 +105,22 @@ def lasting_action(names, rng, mask):
     if rng.random() < 0.8:
         return int(rng.choice(np.flatnonzero(mask[:-1])))
     return int(rng.integers(len(names) - 1))
+
+
+def hands_of(env, count, seed=0):
+    """The cards of a number of deals."""
+    env.reset(seed=seed)
+    dealt = []
+    for _ in range(count):
+        _, info = env.reset()
+        codes = info.get("Cards") or [
+            suit + {"10": "T"}.get(face, face)
+            for key in ("Dealer Card", "Player Card")
+            for _, face, suit in info[key]
+        ]
+        dealt.append([Card.parse(code) for code in codes])
+    return dealt
+
+
+def ranks(cards):
+    return [card.rank for card in cards]

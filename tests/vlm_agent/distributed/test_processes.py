@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 
 from tests.support.in_two_processes import main
 from tests.support.launching import launch, options, shown, weights
@@ -70,6 +71,16 @@ def test_environments_that_cannot_be_divided_are_an_error(monkeypatch):
     assert processes.share(4, "num_envs") == 2
     with pytest.raises(ValueError, match="num_envs=3 .*2 processes: expected a multiple of 2"):
         processes.share(3, "num_envs")
+
+
+def test_micro_batches_of_a_gradient(monkeypatch):
+    processes, module = Processes(), nn.Linear(1, 1)
+    assert list(processes.accumulate(module, "ab", "x")) == [("a", True), ("b", True)]
+    assert list(processes.accumulate(module, "", "x")) == [("x", False)]
+    processes.is_sharded = True
+    monkeypatch.setattr(processes, "gather", lambda own: [own, 3])
+    # As many passes as the process that has to make most.
+    assert list(processes.accumulate(module, "a", "x")) == [("a", True), *[("x", False)] * 2]
 
 
 def test_mixed_precision_is_an_error(monkeypatch):

@@ -60,6 +60,16 @@ def test_a_limit_of_time_is_told_apart_from_an_end():
         asyncio.run(env.step("up"))
 
 
+def test_prompts_can_be_replaced():
+    env = GymCards(
+        {"env": NUMBER_LINE, "prompt": "{{ form }}\n", "system_prompt": "Be kind to me."}
+    )
+    assert asyncio.run(env.system_prompt()) == {"obs_str": "Be kind to me."}
+    observation, _ = asyncio.run(env.reset(seed=1))
+    assert observation["obs_str"].startswith('<image>\n{"current number"')
+    asyncio.run(env.close())
+
+
 def test_configurations_are_checked():
     for wrong in ({}, {"env": NUMBER_LINE, "size": 3}):
         with pytest.raises(ValueError, match="expected env, such as"):

@@ -98,6 +98,12 @@ def test_prompts_are_those_of_the_agent():
     prompt = build_prompt(observe(task_of(env), *env.reset(seed=0)), cot=False)
     (text,) = EnvironmentManager(NUMBER_LINE, 1, cot=False).reset()[0]["text"]
     assert text == f"<image>{prompt}"
+    brief = EnvironmentManager(NUMBER_LINE, 1, prompt="{{ task }}\n{{ form }}")
+    (text,) = brief.reset()[0]["text"]
+    assert text.startswith("<image>You are playing")
+    assert text.endswith(
+        '{"current number": "...", "target number": "...", "thoughts": "...", "action": "..."}'
+    )
     with pytest.raises(ValueError, match="group_size=0"):
         EnvironmentManager(NUMBER_LINE, 1, 0)
 

@@ -248,7 +248,16 @@ def test_the_generation_config_is_saved_with_a_policy(make_policy, tmp_path):
     assert VLMPolicy.load(tmp_path).generation_config == GenerationConfig(
         temperature=1.0, max_new_tokens=24, top_k=7, top_p=0.9
     )
-    assert VLMPolicy.load(tmp_path, top_k=0, top_p=1.0).generation_config.top_k == 0
+    loaded = VLMPolicy.load(tmp_path, top_k=0, top_p=1.0, temperature=None).generation_config
+    assert loaded == GenerationConfig(temperature=1.0, max_new_tokens=24)
+    with pytest.raises(TypeError, match="temprature"):
+        VLMPolicy.load(tmp_path, temprature=0.5)
+
+
+def test_the_embedded_model_has_to_be_built_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="vlm-agent sft --model tiny"):
+        VLMPolicy.load("tiny")
 
 
 # ----- the page about models ----------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What a policy samples and scores, its prompts, and its replies."""
+"""Sampling, scoring, prompts and replies of a policy."""
 
 import dataclasses
 

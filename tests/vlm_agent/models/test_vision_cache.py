@@ -52,7 +52,9 @@ def test_rows_that_were_evicted_are_recomputed_without_another_pass(policy, pass
     with policy.vision.remembering():
         score(policy, observations)
         once = len(passes)
-        row = weakref.ref(policy.encoder.rows(observations[:1], cot=policy.cot)[0]["pixel_values"])
+        row = weakref.ref(
+            policy.encoder.rows(observations[:1], policy.prompt_builder)[0]["pixel_values"]
+        )
         policy.encoder._cache = EncodingCache()
         gc.collect()
         assert row() is None, "features keep no row alive"

@@ -92,6 +92,29 @@ def test_a_policy_behind_the_api_replies_as_it_does_itself(policy, api, tmp_path
     assert text["text"] == build_prompt(observe(task_of(env), *env.reset(seed=0)))
 
 
+def test_another_prompt_is_sent_and_asked_for_anew(api, tmp_path):
+    url, faults = api
+    template = tmp_path / "prompt.jinja"
+    template.write_text("{{ task }}")
+    usual = ApiModel("tiny", options(url, tmp_path), temperature=0)
+    played(usual, episodes=1)
+    model = ApiModel(
+        "tiny",
+        options(url, tmp_path),
+        temperature=0,
+        prompt=template,
+        system_prompt="You see a picture.",
+    )
+    played(model, episodes=1)
+    assert model.spending.requests > 0
+    system, user = faults.seen[-1]["messages"]
+    assert system == {"role": "system", "content": [{"type": "text", "text": "You see a picture."}]}
+    picture, text = user["content"]
+    assert picture["type"] == "image_url"
+    assert text["text"].startswith("You are playing")
+    assert "Answer" not in text["text"]
+
+
 def test_a_repeated_evaluation_asks_for_nothing_and_a_longer_one_for_what_is_new(api, tmp_path):
     url, faults = api
     prices = {"api_price_in": 2.0, "api_price_out": 10.0}

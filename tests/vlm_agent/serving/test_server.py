@@ -67,6 +67,27 @@ def test_it_replies_what_the_policy_would(served, observations):
         }
 
 
+def test_the_policys_system_message_goes_before_requests_without_one(make_policy, observations):
+    policy = make_policy(temperature=0.0)
+    policy.generation_config = policy.generation_config.with_changes(
+        system_prompt="You are playing a game."
+    )
+    body = request(observations[0])
+    other = {"role": "system", "content": "You play."}
+    with serving(policy, "tiny") as url:
+        _, answer = ask(url, body)
+        _, own = ask(url, {**body, "messages": [other, *body["messages"]]})
+    (reply,) = policy.act(observations[:1])
+    assert answer["choices"][0]["message"]["content"] == reply.text
+    tokens = policy.encode(observations[:1])["input_ids"].shape[1]
+    assert answer["usage"]["prompt_tokens"] == tokens
+    count = [
+        len(policy.tokenizer(text, add_special_tokens=False)["input_ids"])
+        for text in ("You are playing a game.", "You play.")
+    ]
+    assert own["usage"]["prompt_tokens"] == tokens - count[0] + count[1]
+
+
 def test_a_request_says_how_it_is_replied_to_and_else_the_policy_does(served, observations):
     policy, post = served
     now = observations[0]

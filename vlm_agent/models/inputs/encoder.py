@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vlm_agent.core.prompts import build_chat
+from vlm_agent.core.prompt_builder import PromptBuilder
+from vlm_agent.core.prompts import Chat
 from vlm_agent.core.types import Observation
 from vlm_agent.models.inputs.cache import EncodingCache, Pictures, Row, join_rows, split_rows
 from vlm_agent.models.inputs.families import special_case
@@ -59,20 +60,24 @@ class Encoder:
 
     # ----- prompts and pictures ---------------------------------------------------------------
 
-    def prompt(self, observation: Observation, *, cot: bool) -> str:
+    def prompt(self, observation: Observation, builder: PromptBuilder) -> str:
         """Returns the complete text of the model's prompt, chat template included.
 
         Raises:
-            ValueError: If the processor has no chat template and no token for a picture.
+            ValueError: If the processor has no chat template and no token for a picture, or its
+                chat template leaves out the system message.
         """
-        chat = build_chat(observation, cot=cot)
+        chat = builder.messages(observation)
         if self.processor.chat_template is not None:
-            return cast(
-                str,
-                self.processor.apply_chat_template(
-                    chat, add_generation_prompt=True, tokenize=False
-                ),
+            text = self.processor.apply_chat_template(
+                chat, add_generation_prompt=True, tokenize=False
             )
+            if builder.system_prompt not in text and not isinstance(observation, Chat):
+                raise ValueError(
+                    f"the chat template of {type(self.processor).__name__} leaves system messages "
+                    "out: say the same in the prompt, and leave out system_prompt"
+                )
+            return cast(str, text)
         # Models that were never tuned to chat get pictures and plain text.
         token = getattr(self.processor, "image_token", None)
         if token is None:
@@ -84,7 +89,9 @@ class Encoder:
         texts = (part["text"] for part in parts if part["type"] == "text")
         return f"{token * len(observation.images)}" + "\n".join(texts)
 
-    def encode(self, observations: Sequence[Observation], *, cot: bool) -> dict[str, Tensor]:
+    def encode(
+        self, observations: Sequence[Observation], builder: PromptBuilder
+    ) -> dict[str, Tensor]:
         """Returns the model's inputs for a batch of observations, padded on the left.
 
         Raises:
@@ -99,11 +106,11 @@ class Encoder:
                 f"{type(self.processor).__name__} needs the same number in each, because it cannot "
                 "tell a picture from padding; set history_length to 0, so that each has one"
             )
-        return join_rows(self.rows(observations, cot=cot), self.pad_token)
+        return join_rows(self.rows(observations, builder), self.pad_token)
 
-    def rows(self, observations: Sequence[Observation], *, cot: bool) -> list[Row]:
+    def rows(self, observations: Sequence[Observation], builder: PromptBuilder) -> list[Row]:
         """Returns the inputs of each observation by itself, without padding; do not modify them."""
-        prompts = [self.prompt(observation, cot=cot) for observation in observations]
+        prompts = [self.prompt(observation, builder) for observation in observations]
         pictures = [observation.images for observation in observations]
         rows = list(map(self._cache.get, prompts, pictures))
         by_shapes: dict[Any, list[int]] = defaultdict(list)
@@ -176,7 +183,7 @@ class Encoder:
                 extended[name] = torch.cat([value, tail.to(value.dtype)], dim=1)
         return extended
 
-    def picture(self, observation: Observation, *, cot: bool) -> NDArray[np.uint8]:
+    def picture(self, observation: Observation, builder: PromptBuilder) -> NDArray[np.uint8]:
         """Returns the picture as the model gets it: resized and in tiles, but not normalised.
 
         Returns:
@@ -185,7 +192,7 @@ class Encoder:
         Raises:
             ValueError: If the processor returns patches that cannot be shown as a picture.
         """
-        pixels = self.encode([observation], cot=cot)["pixel_values"].float()
+        pixels = self.encode([observation], builder)["pixel_values"].float()
         images = self.processor.image_processor
         if pixels.ndim < 4 or pixels.shape[-3] != 3:
             raise ValueError(

@@ -19,7 +19,7 @@ _PRECOMPUTED = "mm_encoder_outputs"
 
 
 class _ImageFeatures(NamedTuple):
-    """What a language model takes from the vision part."""
+    """Output of the vision part that the language model needs."""
 
     output_type: type
     pooler_output: Tensor | list[Tensor]
@@ -44,7 +44,7 @@ class VisionCache:
 
     @property
     def is_remembering(self) -> bool:
-        """Whether `replace` puts features in the place of pictures."""
+        """True if `replace` puts features in the place of pictures."""
         return self._features is not None
 
     @contextmanager

@@ -1,0 +1,299 @@
+"""Prompts of a user: a template or a function in place of the built-in one, and a system message.
+
+A template is Jinja2 and runs in a sandbox. It has these variables:
+
+- `task`: the environment's description of its rules and goal;
+- `goal`: the episode's own goal, or `none`;
+- `actions`: the legal actions, a list of strings;
+- `history`: the actions played in the earlier pictures, oldest first, a list of strings;
+- `given`: the state fields that the prompt tells, a mapping of names to values;
+- `fields`: the names of the state fields that a reply reads out, a list of strings;
+- `cot`: whether the reply reads out the state and reasons before the action;
+- `form`: the JSON form of the reply;
+- `default`: the built-in prompt.
+
+The filter `tojson` writes a value as JSON, with letters as they are. Values of the state other than
+`given` are not available, because a policy has to read them from the picture.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vlm_agent.core.prompts import (
+    Chat,
+    Message,
+    build_messages,
+    build_prompt,
+    messages_text,
+    reply_form,
+    system_message,
+    to_json,
+)
+from vlm_agent.core.types import Observation
+
+DEFAULT_PROMPT = "default"
+
+PromptFunction = Callable[[Observation, bool], str | Sequence[Mapping[str, Any]]]
+"""Function of an observation and of `cot` that returns the user's text, or a list of messages.
+
+A message has a "role", and a "content" that is a text or a list of parts, `{"type": "text", "text":
+…}` and `{"type": "image"}`. If there are no image parts, the pictures come first in the last
+message of the user."""
+PromptSource = str | os.PathLike[str] | PromptFunction
+"""A template file, a function, "MODULE:FUNCTION", "default", or a template itself, which is
+recognised by a line break or by its braces."""
+
+_FUNCTION_NAME = re.compile(r"[\w.]+:[\w.]+")
+_TEMPLATE = re.compile(r"\n|\{\{|\{%")
+_VARIABLES = (
+    "task", "goal", "actions", "history", "given", "fields", "cot", "form", "default"
+)  # fmt: skip
+# Functions that this process was given, by name. A name in a saved policy alone is not enough, so
+# that loading a policy never imports anything.
+_functions: dict[str, PromptFunction] = {}
+
+
+@dataclass(frozen=True)
+class PromptBuilder:
+    """Builds the prompts of a policy.
+
+    Args:
+        prompt: "default" for the built-in prompt, a template, or the name of a function, as
+            `resolve_prompt` returns them.
+        system_prompt: System message; empty for none.
+        cot: Whether replies read out the state and reason before the action.
+    """
+
+    prompt: str = DEFAULT_PROMPT
+    system_prompt: str = ""
+    cot: bool = True
+
+    def messages(self, observation: Observation) -> list[Message]:
+        """Returns the messages for an observation; those of a `Chat` as they are.
+
+        Raises:
+            ValueError: If a template fails; or if a function was not given to this process, or
+                returns something other than a text or messages.
+        """
+        if isinstance(observation, Chat):
+            return [dict(message) for message in observation.messages]
+        content = self._content(observation)
+        images = len(observation.images)
+        if isinstance(content, str):
+            messages = build_messages(content, images)
+        else:
+            messages = _checked(content, images, self.prompt)
+        if self.system_prompt:
+            messages.insert(0, system_message(self.system_prompt))
+        return messages
+
+    def text(self, observation: Observation) -> str:
+        """Returns the text of the messages; with their roles if there are several."""
+        return messages_text(self.messages(observation))
+
+    def _content(self, observation: Observation) -> str | Sequence[Mapping[str, Any]]:
+        if self.prompt == DEFAULT_PROMPT:
+            return build_prompt(observation, cot=self.cot)
+        if not is_function_name(self.prompt):
+            return _render(self.prompt, observation, self.cot)
+        if self.prompt not in _functions:
+            raise ValueError(
+                f"the policy was saved with the prompt function {self.prompt}, and functions are "
+                "not saved with a policy: give it again, with prompt= in Python or with --prompt "
+                f"{self.prompt} on the command line"
+            )
+        return _functions[self.prompt](observation, self.cot)
+
+
+def builder_of(policy: Any) -> PromptBuilder:
+    """Returns the builder of a policy's prompts; for a player without prompts, the default."""
+    config = getattr(policy, "generation_config", None)
+    builder = getattr(config, "prompt_builder", None)
+    return builder if isinstance(builder, PromptBuilder) else PromptBuilder()
+
+
+def resolve_prompt(source: PromptSource) -> str:
+    """Returns a prompt as the text that is saved with runs and policies.
+
+    Args:
+        source: See `PromptSource`.
+
+    Returns:
+        "default", "MODULE:FUNCTION", or the text of a template.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If a template is wrong, or a function cannot be imported by its name.
+    """
+    if callable(source):
+        return _register(source)
+    text = os.fspath(source)
+    if text == DEFAULT_PROMPT:
+        return text
+    if not _TEMPLATE.search(text):
+        if is_function_name(text):
+            return _register(_import(text))
+        if not Path(text).is_file():
+            raise FileNotFoundError(
+                f"no prompt {text!r}: expected a template file, MODULE:FUNCTION, or "
+                f"{DEFAULT_PROMPT!r} for the built-in prompt"
+            )
+        text = Path(text).read_text(encoding="utf-8").removesuffix("\n") + "\n"
+    _compile(text)
+    return text
+
+
+def resolve_system_prompt(source: str | os.PathLike[str]) -> str:
+    """Returns a system message from a text, or from a file that holds it.
+
+    Args:
+        source: The text, or the path of a file; a single word is always a path. An empty text
+            means no system message.
+
+    Raises:
+        FileNotFoundError: If a single word is not a file.
+    """
+    text = os.fspath(source)
+    if text and "\n" not in text and Path(text).is_file():
+        return Path(text).read_text(encoding="utf-8").strip()
+    if text and not re.search(r"\s", text):
+        raise FileNotFoundError(
+            f"no system prompt {text!r}: expected a file, or a text of several words"
+        )
+    return text.strip()
+
+
+def check_prompt(prompt: str) -> None:
+    """Checks a text that `resolve_prompt` returned, perhaps elsewhere.
+
+    Raises:
+        ValueError: If it is none, or a wrong template.
+    """
+    if prompt == DEFAULT_PROMPT or is_function_name(prompt):
+        return
+    if not _TEMPLATE.search(prompt):
+        raise ValueError(
+            f"prompt={prompt!r}: expected {DEFAULT_PROMPT!r}, MODULE:FUNCTION or the text of a "
+            "template; read a file with vlm_agent.core.prompt_builder.resolve_prompt"
+        )
+    _compile(prompt)
+
+
+def is_function_name(prompt: str) -> bool:
+    """Returns whether a prompt is the name of a function, "MODULE:FUNCTION"."""
+    return _FUNCTION_NAME.fullmatch(prompt) is not None
+
+
+def _register(function: PromptFunction) -> str:
+    module, name = getattr(function, "__module__", ""), getattr(function, "__qualname__", "")
+    reference = f"{module}:{name}"
+    if not is_function_name(reference) or _import(reference) is not function:
+        raise ValueError(
+            f"prompt={function!r} cannot be saved by name: expected a function that is defined at "
+            "the top level of a module"
+        )
+    _functions[reference] = function
+    return reference
+
+
+def _import(reference: str) -> PromptFunction:
+    module, name = reference.split(":")
+    try:
+        function: Any = functools.reduce(getattr, name.split("."), importlib.import_module(module))
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"no prompt function {reference}: {error}") from error
+    if not callable(function):
+        raise ValueError(f"{reference} is {function!r}, which is not a prompt function")
+    return function  # type: ignore[no-any-return]
+
+
+@functools.lru_cache
+def _compile(template: str) -> Any:
+    """Returns the compiled template.
+
+    Raises:
+        ValueError: If its syntax is wrong, or it has unknown variables; names the line.
+    """
+    from jinja2 import StrictUndefined, TemplateSyntaxError, meta
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    environment = ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["tojson"] = to_json
+    try:
+        parsed = environment.parse(template)
+        unknown = sorted(meta.find_undeclared_variables(parsed) - {*_VARIABLES})
+        compiled = environment.from_string(template)
+    except TemplateSyntaxError as error:
+        raise ValueError(f"line {error.lineno} of the prompt template: {error.message}") from error
+    if unknown:
+        raise ValueError(
+            f"the prompt template has unknown variables {', '.join(unknown)}: expected some of "
+            f"{', '.join(_VARIABLES)}"
+        )
+    return compiled
+
+
+def _render(template: str, observation: Observation, cot: bool) -> str:
+    from jinja2 import TemplateError
+
+    values = {
+        "task": observation.task.description,
+        "goal": observation.goal,
+        "actions": list(observation.actions),
+        "history": [step.action for step in observation.history],
+        "given": dict(observation.given),
+        "fields": list(observation.state),
+        "cot": cot,
+        "form": reply_form(observation, cot=cot),
+        "default": build_prompt(observation, cot=cot),
+    }
+    try:
+        return str(_compile(template).render(values))
+    except (TemplateError, TypeError, ArithmeticError, LookupError) as error:
+        raise ValueError(f"the prompt template cannot be rendered: {error}") from error
+
+
+def _checked(messages: Any, images: int, name: str) -> list[Message]:
+    """Returns messages of a prompt function, with the pictures in their places."""
+    result: list[Message] = []
+    for message in messages if isinstance(messages, Sequence) else [messages]:
+        content = message.get("content") if isinstance(message, Mapping) else None
+        parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        if (
+            not isinstance(parts, Sequence)
+            or not all(map(_is_part, parts))
+            or "role" not in message
+        ):
+            raise ValueError(
+                f"the prompt function {name} returned {messages!r:.200}: expected a text, or a "
+                "list of messages with role and content"
+            )
+        result.append({"role": message["role"], "content": list(parts)})
+    places = sum(part["type"] == "image" for message in result for part in message["content"])
+    from_user = [message for message in result if message["role"] == "user"]
+    if places == 0 and from_user:
+        from_user[-1]["content"][:0] = [{"type": "image"}] * images
+    elif places != images:
+        raise ValueError(
+            f"the prompt function {name} returned messages with {places} pictures, and the "
+            f"observation has {images}: expected as many, or none and a message of the user"
+        )
+    return result
+
+
+def _is_part(part: Any) -> bool:
+    if not isinstance(part, Mapping):
+        return False
+    return part.get("type") == "image" or (
+        part.get("type") == "text" and isinstance(part.get("text"), str)
+    )
