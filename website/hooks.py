@@ -24,9 +24,9 @@ ROOT = Path(__file__).resolve().parents[1]
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Adds the generated pages to the navigation, at the folders that mkdocs.yml names."""
     made = {
-        "environments/": [
-            {"All ids": "environments/index.md"},
-            *({page.name: f"environments/{page.slug}.md"} for page in game_pages.games()),
+        "games/": [
+            {"All ids": "games/index.md"},
+            *({page.name: f"games/{page.slug}.md"} for page in game_pages.games()),
         ],
         "api/": api_index(ROOT),
     }
@@ -46,10 +46,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         if moving is not None:
             add(f"images/episodes/{page.slug}.gif", moving[1])
         add(
-            f"environments/{page.slug}.md",
+            f"games/{page.slug}.md",
             game_pages.game_page(page, moving[0] if moving else None),
         )
-    add("environments/index.md", game_pages.index_page(pages))
+    add("games/index.md", game_pages.index_page(pages))
     text, pictures = gallery.gallery()
     add("gallery.md", text)
     for path, content in pictures.items():
@@ -86,7 +86,7 @@ def _games(files: Files) -> str:
     for page in game_pages.games():
         image = f"images/episodes/{page.slug}.gif"
         if files.get_file_from_path(image) is not None:
-            link = f"[![{page.name}]({image})](environments/{page.slug}.md)"
+            link = f"[![{page.name}]({image})](games/{page.slug}.md)"
             figures.append(gallery.figure(link, page.name))
     return gallery.grid(figures)
 

@@ -236,8 +236,10 @@ def test_other_models_are_refused(tmp_path):
 
 def test_the_code_in_the_document(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    page = (Path(__file__).parents[2] / "docs" / "baselines.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "evaluation" / "baselines.md").read_text(
+        encoding="utf-8"
+    )
     train(small("runs/numberline", total_steps=64))
     for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
-        exec(compile(block, "docs/baselines.md", "exec"), {})
+        exec(compile(block, "docs/evaluation/baselines.md", "exec"), {})
     assert "success_rate" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""The card game of docs/new-environment.md, as a package that knows nothing of this one's tests."""
+"""The card game that the docs show, as a package that knows nothing of this one's tests."""
 
 import copy
 import json
@@ -15,7 +15,7 @@ from many_games import assert_same_form, make_vec, playing, synchronous
 
 from gym_cards.play.session import Game, Session
 
-PAGE = Path(__file__).parents[2] / "docs" / "new-environment.md"
+PAGE = Path(__file__).parents[2] / "docs" / "environments" / "adding-an-environment.md"
 ID = "bright/HigherCard-v0"
 JITTER = {"position_jitter": 30, "rotation_jitter": 15, "size": 200}
 

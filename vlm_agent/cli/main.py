@@ -27,7 +27,8 @@ Trains and evaluates vision-language agents.
 
 `vlm-agent COMMAND --help` lists the options of each. Those of sft and ppo can come from YAML:
 --config takes a file, the directory of a run, or the name of a packaged recipe, such as points24.
-See docs/agent.md, and docs/your-model-and-environment.md for training your own model.
+docs/start/your-model-and-environment.md shows how to train your own model, docs/training/ppo.md
+explains the method.
 """
 _COMMANDS = {
     "sft": "train:sft",

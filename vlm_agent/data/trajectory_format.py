@@ -2,8 +2,8 @@
 
 `episodes.jsonl` holds one line per episode, written when the episode ends, so that an interrupted
 run leaves whole episodes behind. `pictures` holds the pictures, named by a hash of their content:
-equal pictures share a file, and a picture is stored before any line refers to it. docs/report.md
-explains the fields; any JSON reader can read them.
+equal pictures share a file, and a picture is stored before any line refers to it. Any JSON reader
+can read them; docs/evaluation/recordings.md explains the fields.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class _Optional(TypedDict, total=False):
 
 
 class StepRecord(_Optional):
-    """One step in a line of `episodes.jsonl`; docs/report.md explains each field."""
+    """One step in a line of `episodes.jsonl`; docs/evaluation/recordings.md explains each field."""
 
     pictures: list[str]
     prompt: str
@@ -43,7 +43,7 @@ class StepRecord(_Optional):
 
 
 class EpisodeRecord(TypedDict):
-    """One line of `episodes.jsonl`; docs/report.md explains each field."""
+    """One line of `episodes.jsonl`; docs/evaluation/recordings.md explains each field."""
 
     format: str
     version: int

@@ -262,7 +262,7 @@ def _accelerator() -> Any:
     if os.environ.get("ACCELERATE_USE_DEEPSPEED", "false").lower() == "true":
         raise ValueError(
             "Accelerate is configured for DeepSpeed, which is not supported: FSDP2 shards weights, "
-            "gradients and optimizer states in the same way (docs/scale.md has a configuration)"
+            "gradients and optimizer states in the same way (docs/scale/fsdp.md shows how)"
         )
     # Without a critic the value head has no gradient; buffers are the same everywhere.
     ddp = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)

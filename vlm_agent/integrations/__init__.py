@@ -1,6 +1,6 @@
 """Environments as other training libraries expect them: TRL, VAGEN and verl-agent.
 
-None of these libraries is imported; docs/adapters.md shows how each is used.
+None of these libraries is imported; docs/training/other-trainers.md shows how each is used.
 """
 
 from vlm_agent.integrations.trl import ToolEnvironment, environment_factory

@@ -2,7 +2,7 @@
 
 A checkpoint is a folder `checkpoints/step-N`. It is written beside its place, under a name that no
 checkpoint has, and renamed when all of it is on the disk. `manifest.json`, written last, holds the
-size and SHA-256 of every other file. docs/resume.md tells what the files are.
+size and SHA-256 of every other file. docs/training/resume.md tells what the files are.
 """
 
 from __future__ import annotations

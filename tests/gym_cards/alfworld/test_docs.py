@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-PAGE = Path(__file__).parents[3] / "docs" / "alfworld.md"
+PAGE = Path(__file__).parents[3] / "docs" / "environments" / "alfworld.md"
 
 
 def test_the_code_of_the_page(capsys):

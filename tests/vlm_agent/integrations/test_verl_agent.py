@@ -119,11 +119,13 @@ def test_text_actions_and_goals():
 
 
 def test_the_code_in_the_document():
-    page = (Path(__file__).parents[3] / "docs" / "adapters.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "training" / "other-trainers.md").read_text(
+        encoding="utf-8"
+    )
     (code,) = re.findall(
         r"```python\n(.*?EnvironmentManager.*?)```", page.split("## verl-agent")[1], re.DOTALL
     )
     found = {}
-    exec(compile(code, "docs/adapters.md", "exec"), found)
+    exec(compile(code, "docs/training/other-trainers.md", "exec"), found)
     assert found["rewards"].shape == (8,)
     assert len(found["test"].reset()[0]["text"]) == 4

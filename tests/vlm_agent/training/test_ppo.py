@@ -430,7 +430,9 @@ def test_every_metric_that_is_logged_is_explained(make_policy, tmp_path):
     make_policy().save(tmp_path / "start")
     everything = {"entropy_coef": 0.1, "kl_coef": 0.1, "imitation_coef": 0.1}
     train_ppo(config(tmp_path, env=NUMBER_LINE, **everything))
-    page = (Path(__file__).parents[3] / "docs" / "agent.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "training" / "metrics.md").read_text(
+        encoding="utf-8"
+    )
     keys = {key for row in read_metrics(tmp_path / "out") for key in row} - {"step"}
     assert {"train/entropy", "train/reference_kl", "train/imitation_loss"} <= keys
     assert not {key for key in keys if f"`{key}`" not in page}
