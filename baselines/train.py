@@ -9,16 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import tyro
-
 from baselines.config import CONFIGS, Algorithm, BaselineConfig, from_record, tuned
 from baselines.runs import CONFIG_FILE
+from vlm_agent.config.command_line import OptionParser
+from vlm_agent.config.options import Options, description_of
+from vlm_agent.config.values import PositiveInt
 
+_PROGRAM = "python -m baselines.train"
 _INSTALL = 'pip install "gym-cards[baselines]"'
 
 
 @dataclass(kw_only=True)
-class ResumeConfig:
+class ResumeConfig(Options):
     """Resumes a run from its last checkpoint.
 
     Args:
@@ -27,7 +29,7 @@ class ResumeConfig:
     """
 
     resume: str
-    total_steps: int | None = None
+    total_steps: PositiveInt | None = None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,7 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     try:
         if any(word.split("=")[0] == "--resume" for word in words):
-            options = tyro.cli(ResumeConfig, prog="python -m baselines.train", args=words)
+            parser = OptionParser(ResumeConfig, _PROGRAM)
+            options = parser.build(parser.parse(words)[0])
             file = Path(options.resume) / CONFIG_FILE
             config = from_record(json.loads(file.read_text(encoding="utf-8")))
             config = replace(config, out=options.resume)
@@ -75,22 +78,22 @@ def parse(words: Sequence[str]) -> BaselineConfig:
     """
     finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     finder.add_argument("--algorithm", default="ppo")
-    finder.add_argument("--env")
-    found, rest = finder.parse_known_args(list(words))
+    finder.add_argument("--env", default="")
+    found, _ = finder.parse_known_args(list(words))
     algorithm: Algorithm = found.algorithm
-    options = tuned(found.env or "", algorithm)
+    defaults = tuned(found.env, algorithm)
     kind = CONFIGS[algorithm]
-    return tyro.cli(
-        kind,
-        prog=f"python -m baselines.train --algorithm {algorithm}",
-        args=rest,
-        description=(
-            f"{(kind.__doc__ or '').split('Args:')[0].strip()}\n\nAlgorithms, each with its own "
-            f"options: {', '.join(CONFIGS)}. Defaults depend on the environment. "
-            "--resume DIRECTORY continues a run."
-        ),
-        default=kind(env=found.env or tyro.MISSING, **options),
+    about = (
+        f"{description_of(kind)}\n\nEach algorithm has its own options; defaults depend on the "
+        "environment. --resume DIR continues a run; only --total-steps may be given with it."
     )
+    if defaults:
+        shown = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in defaults.items())
+        about += f"\n\nDefaults for {found.env}: {shown}"
+    parser = OptionParser(kind, _PROGRAM, about)
+    parser.add("Run", "--algorithm", metavar="NAME", help=f"{', '.join(CONFIGS)} (default: ppo)")
+    given, _ = parser.parse(words)
+    return parser.build({**defaults, **given})
 
 
 if __name__ == "__main__":
