@@ -45,8 +45,8 @@ def demo(words: Sequence[str]) -> None:
     result = run_demo(config)
     print(text_table([result.before, result.after]))
     print(
-        f"\n{config.out} holds the learning curve (success.png), episodes as pictures, both policies "
-        f"(sft, ppo)\nand the evaluations (result.json). Next:\n"
+        f"\n{config.out} holds the learning curve (success.png), episodes as pictures, "
+        f"both policies\n(sft, ppo) and the evaluations (result.json). Next:\n"
         f"  vlm-agent report {config.out}/ppo    # a page with every recorded step\n"
         f"  vlm-agent play {config.out}/ppo      # watch the policy play; needs pygame\n"
         "  vlm-agent ppo --help             # all options of training\n"
