@@ -186,7 +186,7 @@ def test_playing_needs_no_optional_package(game):
     assert not modules_after(code) & (HEAVY | {"vlm_agent", "scipy", "matplotlib"})
 
 
-@pytest.mark.parametrize("name", ["task", "prompts", "parsing"])
+@pytest.mark.parametrize("name", ["core.environments", "core.prompts", "core.parsing"])
 def test_the_agents_words_need_no_torch(name):
     modules = modules_after(f"import vlm_agent.{name}")
     assert not modules & {"torch", "transformers", "peft", "gym_cards"}
