@@ -14,6 +14,7 @@ from baselines.runs import CONFIG_FILE
 from vlm_agent.config.command_line import OptionParser
 from vlm_agent.config.options import description_of
 
+_PROGRAM = "python -m baselines.train"
 _INSTALL = 'pip install "gym-cards[baselines]"'
 
 
