@@ -59,6 +59,7 @@ RUN_ELSEWHERE = {
     "docs/environments/play-by-hand.md": "tests/test_docs.py",
     "docs/start/your-model-and-environment.md": "tests/vlm_agent/cli/test_guide.py",
     "docs/training/other-trainers.md": "tests/vlm_agent/integrations/test_verl_agent.py",
+    "docs/training/prompts.md": "tests/vlm_agent/core/test_prompt_builder.py",
     "docs/training/python.md": "tests/test_docs.py",
 }
 

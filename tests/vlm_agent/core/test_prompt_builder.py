@@ -1,5 +1,8 @@
 import dataclasses
 import json
+import re
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -118,6 +121,29 @@ def test_a_template_names_the_fields_but_not_their_values():
         resolve_prompt("{{ state }}")
 
 
+def test_the_page_about_prompts(tmp_path, monkeypatch, observation):
+    page = Path(__file__).parents[3] / "docs" / "training" / "prompts.md"
+    text = page.read_text(encoding="utf-8")
+    (template,) = re.findall(r"^```jinja\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    told = PromptBuilder(resolve_prompt(template)).text(observation)
+    assert told.splitlines() == [
+        'Go <on> & "on".',
+        "Your goal: Win",
+        "The said is x.",
+        "Legal actions: left, 日本.",
+        "Think step by step, then answer with JSON: "
+        '{"où": "...", "said": "...", "thoughts": "...", "action": "..."}',
+    ]
+    (function,) = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    (tmp_path / "my_prompts.py").write_text(function, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "my_prompts", raising=False)
+    messages = PromptBuilder(resolve_prompt("my_prompts:with_example")).messages(observation)
+    assert [message["role"] for message in messages] == ["user", "assistant", "user"]
+    variables = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+    assert tuple(variables) == prompt_builder._VARIABLES
+
+
 def test_templates_cannot_reach_python(observation):
     reaching = PromptBuilder(resolve_prompt("{{ task.__class__.__mro__ }}"))
     with pytest.raises(ValueError, match="cannot be rendered: access to attribute '__class__'"):
@@ -182,7 +208,7 @@ def test_functions_return_messages(observation):
 
 
 def test_functions_are_named_by_module_and_name(tmp_path, monkeypatch, observation):
-    (tmp_path / "my_prompts.py").write_text(
+    (tmp_path / "my_other_prompts.py").write_text(
         "class Prompts:\n"
         "    @staticmethod\n"
         "    def shout(observation, cot):\n"
@@ -191,11 +217,11 @@ def test_functions_are_named_by_module_and_name(tmp_path, monkeypatch, observati
         "number = 3\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    prompt = resolve_prompt("my_prompts:Prompts.shout")
-    assert prompt == "my_prompts:Prompts.shout"
+    prompt = resolve_prompt("my_other_prompts:Prompts.shout")
+    assert prompt == "my_other_prompts:Prompts.shout"
     assert PromptBuilder(prompt).text(observation) == 'GO <ON> & "ON".'
-    with pytest.raises(ValueError, match="my_prompts:number is 3"):
-        resolve_prompt("my_prompts:number")
+    with pytest.raises(ValueError, match="my_other_prompts:number is 3"):
+        resolve_prompt("my_other_prompts:number")
 
 
 def test_what_cannot_be_found_again_is_refused(tmp_path):
