@@ -27,12 +27,19 @@ class BaselineConfig(Options):
     """Options of all algorithms.
 
     Args: Run
-        env: Environment id, such as gym_cards/NumberLine-v0.
-        env_kwargs: Keyword arguments of the environment, as JSON.
         out: Directory of the run; by default runs/ENV-ALGORITHM-seedN.
+        total_steps: Total number of environment steps; the last rollout may exceed it.
         seed: Random seed of weights, training episodes and actions.
+        eval_every: Steps between evaluations; 0 evaluates only at the end.
+        eval_episodes: Episodes per evaluation, the same as those of `vlm-agent eval --seed 0`.
+        checkpoint_every: Steps between checkpoints, from which --resume continues.
         device: Device of the network: cpu, cuda, or auto.
         progress: Show a progress bar.
+
+    Args: Environment
+        env: Environment id, such as gym_cards/NumberLine-v0.
+        env_kwargs: Keyword arguments of the environment, as JSON.
+        num_envs: Number of environments played in parallel.
 
     Args: Network
         picture_size: Height and width in pixels of the pictures that the network sees.
@@ -43,19 +50,12 @@ class BaselineConfig(Options):
         centre_steps: Random steps in each environment for the mean picture, which the network
             subtracts; 0 for none. They do not count as training steps.
 
-    Args: Training
-        total_steps: Total number of environment steps; the last rollout may exceed it.
-        num_envs: Number of environments played in parallel.
+    Args: Optimisation
         gamma: Discount factor.
         learning_rate: Initial learning rate; it decays linearly.
         final_learning_rate: Final learning rate.
         minibatch_size: Steps per minibatch.
         max_grad_norm: Maximum norm of gradients, which are clipped to it.
-
-    Args: Evaluation and checkpoints
-        eval_every: Steps between evaluations; 0 evaluates only at the end.
-        eval_episodes: Episodes per evaluation, the same as those of `vlm-agent eval --seed 0`.
-        checkpoint_every: Steps between checkpoints, from which --resume continues.
     """
 
     algorithm: ClassVar[Algorithm]
@@ -66,8 +66,7 @@ class BaselineConfig(Options):
     seed: NonNegativeInt = 0
     total_steps: PositiveInt = 15_000
     num_envs: PositiveInt = 16
-    # Smaller pictures vanish after three convolutions.
-    picture_size: Annotated[int, Bounds(36)] = 100
+    picture_size: Annotated[int, Bounds(36)] = 100  # smaller ones vanish after three convolutions
     text: Text = "none"
     text_length: PositiveInt = 64
     features: PositiveInt = 256
@@ -117,7 +116,7 @@ class PPOConfig(BaselineConfig):
     value_coef: NonNegativeFloat = 0.5
 
     def __post_init__(self) -> None:
-        """Makes sure that minibatches divide a rollout."""
+        """Refuses minibatches that do not divide a rollout."""
         super().__post_init__()
         if self.num_envs * self.rollout_steps % self.minibatch_size:
             raise ValueError(
