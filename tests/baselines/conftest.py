@@ -1,4 +1,4 @@
-"""What the tests of the baselines share."""
+"""Fixtures of the baselines' tests."""
 
 import tomllib
 from importlib.metadata import EntryPoint
@@ -16,7 +16,7 @@ TOY = "toy/Sides-v0"
 
 
 class Sides(gym.Env):
-    """A bright half of a picture, left or right: name it. Three rounds, each worth a point."""
+    """Shows a picture with a bright half, left or right, to be named: three rounds of a point."""
 
     task_description = "Name the bright side."
     action_names = ("left", "right")

@@ -66,7 +66,7 @@ def test_it_learns_to_see(tmp_path, options):
     assert result.success_rate > 0.9
 
 
-# Broken off before the first planned checkpoint, and after it.
+# Interrupted before the first planned checkpoint, and after it.
 @pytest.mark.parametrize(
     ("options", "stop", "kept"),
     [(KINDS["ppo"], 20, 0), *((options, 200, 192) for options in KINDS.values())],
@@ -123,14 +123,14 @@ def test_vlm_agent_plays_what_was_saved(tmp_path, capsys, options):
     (record,) = [json.loads(line) for line in records.read_text().splitlines()]
     assert record["policy"] == f"sb3:{run}"
     assert record["illegal_rate"] == 0
-    # The same episodes, so the same numbers, be it played by stable-baselines3 or by the agent.
+    # The same episodes give the same numbers, played by Stable-Baselines3 or by vlm-agent.
     assert record["success_rate"] == result.success_rate
     assert record["mean_return"] == pytest.approx(result.mean_return)
     assert record["mean_length"] == pytest.approx(result.mean_length)
 
 
 def test_moves_that_are_refused_are_never_played(tmp_path):
-    """EZPoints refuses numbers that no card has: of 13 moves, 4 or 5 are left at first."""
+    """EZPoints refuses numbers that are on no card: 4 or 5 of 13 actions are allowed at first."""
     env = "gym_cards/EZPoints-v0"
     config = small(tmp_path / "run", env, MaskablePPOConfig, total_steps=64)
     train(config)
@@ -148,7 +148,7 @@ def test_moves_that_are_refused_are_never_played(tmp_path):
 
 
 def test_a_memory_lasts_an_episode():
-    """A network that remembers plays an episode as it does alone, whatever is played beside it."""
+    """A recurrent network plays an episode the same whatever is played in parallel."""
     env = PictureVecEnv.make(TOY, 2, View((40, 40)))
     model = build(small("-", TOY, RecurrentPPOConfig, memory_size=16), VecMonitor(env))
     with torch.no_grad():

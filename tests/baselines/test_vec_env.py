@@ -15,7 +15,7 @@ SEEDS = [11, 5, 2**61, 8]
 
 
 class Seen(gym.Wrapper):
-    """A single environment seen through a view."""
+    """Wraps a single environment with a view."""
 
     def __init__(self, env, view):
         super().__init__(env)

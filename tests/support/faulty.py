@@ -1,4 +1,4 @@
-"""A proxy before a server of the chat-completions API, which fails as such servers do."""
+"""Proxy of a chat-completions server that fails in the ways of such servers."""
 
 import json
 import socket
@@ -9,17 +9,17 @@ import urllib.request
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-SLOW = 1.5  # seconds, more than the tests wait
+SLOW = 1.5  # seconds, longer than the tests wait
 
 
 class Faults:
-    """What goes wrong: of each request to come, the name of its fault, or `None`.
+    """Faults of requests: names of faults, or `None`.
 
     Attributes:
-        coming: Faults of the next requests; when none is left, all goes well.
-        always: The fault of all requests after those.
-        seen: The bodies of all requests.
-        keys: What was sent to authorise them.
+        coming: Faults of the next requests.
+        always: Fault of all requests after those.
+        seen: Bodies of all requests.
+        keys: Authorization headers of all requests.
     """
 
     def __init__(self):
@@ -50,7 +50,7 @@ def faulty(upstream):
             fault = faults.next(body, key)
             if fault is None:
                 return self.forward(body)
-            # As some servers do, they tell the key back.
+            # Some servers repeat the key in their message.
             told = {"error": {"message": f"wrong: {key}", "type": "x", "code": None}}
             if isinstance(fault, tuple):
                 status, headers, code = fault

@@ -1,4 +1,4 @@
-"""Runs and recorded episodes to report on, written by hand."""
+"""Hand-written runs and recorded episodes for tests of the report."""
 
 import dataclasses
 import json
@@ -32,7 +32,7 @@ EVALUATION = {
 
 
 def training_run(directory, rates, config=None, **changes):
-    """A run that logged these success rates, of 40 episodes each."""
+    """Writes a run that logged success rates, each of 40 episodes."""
     directory.mkdir(parents=True, exist_ok=True)
     config = config or PPOConfig("a/B-v0", "start", "out", **changes)
     (directory / "run.json").write_text(json.dumps(dataclasses.asdict(config)))
@@ -52,7 +52,7 @@ def training_run(directory, rates, config=None, **changes):
 
 
 def recorded_step(reply='{"thoughts": "up", "action": "on"}', prompt="Count.", **changes):
-    """A step whose tokens are the reply's halves."""
+    """Returns a step whose tokens are the halves of the reply."""
     half = len(reply) // 2
     return {
         "pictures": [],
@@ -79,7 +79,7 @@ def recorded_step(reply='{"thoughts": "up", "action": "on"}', prompt="Count.", *
 def recorded_episode(
     steps=None, *, won=True, number=0, policy="me", purpose="evaluation", **changes
 ):
-    """An episode, by default of a single step."""
+    """Returns an episode, by default with a single step."""
     steps = [recorded_step(**changes)] if steps is None else steps
     return {
         "format": "vlm-agent-episode",
@@ -100,7 +100,7 @@ def recorded_episode(
 
 
 def recording(folder, episodes):
-    """A folder of episodes; those without pictures get one for each step."""
+    """Writes a folder of episodes; those without pictures get one per step."""
     writer = TrajectoryWriter(folder)
     for count, episode in enumerate(episodes):
         for index, step in enumerate(episode["steps"]):

@@ -12,7 +12,7 @@ from vlm_agent.data.export import export_episodes
 
 @pytest.fixture
 def episodes(tmp_path):
-    """Two won steps (one of a run's folder), an illegal one, one without a reply, a lost one."""
+    """Two won steps (one in a run's folder), an illegal, a lost, and one without reply."""
     steps = [recorded_step(), recorded_step("?", parsed_action=None), recorded_step("")]
     recording(tmp_path / "a", [recorded_episode(steps), recorded_episode(won=False)])
     recording(tmp_path / "b" / "trajectories", [recorded_episode(reply="é</s>")])

@@ -1,4 +1,4 @@
-"""The household, whose actions are texts of the moment, is played and learned like any other."""
+"""The household, whose actions are texts, is played and learned like any environment."""
 
 import json
 
@@ -19,7 +19,7 @@ FULLEST = {"task_type": "pick_clean_then_place_in_recep", "game_seed": 97}
 
 @pytest.fixture(scope="module")
 def household(tmp_path_factory):
-    """The words for an environment of one small game, and a model that learned to answer in it."""
+    """Options of an environment with one small game, and a model that was fine-tuned on it."""
     folder = tmp_path_factory.mktemp("household")
     kinds = ["--splits", "train", "--task-types", "look_at_obj_in_light"]
     write_games(["--out", str(folder / "data"), "--games", "1", *kinds])
@@ -66,7 +66,7 @@ def test_it_is_trained_and_judged_on_the_command_line(household, tmp_path, capsy
 
 @pytest.fixture(scope="module")
 def fullest():
-    """Every moment of a walk past all furniture of the fullest room."""
+    """Observations of a walk past all furniture of the fullest room."""
     env = make_env(ID, size=150, view="map")
     task = task_of(env)
     picture, info = env.reset(options=FULLEST)

@@ -22,7 +22,7 @@ ENVS = ["NumberLine", "EZPoints", "Points24", "Blackjack", "recordings/Doors-v0"
 
 
 class Doors(gym.Env):
-    """A game in words: the doors that can be taken change with the room."""
+    """A game with text actions: the doors that can be taken depend on the room."""
 
     metadata = {"render_modes": ["rgb_array"]}  # noqa: RUF012
     task_description, action_names = "Leave through the fourth room.", None
@@ -60,7 +60,7 @@ gym.register("recordings/Doors-v0", Doors)
 
 
 def episode(name, seed=0, moves=None, **kwargs):
-    """An episode as the window records it: the expert's moves, or these."""
+    """Returns an episode as the window records it, with the expert's actions or given ones."""
     full = name if "/" in name else f"gym_cards/{name}-v0"
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "episode.jsonl"
@@ -76,7 +76,7 @@ def episode(name, seed=0, moves=None, **kwargs):
 
 @pytest.fixture
 def write(tmp_path):
-    """Writes episodes, or lines as they stand, into a file."""
+    """Writes episodes, or raw lines, into a file."""
 
     def write(*episodes):
         path = tmp_path / "episodes.jsonl"

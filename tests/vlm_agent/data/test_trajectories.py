@@ -107,7 +107,7 @@ def test_texts_of_tokens_that_share_a_character(make_policy):
 
 @pytest.mark.parametrize("each", [1, 2, 99])
 def test_rollouts_are_recorded_across_their_borders(each, tmp_path):
-    """Environments show how many steps they made, so that every recorded step is told apart."""
+    """Environments show their number of steps, which identifies every recorded step."""
     policy = Scripted([0] * 20)
     collector = Collector(limited, 3, illegal_penalty=1.0)
     record = RolloutRecorder(recorder(tmp_path, policy, purpose="training"), each)

@@ -56,7 +56,7 @@ def test_the_same_call_gives_the_same_record(name):
 
 
 def right_or_none(observation):
-    """Plays well on the right half of the line, and nothing on the left."""
+    """Plays optimally on the right half of the line, and no action on the left."""
     current, target = (int(value) for value in observation.state.values())
     return None if current < 3 else int(current < target)
 
@@ -76,7 +76,7 @@ def test_what_a_model_samples_does_not_depend_on_how_many_play_side_by_side(make
 
 
 def test_random_moves_do_not_follow_from_what_was_dealt():
-    """Fault 9, and a trap: an episode's seed starts the environment's own generator too."""
+    """Random actions must not follow from the episode's seed, which also seeds the environment."""
     moves = {}
     for step in play(lambda observation: None, NUMBER_LINE, episodes=1200, num_envs=64):
         if step.index == 0:
@@ -118,7 +118,7 @@ def test_a_function_may_answer_with_an_index_a_reply_or_nothing():
 
 
 def test_success_is_that_of_the_last_step():
-    """Points24 pays at the end alone; NumberLine's sum of rewards may fall below 0 on the way."""
+    """Points24 rewards only the end; NumberLine's sum of rewards may be negative before it."""
     total, ends = {}, {}
     for step in play("random", NUMBER_LINE, episodes=50):
         total[step.episode] = total.get(step.episode, 0.0) + step.reward
@@ -179,7 +179,7 @@ def test_training_and_evaluation_never_share_an_episode(monkeypatch):
 
 
 class Shelves(gym.Env):
-    """Text actions: the first command of the list is right."""
+    """Text actions, of which the first is right."""
 
     task_description = "Choose."
     action_names = None

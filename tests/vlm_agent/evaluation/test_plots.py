@@ -16,7 +16,7 @@ NUMBER_LINE = "gym_cards/NumberLine-v0"
 
 
 def is_drawn(path):
-    """Whether a picture holds more than its background."""
+    """Returns whether a picture shows more than its background."""
     return len(Image.open(path).convert("RGB").getcolors(1 << 24)) > 20
 
 

@@ -20,7 +20,7 @@ class CutOffError(Exception):
 
 
 def stop_after(steps):
-    """Ends an evaluation in the middle of a turn, as Ctrl-C does."""
+    """Interrupts an evaluation in the middle of a turn, as Ctrl-C does."""
     left = iter(range(steps))
 
     def on_step(step):
@@ -31,7 +31,7 @@ def stop_after(steps):
 
 
 class Counted:
-    """A policy that counts how often it is asked, and replies by what it is shown."""
+    """Policy that counts its calls, and whose replies depend on the observation."""
 
     def __init__(self):
         self.asked = 0
@@ -49,7 +49,7 @@ class Counted:
 
 @pytest.fixture(scope="module")
 def unbroken():
-    """Evaluations that nothing interrupts, by who plays."""
+    """Uninterrupted evaluations by policy."""
     return {}
 
 
@@ -58,7 +58,7 @@ def unbroken():
 def test_an_interrupted_evaluation_ends_as_one_that_was_not(
     kind, steps, make_policy, unbroken, tmp_path
 ):
-    """The model writes nonsense at temperature 1: its random numbers have to go on, too."""
+    """The model samples at temperature 1, so its random numbers must continue, too."""
     make = {"sampled": make_policy, "counted": Counted}.get(kind, lambda: kind)
     arguments = {"env": NUMBER_LINE, "episodes": 13, "num_envs": 4, "seed": 2, "regret": True}
     if kind not in unbroken:
@@ -143,7 +143,7 @@ def test_a_comparison_goes_on_record_by_record_without_loading_what_is_over(tmp_
 
 
 def test_the_command_goes_on_where_it_was_interrupted(monkeypatch, tmp_path, capsys):
-    """Also with episodes recorded: each of them once, whole."""
+    """Each episode is recorded exactly once, and complete."""
     words = ["eval", "--policy", "random", "expert", "--env", NUMBER_LINE, POINTS, "--episodes"]
     words += ["7", "--num-envs", "3", "--regret", "--json"]
     whole, path = tmp_path / "whole.jsonl", tmp_path / "records.jsonl"

@@ -15,7 +15,7 @@ class Known:
 
 
 class Offers(gym.Env):
-    """Two steps; in the second, the first action is worth 5, the second 2, the third as much."""
+    """Two steps; in the second, the first action is worth 5, and the others 2."""
 
     task_description, action_names = "Choose.", ("a", "b", "c")
     observation_space = gym.spaces.Box(0, 255, (2, 2, 3), np.uint8)
@@ -39,7 +39,7 @@ class Offers(gym.Env):
 
 
 def test_regret_is_what_the_best_action_is_worth_more():
-    """Two steps, 0 and 3 given away: 1.5 a step, and 3 an episode."""
+    """Two steps with regrets 0 and 3: 1.5 per step, 3 per episode."""
     played = evaluate(lambda observation: 1, Offers, episodes=4, regret=True)
     assert played.regret_per_step == 1.5
     assert played.regret_per_episode == 3.0
@@ -50,7 +50,7 @@ def test_regret_is_what_the_best_action_is_worth_more():
 
 @pytest.mark.parametrize("name", ["NumberLine", "EZPoints"])
 def test_without_chance_the_regrets_of_an_episode_are_the_return_given_away(name):
-    """They telescope: V*(start) − return. Illegal replies count by the action that was played."""
+    """Regrets telescope to V*(start) − return; illegal replies count with the action played."""
     env_id = f"gym_cards/{name}-v0"
     env, best, lost, returns = make_env(env_id), {}, {}, {}
     rng = np.random.default_rng(0)
@@ -69,7 +69,7 @@ def test_without_chance_the_regrets_of_an_episode_are_the_return_given_away(name
 
 
 def test_in_blackjack_an_expert_regrets_nothing_and_a_hitter_much():
-    """Hitting on 20 or more must cost more than standing can ever win or lose on average."""
+    """Hitting on 20 or more must cost more than the expected result of standing."""
     expert = evaluate("expert", "gym_cards/Blackjack-v0", episodes=40, regret=True)
     hits = evaluate(lambda o: o.actions.index("hit"), "gym_cards/Blackjack-v0", regret=True)
     assert expert.regret_per_episode < 0.02 < 0.3 < hits.regret_per_episode

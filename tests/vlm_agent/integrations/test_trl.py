@@ -1,4 +1,4 @@
-"""TRL's own trainer plays and learns in the environments, by calls of a tool."""
+"""TRL's trainer plays and learns in the environments by tool calls."""
 
 import warnings
 
@@ -54,7 +54,7 @@ def test_rows_hold_seeds_that_are_never_evaluated():
 
 @pytest.fixture
 def caller():
-    """A tiny Qwen3-VL that has been taught the form of a call, and both moves as likely."""
+    """A tiny Qwen3-VL that knows the format of a call, with equal probabilities of both actions."""
     from trl.chat_template_utils import qwen3_vl_chat_template
 
     model, processor = architectures.qwen3_vl()

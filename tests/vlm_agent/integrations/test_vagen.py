@@ -1,4 +1,4 @@
-"""What VAGEN's runner does with an environment."""
+"""Calls of VAGEN's runner on an environment."""
 
 import asyncio
 import inspect
@@ -13,7 +13,7 @@ NUMBER_LINE = "gym_cards/NumberLine-v0"
 
 
 def check(observation):
-    """A placeholder for each picture, as VAGEN demands."""
+    """Makes sure that there is a placeholder for each picture, as VAGEN requires."""
     pictures = observation.get("multi_modal_input", {}).get("<image>", [])
     assert observation["obs_str"].count("<image>") == len(pictures)
     assert all(isinstance(picture, Image.Image) for picture in pictures)

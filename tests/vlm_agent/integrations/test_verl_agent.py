@@ -1,4 +1,4 @@
-"""What verl-agent's rollout loop does with an environment manager."""
+"""Calls of verl-agent's rollout loop on an environment manager."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ NUMBER_LINE = "gym_cards/NumberLine-v0"
 
 
 def roll_out(manager, answer, max_steps=12):
-    """The loop of verl-agent's TrajectoryCollector, but for the model and the tensors."""
+    """The loop of verl-agent's TrajectoryCollector, without model and tensors."""
     observations, infos = manager.reset(kwargs=None)
     size = len(observations["text"])
     assert len(infos) == size

@@ -39,7 +39,7 @@ from vlm_agent.training.ppo_config import PPOConfig
 
 
 class Scripts(HTMLParser):
-    """Collects the script elements of a page, as a browser would find them, and all addresses."""
+    """Collects the script elements of a page as a browser finds them, and all URLs."""
 
     def __init__(self):
         super().__init__(convert_charrefs=False)
@@ -201,7 +201,7 @@ def test_lost_pictures_and_paths_out_of_the_folder(tmp_path):
 
 
 def hands(count):
-    """Pictures that differ from the first one in a corner, and one that differs everywhere."""
+    """Writes pictures that differ from the first one in a corner, and one that differs entirely."""
     rng = np.random.default_rng(0)
     first, other = rng.integers(0, 256, (2, 60, 80, 3), dtype=np.uint8)
     pictures = [first]
@@ -212,7 +212,7 @@ def hands(count):
 
 
 def shown(picture, pictures):
-    """What a browser shows in the place of a picture."""
+    """Returns what a browser shows for a picture."""
     if isinstance(picture, str):
         data = base64.b64decode(picture.partition("base64,")[2])
         return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
@@ -224,7 +224,7 @@ def shown(picture, pictures):
 
 
 def with_pictures(folder, pictures, **changes):
-    """A recording of one episode, with a picture in each step."""
+    """Writes a recording of one episode with a picture per step."""
     writer = TrajectoryWriter(folder)
     steps = [recorded_step(pictures=[writer.save_picture(each)]) for each in pictures]
     writer.write(recorded_episode(steps, **changes))

@@ -22,7 +22,7 @@ def pygame(monkeypatch):
 
 
 def steps(*lengths):
-    """Steps of episodes of these lengths; those of even number are won."""
+    """Yields steps of episodes of given lengths; even-numbered episodes are won."""
     observation = Observation(np.zeros((4, 6, 3), np.uint8), Task("Go.", ("a",)), ("a",))
     for episode, length in enumerate(lengths):
         for index in range(length):

@@ -31,7 +31,7 @@ FAULTS = [
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    """Waits between tries are short, and there is a key."""
+    """Shortens waiting between attempts, and sets a key."""
     monkeypatch.setattr(api_client, "_FIRST_WAIT", 0.01)
     monkeypatch.setattr(api_client, "_LONGEST_WAIT", 0.05)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
@@ -45,7 +45,7 @@ def policy(make_policy):
 
 @pytest.fixture
 def api(policy):
-    """The policy behind the API, and what goes wrong there."""
+    """The policy behind a faulty API, and its faults."""
     with serving(policy, "tiny") as url, faulty(url) as (proxy, faults):
         yield proxy, faults
 
@@ -59,14 +59,14 @@ def options(url, tmp_path, **changes):
 
 
 def played(policy, **arguments):
-    """The record, and all that was replied."""
+    """Returns the result and all replies."""
     steps = []
     record = evaluate(policy, NUMBER_LINE, name="it", on_step=steps.append, **arguments)
     return record, {(step.episode, step.index): step.reply.text for step in steps}
 
 
 def same(record, other):
-    """Records are equal but for what only an API counts."""
+    """Returns whether results are equal except for what only an API counts."""
     counts = {"prompt_tokens_per_step": None, "cost": None}
     return replace(record, **counts) == replace(other, **counts)
 
@@ -278,7 +278,7 @@ def test_a_closed_gate_lets_nothing_through():
 
 
 def test_limits_are_kept_by_the_client(api, tmp_path, monkeypatch):
-    """Within a second, no more than are allowed come through: the next would wait a minute."""
+    """No more than the allowed requests are sent; the next would wait for a minute."""
     url, _ = api
     monkeypatch.setattr("vlm_agent.serving.rate_limit._MINUTE", 0.5)
     given = options(url, tmp_path, api_requests_per_minute=3)

@@ -18,7 +18,7 @@ from vlm_agent.serving.server import serving
 
 @pytest.fixture
 def served(make_policy):
-    """A policy, and a function that asks it by the API: status and answer."""
+    """A policy, and a function that sends it a request and returns status and answer."""
     policy = make_policy(temperature=0.7)
     with serving(policy, "tiny", batch_size=3) as url:
         yield policy, lambda body, **how: ask(url, body, **how)
@@ -173,7 +173,7 @@ def test_bodies_and_paths_that_make_no_sense_are_refused(served):
 
 
 def test_a_text_that_the_model_cannot_take_spoils_no_other_reply(served, observations):
-    """The name of the picture's token stands for a picture that is not there."""
+    """The image token in a text stands for a picture that is missing."""
     _, post = served
     spoilt = request(observations[0])
     spoilt["messages"][0]["content"].append({"type": "text", "text": "<image>"})

@@ -1,4 +1,4 @@
-// Curves over training, with bands, a line under the pointer, and the values there.
+// Training curves with bands, a line at the pointer, and the values there.
 
 const PANELS = [
   ["rollout/success_rate", "Success", "share of episodes won in each rollout", "share"],
@@ -129,7 +129,7 @@ function drawLine(index, curve, px, py) {
   return result;
 }
 
-// The pointer, a finger or the arrow keys choose a step; its values stand in a box beside it.
+// Mouse, touch or arrow keys choose a step; a box next to it shows its values.
 function addPointer(figure, picture, lines, at) {
   const rule = svg("line", { class: "rule", y1: at.top, y2: at.height - at.bottom, visibility: "hidden" });
   const dots = lines.map(({ index }) =>

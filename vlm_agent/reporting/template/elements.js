@@ -1,4 +1,4 @@
-// Elements are made of nodes and texts alone: nothing that a model wrote is ever parsed as markup.
+// Builds elements from nodes and text only: model output is never parsed as markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -26,7 +26,7 @@ function byId(id) {
   return document.getElementById(id);
 }
 
-// Eight colours that the colour-blind tell apart (Okabe and Ito), and dashes beside them.
+// Eight colours for colour-blind readers (Okabe and Ito), and dash patterns.
 function seriesStyle(index) {
   const dashes = ["", "7 3", "2 3", "9 3 2 3"];
   return { colour: `var(--series-${index % 6})`, dash: dashes[Math.floor(index / 6) % 4] };

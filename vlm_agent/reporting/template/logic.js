@@ -1,4 +1,4 @@
-// What the page computes, without the page: numbers, filters, colours, texts.
+// Computations that do not need the page: numbers, filters, colours, texts.
 
 // Round steps between two numbers, about `count` of them.
 function ticks(low, high, count) {
@@ -39,7 +39,7 @@ function signed(value) {
   return (value > 0 ? "+" : "") + shortNumber(value);
 }
 
-// A running mean over an odd number of points; what is unknown stays so, and counts nowhere.
+// Running mean over an odd number of points; unknown values stay unknown and are ignored.
 function smooth(values, window) {
   const half = (window - 1) / 2;
   return values.map((value, at) => {
@@ -49,7 +49,7 @@ function smooth(values, window) {
   });
 }
 
-// How surprising a token is, from 0 (certain) to 1 (a chance of one in a hundred, or less).
+// Surprise of a token, from 0 (certain) to 1 (a probability of 1% or less).
 function surprise(logp) {
   return Math.max(0, Math.min(1, -logp / Math.log(100)));
 }
@@ -60,7 +60,7 @@ function probabilityText(logp) {
   return "p = " + (p < 1e-3 ? p.toExponential(1) : p.toFixed(3));
 }
 
-// Characters that would not show, or would rearrange what is around them, as their code points.
+// Shows invisible characters, and those that rearrange text, as code points.
 function visible(text) {
   return text
     .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g,
@@ -69,7 +69,7 @@ function visible(text) {
       (c, before) => (before || "") + "⟨" + c.charCodeAt(c.length - 1).toString(16).toUpperCase() + "⟩");
 }
 
-// The pieces of a reply: its tokens where they are known, else all of it as one.
+// Pieces of a reply: its tokens if they are known, else a single piece.
 function pieces(step) {
   if (!step.texts.length) return [{ text: step.reply, logp: null, action: false, index: null }];
   return step.texts.map((text, index) => ({
@@ -80,7 +80,7 @@ function pieces(step) {
   }));
 }
 
-// As many pieces as hold `most` characters; a page with a reply of megabytes stays quick.
+// Pieces up to `most` characters, so that the page stays fast with replies of megabytes.
 function firstPieces(all, most) {
   const result = [];
   let left = most;
@@ -93,7 +93,7 @@ function firstPieces(all, most) {
 }
 
 function cut(text, most) {
-  // Not between the halves of one character.
+  // Not inside a surrogate pair.
   const end = /[\ud800-\udbff]/.test(text[most - 1]) ? most - 1 : most;
   return text.slice(0, end);
 }
@@ -112,12 +112,12 @@ function matches(episode, filter) {
   return !words || episode.steps.some((step) => step.reply.toLowerCase().includes(words));
 }
 
-// Who played where: what the viewer's list can be narrowed to.
+// Policies and environments by which the viewer's list can be filtered.
 function playerOf(episode) {
   return episode.policy + " · " + episode.env;
 }
 
-// The lowest and highest of curves and their bands, with a little air; null where nothing is known.
+// Range of curves and their bands, with a margin; null if there are no values.
 function range(curves) {
   let low = Infinity;
   let high = -Infinity;
@@ -136,7 +136,7 @@ function range(curves) {
   return [low - air, high + air];
 }
 
-// The place of the point that is nearest to x in rising numbers.
+// Index of the value nearest to x in ascending numbers.
 function nearest(numbers, x) {
   let best = 0;
   for (let i = 1; i < numbers.length; i++) {

@@ -1,4 +1,4 @@
-// Puts the page together.
+// Assembles the page.
 
 function read(id) {
   return JSON.parse(byId(id).textContent);

@@ -1,4 +1,4 @@
-// Tables: evaluations, the end of training, and the options of runs.
+// Tables of evaluations, final training success, and options of runs.
 
 function table(head, rows, attributes) {
   return el("div", { class: "scroll" }, el("table", attributes,
@@ -6,7 +6,7 @@ function table(head, rows, attributes) {
     el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell) => el("td", {}, cell)))))));
 }
 
-// A share with its interval, as a dot on a whisker from 0 to 1.
+// A rate with its interval, as a dot on a whisker from 0 to 1.
 function whisker(rate, low, high) {
   const x = (share) => 4 + share * 132;
   const label = `${percent(rate)}, 95% interval ${percent(low)} to ${percent(high)}`;

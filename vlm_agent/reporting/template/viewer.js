@@ -1,4 +1,4 @@
-// Episodes step by step: a list to choose from, and what the agent saw, wrote and played.
+// Episodes step by step: a list, and what the agent saw, wrote and played.
 
 const REPLY_CHARACTERS = 20000;
 const LISTED = 400;
@@ -64,7 +64,7 @@ class Viewer {
   }
 
   drawList() {
-    // A window of the list around the chosen one, so that thousands of episodes stay quick.
+    // Only the part of the list around the selection, so that thousands of episodes stay fast.
     const from = Math.max(0, Math.min(this.episode - LISTED / 2, this.shown.length - LISTED));
     this.rows = this.shown.slice(from, from + LISTED).map((episode, offset) => {
       const index = from + offset;
@@ -98,7 +98,7 @@ class Viewer {
     try {
       history.replaceState(null, "", hash);
     } catch {
-      // A page without an address, as in a frame, cannot be linked to.
+      // A page without a URL, such as one in a frame, cannot be linked to.
     }
   }
 
@@ -119,7 +119,7 @@ class Viewer {
       ArrowDown: [1, 0], ArrowUp: [-1, 0], j: [1, 0], k: [-1, 0],
       Home: [0, 0], End: [0, length - 1],
     };
-    // The page scrolls by the same keys, until the viewer is in sight.
+    // Until the viewer is visible, the same keys scroll the page.
     const box = this.stage.getBoundingClientRect();
     if (!moves[event.key] || box.top > innerHeight - 80 || box.bottom < 80) return;
     event.preventDefault();
@@ -159,7 +159,7 @@ class Viewer {
         el("button", { type: "button", id: "next", disabled: this.step + 1 >= episode.steps.length, onclick: () => this.go(this.episode, this.step + 1) }, "Next →")));
   }
 
-  // One button for each step: what was played, and a bar for reward, value and advantage.
+  // One button per step: the action, and a bar for reward, value and advantage.
   strip(episode) {
     return el("div", { class: "strip" }, episode.steps.map((step, index) =>
       el("button", { type: "button", class: "tile", "aria-current": index === this.step ? "step" : null,
