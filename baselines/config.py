@@ -4,31 +4,44 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from baselines.checks import (
-    check_least,
-    check_not_negative,
-    check_positive,
-    check_share,
-)
 from baselines.view import Text
-from vlm_agent.config.values import JsonObject
+from vlm_agent.config.options import Options
+from vlm_agent.config.values import (
+    Bounds,
+    Fraction,
+    JsonObject,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveFraction,
+    PositiveInt,
+)
 
 Algorithm = Literal["ppo", "dqn", "recurrent-ppo", "maskable-ppo"]
 
 
 @dataclass(kw_only=True)
-class BaselineConfig:
+class BaselineConfig(Options):
     """Options of all algorithms.
 
-    Args:
+    Args: Run
+        out: Directory of the run; by default runs/ENV-ALGORITHM-seedN.
+        total_steps: Total number of environment steps; the last rollout may exceed it.
+        seed: Random seed of weights, training episodes and actions.
+        eval_every: Steps between evaluations; 0 evaluates only at the end.
+        eval_episodes: Episodes per evaluation, the same as those of `vlm-agent eval --seed 0`.
+        checkpoint_every: Steps between checkpoints, from which --resume continues.
+        device: Device of the network: cpu, cuda, or auto.
+        progress: Show a progress bar.
+
+    Args: Environment
         env: Environment id, such as gym_cards/NumberLine-v0.
         env_kwargs: Keyword arguments of the environment, as JSON.
-        out: Directory of the run; by default runs/ENV-ALGORITHM-seedN.
-        seed: Random seed of weights, training episodes and actions.
-        total_steps: Total number of environment steps; the last rollout may exceed it.
         num_envs: Number of environments played in parallel.
+
+    Args: Network
         picture_size: Height and width in pixels of the pictures that the network sees.
         text: What the network sees in addition to the picture: none; given, what prompts tell too,
             such as the formula so far; or state, so that nothing has to be read off the picture.
@@ -36,16 +49,13 @@ class BaselineConfig:
         features: Number of features of a picture.
         centre_steps: Random steps in each environment for the mean picture, which the network
             subtracts; 0 for none. They do not count as training steps.
+
+    Args: Optimisation
         gamma: Discount factor.
         learning_rate: Initial learning rate; it decays linearly.
         final_learning_rate: Final learning rate.
         minibatch_size: Steps per minibatch.
         max_grad_norm: Maximum norm of gradients, which are clipped to it.
-        eval_every: Steps between evaluations; 0 evaluates only at the end.
-        eval_episodes: Episodes per evaluation, the same as those of `vlm-agent eval --seed 0`.
-        checkpoint_every: Steps between checkpoints, from which --resume continues.
-        device: Device of the network: cpu, cuda, or auto.
-        progress: Show a progress bar.
     """
 
     algorithm: ClassVar[Algorithm]
@@ -53,34 +63,24 @@ class BaselineConfig:
     env: str
     env_kwargs: JsonObject = field(default_factory=dict)
     out: str | None = None
-    seed: int = 0
-    total_steps: int = 15_000
-    num_envs: int = 16
-    picture_size: int = 100
+    seed: NonNegativeInt = 0
+    total_steps: PositiveInt = 15_000
+    num_envs: PositiveInt = 16
+    picture_size: Annotated[int, Bounds(36)] = 100  # smaller ones vanish after three convolutions
     text: Text = "none"
-    text_length: int = 64
-    features: int = 256
-    centre_steps: int = 32
-    gamma: float = 0.9
-    learning_rate: float = 5e-4
-    final_learning_rate: float = 1e-5
-    minibatch_size: int = 64
-    max_grad_norm: float = 0.5
-    eval_every: int = 0
-    eval_episodes: int = 1000
-    checkpoint_every: int = 10_000
+    text_length: PositiveInt = 64
+    features: PositiveInt = 256
+    centre_steps: NonNegativeInt = 32
+    gamma: Fraction = 0.9
+    learning_rate: PositiveFloat = 5e-4
+    final_learning_rate: NonNegativeFloat = 1e-5
+    minibatch_size: Annotated[int, Bounds(2)] = 64
+    max_grad_norm: PositiveFloat = 0.5
+    eval_every: NonNegativeInt = 0
+    eval_episodes: PositiveInt = 1000
+    checkpoint_every: PositiveInt = 10_000
     device: str = "auto"
     progress: bool = True
-
-    def __post_init__(self) -> None:
-        """Checks ranges of numbers."""
-        check_least(self, 1, "total_steps", "num_envs", "text_length", "features")
-        check_least(self, 36, "picture_size")  # smaller ones vanish after three convolutions
-        check_least(self, 2, "minibatch_size")
-        check_least(self, 1, "eval_episodes", "checkpoint_every")
-        check_share(self, "gamma")
-        check_positive(self, "learning_rate", "max_grad_norm")
-        check_not_negative(self, "seed", "centre_steps", "final_learning_rate", "eval_every")
 
     @property
     def directory(self) -> Path:
@@ -97,7 +97,7 @@ class BaselineConfig:
 class PPOConfig(BaselineConfig):
     """Trains a network with proximal policy optimization (PPO).
 
-    Args:
+    Args: PPO
         rollout_steps: Steps of each environment between updates.
         ppo_epochs: Passes over a rollout.
         gae_lambda: λ of generalized advantage estimation.
@@ -108,20 +108,16 @@ class PPOConfig(BaselineConfig):
 
     algorithm: ClassVar[Algorithm] = "ppo"
 
-    rollout_steps: int = 32
-    ppo_epochs: int = 10
-    gae_lambda: float = 0.95
-    clip_range: float = 0.2
-    entropy_coef: float = 0.01
-    value_coef: float = 0.5
+    rollout_steps: PositiveInt = 32
+    ppo_epochs: PositiveInt = 10
+    gae_lambda: Fraction = 0.95
+    clip_range: PositiveFloat = 0.2
+    entropy_coef: NonNegativeFloat = 0.01
+    value_coef: NonNegativeFloat = 0.5
 
     def __post_init__(self) -> None:
-        """Checks ranges of numbers."""
+        """Refuses minibatches that do not divide a rollout."""
         super().__post_init__()
-        check_least(self, 1, "rollout_steps", "ppo_epochs")
-        check_share(self, "gae_lambda")
-        check_positive(self, "clip_range")
-        check_not_negative(self, "entropy_coef", "value_coef")
         if self.num_envs * self.rollout_steps % self.minibatch_size:
             raise ValueError(
                 f"minibatch_size={self.minibatch_size}: expected a divisor of num_envs x "
@@ -133,18 +129,13 @@ class PPOConfig(BaselineConfig):
 class RecurrentPPOConfig(PPOConfig):
     """Trains a recurrent network with PPO.
 
-    Args:
+    Args: Network
         memory_size: Size of the LSTM's hidden state.
     """
 
     algorithm: ClassVar[Algorithm] = "recurrent-ppo"
 
-    memory_size: int = 128
-
-    def __post_init__(self) -> None:
-        """Checks ranges of numbers."""
-        super().__post_init__()
-        check_least(self, 1, "memory_size")
+    memory_size: PositiveInt = 128
 
 
 @dataclass(kw_only=True)
@@ -163,7 +154,7 @@ class MaskablePPOConfig(PPOConfig):
 class DQNConfig(BaselineConfig):
     """Trains a network with deep Q-learning (DQN).
 
-    Args:
+    Args: DQN
         buffer_size: Size of the replay buffer in steps.
         learning_starts: Random steps before the first update.
         train_every: Steps of each environment between updates.
@@ -175,21 +166,13 @@ class DQNConfig(BaselineConfig):
 
     algorithm: ClassVar[Algorithm] = "dqn"
 
-    buffer_size: int = 20_000
-    learning_starts: int = 1000
-    train_every: int = 1
-    gradient_steps: int = 4
-    target_every: int = 500
-    exploration_share: float = 0.5
-    exploration_final: float = 0.02
-
-    def __post_init__(self) -> None:
-        """Checks ranges of numbers."""
-        super().__post_init__()
-        check_least(self, 1, "buffer_size", "train_every", "gradient_steps", "target_every")
-        check_not_negative(self, "learning_starts")
-        check_share(self, "exploration_share", "exploration_final")
-        check_positive(self, "exploration_share")
+    buffer_size: PositiveInt = 20_000
+    learning_starts: NonNegativeInt = 1000
+    train_every: PositiveInt = 1
+    gradient_steps: PositiveInt = 4
+    target_every: PositiveInt = 500
+    exploration_share: PositiveFraction = 0.5
+    exploration_final: Fraction = 0.02
 
 
 CONFIGS: dict[Algorithm, type[BaselineConfig]] = {

@@ -6,50 +6,29 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-
-import tyro
 
 from baselines.config import CONFIGS, Algorithm, BaselineConfig, from_record, tuned
 from baselines.runs import CONFIG_FILE
+from vlm_agent.config.command_line import OptionParser
+from vlm_agent.config.options import description_of
 
+_PROGRAM = "python -m baselines.train"
 _INSTALL = 'pip install "gym-cards[baselines]"'
-
-
-@dataclass(kw_only=True)
-class ResumeConfig:
-    """Resumes a run from its last checkpoint.
-
-    Args:
-        resume: Directory of the run.
-        total_steps: Total number of training steps; by default as configured.
-    """
-
-    resume: str
-    total_steps: int | None = None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line and returns the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
+        config, resume = parse(words)
         from baselines.training import train
+
+        score = train(config, resume=resume)
     except ModuleNotFoundError as error:
         print(f"baselines: {error.name} is not installed; run: {_INSTALL}", file=sys.stderr)
         return 1
-    try:
-        if any(word.split("=")[0] == "--resume" for word in words):
-            options = tyro.cli(ResumeConfig, prog="python -m baselines.train", args=words)
-            file = Path(options.resume) / CONFIG_FILE
-            config = from_record(json.loads(file.read_text(encoding="utf-8")))
-            config = replace(config, out=options.resume)
-            if options.total_steps is not None:
-                config = replace(config, total_steps=options.total_steps)
-            score = train(config, resume=True)
-        else:
-            config = parse(words)
-            score = train(config)
     except KeyboardInterrupt:
         print(
             "\nbaselines: interrupted; continue with --resume and the run's directory",
@@ -67,30 +46,54 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def parse(words: Sequence[str]) -> BaselineConfig:
+def parse(words: Sequence[str]) -> tuple[BaselineConfig, bool]:
     """Parses the command line; defaults depend on the environment.
 
+    Returns:
+        The configuration, and whether it is that of a run to resume.
+
     Raises:
-        ValueError: If there is no such algorithm, or an option is out of range.
+        OSError: If there is no run to resume.
+        ValueError: If there is no such algorithm, or an option is wrong.
     """
+    # The algorithm first, because it determines what other options there are.
     finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     finder.add_argument("--algorithm", default="ppo")
-    finder.add_argument("--env")
-    found, rest = finder.parse_known_args(list(words))
-    algorithm: Algorithm = found.algorithm
-    options = tuned(found.env or "", algorithm)
+    algorithm: Algorithm = finder.parse_known_args(list(words))[0].algorithm
+    if algorithm not in CONFIGS:
+        raise ValueError(f"algorithm={algorithm!r}: expected one of {', '.join(CONFIGS)}")
     kind = CONFIGS[algorithm]
-    return tyro.cli(
+    parser = OptionParser(
         kind,
-        prog=f"python -m baselines.train --algorithm {algorithm}",
-        args=rest,
-        description=(
-            f"{(kind.__doc__ or '').split('Args:')[0].strip()}\n\nAlgorithms, each with its own "
-            f"options: {', '.join(CONFIGS)}. Defaults depend on the environment. "
-            "--resume DIRECTORY continues a run."
-        ),
-        default=kind(env=found.env or tyro.MISSING, **options),
+        "python -m baselines.train",
+        f"{description_of(kind)}\n\nDefaults are those of unknown environments; the games' own are "
+        "in baselines/config.py.",
     )
+    parser.add(
+        "Run",
+        "--algorithm",
+        metavar=f"{{{','.join(CONFIGS)}}}",
+        help=f"Algorithm, which determines the other options; these are those of {algorithm}.",
+    )
+    parser.add(
+        "Run",
+        "--resume",
+        metavar="DIR",
+        help="Continue the run in DIR from its last checkpoint, with the run's own options; only "
+        "--total-steps may be given with it.",
+    )
+    given, own = parser.parse(words)
+    if "resume" not in own:
+        return parser.build({**tuned(given.get("env", ""), algorithm), **given}), False
+    others = sorted({*given, *own} - {"resume", "total_steps"})
+    if others:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in others)
+        raise ValueError(
+            f"{names} with --resume: a run continues with its own options; leave that out"
+        )
+    directory = own["resume"]
+    record = json.loads((Path(directory) / CONFIG_FILE).read_text(encoding="utf-8"))
+    return replace(from_record(record), **{**given, "out": directory}), True
 
 
 if __name__ == "__main__":

@@ -44,9 +44,9 @@ from vlm_agent.evaluation.record import Evaluation
 from vlm_agent.evaluation.recorder import record_evaluation
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.reporting import ReportConfig, write_report
-from vlm_agent.training.checkpoints import CheckpointError
 from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.ppo_trainer import resume_ppo, train_ppo
+from vlm_agent.training.saving.checkpoints import CheckpointError
 from vlm_agent.training.sft import resume_sft, train_sft
 
 Trained = TypeVar("Trained", SFTConfig, PPOConfig)

@@ -1,6 +1,6 @@
 """Turns vision-language models into policies, trains them by reward, and measures them.
 
-Names that need torch or tyro are imported on first use: playing and evaluating work without them.
+Names that need torch are imported on first use: playing and evaluating work without it.
 """
 
 from __future__ import annotations

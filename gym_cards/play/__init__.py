@@ -1,1 +1,6 @@
-"""Play a game by hand in a window: `python -m gym_cards.play Points24`."""
+"""Games played by hand in a window, and recordings of the episodes."""
+
+from gym_cards.play.recording import Recorder
+from gym_cards.play.session import Game, Session
+
+__all__ = ["Game", "Recorder", "Session"]

@@ -189,7 +189,8 @@ def test_scores_are_over_the_seeds_of_every_player():
 @pytest.mark.parametrize("game", TUNED)
 def test_tuned_options_are_the_commands_defaults(algorithm, game):
     env = f"gym_cards/{game}Something-v0"
-    config = parse(["--algorithm", algorithm, "--env", env, "--seed", "3"])
+    config, resumed = parse(["--algorithm", algorithm, "--env", env, "--seed", "3"])
+    assert not resumed
     assert type(config) is CONFIGS[algorithm]
     assert config == CONFIGS[algorithm](env=env, seed=3, **tuned(env, algorithm))
     assert config.picture_size == TUNED[game]["picture_size"]
@@ -204,6 +205,7 @@ def test_the_command_reports_mistakes_in_a_line(tmp_path, capsys):
 
     run = str(tmp_path / "run")
     assert mistake("--resume", run)[0] == 1
+    assert "--seed with --resume: a run continues" in mistake("--resume", run, "--seed", "1")[1]
     assert "expected one of ppo" in mistake("--env", NUMBER_LINE, "--algorithm", "a2c")[1]
     assert "no environment" in mistake("--env", "gym_cards/Chess-v0", "--out", run)[1]
     words = ["--env", NUMBER_LINE, "--num-envs", "3", "--out", run]

@@ -16,9 +16,9 @@ from transformers import CLIPVisionModel, LlamaModel, LlavaForConditionalGenerat
 import gym_cards
 from tests.support.updates import config
 from vlm_agent.core.run_directory import CHECKPOINTS, METRICS_FILE, read_metrics
-from vlm_agent.training.checkpoint_manager import POLICY
 from vlm_agent.training.ppo_trainer import resume_ppo, train_ppo
-from vlm_agent.training.tensor_tree import read_tree
+from vlm_agent.training.saving.checkpoint_manager import POLICY
+from vlm_agent.training.saving.tensor_tree import read_tree
 
 # Processes are forked from one that has imported everything and has computed nothing. That takes
 # far longer than a run.

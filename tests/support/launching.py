@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from tests.support.updates import NUMBER_LINE
 from vlm_agent.core.run_directory import METRICS_FILE, read_metrics
-from vlm_agent.training.checkpoints import find_checkpoint
+from vlm_agent.training.saving.checkpoints import find_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 _DDP = ("--multi_gpu", "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no")

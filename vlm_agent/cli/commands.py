@@ -44,7 +44,14 @@ def demo(words: Sequence[str]) -> None:
     quiet_transformers()
     result = run_demo(config)
     print(text_table([result.before, result.after]))
-    print(f"the chart, episodes, policies and result.json are in {config.out}")
+    print(
+        f"\n{config.out} holds the learning curve (success.png), episodes as pictures, "
+        f"both policies\n(sft, ppo) and the evaluations (result.json). Next:\n"
+        f"  vlm-agent report {config.out}/ppo    # a page with every recorded step\n"
+        f"  vlm-agent play {config.out}/ppo      # watch the policy play; needs pygame\n"
+        "  vlm-agent ppo --help             # all options of training\n"
+        "docs/start/your-model-and-environment.md shows the same with your own."
+    )
 
 
 def eval_(words: Sequence[str]) -> None:

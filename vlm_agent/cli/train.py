@@ -104,7 +104,7 @@ def _run(
     resume: Callable[..., Any],
 ) -> None:
     """Starts or continues a run, and says where it is saved or how it can be continued."""
-    from vlm_agent.training.checkpoints import holds_checkpoint
+    from vlm_agent.training.saving.checkpoints import holds_checkpoint
 
     directory = run_of(asked.place) if isinstance(asked, Resumption) else Path(asked.out)
     quiet_transformers()

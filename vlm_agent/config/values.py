@@ -113,7 +113,10 @@ def convert(value: Any, hint: Any) -> Any:
         if isinstance(mark, Bounds) and result not in mark:
             raise ValueError(f"{result!r}: expected {mark}")
         if mark is NON_EMPTY and not result:
-            raise ValueError(f"{result!r}: expected at least one")
+            item, _, _ = unwrap(typing.get_args(kind)[0])
+            choices = typing.get_args(item) if typing.get_origin(item) is Literal else ()
+            some = f" of {', '.join(map(str, choices))}" if choices else ""
+            raise ValueError(f"{result!r}: expected at least one{some}")
     return result
 
 

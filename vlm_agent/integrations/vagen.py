@@ -28,7 +28,7 @@ class GymCards:
         env_config: The environment's part of VAGEN's configuration file: `env`, its id;
             `env_kwargs`, its keyword arguments; `cot`, whether replies read out the state and
             reason before the action, which is the default; `prompt`, a template file or
-            MODULE:FUNCTION in place of the built-in prompt; `system_prompt`, a text or file.
+            MODULE:FUNCTION instead of the built-in prompt; `system_prompt`, a text or file.
 
     Raises:
         ValueError: If `env` is missing, or there are unknown keys.

@@ -39,7 +39,7 @@ class EnvironmentManager:
             evaluation episodes of `vlm-agent eval`, which are never trained on.
         env_kwargs: Keyword arguments of the environment.
         cot: Whether replies read out the state and reason before the action.
-        prompt: Template file or function that returns a text, in place of the built-in prompt.
+        prompt: Template file, or function that returns a text, instead of the built-in prompt.
 
     Raises:
         ValueError: If `num_envs` or `group_size` is below 1.

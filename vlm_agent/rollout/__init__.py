@@ -1,1 +1,27 @@
-"""Episodes played by a policy, collected to learn from."""
+"""The one loop that plays environments, what collectors gather with it, and advantages of it."""
+
+from vlm_agent.rollout.advantages import (
+    anchor,
+    discounted_returns,
+    generalised_advantages,
+    relative_to_group,
+)
+from vlm_agent.rollout.buffer import EpisodeSegment, Rollout
+from vlm_agent.rollout.collector import Collector
+from vlm_agent.rollout.episode_runner import EpisodeRunner, Transition
+from vlm_agent.rollout.groups import GroupCollector
+from vlm_agent.rollout.metrics import RolloutMetrics
+
+__all__ = [
+    "Collector",
+    "EpisodeRunner",
+    "EpisodeSegment",
+    "GroupCollector",
+    "Rollout",
+    "RolloutMetrics",
+    "Transition",
+    "anchor",
+    "discounted_returns",
+    "generalised_advantages",
+    "relative_to_group",
+]

@@ -194,7 +194,7 @@ class ApiModel:
         messages = self.generation_config.prompt_builder.messages(observation)
         text = plain_text(messages)
         settings = asdict(self.generation_config)
-        # Replies that were paid for serve every parser, and every prompt that says the same.
+        # Cached replies serve every parser, and every prompt that gives the same text.
         for name in ("parser", "prompt", "system_prompt"):
             del settings[name]
         about = {

@@ -34,12 +34,12 @@ class Losses(NamedTuple):
     Attributes:
         total: What is minimised.
         parts: What is logged: the terms of the loss and further means over the steps.
-        ratio_error: Largest distance of a ratio from 1.
+        ratio_error: Largest distance of a ratio from 1, where ratios are taken.
     """
 
     total: Tensor
     parts: dict[str, Tensor]
-    ratio_error: Tensor
+    ratio_error: Tensor | None = None
 
 
 def ppo_loss(

@@ -204,8 +204,9 @@ class PPO:
         self._processes.backward(share * losses.total)
         with torch.no_grad():
             # All at once, because a GPU is waited for whenever a value is read.
-            *values, error = torch.stack([*losses.parts.values(), losses.ratio_error]).tolist()
-        return dict(zip(losses.parts, (share * value for value in values), strict=True)), error
+            error = losses.total.new_zeros(()) if losses.ratio_error is None else losses.ratio_error
+            *values, largest = torch.stack([*losses.parts.values(), error]).tolist()
+        return dict(zip(losses.parts, (share * value for value in values), strict=True)), largest
 
     def _explained_variance(self, rollout: Rollout, advantages: Floats) -> float | None:
         """Of the returns, by the values; `None` without a critic, or if all returns are equal."""

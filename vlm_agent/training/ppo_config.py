@@ -42,6 +42,10 @@ _DEFAULTS: dict[str, Any] = {
     "learning_rate": 1e-5,
     "final_learning_rate": 1e-9,
     "max_grad_norm": 0.5,
+    "normalise_advantages": True,
+    "ppo_epochs": 4,
+    "clip_range": 0.1,
+    "entropy_coef": 0.0,
 }
 
 
@@ -101,7 +105,7 @@ class PPOConfig(ModelOptions, PromptOptions):
             (algorithm: 1).
         normalise_advantages: Scale each rollout's advantages to mean 0 and standard deviation 1;
             grpo and gigpo divide by each group's deviation. Where a policy nearly always succeeds,
-            this amplifies noise.
+            this amplifies noise (algorithm: on).
 
     Args: Loss
         objective: Unit of PPO's ratio: the log-probability of a step, or that of each token
@@ -109,8 +113,8 @@ class PPOConfig(ModelOptions, PromptOptions):
         thought_coef: λ, the weight of the thought's log-probability relative to the action's. At 0,
             a reply without an action counts in full, so that a penalty can teach it to name one
             (algorithm: 0.5).
-        clip_range: Maximum distance of a ratio from 1.
-        entropy_coef: Weight of a bonus for the entropy of the tokens' distributions.
+        clip_range: Maximum distance of a ratio from 1 (algorithm: 0.1).
+        entropy_coef: Weight of a bonus for the entropy of the tokens' distributions (algorithm: 0).
         kl_coef: Weight of the KL divergence from the policy at the start of training (algorithm:
             0).
         imitation_coef: Weight of imitating the thoughts of the environment's expert. Each imitated
@@ -127,7 +131,7 @@ class PPOConfig(ModelOptions, PromptOptions):
         value_learning_rate: Learning rate of the value head; by default that of the model.
 
     Args: Optimisation
-        ppo_epochs: Passes over each rollout.
+        ppo_epochs: Passes over each rollout (algorithm: 4).
         minibatch_size: Maximum number of steps per optimiser step; a rollout is split evenly.
         learning_rate: Peak of the cosine schedule (algorithm: 1e-5).
         final_learning_rate: End of the cosine schedule (algorithm: 1e-9).
@@ -164,14 +168,14 @@ class PPOConfig(ModelOptions, PromptOptions):
     illegal_penalty: NonNegativeFloat | None = None
     gamma: Fraction = BY_ALGORITHM
     gae_lambda: Fraction = BY_ALGORITHM
-    normalise_advantages: bool = True
-    ppo_epochs: PositiveInt = 4
+    normalise_advantages: bool = BY_ALGORITHM
+    ppo_epochs: PositiveInt = BY_ALGORITHM
     minibatch_size: PositiveInt = 128
     micro_batch_size: PositiveInt = 16
     micro_batch_tokens: PositiveInt | None = None
-    clip_range: PositiveFloat = 0.1
+    clip_range: PositiveFloat = BY_ALGORITHM
     target_kl: PositiveFloat | None = None
-    entropy_coef: NonNegativeFloat = 0.0
+    entropy_coef: NonNegativeFloat = BY_ALGORITHM
     kl_coef: NonNegativeFloat = BY_ALGORITHM
     imitation_coef: NonNegativeFloat = BY_ALGORITHM
     imitation_buffer_size: PositiveInt = 1024
@@ -196,6 +200,12 @@ class PPOConfig(ModelOptions, PromptOptions):
                     f"{name}={getattr(self, name)} with algorithm={self.algorithm!r}, which does "
                     f"not use it: leave out {name}, or choose another algorithm"
                 )
+        settable = {*_DEFAULTS, "illegal_penalty", "target_kl", "value_learning_rate"}
+        if fixed := sorted({*algorithm.preset, *algorithm.unused} - settable):
+            raise ValueError(
+                f"algorithm={self.algorithm!r} sets or refuses {', '.join(fixed)}, which is not up "
+                f"to an algorithm; expected some of {', '.join(sorted(settable))}"
+            )
         for name, value in {**_DEFAULTS, **algorithm.preset}.items():
             if name not in algorithm.unused and getattr(self, name) is None:
                 setattr(self, name, value)

@@ -19,11 +19,16 @@ from vlm_agent.rollout.collector import Collector
 from vlm_agent.rollout.groups import GroupCollector
 from vlm_agent.rollout.metrics import merged_metrics
 from vlm_agent.training.algorithms import find_algorithm
-from vlm_agent.training.checkpoint_manager import CheckpointManager, Saved, Stateful, read_saved
 from vlm_agent.training.optimizer import value_learning_rate
 from vlm_agent.training.ppo import PPO
 from vlm_agent.training.ppo_config import PPOConfig
-from vlm_agent.training.run import Run, check_free, peak_memory
+from vlm_agent.training.saving.checkpoint_manager import (
+    CheckpointManager,
+    Saved,
+    Stateful,
+    read_saved,
+)
+from vlm_agent.training.saving.run import Run, check_free, peak_memory
 
 
 def train_ppo(config: PPOConfig) -> VLMPolicy:

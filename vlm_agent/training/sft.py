@@ -25,10 +25,15 @@ from vlm_agent.distributed.processes import Processes
 from vlm_agent.models.gathered_policy import GatheredPolicy
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.models.tiny import build_tiny
-from vlm_agent.training.checkpoint_manager import CheckpointManager, Saved, Stateful, read_saved
 from vlm_agent.training.optimizer import OptimizerStep, SavedOptimizer
 from vlm_agent.training.reading import ReadingProbe, caption, picture_embeddings, readout, reasoning
-from vlm_agent.training.run import Run, check_free, peak_memory
+from vlm_agent.training.saving.checkpoint_manager import (
+    CheckpointManager,
+    Saved,
+    Stateful,
+    read_saved,
+)
+from vlm_agent.training.saving.run import Run, check_free, peak_memory
 
 _TEXTS = 2048
 """Of how many demonstrations, at most, the tiny model's tokenizer is made."""

@@ -130,7 +130,7 @@ def test_a_name_is_pressed_into_its_room():
 def test_numbers_are_those_of_commands():
     assert art.number("mug 12") == "12"
     for name in ("mug", "mug twelve", "mug 1 ", ""):
-        with pytest.raises(ValueError, match="has no number: expected a name as commands call it"):
+        with pytest.raises(ValueError, match="has no number: expected a name as in commands"):
             art.number(name)
 
 

@@ -47,7 +47,7 @@ def test_arguments_are_plain_values(word, value):
     ("words", "message"),
     [
         (["Chess"], "no game 'Chess'"),
-        (["Points24", "36"], "'36' is no argument of the game: expected name=value"),
+        (["Points24", "36"], "'36' is not an argument: expected name=value"),
         (["Points24", "target=36"], "cannot be made with"),
         (["NumberLine", "max_position=1"], "max_position=1"),
         (["NumberLine", "--record", "/nowhere/at/all"], "/nowhere/at/all"),

@@ -324,11 +324,11 @@ def test_values_out_of_range(option, value, told):
         ("NumberLine", "front_scale", "did you mean 'font_scale'"),
         ("Points24", "num_cardz", "did you mean 'num_cards'"),
         ("Blackjack", "deck", "did you mean 'decks'"),
-        ("NumberLine", "xyz", "a look has .*, and the game max_position, display, render_mode"),
-        ("NumberLine", "xyz", "a look has background, font_scale, size"),
-        ("NumberLine", "four_colours", "a look has background, font_scale, size"),
-        ("NumberLine", "position_jitter", "a look has background, font_scale, size"),
-        ("NumberLine", "rotation_jitter", "a look has background, font_scale, size"),
+        ("NumberLine", "xyz", "a style has .*, and the game max_position, display, render_mode"),
+        ("NumberLine", "xyz", "a style has background, font_scale, size"),
+        ("NumberLine", "four_colours", "a style has background, font_scale, size"),
+        ("NumberLine", "position_jitter", "a style has background, font_scale, size"),
+        ("NumberLine", "rotation_jitter", "a style has background, font_scale, size"),
     ],
 )
 def test_unknown_options_name_the_nearest(game, option, hint):

@@ -10,7 +10,7 @@ from vlm_agent.cli.train import parse_training
 from vlm_agent.config.files import load_config, packaged_configs, read_options
 from vlm_agent.config.sft import SFTConfig
 from vlm_agent.training.ppo_config import PPOConfig
-from vlm_agent.training.run import Run
+from vlm_agent.training.saving.run import Run
 
 KINDS = {"sft": SFTConfig, "ppo": PPOConfig}
 GIVEN = {"env": "ns/Env-v0", "model": "start", "out": "out"}

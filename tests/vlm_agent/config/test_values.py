@@ -54,6 +54,7 @@ def test_values_of_every_type(value, hint, expected):
         (3, tuple[str, ...], "3: expected a list"),
         (["z"], tuple[Literal["x"], ...], "'z': expected one of 'x'"),
         ([], NonEmpty[str], "(): expected at least one"),
+        ([], NonEmpty[Literal["x", "y"]], "(): expected at least one of x, y"),
         (3, dict[str, Any], "3: expected names and their values"),
         (0, PositiveInt, "0: expected at least 1"),
         (-1, NonNegativeInt, "-1: expected 0 or above"),

@@ -28,7 +28,7 @@ from vlm_agent.distributed.processes import Processes
 from vlm_agent.distributed.sharding import layer_classes
 from vlm_agent.models.gathered_policy import GatheredPolicy
 from vlm_agent.models.policy import VLMPolicy
-from vlm_agent.training.run import Run
+from vlm_agent.training.saving.run import Run
 
 CONFIGURED = {
     "ACCELERATE_MIXED_PRECISION": "no",

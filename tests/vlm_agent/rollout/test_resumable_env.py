@@ -15,7 +15,7 @@ from vlm_agent.core.types import Reply
 from vlm_agent.data.demonstrations import Demonstrator
 from vlm_agent.rollout.collector import Collector
 from vlm_agent.rollout.resumable_env import NotReproducedError, Resumable
-from vlm_agent.training.tensor_tree import read_tree, write_tree
+from vlm_agent.training.saving.tensor_tree import read_tree, write_tree
 
 CARDS = ("NumberLine", "EZPoints", "Points24", "Blackjack")
 

@@ -11,14 +11,14 @@ import torch
 from safetensors import SafetensorError
 
 from vlm_agent.core.run_directory import run_of
-from vlm_agent.training.checkpoints import (
+from vlm_agent.training.saving.checkpoints import (
     MANIFEST,
     CheckpointError,
     drop_after,
     find_checkpoint,
     write_checkpoint,
 )
-from vlm_agent.training.tensor_tree import read_tree, write_tree
+from vlm_agent.training.saving.tensor_tree import read_tree, write_tree
 
 
 def fill(folder):

@@ -6,7 +6,7 @@ import pytest
 from vlm_agent.config.files import load_config
 from vlm_agent.config.sft import SFTConfig
 from vlm_agent.core.run_directory import METRICS_FILE, read_metrics
-from vlm_agent.training.run import Run
+from vlm_agent.training.saving.run import Run
 
 
 class Nothing:

@@ -26,12 +26,12 @@ from vlm_agent.models.tiny import build_tiny
 from vlm_agent.rollout.collector import Collector
 from vlm_agent.training import optimizer as steps
 from vlm_agent.training import ppo
-from vlm_agent.training.checkpoint_manager import CheckpointManager
-from vlm_agent.training.checkpoints import find_checkpoint
 from vlm_agent.training.optimizer import NotFiniteError
 from vlm_agent.training.ppo_trainer import resume_ppo, train_ppo
+from vlm_agent.training.saving.checkpoint_manager import CheckpointManager
+from vlm_agent.training.saving.checkpoints import find_checkpoint
+from vlm_agent.training.saving.tensor_tree import read_tree
 from vlm_agent.training.sft import resume_sft, train_sft
-from vlm_agent.training.tensor_tree import read_tree
 
 
 def stop_after(monkeypatch, updates):

@@ -28,15 +28,15 @@ from vlm_agent.models import lora
 from vlm_agent.models.gathered_policy import GatheredPolicy
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.models.training_state import load_training_state, training_state
-from vlm_agent.training.checkpoints import (
+from vlm_agent.training.saving.checkpoints import (
     Checkpoint,
     CheckpointError,
     drop_after,
     find_checkpoint,
     write_checkpoint,
 )
-from vlm_agent.training.run import Run, RunPosition
-from vlm_agent.training.tensor_tree import read_tree, write_tree
+from vlm_agent.training.saving.run import Run, RunPosition
+from vlm_agent.training.saving.tensor_tree import read_tree, write_tree
 
 Config = TypeVar("Config", bound=ModelOptions)
 Kind = Literal["ppo", "sft"]
