@@ -68,6 +68,7 @@ RUN_ELSEWHERE = {
     "docs/training/models.md": "tests/vlm_agent/models/test_loading.py",
     "docs/environments/play-by-hand.md": "tests/test_docs.py",
     "docs/start/your-model-and-environment.md": "tests/vlm_agent/cli/test_guide.py",
+    "docs/training/adding-an-algorithm.md": "tests/vlm_agent/training/test_own_algorithm.py",
     "docs/training/other-trainers.md": "tests/vlm_agent/integrations/test_verl_agent.py",
     "docs/training/python.md": "tests/test_docs.py",
 }
