@@ -6,7 +6,6 @@ import multiprocessing
 import shutil
 import signal
 import time
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -26,8 +25,6 @@ _IMPORTED = (
     *(gym_cards, torch.utils.tensorboard),
     *(CLIPVisionModel, LlamaModel, LlavaForConditionalGeneration, LlavaProcessor),
 )
-if find_spec("deepspeed"):  # saving a model imports it where it is installed
-    import deepspeed  # noqa: F401
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload([__name__])
 

@@ -18,6 +18,7 @@ from vlm_agent.config.values import (
     PositiveFraction,
     PositiveInt,
 )
+from vlm_agent.core.parsing import Parser
 from vlm_agent.training.algorithms import find_algorithm
 
 Objective = Literal["step", "token"]
@@ -90,6 +91,8 @@ class PPOConfig(ModelOptions, PromptOptions):
             model.
         top_p: Sample from the fewest most likely tokens whose probabilities sum up to this; by
             default as saved with the model.
+        parser: Rule by which replies are parsed: json, or published, that of the paper's code; by
+            default as saved with the model.
 
     Args: Rollouts
         total_steps: Environment steps in total.
@@ -157,6 +160,7 @@ class PPOConfig(ModelOptions, PromptOptions):
     max_new_tokens: PositiveInt | None = None
     top_k: NonNegativeInt | None = None
     top_p: PositiveFraction | None = None
+    parser: Parser | None = None
     algorithm: str = "ppo"
     objective: Objective = BY_ALGORITHM
     thought_coef: Fraction = BY_ALGORITHM

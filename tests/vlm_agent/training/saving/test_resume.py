@@ -24,8 +24,8 @@ from vlm_agent.core.run_directory import read_metrics
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.models.tiny import build_tiny
 from vlm_agent.rollout.collector import Collector
+from vlm_agent.training import losses
 from vlm_agent.training import optimizer as steps
-from vlm_agent.training import ppo
 from vlm_agent.training.optimizer import NotFiniteError
 from vlm_agent.training.ppo_trainer import resume_ppo, train_ppo
 from vlm_agent.training.saving.checkpoint_manager import CheckpointManager
@@ -63,7 +63,14 @@ def in_directory(options, name):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"advantages": "gigpo", "group_size": 2, "imitation_coef": 0.0, "kl_coef": 0.0},
+        {
+            "algorithm": "gigpo",
+            "group_size": 2,
+            "imitation_coef": 0.0,
+            "kl_coef": 0.0,
+            "stop_value_gradient": None,
+            "standardise_values": None,
+        },
         {"lora": True, "lora_rank": 2},
         {"dtype": "bfloat16", "kl_coef": 0.0, "imitation_coef": 0.0, "max_new_tokens": 3},
         {"record_episodes": 0, "checkpoint_every": 3, "imitation_coef": 0.0, "kl_coef": 0.0},
@@ -325,7 +332,7 @@ def test_an_environment_that_does_not_come_back_goes_on_all_the_same(
 def test_left_out_steps_stay_counted(make_policy, tmp_path, monkeypatch):
     """Five in a row end a run, also where it was interrupted in between."""
     make_policy().save(tmp_path / "start")
-    monkeypatch.setattr(ppo, "clipped_objective", lambda ratio, *_: ratio * math.nan)
+    monkeypatch.setattr(losses, "clipped_objective", lambda ratio, *_: ratio * math.nan)
     other = small(tmp_path, "other", checkpoint_every=1)
     with monkeypatch.context() as patch:
         stop_after(patch, 3)
