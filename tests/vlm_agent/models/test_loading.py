@@ -262,7 +262,7 @@ def test_the_embedded_model_has_to_be_built_first(tmp_path, monkeypatch):
 
 # ----- the page about models ----------------------------------------------------------------------
 
-PAGE = (Path(__file__).parents[3] / "docs" / "models.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "training" / "models.md").read_text(encoding="utf-8")
 
 
 def test_the_page_names_every_tested_architecture():
@@ -283,4 +283,4 @@ def test_the_commands_and_the_code_of_the_page(saved, tmp_path, monkeypatch):
     assert adapted.has_adapter
     assert not merged.has_adapter
     code = PAGE.split("```python\n")[1].split("```")[0]
-    exec(compile(code, "docs/models.md", "exec"), {})
+    exec(compile(code, "docs/training/models.md", "exec"), {})

@@ -1,8 +1,8 @@
 """Special cases of model families: the only place that knows models by name.
 
 An entry is needed if a model gives wrong log-probabilities, or fails, although its classes follow
-the general interface, and neither its config nor its processor says why. `docs/models.md` explains
-how to find and add one.
+the general interface, and neither its config nor its processor says why. docs/training/models.md
+explains how to find and add one.
 """
 
 from __future__ import annotations
