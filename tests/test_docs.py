@@ -15,16 +15,11 @@ from baselines.train import main as baselines
 from gym_cards.play.recording import Recorder
 from gym_cards.play.session import Game, Session
 from vlm_agent import (
-    GenerationConfig,
     PPOConfig,
     SFTConfig,
     load_config,
-    make_env,
-    observe,
-    task_of,
 )
 from vlm_agent.cli.main import main as vlm_agent
-from vlm_agent.core.prompt_builder import resolve_prompt
 
 ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", *sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob("docs/**/*.md"))]
@@ -58,7 +53,6 @@ PRINTED = {
     ],
     "docs/environments/vectorized.md": [],
     "docs/environments/wrappers.md": ["cards: 4 5 K 6\ncurrent formula: \n", "-3.0 malformed\n"],
-    "docs/training/prompts.md": [],
 }
 # Pages whose code needs something first; the test that runs it.
 RUN_ELSEWHERE = {
@@ -170,15 +164,6 @@ def test_the_example_of_a_configuration_can_be_read(tmp_path):
     assert (training.model, training.total_steps) == ("runs/mine/sft", 10240)
     assert training.env_kwargs == {"max_position": 10}
     assert training.ppo_epochs == 2  # what it extends
-
-
-def test_the_example_of_a_prompt_can_be_rendered():
-    (template,) = blocks("docs/training/prompts.md", "jinja")
-    env = make_env("gym_cards/Points24-v0")
-    observation = observe(task_of(env), *env.reset(seed=0))
-    text = GenerationConfig(prompt=resolve_prompt(template)).prompt_builder.text(observation)
-    assert text.startswith(env.get_wrapper_attr("task_description"))
-    assert "\ncurrent formula: \nReply with JSON in this form: {" in text
 
 
 # ----- names, links and pictures ------------------------------------------------------------------
