@@ -26,7 +26,7 @@ class View:
 
     Attributes:
         size: Height and width of the pictures in pixels.
-        text: "none" for pictures only; "given" adds what prompts tell in addition to the picture:
+        text: "none" for pictures only; "given" adds what prompts contain next to the picture:
             the environment's `given` fields, such as the formula so far, and the episode's goal;
             "state" adds all of the state, so that nothing has to be read off the picture.
         length: Length of the text in bytes; shorter texts are padded with zeros.
@@ -96,7 +96,7 @@ class View:
 
         Args:
             state: What the picture shows, by field.
-            given: Names of the fields that prompts tell.
+            given: Names of the fields that prompts contain.
             goal: The episode's goal, if it has one.
         """
         names = state if self.text == "state" else given

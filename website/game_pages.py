@@ -87,7 +87,7 @@ def game_page(page: GamePage, episode: Episode | None) -> str:
 
     Args:
         page: The game.
-        episode: What the moving picture beside the page shows, where there is one.
+        episode: What the animation on the page shows, if there is one.
     """
     env_id = page.specs[0].id
     parts = [f"# {page.name}\n\n{page.summary}\n"]

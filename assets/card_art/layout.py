@@ -38,7 +38,7 @@ class Layout(NamedTuple):
     def of(cls, width: int, height: int) -> Layout:
         """The layout of a card of this size.
 
-        Corners shrink more slowly than the card, since they are what tells cards apart. Symbols
+        Corners shrink more slowly than the card, because cards are recognised by them. Symbols
         are as odd or even in width as the card, so that its middle is theirs to the pixel.
         """
         rank_height = round(8.5 + 0.125 * width)

@@ -103,7 +103,7 @@ def egg(c: Canvas) -> None:
 
 @icon("EggSliced")
 def egg_sliced(c: Canvas) -> None:
-    """A cracked egg: its yolk in the lower shell, the upper one beside."""
+    """A cracked egg: its yolk in the lower shell, the upper one next to it."""
     c.ground(50, 90, 42)
     white = outline(
         (6, 78),

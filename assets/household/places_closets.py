@@ -60,7 +60,7 @@ def drawer(c: Canvas, w: float, is_open: bool) -> list[Bay]:
 
 @place("Fridge")
 def fridge(c: Canvas, w: float, is_open: bool) -> list[Bay]:
-    """A tall steel fridge: its two doors, or three lit glass shelves beside the open door."""
+    """A tall steel fridge: its two doors, or three lit glass shelves next to the open door."""
     steel = (214, 222, 230)
     if not is_open:
         half = min(86, w * 0.4)

@@ -222,7 +222,7 @@ def stove_burner(c: Canvas, w: float, is_open: bool) -> list[Bay]:
 
 
 def tray(name: str) -> k.Place:
-    """A table with this vessel on a mat, and what it holds laid out beside it."""
+    """A table with this vessel on a mat, and its content laid out next to it."""
 
     def draw(c: Canvas, w: float, is_open: bool) -> list[Bay]:
         board(c, w, (206, 146, 92))

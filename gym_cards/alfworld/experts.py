@@ -165,7 +165,7 @@ class _Plan:
         return self.memory.known(self.goal.target)
 
     def _effort(self, thing: Thing, place: str) -> tuple[int, float]:
-        """Returns the cost of a thing, of which one that is already treated saves two commands."""
+        """Returns the cost of a thing; one that is treated already saves two commands."""
         treat = 0 if self._is_treated(thing) else 2
         return self.memory.cost(place) + treat, self.memory.distance(place)
 

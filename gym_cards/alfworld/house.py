@@ -97,5 +97,5 @@ class TextHouse:
 
     def _look(self) -> None:
         self.scene = look(self._engine, self._room)
-        """What the agent sees."""
+        """The scene that the agent sees."""
         self._memory.see(self.scene)

@@ -59,7 +59,7 @@ class CardGameEnv(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
     info_fields: ClassVar[Fields] = {}
     """Further entries of the infos; each value is a new one."""
     given: ClassVar[tuple[str, ...]] = ()
-    """The fields of the state that a prompt may tell."""
+    """The fields of the state that a prompt may contain."""
 
     def __init__(
         self,

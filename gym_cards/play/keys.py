@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-# Further moves of a key, besides the move of its name: the rank on a card, signs that need no
+# Further moves of a key, in addition to that of its name: the rank on a card, signs that need no
 # shift, and Enter. Of several moves that exist, the first counts.
 _OTHER_NAMES = {
     "0": ("10",),

@@ -72,7 +72,7 @@ class Painter:
         """Draws a rounded box.
 
         Args:
-            rect: Where.
+            rect: The box.
             fill: Its colour, with or without opacity.
             radius: The radius of the corners.
             edge: The colour of a line inside its outline, if any.

@@ -7,8 +7,8 @@ seed and the actions:
 - `env`, `kwargs`, `seed`: what `gymnasium.make` and `reset` were given;
 - `steps`: for each step the `state` before it (`info["state"]`), the `action` that `step` took, an
   index or a text, its `name`, and the `reward`;
-- `terminated`, `truncated`: how the last step ended the episode; both are false where the player
-  broke it off;
+- `terminated`, `truncated`: how the last step ended the episode; both are false if the player
+  abandoned it;
 - `success`: `info["is_success"]` after the last step.
 """
 

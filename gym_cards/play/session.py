@@ -109,7 +109,7 @@ class Session:
         finished: Whether the episode has ended.
         won: Whether it was a success.
         truncated: Whether it was truncated.
-        rules: The rules as a player is told them.
+        rules: The rules, in words.
         has_hints: Whether there is an expert.
         seed: The episode's seed.
 
@@ -151,7 +151,7 @@ class Session:
 
     @property
     def is_textual(self) -> bool:
-        """Whether moves are commands in words that change from step to step."""
+        """True if moves are commands in words that change from step to step."""
         return self._env.get_wrapper_attr("action_names") is None
 
     @property

@@ -54,7 +54,7 @@ class GameRules(NamedTuple):
 
     @property
     def parentheses(self) -> bool:
-        """Whether formulas may have brackets."""
+        """True if formulas may have brackets."""
         return "(" in self.operators
 
     def max_length(self, num_cards: int) -> int:

@@ -116,7 +116,7 @@ class RenderStyle:
 
     @functools.cached_property
     def jitters(self) -> bool:
-        """Whether cards are moved or turned."""
+        """True if cards are moved or turned."""
         return self.position_jitter > 0 or self.rotation_jitter > 0
 
     def pixels(self, length: float) -> int:

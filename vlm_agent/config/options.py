@@ -71,12 +71,12 @@ class Option:
 
     @property
     def is_positional(self) -> bool:
-        """Whether its value is given by position on the command line."""
+        """True if its value is given by position on the command line."""
         return POSITIONAL in unwrap(self.hint)[1]
 
     @property
     def is_required(self) -> bool:
-        """Whether it has no default."""
+        """True if it has no default."""
         return self.default is dataclasses.MISSING
 
     @property

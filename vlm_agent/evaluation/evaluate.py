@@ -77,7 +77,7 @@ def evaluate(
         results = [] if log is None else [EpisodeResult(**r) for r in log.over.values()]
         playing: dict[int, EpisodeResult] = {}
         seeds = seeds_of(policy, env, env_kwargs or {}, seed, episodes)
-        for step in play(policy, env, **arguments, journal=log):
+        for step in play(policy, env, **arguments, log=log):
             result = playing.setdefault(step.episode, EpisodeResult())
             result.add(step)
             if on_step is not None:

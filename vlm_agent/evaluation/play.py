@@ -1,4 +1,4 @@
-"""Episodes played side by side by any kind of policy, step by step."""
+"""Episodes played in parallel by any kind of policy, step by step."""
 
 from __future__ import annotations
 
@@ -25,36 +25,36 @@ from vlm_agent.rollout.episode_runner import EpisodeRunner
 
 @runtime_checkable
 class BatchPolicy(Protocol):
-    """Anything that replies to a batch of observations, such as `VLMPolicy`.
+    """Policy that replies to a batch of observations, such as `VLMPolicy`.
 
-    If `act` takes `draws` too, as that of `VLMPolicy` does, it is given a random generator for each
-    observation, made of nothing but the episode's seed and the step's number.
+    If `act` also accepts `draws`, as that of `VLMPolicy` does, it gets a random generator for each
+    observation, seeded by the episode's seed and the step's number alone.
     """
 
     def act(self, observations: Sequence[Observation]) -> Sequence[Reply]:
-        """One reply to each observation."""
+        """Returns one reply per observation."""
         ...
 
 
 @runtime_checkable
 class EpisodePolicy(Protocol):
-    """A policy that is told which episode each observation is of, as one with a memory must be."""
+    """Policy that gets the episode of each observation, which a policy with a memory needs."""
 
     def act_in_episodes(
         self, observations: Sequence[Observation], episodes: Sequence[int]
     ) -> Sequence[Reply]:
-        """One reply to each observation; episodes are told apart by their numbers."""
+        """Returns one reply per observation; `episodes` holds the number of each one's episode."""
         ...
 
 
 @runtime_checkable
 class OwnEpisodes(Protocol):
-    """A policy that plays episodes of its own choice, as a person's recording does."""
+    """Policy that chooses its episodes itself, as a person's recording does."""
 
     def choose_seeds(
         self, env: str | EnvFactory, env_kwargs: Mapping[str, Any], seed: int, episodes: int
     ) -> Sequence[int]:
-        """The seeds of the episodes that it plays; at most as many as are asked for."""
+        """Returns the seeds of the episodes to play, at most `episodes` of them."""
         ...
 
 
@@ -63,21 +63,21 @@ PolicyLike = str | BatchPolicy | EpisodePolicy | Callable[[Observation], "int | 
 
 @dataclass(frozen=True)
 class Step:
-    """One step of an evaluation: what was seen, replied, played, and what came of it.
+    """One step of an evaluation.
 
     Attributes:
         episode: Number of the episode.
         index: Number of the step in it.
-        observation: What the policy was given.
-        reply: What it replied.
+        observation: The policy's observation.
+        reply: Its reply.
         action: Index into the observation's actions of the action that was played.
-        reward: The environment's.
+        reward: The environment's reward.
         last: Whether it ended the episode.
         is_success: Whether the episode is a success so far.
-        seed: What the episode was reset with.
-        regret: How much less than the best action this one was worth; `None` where nobody asked,
-            or the environment does not know.
-        seconds: How long the policy took, divided by the steps that it thought about at once.
+        seed: Random seed of the episode's reset.
+        regret: Difference in value between the best action and this one; `None` if it was not
+            measured, or the environment does not know it.
+        seconds: Time that the policy took, divided by the size of the batch.
     """
 
     episode: int
@@ -103,24 +103,24 @@ def play(
     env_kwargs: Mapping[str, Any] | None = None,
     history_length: int | None = None,
     regret: bool = False,
-    journal: ProgressLog | None = None,
+    log: ProgressLog | None = None,
 ) -> Iterator[Step]:
-    """Plays episodes side by side and gives every step; arguments as for `evaluate`.
+    """Plays episodes in parallel and yields every step; arguments as for `evaluate`.
 
-    Environment i plays the episodes i, i + num_envs, …, so that short episodes are not preferred.
+    Environment i plays the episodes i, i + num_envs, …, so that short episodes are not favoured.
 
     Args:
-        policy: Who plays.
+        policy: The policy.
         env: An id, or a function that makes the environment.
-        episodes: How many episodes in all.
-        seed: Of the episodes, of a policy's sampling and of moves drawn at random.
-        num_envs: How many episodes are played side by side.
+        episodes: Number of episodes.
+        seed: Random seed of episodes, of the policy's sampling and of random actions.
+        num_envs: Number of episodes played in parallel.
         env_kwargs: Keyword arguments of the environment.
         history_length: Number of earlier steps that observations hold; by default the policy's.
-        regret: Whether to ask the environment what each action is worth.
-        journal: What an interrupted play has left. Episodes that are over are not played again;
-            in those that had begun, the replies that were given are given again, unless the policy
-            remembers episodes: those then begin anew.
+        regret: Whether to ask the environment for the value of each action.
+        log: Log of an interrupted call. Finished episodes are not played again. In those that had
+            begun, the logged replies are reused, unless the policy has a memory of the episode:
+            then they start again.
 
     Raises:
         ValueError: If there is no episode to play, or the policy is an unknown word.
@@ -138,7 +138,7 @@ def play(
         EpisodeRunner(make_env(env, **(env_kwargs or {})), history_length) for _ in range(count)
     ]
     try:
-        over = journal.over if journal is not None else {}
+        over = log.over if log is not None else {}
         seats = [
             _Seat(
                 runner,
@@ -147,8 +147,8 @@ def play(
             )
             for index, runner in enumerate(runners)
         ]
-        if journal is not None and _gives_again(policy):
-            yield from _play_logged(player, seats, journal)
+        if log is not None and _reuses_replies(policy):
+            yield from _play_logged(player, seats, log)
         else:
             yield from _play(player, seats)
     finally:
@@ -163,19 +163,19 @@ def seeds_of(
     seed: int,
     episodes: int,
 ) -> Sequence[int]:
-    """The seeds of the episodes that an evaluation plays: the same for all but `OwnEpisodes`."""
+    """Returns the seeds of the episodes, the same for all policies except for `OwnEpisodes`."""
     if isinstance(policy, OwnEpisodes):
         return policy.choose_seeds(env, env_kwargs, seed, episodes)
     return episode_seeds("evaluation", seed, episodes)
 
 
 class _Seat:
-    """An environment, and the episodes that are played in it one after the other.
+    """An environment and the episodes that are played in it, one after the other.
 
     Args:
         runner: Plays episodes in the environment.
         seeds: Random seeds of the episodes, by their numbers.
-        regret: Whether to ask what actions are worth.
+        regret: Whether to measure the regret of each step.
     """
 
     def __init__(self, runner: EpisodeRunner, seeds: Mapping[int, int], regret: bool) -> None:
@@ -189,7 +189,7 @@ class _Seat:
         return self.runner.observation
 
     def begin(self) -> bool:
-        """Starts the next episode; returns false where none is left."""
+        """Starts the next episode; returns whether there is one."""
         following = next(self._left, None)
         if following is None:
             return False
@@ -204,11 +204,11 @@ class _Seat:
         return Reply("", int(self._dice.integers(len(self.now.actions))))
 
     def draws(self) -> np.random.Generator:
-        """Returns what a reply is sampled with in this step, whatever was sampled before."""
+        """Returns the random generator of this step's reply, whatever was sampled before."""
         return np.random.default_rng([self._seed, _SAMPLING, self.runner.episode_length])
 
     def take(self, reply: Reply, seconds: float) -> Step:
-        """Plays what a reply says."""
+        """Plays the action of a reply."""
         action = legal_action(reply, self.now, self._rng)
         regret = regret_of(self.runner.env, action) if self._regret else None
         played = self.runner.step(reply, action)
@@ -227,7 +227,7 @@ class _Seat:
         )
 
 
-# Of the seats whose turn it is.
+# Returns the replies of the given seats.
 _Player = Callable[[Sequence[_Seat]], Sequence[Reply]]
 
 
@@ -237,22 +237,22 @@ def _play(player: _Player, seats: Sequence[_Seat]) -> Iterator[Step]:
         yield from _turn(active, *_ask(player, active))
 
 
-def _play_logged(player: _Player, seats: Sequence[_Seat], journal: ProgressLog) -> Iterator[Step]:
-    """The same, where the journal keeps every reply before it is played.
+def _play_logged(player: _Player, seats: Sequence[_Seat], log: ProgressLog) -> Iterator[Step]:
+    """Does the same, and logs every reply before it is played.
 
-    What an interrupted play has left is played again up to the same turn in every seat, so that
-    the policy goes on with the same batches.
+    The logged replies of an interrupted call are played first, up to the same turn in every seat,
+    so that the policy continues with the same batches.
     """
     active = [seat for seat in seats if seat.begin()]
     for seat in list(active):
-        for reply, seconds in journal.given(seat.episode):
+        for reply, seconds in log.given(seat.episode):
             step = seat.take(reply, seconds)
             yield step
             if step.last and not seat.begin():
                 active.remove(seat)
     while active:
         replies, seconds = _ask(player, active)
-        journal.replied([seat.episode for seat in active], replies, seconds)
+        log.replied([seat.episode for seat in active], replies, seconds)
         yield from _turn(active, replies, seconds)
 
 
@@ -263,7 +263,7 @@ def _ask(player: _Player, active: Sequence[_Seat]) -> tuple[Sequence[Reply], flo
 
 
 def _turn(active: list[_Seat], replies: Sequence[Reply], seconds: float) -> Iterator[Step]:
-    """A step in every seat; those that have nothing left to play are vacated."""
+    """Plays a step in every seat, and removes seats without episodes left."""
     for seat, reply in zip(list(active), replies, strict=True):
         step = seat.take(reply, seconds)
         yield step
@@ -271,16 +271,16 @@ def _turn(active: list[_Seat], replies: Sequence[Reply], seconds: float) -> Iter
             active.remove(seat)
 
 
-# What an episode's seed is told apart by from the environment's own generator, which it starts too:
-# else "random" moves would follow from what was dealt.
+# Added to an episode's seed, because the environment's own generator starts from the seed alone:
+# otherwise "random" actions would correlate with the deal.
 _FALLBACK, _DICE, _SAMPLING = 1, 2, 3
 
 
-def _gives_again(policy: PolicyLike) -> bool:
-    """Whether replies of a journal stand for a policy's own.
+def _reuses_replies(policy: PolicyLike) -> bool:
+    """Returns whether logged replies can replace a policy's own.
 
-    Not for one with a memory, which has to see the episode again, and an expert may be one; the
-    random player is quick enough.
+    Not for a policy with a memory, which has to see the episode again, nor for the expert, which
+    may have one; the random player is fast enough without.
     """
     return not isinstance(policy, str | EpisodePolicy)
 
@@ -311,7 +311,7 @@ def _player(policy: PolicyLike) -> _Player:
 
 
 def _parsed(replies: Sequence[Reply], seats: Sequence[_Seat]) -> list[Reply]:
-    """Parses what a policy wrote and did not parse itself."""
+    """Parses the replies that the policy did not parse itself."""
     return [
         reply
         if reply.fields or not reply.text

@@ -79,7 +79,7 @@ class ToolEnvironment:
 
     @property
     def success(self) -> bool:
-        """Whether the episode was a success, for custom reward functions."""
+        """True if the episode was a success; for custom reward functions."""
         return self._episode.success
 
     def _shown(self, observation: Observation, before: str, after: str = "") -> Content:

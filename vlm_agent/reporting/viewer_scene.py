@@ -109,7 +109,7 @@ class View:
                 return
             words, colour = "", _MUTED
             if name in step.observation.given:
-                words = "told by the prompt"
+                words = "given by the prompt"
             elif name in read:
                 right = same_value(read[name], value)
                 words, colour = ("read rightly", _GOOD) if right else (f"read {read[name]}", _BAD)

@@ -67,7 +67,7 @@ class ApiGenerationConfig:
 
     @property
     def is_greedy(self) -> bool:
-        """Whether equal prompts are assumed to get equal replies."""
+        """True if equal prompts are assumed to get equal replies."""
         return self.temperature == 0 and "temperature" not in self.extra
 
 

@@ -1,7 +1,7 @@
 """Generator of games from the floor plans that come with alfworld.
 
-A split, a task type and a seed name a game: the room, the things in it, the goal and the sentence
-that tells it. Games are solvable by construction, and each has a walkthrough.
+A split, a task type and a seed identify a game: the room, the things in it, the goal, and the goal
+in words. Games are solvable by construction, and each has a walkthrough.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def draw(scene: Scene, *, view: View = "both", size: int = 300) -> Frame:
         scene: What the agent sees.
         view: "first_person" shows the place where the agent stands, or the room where that is no
             place, and its hand; "map" shows the room from above; "both" shows the first above the
-            map, with the hand beside that.
+            map, with the hand next to it.
         size: Width and height in pixels, from 150 to 2048.
 
     Returns:

@@ -101,8 +101,8 @@ def test_another_call_takes_nothing_from_a_progress_file(tmp_path):
     assert other == evaluate("random", POINTS, episodes=9, seed=1)
 
 
-def test_a_journal_keeps_several_evaluations_apart(tmp_path):
-    path = tmp_path / "journal"
+def test_a_log_keeps_several_evaluations_apart(tmp_path):
+    path = tmp_path / "log"
     one, two = ProgressLog(path, {"policy": "a"}), ProgressLog(path, {"policy": "b"})
     one.ended(0, {"success": True})
     two.ended(3, {"success": False})

@@ -195,7 +195,7 @@ class Viewer {
         el("thead", {}, el("tr", {}, ["Field", "Shown", "Read"].map((name) => el("th", { scope: "col" }, name)))),
         el("tbody", {}, step.fields.map((field) => el("tr", {}, el("td", {}, visible(field.name)), el("td", {}, visible(field.value) || "–"),
           el("td", { class: field.right === true ? "good" : field.right === false ? "bad" : "muted" },
-            field.told ? "told by the prompt" : field.read === null ? "–" : `${field.right ? "✓" : "✗"} ${visible(cut(field.read, 200))}`))))) : null);
+            field.told ? "given by the prompt" : field.read === null ? "–" : `${field.right ? "✓" : "✗"} ${visible(cut(field.read, 200))}`))))) : null);
   }
 
   reply(step) {
