@@ -44,7 +44,7 @@ class BaselineConfig(Options):
     Args: Network
         picture_size: Height and width in pixels of the pictures that the network sees.
         text: What the network sees in addition to the picture: none; given, what prompts contain,
-            such as the formula so far; or state, so that nothing has to be read off the picture.
+            such as the formula so far; or state, so that nothing has to be read in the picture.
         text_length: Maximum length of the text in bytes.
         features: Number of features of a picture.
         centre_steps: Random steps in each environment for the mean picture, which the network

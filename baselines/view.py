@@ -28,7 +28,7 @@ class View:
         size: Height and width of the pictures in pixels.
         text: "none" for pictures only; "given" adds what prompts contain next to the picture:
             the environment's `given` fields, such as the formula so far, and the episode's goal;
-            "state" adds all of the state, so that nothing has to be read off the picture.
+            "state" adds all of the state, so that nothing has to be read in the picture.
         length: Length of the text in bytes; shorter texts are padded with zeros.
     """
 

@@ -55,7 +55,7 @@ class Rate(NamedTuple):
 
 
 def rate(work: Callable[[int], int], count: int) -> Rate:
-    """Rate of work that does at least `count` units and returns how many it did."""
+    """Rate of work that does at least `count` units and returns their number."""
     wall, computing = time.perf_counter(), time.process_time()
     done = work(count)
     computing, wall = time.process_time() - computing, time.perf_counter() - wall

@@ -27,7 +27,7 @@ class Entry:
         caption: What is to be seen.
         kwargs: The arguments that make it so.
         options: What the environment is reset with, to show a state in particular.
-        moves: How many of the expert's moves are played before.
+        moves: Number of the expert's moves that are played before.
         seed: What the environment is reset with.
     """
 

@@ -78,7 +78,7 @@ class EZPointsEnv(PointsEnv):
     ## Arguments
     - `target_points` (default 12): the value to reach; a value that no hand reaches is an error;
     - `treat_face_cards_as_10` (default `True`): whether J, Q and K count 10;
-    - `num_cards` (default 2): how many cards are dealt, 2 to 6;
+    - `num_cards` (default 2): number of cards, 2 to 6;
     - `hands` (default `"solvable"`): `"solvable"`, `"unsolvable"` or `"any"`;
     - `split` (default `None`): `"train"` or `"test"` for one part of the hands, as
       `gym_cards.points.splits` divides them;

@@ -80,7 +80,7 @@ class Points24Env(PointsEnv):
     - `treat_face_cards_as_10` (default `True`): whether J, Q and K count 10;
     - `target_points` (default 24): the value to reach;
     - `rules` (default `"published"`): `"published"` or `"exact"`;
-    - `num_cards` (default 4): how many cards are dealt, 2 to 6;
+    - `num_cards` (default 4): number of cards, 2 to 6;
     - `hands` (default `"any"`): `"any"`, `"solvable"` or `"unsolvable"`; arguments for which no
       hand can be dealt are an error. With six cards it takes a moment to classify a hand;
     - `split` (default `None`): `"train"` or `"test"` for one part of the hands, as

@@ -38,8 +38,8 @@ class GameRules(NamedTuple):
     Attributes:
         name: The game's name.
         operators: The tokens other than numbers, "=" last.
-        tokens_per_card: How many tokens a formula may have for each card.
-        further_tokens: How many more tokens it may have.
+        tokens_per_card: Number of tokens that a formula may have for each card.
+        further_tokens: Number of further tokens that it may have.
     """
 
     name: str

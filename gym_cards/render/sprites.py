@@ -88,7 +88,7 @@ def card(
         face: The card.
         width: Its width in pixels, before it is turned.
         four_colours: Whether clubs are green and diamonds blue.
-        angle: By how many degrees it is turned, counterclockwise, around its middle.
+        angle: Degrees that it is turned around its middle, counterclockwise.
     """
     # Large turned cards would fill the memory, because there are many angles.
     draw = _draw_card.__wrapped__ if angle and width > _LARGEST_KEPT else _draw_card

@@ -1,4 +1,4 @@
-"""One environment, played reply by reply, which stays where it is once an episode has ended."""
+"""One environment that is played reply by reply, and does not reset itself after an episode."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from vlm_agent.rollout.episode_runner import EpisodeRunner
 
 
 class Episode:
-    """An environment and where its episode stands.
+    """An environment and the state of its episode.
 
     Args:
         env: An id, or a function that makes the environment.
         env_kwargs: Keyword arguments of the environment.
 
     Attributes:
-        task: What stays the same from episode to episode.
-        observation: What the environment shows now.
+        task: The task, the same in all episodes.
+        observation: The current observation.
         reward: The reward of the last step; 0 after `reset`.
         total_reward: The sum of the episode's rewards so far.
         over: Whether the episode has ended.
-        truncated: Whether it was cut off by a limit of time.
+        truncated: Whether it was cut off by a time limit.
         success: Whether it is a success so far; when it has ended, whether it was one.
     """
 
@@ -43,7 +43,7 @@ class Episode:
         """Starts an episode.
 
         Args:
-            seed: Random seed of the episode, and of actions drawn where a reply names none.
+            seed: Random seed of the episode, and of the actions in place of replies that name none.
         """
         self.observation = self._runner.reset(seed)
         self._rng = np.random.default_rng(None if seed is None else [seed, 1])
