@@ -67,6 +67,7 @@ def observation_state(observation: Observation) -> dict[str, Any]:
         "given": dict(observation.given),
         "goal": observation.goal,
         "state": dict(observation.state),
+        "mask": None if observation.mask is None else list(observation.mask),
         "history": [{"image": each.image, "action": each.action} for each in observation.history],
     }
 
@@ -81,4 +82,5 @@ def observation_from(state: Mapping[str, Any], task: Task) -> Observation:
         goal=state["goal"],
         state=state["state"],
         history=tuple(PastStep(each["image"], each["action"]) for each in state["history"]),
+        mask=None if state["mask"] is None else tuple(state["mask"]),
     )
