@@ -70,7 +70,7 @@ def ppo_loss(
         if scores.entropies is not None:
             parts["entropy"] = mean_over_tokens(scores.entropies, tokens).mean()
             regularizers = regularizers - config.entropy_coef * parts["entropy"]
-        if config.kl_coef > 0 and batch.reference_log_probs is not None:
+        if config.kl_coef and batch.reference_log_probs is not None:
             reference = batch.reference_log_probs[:, : tokens.shape[1]]
             kl = mean_over_tokens(kl_estimate(scores.log_probs, reference), tokens)
             parts["reference_kl"] = kl.mean()
@@ -105,7 +105,9 @@ def reply_log_probs(
     Returns:
         Log-probabilities and weights, both of shape (batch, 1) or (batch, tokens).
     """
-    weights = token_weights(mask, action_tokens, config.thought_coef)
+    # An algorithm that has no use for λ leaves it out: every token counts in full.
+    thought_coef = 1.0 if config.thought_coef is None else config.thought_coef
+    weights = token_weights(mask, action_tokens, thought_coef)
     if config.objective == "token":
         return log_probs, weights
     # Masked by `where`, because a pad token may be one that is never written: 0 * -inf.
@@ -173,5 +175,5 @@ def imitation_loss(log_probs: Tensor, mask: Tensor, action_tokens: Tensor) -> Te
 
 
 def _in_thought(mask: Tensor, action_tokens: Tensor) -> Tensor:
-    """Where a token stands before the action part; of the mask's shape."""
+    """Returns where a token stands before the action part; of the mask's shape."""
     return torch.arange(mask.shape[1], device=mask.device) < action_tokens[:, None]
