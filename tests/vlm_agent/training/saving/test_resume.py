@@ -31,7 +31,7 @@ from vlm_agent.training.ppo_trainer import resume_ppo, train_ppo
 from vlm_agent.training.saving.checkpoint_manager import CheckpointManager
 from vlm_agent.training.saving.checkpoints import find_checkpoint
 from vlm_agent.training.saving.tensor_tree import read_tree
-from vlm_agent.training.sft import resume_sft, train_sft
+from vlm_agent.training.sft.trainer import resume_sft, train_sft
 
 
 def stop_after(monkeypatch, updates):
