@@ -41,7 +41,7 @@ from vlm_agent.models.tiny import build_model
 from vlm_agent.rollout.collector import Collector, Rollout
 from vlm_agent.training.ppo import PPO
 from vlm_agent.training.ppo_config import PPOConfig
-from vlm_agent.training.sft import train_sft
+from vlm_agent.training.sft.trainer import train_sft
 
 TEMPERATURE = 0.5
 PEAK_SHARE = 0.4  # below this, the update is profiled

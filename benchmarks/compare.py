@@ -47,7 +47,7 @@ from vlm_agent.reporting import ReportConfig, write_report
 from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.ppo_trainer import resume_ppo, train_ppo
 from vlm_agent.training.saving.checkpoints import CheckpointError
-from vlm_agent.training.sft import resume_sft, train_sft
+from vlm_agent.training.sft.trainer import resume_sft, train_sft
 
 Trained = TypeVar("Trained", SFTConfig, PPOConfig)
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from vlm_agent.models.policy import VLMPolicy
     from vlm_agent.training.ppo_config import PPOConfig
     from vlm_agent.training.ppo_trainer import resume_ppo, train_ppo
-    from vlm_agent.training.sft import resume_sft, train_sft
+    from vlm_agent.training.sft.trainer import resume_sft, train_sft
 
 _LAZY = {
     "PPOConfig": "training.ppo_config",
@@ -36,8 +36,8 @@ _LAZY = {
     "VLMPolicy": "models.policy",
     "resume_ppo": "training.ppo_trainer",
     "train_ppo": "training.ppo_trainer",
-    "resume_sft": "training.sft",
-    "train_sft": "training.sft",
+    "resume_sft": "training.sft.trainer",
+    "train_sft": "training.sft.trainer",
 }
 
 __all__ = [

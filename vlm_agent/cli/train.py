@@ -40,7 +40,7 @@ class Resumption(NamedTuple):
 def sft(words: Sequence[str]) -> None:
     """Fine-tunes a model on demonstrations."""
     asked = parse_training(SFTConfig, "sft", words)
-    from vlm_agent.training.sft import resume_sft, train_sft
+    from vlm_agent.training.sft.trainer import resume_sft, train_sft
 
     _run("sft", asked, train_sft, resume_sft)
 

@@ -1,4 +1,4 @@
-"""Files that have to be on the disk before something else happens, and disks that are full."""
+"""Durable writes, and errors of full disks."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import IO, Any
 
 
 def sync(file: IO[Any]) -> int:
-    """Waits until what was written to a file is on the disk, and gives the file's size."""
+    """Flushes a file to disk and returns its size in bytes."""
     file.flush()
     os.fsync(file.fileno())
     return os.fstat(file.fileno()).st_size
 
 
 def sync_path(path: Path) -> None:
-    """Waits until a file, or the names in a folder, are on the disk."""
+    """Flushes a file, or the entries of a folder, to disk."""
     if path.is_dir() and os.name == "nt":
         return  # folders cannot be opened there
     handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
@@ -29,33 +29,37 @@ def sync_path(path: Path) -> None:
 
 
 def cut(file: IO[Any], size: int) -> None:
-    """Cuts a file that is open for appending to a size that it had before.
+    """Truncates a file that is open for appending to an earlier size.
+
+    Args:
+        file: The file.
+        size: Its size in bytes when the checkpoint was written.
 
     Raises:
-        ValueError: If it is shorter.
+        ValueError: If the file is shorter.
     """
     found = os.fstat(file.fileno()).st_size
     if found < size:
         raise ValueError(
-            f"{file.name} has {found} bytes, and had {size} when the checkpoint was written: put "
-            "back the file that belongs to the checkpoint"
+            f"{file.name} has {found} bytes, and had {size} when the checkpoint was written: "
+            "restore the file that belongs to the checkpoint"
         )
     file.truncate(size)
 
 
 @contextmanager
 def writing(place: Path) -> Iterator[None]:
-    """Inside, what goes wrong with the disk is an `OSError`, also where safetensors writes.
+    """Turns disk errors of safetensors inside the block into `OSError`.
 
     Args:
-        place: What is written to, for the message.
+        place: File or folder that is written to, for the message.
     """
     from safetensors import SafetensorError
 
     try:
         yield
     except SafetensorError as error:
-        # What the system said is in its text alone.
+        # The system's error number is only in the text.
         code = re.search(r"os error (\d+)", str(error))
         if code is None:
             raise

@@ -1,4 +1,4 @@
-"""Environments made from an id or a function, and checked against the protocol."""
+"""Making environments from an id or a function, with a check of the protocol."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EnvFactory = Callable[[], "gym.Env[Any, Any]"]
 
 
 def env_id(name: str) -> str:
-    """The id under which `gym.make` finds an environment, importing its package if need be.
+    """Returns the id under which `gym.make` finds an environment, importing its package if needed.
 
     An id `ns/Name` that is not registered becomes `ns:ns/Name`, so that the package `ns` is
     imported; any other id stays as it is.
@@ -26,7 +26,7 @@ def env_id(name: str) -> str:
 
 @contextmanager
 def explaining_errors(name: str, kwargs: Mapping[str, Any]) -> Iterator[None]:
-    """Turns errors of making an environment into ones that say what was expected.
+    """Turns errors inside the block into ones that say what was expected of the environment's id.
 
     Args:
         name: Id of the environment.
@@ -71,9 +71,9 @@ def make_env(name: str | EnvFactory, **kwargs: Any) -> gym.Env[Any, Any]:
 def make_vector_env(
     name: str | EnvFactory, num_envs: int, **kwargs: Any
 ) -> gym.vector.SyncVectorEnv:
-    """Makes environments that are stepped together, with same-step autoreset.
+    """Makes a vector environment with same-step autoreset.
 
-    With same-step autoreset no generation is spent on a reset step, and the last picture and info
+    With same-step autoreset, no reply is generated for a reset step, and the last picture and info
     of an episode come with the step that ended it.
     """
     return gym.vector.SyncVectorEnv(

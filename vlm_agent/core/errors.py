@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class ProtocolError(ValueError):
-    """An environment does not offer what the agent asks for."""
+    """An environment does not follow the agent protocol."""
 
 
 class NotWholeError(RuntimeError):

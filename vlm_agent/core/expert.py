@@ -1,4 +1,4 @@
-"""The expert that an environment may offer: moves, and reasons that lead to them."""
+"""The expert that an environment may offer: actions, and reasons for them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vlm_agent.core.types import Observation
 
 
 def check_expert(env: gym.Env[Any, Any], otherwise: str) -> None:
-    """Makes sure that an environment has an expert.
+    """Checks that an environment has an expert.
 
     Args:
         env: The environment.
@@ -26,22 +26,22 @@ def check_expert(env: gym.Env[Any, Any], otherwise: str) -> None:
 
 
 def expert_move(env: gym.Env[Any, Any], observation: Observation) -> tuple[int, str]:
-    """What the environment's expert does now, as an index into `observation.actions`, and why."""
+    """Returns the expert's action, as an index into `observation.actions`, and its reason."""
     action, reason = env.get_wrapper_attr("expert")()
     return action_index(observation, action), reason
 
 
 def lesson(env: gym.Env[Any, Any], observation: Observation) -> tuple[int, str]:
-    """What a model should learn to do now, as an index into `observation.actions`, and why."""
+    """Returns the action to learn, as an index into `observation.actions`, and its reason."""
     action, reason = teach(env)
     return action_index(observation, action), reason
 
 
 def teach(env: gym.Env[Any, Any]) -> tuple[Any, str]:
-    """The environment's own action and reason to learn from.
+    """Returns an action to learn, as `step` takes it, and its reason.
 
-    Where an expert knows more than pictures show, `demonstrate` is by a player who does not, so
-    that a model is not taught to say what it cannot see.
+    If the environment has `demonstrate`, it is used instead of `expert`: its player knows no more
+    than the pictures show, so that a model does not learn to state what it cannot see.
 
     Raises:
         AttributeError: If the environment has no expert.
@@ -52,7 +52,7 @@ def teach(env: gym.Env[Any, Any]) -> tuple[Any, str]:
 
 
 def explain(env: gym.Env[Any, Any], observation: Observation, action: int) -> str:
-    """A reason that leads to an action, right or wrong, in the words of the environment."""
+    """Returns a reason for an action, right or wrong, in the words of the environment."""
     if env.has_wrapper_attr("explain"):
         return str(env.get_wrapper_attr("explain")(env_action(observation, action)))
     return f"I choose {observation.actions[action]}"

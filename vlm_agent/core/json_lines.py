@@ -1,4 +1,4 @@
-"""Files of JSON lines, as a crash may leave them."""
+"""Reading and appending to files of JSON lines, also after a crash."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any, BinaryIO
 
 
 def read_json_lines(path: str | Path) -> Iterator[tuple[int, Any]]:
-    """The values of a file, each with the number of its line.
+    """Yields the number and the value of each line of a file.
 
-    A line that is no JSON, as a crash leaves it when it cuts one short, is left out with a warning;
-    so is one that Python does not read, since it nests too deeply or holds too long a number.
+    A line that cannot be read is skipped with a warning: it may be cut short by a crash, nested too
+    deeply, or hold too long a number.
 
     Raises:
         OSError: If there is no such file.
@@ -27,14 +27,14 @@ def read_json_lines(path: str | Path) -> Iterator[tuple[int, Any]]:
                 value = json.loads(line)
             except (ValueError, RecursionError):
                 warnings.warn(
-                    f"{path}:{number} is cut short or no JSON, and left out", stacklevel=2
+                    f"{path}:{number} is cut short or not JSON, and skipped", stacklevel=2
                 )
                 continue
             yield number, value
 
 
 def open_to_append(path: str | Path) -> BinaryIO:
-    """Opens a file to append lines to, which begin on a line of their own even after a crash."""
+    """Opens a file to append lines; adds a line break if a crash cut off the last line."""
     file = Path(path).open("a+b")  # noqa: SIM115
     if file.seek(0, os.SEEK_END):
         file.seek(-1, os.SEEK_END)
@@ -44,11 +44,11 @@ def open_to_append(path: str | Path) -> BinaryIO:
 
 
 def check_format(value: Any, name: str, version: int) -> None:
-    """Makes sure that a line is an object of a format and version.
+    """Checks that a line is an object of a format and version.
 
     Raises:
-        ValueError: If it is not; the message continues a sentence that begins with the line's
-            place.
+        ValueError: If it is not; the message has no subject, so that the caller can put the line's
+            place before it.
     """
     if not isinstance(value, dict) or value.get("format") != name:
         raise ValueError(f"is not a recorded episode: expected a JSON object with format={name!r}")

@@ -27,14 +27,14 @@ _END = r"(?=$|\s|[\"'`;:!?]|[.,](?!\d))"
 
 @dataclass(frozen=True)
 class ParsedReply:
-    """What a reply says.
+    """A reply's action and fields.
 
     Attributes:
         action: Index of the action that the reply names, or `None` where it names no legal one.
         value: The text of the action's value, or `None` without an action key.
         action_start: Offset in the text where the action part starts, or `None` without one.
-        fields: The text of each top-level key's value, the last where a key repeats. A list becomes
-            its items joined by single spaces, so that `[6, "K"]` reads as `6 K`.
+        fields: The text of each top-level key's value; the last one if a key repeats. A list
+            becomes its items joined by single spaces: `[6, "K"]` becomes `6 K`.
     """
 
     action: int | None
@@ -58,11 +58,11 @@ def parse(text: str, action_names: Sequence[str], rule: Parser = "json") -> Pars
         text: The reply.
         action_names: The texts of the legal actions.
         rule: "json" takes the value of the last top-level `"action"` key: the action that it
-            equals, but for case and outer quotes and spaces; otherwise the single action that
+            equals, ignoring case and outer quotes and spaces; otherwise the only action that
             stands in it on word boundaries, where a shorter name inside a longer one does not
             count. "published" is the parser of the published code, quirks included: it takes
             everything from the first `"action":`, or the last character without one, and the
-            only action name that this contains, wherever it stands.
+            only action name that this contains, at any position.
 
     Raises:
         ValueError: If the rule is not one of these.
@@ -87,7 +87,7 @@ def read_reply(text: str, action_names: Sequence[str], rule: Parser = "json") ->
 
 
 def match_action(value: str, action_names: Sequence[str]) -> int | None:
-    """The index of the action that a value names, or `None`."""
+    """Returns the index of the action that a value names, or `None`."""
     wanted = _normalise(value)
     names = [_normalise(name) for name in action_names]
     if wanted in names:
@@ -106,19 +106,19 @@ def match_action(value: str, action_names: Sequence[str]) -> int | None:
 
 @lru_cache(maxsize=64)
 def _whole_names(names: tuple[str, ...]) -> re.Pattern[str]:
-    """Finds the longest name that stands on word boundaries, at every place of a text."""
+    """Returns a pattern of the longest name on word boundaries at every position of a text."""
     longest_first = sorted(filter(None, set(names)), key=len, reverse=True)
     alternatives = "|".join(map(re.escape, longest_first)) or r"(?!)"
     return re.compile(rf"(?:^|(?<=[\s{_MARKS}]))(?<!\d[.,])(?=({alternatives}){_END})")
 
 
 def same_value(read: str, truth: str) -> bool:
-    """Whether a field was read right: equal but for case, outer quotes and spacing."""
+    """Returns whether a field was read correctly, ignoring case, outer quotes and spacing."""
     return _normalise(read) == _normalise(truth)
 
 
 def find_fields(text: str) -> list[Field]:
-    """All top-level keys of a reply with their values, in order. Takes time linear in the text."""
+    """Returns all top-level keys of a reply with their values, in order, in linear time."""
     result: list[Field] = []
     stack: list[str] = []
     position, previous = 0, ""
@@ -153,7 +153,7 @@ def _named(every: Sequence[Field]) -> dict[str, str]:
 
 
 def _string_end(text: str, start: int) -> int:
-    """The offset after the string that starts here; the end of the text if it is unfinished."""
+    """Returns the offset after the string that starts here; the text's end if it is unfinished."""
     quote, position = text[start], start + 1
     while position < len(text):
         if text[position] == "\\":
@@ -166,10 +166,10 @@ def _string_end(text: str, start: int) -> int:
 
 
 def _value_end(text: str, start: int) -> int:
-    """The offset after the value that starts here.
+    """Returns the offset after the value that starts here.
 
-    A value ends at a comma, at the brace that closes its object, at the end of the line, or where
-    another key begins though the comma is missing.
+    A value ends at a comma, at the brace that closes its object, at the end of the line, or before
+    another key if the comma is missing.
     """
     first = position = _skip_space(text, start)
     depth = 0
@@ -194,7 +194,7 @@ def _value_end(text: str, start: int) -> int:
 
 
 def _colon_after(text: str, position: int) -> int | None:
-    """The offset of a colon that follows here, so that what stands before it is a key."""
+    """Returns the offset of a colon that follows here, which makes the string before it a key."""
     colon = _skip_space(text, position)
     return colon if text[colon : colon + 1] == ":" else None
 
@@ -206,7 +206,7 @@ def _skip_space(text: str, position: int) -> int:
 
 
 def _unquote(piece: str) -> str:
-    """The text of a JSON string, whole or cut off; anything else as it stands."""
+    """Returns the text of a JSON string, whole or cut off; anything else unchanged."""
     if not piece or piece[0] not in "\"'":
         return piece
     inside = piece[1:-1] if len(piece) > 1 and piece[-1] == piece[0] else piece[1:]

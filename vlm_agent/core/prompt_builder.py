@@ -6,7 +6,7 @@ A template is Jinja2 and runs in a sandbox. It has these variables:
 - `goal`: the episode's own goal, or `none`;
 - `actions`: the legal actions, a list of strings;
 - `history`: the actions played in the earlier pictures, oldest first, a list of strings;
-- `given`: the state fields that the prompt tells, a mapping of names to values;
+- `given`: the state fields that the prompt contains, a mapping of names to values;
 - `fields`: the names of the state fields that a reply reads out, a list of strings;
 - `cot`: whether the reply reads out the state and reasons before the action;
 - `form`: the JSON form of the reply;

@@ -2,18 +2,19 @@
 
 The agent asks an environment only for plain values:
 
-- attribute `task_description: str`: the rules and the goal, as a person would be told;
+- attribute `task_description: str`: the rules and the goal, in words for a person;
 - attribute `action_names: tuple[str, ...] | None`: the text of each discrete action; `None` means
   text actions, chosen from `info["admissible_commands"]`;
-- optional method `expert() -> (action, reason)`: what an optimal player does now, and why;
+- optional method `expert() -> (action, reason)`: the action of an optimal player, and why;
 - optional method `demonstrate() -> (action, reason)`: the same by a player who knows no more than
-  the pictures showed, where the expert does; demonstrations are then its;
+  the pictures show, if the expert does; it is then used for demonstrations;
 - optional method `explain(action) -> str`: a sentence that leads to the given action;
-- optional method `exact()`: an object whose `action_values` are, for each action, the expected sum
-  of rewards of playing it now and optimally from then on, undiscounted; `None`, or a
-  `RuntimeError`, where it is not known;
+- optional method `exact()`: an object whose `action_values` are, for each action, the undiscounted
+  expected sum of rewards of playing it now and optimally afterwards; `None`, or a `RuntimeError`,
+  if they are not known;
 - every `info`: `state: dict[str, str]`, `is_success: bool`, and optionally `given: tuple[str, ...]`
-  (the state fields that the prompt tells) and `task: str` (the episode's own goal).
+  (the state fields that the prompt contains), `task: str` (the episode's own goal) and
+  `action_mask` (for each action, whether the environment takes it now).
 """
 
 from __future__ import annotations
@@ -48,19 +49,19 @@ def task_of(env: gym.Env[Any, Any]) -> Task:
 def observe(
     task: Task, picture: Any, info: Info, history: tuple[PastStep, ...] = ()
 ) -> Observation:
-    """Puts together what an environment's `reset` or `step` gave.
+    """Returns an observation made of what an environment's `reset` or `step` returned.
 
     Args:
         task: The environment's task.
         picture: The observation, uint8 of shape (height, width, 3).
         info: The info that came with it.
-        history: What is remembered of the episode; nothing after a `reset`.
+        history: Earlier steps of the episode; empty after a `reset`.
 
     Raises:
         ProtocolError: If the observation is not a picture, if `given` names a field that is not
             in `state`, or if the environment has text actions and info lists none.
     """
-    # A copy, since an environment may draw its next picture into the same array.
+    # A copy, because an environment may draw its next picture into the same array.
     image = np.array(picture)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ProtocolError(
@@ -98,10 +99,10 @@ def observe(
 
 
 def succeeded(info: Info) -> bool:
-    """Whether the episode is a success so far.
+    """Returns whether the episode is a success so far.
 
     Raises:
-        ProtocolError: If the environment does not say.
+        ProtocolError: If info does not say.
     """
     if "is_success" not in info:
         raise ProtocolError(
@@ -111,7 +112,7 @@ def succeeded(info: Info) -> bool:
 
 
 def check_reward(reward: Any, env: gym.Env[Any, Any]) -> None:
-    """Makes sure that a reward can be learned from.
+    """Checks that a reward is a finite number.
 
     Raises:
         ProtocolError: If it is NaN or infinite.
@@ -121,17 +122,17 @@ def check_reward(reward: Any, env: gym.Env[Any, Any]) -> None:
 
 
 def action_index(observation: Observation, action: Any) -> int:
-    """The index into `observation.actions` of an action as an expert names it."""
+    """Returns the index into `observation.actions` of an action that an expert returned."""
     return observation.actions.index(action) if isinstance(action, str) else int(action)
 
 
 def env_action(observation: Observation, action: int) -> int | str:
-    """What `step` takes for the action at an index of `observation.actions`."""
+    """Returns the action at an index of `observation.actions` as `step` takes it."""
     return action if observation.task.action_names is not None else observation.actions[action]
 
 
 def split_infos(infos: Info, num_envs: int) -> list[dict[str, Any]]:
-    """Turns a vector environment's infos, arrays with masks, into one dictionary for each.
+    """Splits a vector environment's infos, arrays with masks, into one dictionary per environment.
 
     A value that an environment did not report is absent from its dictionary.
     """
@@ -149,7 +150,7 @@ def split_infos(infos: Info, num_envs: int) -> list[dict[str, Any]]:
 
 
 def legal_action(reply: Reply, observation: Observation, rng: np.random.Generator) -> int:
-    """The action that a reply names; where it names none, a uniformly random legal one."""
+    """Returns the action that a reply names, or a uniformly random one if it names none."""
     if reply.action is not None:
         return reply.action
     return int(rng.integers(len(observation.actions)))

@@ -1,4 +1,4 @@
-"""Seeds of episodes, derived so that no evaluation episode is ever trained on."""
+"""Random seeds of episodes; those of training and evaluation never coincide."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ import numpy as np
 def episode_seeds(
     purpose: Literal["training", "evaluation"], seed: int, count: int
 ) -> Sequence[int]:
-    """Seeds for `count` episodes or environments, reproducible from one seed.
+    """Returns seeds of `count` episodes or environments, derived from one seed.
 
-    Training seeds are even and evaluation seeds odd, so the two never meet.
+    Training seeds are even and evaluation seeds odd, so that they never coincide.
+
+    Raises:
+        ValueError: If the seed is negative.
     """
     if seed < 0:
         raise ValueError(f"seed {seed} is negative: expected 0 or above")
@@ -22,7 +25,7 @@ def episode_seeds(
 
 
 def training_seeds(seed: int) -> Iterator[int]:
-    """Endless seeds of single episodes to train on; even, as all training seeds are."""
+    """Yields seeds of training episodes without end; even, as all training seeds are."""
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     while True:
         yield int(rng.integers(1 << 62)) << 1

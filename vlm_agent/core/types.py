@@ -14,7 +14,7 @@ Info = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Task:
-    """What stays the same from episode to episode of one environment."""
+    """Description and actions of an environment, the same in all its episodes."""
 
     description: str
     action_names: tuple[str, ...] | None
@@ -22,7 +22,7 @@ class Task:
 
 @dataclass(frozen=True)
 class PastStep:
-    """A step of the episode that is past: its picture, and the text of the action played in it."""
+    """An earlier step of the episode: its picture, and the text of the action played."""
 
     image: NDArray[np.uint8]
     action: str
@@ -30,19 +30,19 @@ class PastStep:
 
 @dataclass(frozen=True)
 class Observation:
-    """One moment of an episode: what a policy is given, and what its reply is judged by.
+    """One moment of an episode: the input of a policy, and what its reply is compared with.
 
     Attributes:
         image: The picture, uint8 of shape (height, width, 3).
         task: The environment's task.
         actions: The texts of the legal actions now.
-        given: The state fields, with their values, that the prompt tells.
+        given: The state fields, with their values, that the prompt contains.
         goal: The episode's own goal, or `None`.
         state: What the picture shows, field by field. It names the fields that a reply must read
             out, and labels demonstrations; a policy that acts on pictures never sees its values.
-        history: The last steps of the same episode that the policy remembers, oldest first.
-        mask: For each action, whether the environment takes it now or refuses it, where it says so
-            in `info["action_mask"]`. Models are not told.
+        history: The last steps of the same episode that the prompt contains, oldest first.
+        mask: For each action, whether the environment takes it now, if `info["action_mask"]` says
+            so. It is not part of the prompt.
     """
 
     image: NDArray[np.uint8]
@@ -55,11 +55,11 @@ class Observation:
     mask: tuple[bool, ...] | None = None
 
     def remember(self, action: int, history_length: int) -> tuple[PastStep, ...]:
-        """The history of the next observation of this episode.
+        """Returns the history of the next observation of this episode.
 
         Args:
             action: Index into `actions` of the action played now.
-            history_length: How many steps are remembered at most.
+            history_length: Maximum number of steps in it.
         """
         if history_length == 0:
             return ()
@@ -67,18 +67,18 @@ class Observation:
 
     @property
     def images(self) -> tuple[NDArray[np.uint8], ...]:
-        """The pictures that the model is given, oldest first; the last is the current one."""
+        """Pictures for the model, oldest first; the last is the current one."""
         return (*(moment.image for moment in self.history), self.image)
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What a reply took, as a provider of models counts it.
+    """Tokens and cost of a reply, as the provider of a model counts them.
 
     Attributes:
-        prompt_tokens: Tokens of the prompt, pictures included.
-        reply_tokens: Tokens of the reply, hidden reasoning included.
-        cost: Their price; `None` where no prices were given.
+        prompt_tokens: Number of tokens of the prompt, including pictures.
+        reply_tokens: Number of tokens of the reply, including hidden reasoning.
+        cost: Their price; `None` if no prices were given.
     """
 
     prompt_tokens: int
@@ -88,20 +88,20 @@ class Usage:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a policy answered in one step.
+    """A policy's reply in one step.
 
     Attributes:
-        text: The reply, without the token that closes it; empty for a player without language.
-        action: Index into the observation's actions, or `None` where the reply names none.
-        tokens: Token ids, with the closing one where the reply was not cut off.
+        text: The reply, without its end token; empty for a player without language.
+        action: Index into the observation's actions, or `None` if the reply names none.
+        tokens: Token ids, including the end token unless the reply was cut off.
         action_token: Index of the first token of the action part: the one that holds the opening
             quote of the key `"action"`, although it may also hold the thought's last characters.
             `len(tokens)` for a reply without an action part, which is all thought.
-        log_probs: One log-probability a token, at the sampling temperature; zeros if greedy.
-        value: The value head's estimate of the return from here on.
-        usage: What it took, where the policy does not hand out tokens but counts them.
-        fields: What the text says, field by field, as it was parsed: the state fields that it reads
-            out, its thoughts and its action.
+        log_probs: Log-probability of each token, at the sampling temperature; zeros if greedy.
+        value: The value head's estimate of the return from this step.
+        usage: Token counts, from a provider that does not return the tokens themselves.
+        fields: The fields that were parsed from the text: the state fields that it reads out, its
+            thoughts and its action.
     """
 
     text: str
@@ -115,7 +115,7 @@ class Reply:
 
     @property
     def token_count(self) -> int | None:
-        """How many tokens were written; `None` for a player without language."""
+        """Number of tokens of the reply; `None` for a player without language."""
         if self.usage is not None:
             return self.usage.reply_tokens
         return len(self.tokens) or None
@@ -123,13 +123,13 @@ class Reply:
 
 @dataclass(frozen=True)
 class Demonstration:
-    """A moment of an episode, and the reply that it should get.
+    """An observation, and the reply that a policy should give.
 
     Attributes:
-        observation: The moment.
+        observation: The observation.
         reply: The reply.
-        learned: The part of the reply that is to be learned, by offsets in characters; what comes
-            before is only to be gone on from. `None` stands for all of it.
+        learned: Start and end, in characters, of the part of the reply to be learned; the part
+            before it is context. `None` means all of it.
     """
 
     observation: Observation

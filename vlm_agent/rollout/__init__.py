@@ -1,4 +1,4 @@
-"""The one loop that plays environments, what collectors gather with it, and advantages of it."""
+"""The environment loop, collectors of rollouts, and advantage estimates."""
 
 from vlm_agent.rollout.advantages import (
     anchor,

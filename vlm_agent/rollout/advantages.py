@@ -1,7 +1,6 @@
-"""Estimates of how much better than expected each step was, in numbers alone.
+"""Advantage estimates as functions of NumPy arrays of float64.
 
-All functions take and return NumPy arrays of float64; training/algorithms says which one an
-algorithm uses.
+Which one an algorithm uses is in training/algorithms.
 """
 
 from __future__ import annotations
@@ -29,9 +28,9 @@ def generalised_advantages(
     Args:
         rewards: r_t, shape (steps,).
         values: V(s_t), shape (steps,).
-        bootstrap_value: V of what follows the last step; 0 after a terminal state.
+        bootstrap_value: V(s) of the state after the last step; 0 if that is terminal.
         gamma: Discount factor.
-        gae_lambda: Decay of the estimator; no relation to the thought coefficient λ.
+        gae_lambda: Decay of the estimator; unrelated to λ, the weight of thoughts.
     """
     deltas = rewards + gamma * np.append(values[1:], bootstrap_value) - values
     advantages = np.zeros_like(deltas)
@@ -51,11 +50,11 @@ def relative_to_group(
 ) -> Floats:
     """Returns each value minus the mean of its group (Shao et al. 2024, section 4.1.2).
 
-    A group of one, or with equal values only, says nothing: all 0.
+    The result is 0 in a group of one, or of equal values.
 
     Args:
-        values: Shape (members,).
-        groups: The group of each.
+        values: Values, shape (members,).
+        groups: Group of each value.
         scale: Whether to divide by the group's standard deviation.
         epsilon: Added to the standard deviation.
     """
@@ -83,9 +82,9 @@ def discounted_returns(rewards: Sequence[float] | Floats, gamma: float) -> list[
 
 
 def anchor(observation: Observation) -> Hashable:
-    """Returns a key that is equal for observations of the same state.
+    """Returns a key of the state: equal pictures and prompts, apart from history, share a key.
 
-    That is, for equal pictures and prompts, apart from the history (Feng et al. 2025).
+    These are the anchor states of Feng et al. 2025.
     """
     picture = hashlib.blake2b(observation.image.tobytes(), digest_size=16).digest()
     given = tuple(observation.given.items())

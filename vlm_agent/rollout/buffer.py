@@ -1,4 +1,4 @@
-"""What a policy played, step by step: the one form in which every collector hands it on."""
+"""Rollouts: the steps that a policy played, in the form that every collector returns."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class EpisodeSegment:
     """Consecutive steps of one episode in a rollout.
 
     Attributes:
-        env_id: Number that tells the episode from those that are played at the same time.
+        env_id: Index that distinguishes episodes played at the same time.
         steps: Indices of its steps in the rollout.
         done: Whether its last step ended the episode.
         is_success: Whether the episode ended as a success.
-        bootstrap_value: Value of what came after its last step: 0 after a terminal state, else that
-            of the observation which follows.
-        group: Number of the group of episodes that it is compared in, if any.
-        seed: Random seed that its episode was reset with, where the collector chose it.
+        bootstrap_value: Value of what follows the last step: 0 after a terminal state, else the
+            value of the next observation.
+        group: Number of the group of episodes that it is compared with, if any.
+        seed: Random seed that its episode was reset with, if the collector chose it.
     """
 
     env_id: int
@@ -44,20 +44,19 @@ class EpisodeSegment:
 class Rollout:
     """Steps of one or several environments, and the segments of episodes that they make up.
 
-    Lists and arrays have one entry a step. The penalty for an illegal reply is kept next to the
-    environment's reward.
+    Lists and arrays have one entry per step.
 
     Attributes:
-        observations: What each reply answered: its own picture and prompt.
-        replies: What the policy wrote, with the log-probabilities it was sampled with.
+        observations: The observation that each reply answers.
+        replies: The policy's replies, with the log-probabilities they were sampled with.
         actions: Indices of the actions that were played.
-        rewards: The environment's rewards.
-        penalties: What learning subtracts from them for replies without a legal action.
-        values: The policy's value estimates of the observations.
+        rewards: The environment's rewards, float64 of shape (steps,).
+        penalties: Penalties for replies without a legal action, float64 of shape (steps,).
+        values: The policy's value estimates of the observations, float64 of shape (steps,).
         segments: Parts of episodes, in the order in which they began.
-        corrections: What an expert would have replied to each step, if asked for.
-        metrics: What the rollout showed.
-        seconds: How long it took.
+        corrections: The expert's reply to each observation, if the collector was to ask for it.
+        metrics: Metrics of the rollout.
+        seconds: Duration of the rollout.
     """
 
     observations: list[Observation]
@@ -76,15 +75,15 @@ class Rollout:
 
     @property
     def training_rewards(self) -> Floats:
-        """What is learned from: rewards minus penalties, shape (steps,)."""
+        """Rewards minus penalties, which learning uses; shape (steps,)."""
         return self.rewards - self.penalties
 
     def logged_metrics(self) -> dict[str, float | None]:
-        """Returns what the rollout showed, under the keys that it is logged by."""
+        """Returns the metrics under the keys that they are logged by."""
         return self.metrics.logged(self.seconds)
 
     def strata(self) -> list[int]:
-        """Returns what each step belongs to: its group, or else its environment."""
+        """Returns the group of each step, or without groups its environment."""
         owners = np.empty(len(self), dtype=int)
         for segment in self.segments:
             owners[segment.steps] = segment.env_id if segment.group is None else segment.group
@@ -98,13 +97,13 @@ class Rollout:
         illegal_penalty: float,
         **more: Any,
     ) -> Rollout:
-        """Returns the rollout that transitions make up.
+        """Returns a rollout made of transitions.
 
         Args:
             transitions: All steps.
-            segments: Whose `steps` are indices of transitions.
+            segments: Segments, whose `steps` are indices of transitions.
             illegal_penalty: Penalty of a reply that names no legal action.
-            more: Further attributes of the rollout.
+            more: Other attributes of the rollout.
         """
         illegal = np.array([each.reply.action is None for each in transitions])
         return cls(

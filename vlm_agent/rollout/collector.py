@@ -22,12 +22,12 @@ from vlm_agent.rollout.runner_state import restore_runners, runner_state
 
 
 class ActingPolicy(Protocol):
-    """What a collector asks of a policy; `VLMPolicy` is one."""
+    """Interface that a collector needs of a policy; `VLMPolicy` has it."""
 
     def act(
         self, observations: Sequence[Observation], draws: Sequence[np.random.Generator] | None
     ) -> Sequence[Reply]:
-        """Replies to a batch of observations, each drawn by its own generator."""
+        """Replies to a batch of observations, each sampled with its own random generator."""
         ...
 
     def values(self, observations: Sequence[Observation]) -> list[float]:
@@ -36,18 +36,17 @@ class ActingPolicy(Protocol):
 
 
 class Collector:
-    """Plays a policy in several environments, from rollout to rollout without losing an episode.
+    """Plays a policy in several environments; episodes continue from rollout to rollout.
 
     Args:
         env: An environment id, or a function that makes the environment.
         num_envs: Number of environments that are stepped together; the policy replies to all of
             them as one batch.
-        seed: Random seed of the episodes and of the actions drawn for illegal replies.
+        seed: Random seed of the episodes, the replies, and the actions for illegal replies.
         env_kwargs: Keyword arguments of the environment.
-        illegal_penalty: Subtracted, in learning, from the reward of a step whose reply names no
-            legal action. Without it a policy may learn that nonsense, for which a random action is
-            played, pays better than the action its own thought leads to. By default 1 where
-            actions are text, else 0.
+        illegal_penalty: Penalty of a reply that names no legal action; learning subtracts it from
+            the reward. Without one, a policy may learn that nonsense, for which a random action is
+            played, pays more than its own choice. By default 1 if actions are text, else 0.
         history_length: Number of earlier steps of the episode that observations hold.
         correct: Whether to ask the environment's expert for a correction of every reply.
         rank: Number of this process, out of several that collect together.
@@ -55,7 +54,7 @@ class Collector:
             play what one process with all environments would.
 
     Attributes:
-        restarted: Numbers of the environments that `load_state_dict` could not bring back.
+        restarted: Indices of the environments that `load_state_dict` could not restore.
 
     Raises:
         ProtocolError: If corrections are asked for and the environment has no expert.
@@ -93,9 +92,9 @@ class Collector:
         self.restarted: list[int] = []
 
     def collect(self, policy: ActingPolicy, steps: int) -> Rollout:
-        """Makes a number of steps in every environment.
+        """Plays a number of steps in every environment.
 
-        Steps are in the order in which they were made: the first of every environment first.
+        Steps are in chronological order: the first steps of all environments, then the second.
         """
         started = perf_counter()
         metrics = RolloutMetrics()
@@ -119,7 +118,7 @@ class Collector:
                 with metrics.in_environment():
                     transition = runner.step(reply, action)
                     if transition.truncated and not transition.terminated:
-                        # It could have continued: worth its own last picture and prompt.
+                        # Bootstrapped from its own last picture and prompt.
                         cut_off.append((segment, runner.last_observation()))
                     if transition.done:
                         segment.done, segment.is_success = True, transition.is_success
@@ -142,17 +141,17 @@ class Collector:
         cut_off: Sequence[tuple[EpisodeSegment, Observation]],
         playing: Sequence[EpisodeSegment],
     ) -> None:
-        """Asks for the values of what follows segments that did not end in a terminal state."""
+        """Sets the bootstrap values of segments that did not end in a terminal state."""
         asked = [observation for _, observation in cut_off]
         asked += [runner.observation for runner in self._runners]
-        # No more at once than are replied to at once.
+        # In batches no larger than those of replies, for memory.
         size = len(self._runners)
         values = [
             value
             for start in range(0, len(asked), size)
             for value in policy.values(asked[start : start + size])
         ]
-        for (segment, _), value in zip(cut_off, values, strict=False):
+        for (segment, _), value in zip(cut_off, values[: len(cut_off)], strict=True):
             segment.bootstrap_value = value
         for segment, value in zip(playing, values[len(cut_off) :], strict=True):
             if not segment.done:
@@ -178,7 +177,7 @@ class Collector:
 
 
 def correction(runner: EpisodeRunner) -> Demonstration:
-    """Returns what the environment's expert would have replied to the current observation."""
+    """Returns the expert's reply to the current observation."""
     action, reason = teach(runner.env)
     observation = runner.observation
     reply = build_reply(observation, action_index(observation, action), reason)
@@ -186,7 +185,7 @@ def correction(runner: EpisodeRunner) -> Demonstration:
 
 
 def penalty_for(task: Task, illegal_penalty: float | None) -> float:
-    """Returns the penalty for illegal replies: by default 1 where actions are text, else 0."""
+    """Returns the penalty for illegal replies: by default 1 if actions are text, else 0."""
     if illegal_penalty is None:
         return 1.0 if task.action_names is None else 0.0
     return illegal_penalty

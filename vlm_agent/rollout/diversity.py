@@ -1,4 +1,4 @@
-"""How much the thoughts of replies differ from each other."""
+"""Diversity of thoughts: the shares of distinct thoughts and of distinct word pairs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vlm_agent.core.types import Reply
 
 
 class Diversity:
-    """How much thoughts differ from each other; a policy whose thoughts collapse repeats a few."""
+    """Counts distinct thoughts; a policy whose reasoning collapses repeats a few of them."""
 
     def __init__(self) -> None:
         self._thoughts: Counter[str] = Counter()
@@ -28,23 +28,23 @@ class Diversity:
         self._pairs.update(pairwise(thought.split()))
 
     def merge(self, other: Diversity) -> None:
-        """Counts what another one has counted."""
+        """Adds the counts of another instance."""
         self._thoughts.update(other._thoughts)
         self._pairs.update(other._pairs)
 
     @property
     def distinct_thoughts(self) -> float | None:
-        """The share of thoughts that no other equals but once: distinct ones by all."""
+        """Number of distinct thoughts divided by the number of all."""
         return _share(len(self._thoughts), self._thoughts.total())
 
     @property
     def distinct_pairs(self) -> float | None:
-        """Distinct pairs of neighbouring words by all of them (distinct-2, Li et al. 2016)."""
+        """Share of distinct pairs of adjacent words (distinct-2, Li et al. 2016)."""
         return _share(len(self._pairs), self._pairs.total())
 
 
 def thought_of(reply: Reply) -> str | None:
-    """The thought of a reply, if it has one."""
+    """Returns the thought of a reply, if it has one."""
     return reply.fields.get(THOUGHTS)
 
 

@@ -1,4 +1,4 @@
-"""One environment, played action by action: the only place that resets and steps environments."""
+"""One environment, played action by action: all resets and steps of environments are here."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Transition:
     """One step of an episode.
 
     Attributes:
-        observation: What the reply answered.
-        reply: What the policy replied.
+        observation: The observation that the reply answers.
+        reply: The policy's reply.
         action: Index into the observation's actions of the action that was played.
         reward: The environment's reward.
         terminated: Whether the episode reached a terminal state.
@@ -39,7 +39,7 @@ class Transition:
 
     @property
     def done(self) -> bool:
-        """Whether the episode has ended."""
+        """True if the episode has ended."""
         return self.terminated or self.truncated
 
 
@@ -53,8 +53,8 @@ class EpisodeRunner:
     Attributes:
         env: The environment.
         task: The environment's task.
-        observation: What the next action answers. Once an episode has ended it stays as it was
-            before the last step; `last_observation` is what came of it.
+        observation: The current observation. After the end of an episode it is still the one
+            before the last step; `last_observation` returns the final one.
         is_success: Whether the episode is a success so far.
         episode_return: Sum of the environment's rewards of the episode so far.
         episode_length: Number of steps of the episode so far.
@@ -84,7 +84,12 @@ class EpisodeRunner:
         return self.begin(*self.env.reset(seed=seed))
 
     def begin(self, picture: Any, info: Info) -> Observation:
-        """Starts an episode in an environment that was reset by someone else."""
+        """Starts an episode in an environment that was already reset.
+
+        Args:
+            picture: The observation that `reset` returned.
+            info: The info that `reset` returned.
+        """
         self.observation = observe(self.task, picture, info)
         self.is_success = succeeded(info)
         self.episode_return, self.episode_length = 0.0, 0
@@ -125,9 +130,9 @@ class EpisodeRunner:
         return transition
 
     def last_observation(self) -> Observation:
-        """Returns what the last step led to, also where it ended the episode.
+        """Returns the observation after the last step, also if that ended the episode.
 
-        An environment may draw its next picture into the same array: ask before `reset`.
+        Call it before `reset`: an environment may draw its next picture into the same array.
         """
         if self._shown is None:
             return self.observation

@@ -1,4 +1,4 @@
-"""Collecting groups of whole episodes that start alike, for algorithms without a critic."""
+"""Collecting groups of episodes with the same random seed, for algorithms without a critic."""
 
 from __future__ import annotations
 
@@ -25,9 +25,8 @@ from vlm_agent.rollout.metrics import RolloutMetrics
 class GroupCollector:
     """Plays whole episodes, each random seed `group_size` times.
 
-    The other arguments are those of `Collector`. `num_envs` episodes are played at the same time,
-    and no reply is asked for that nobody needs. `collect` raises `ProtocolError` if an environment
-    does not start alike when it is reset with the same seed.
+    The other arguments are those of `Collector`. Up to `num_envs` episodes are played at the same
+    time. `collect` raises `ProtocolError` if two episodes with the same seed start differently.
     """
 
     def __init__(
@@ -59,7 +58,7 @@ class GroupCollector:
         self._seeds = itertools.islice(training_seeds(seed), rank, None, processes)
         self._rank, self._processes = rank, processes
         self._groups = 0
-        self.restarted: list[int] = []  # no episode is under way between rollouts
+        self.restarted: list[int] = []  # every episode ends within its rollout
 
     def collect(self, policy: ActingPolicy, steps: int) -> Rollout:
         """Plays whole groups until they hold at least `steps` steps for each environment.
@@ -108,9 +107,9 @@ class GroupCollector:
         return [_Episode(group, self._draws(number, place)) for place in range(self.group_size)]
 
     def _draws(self, group: int, place: int) -> np.random.Generator:
-        """Returns what an episode's replies, and the actions of illegal ones, are drawn by.
+        """Returns the generator of an episode's replies and of actions for illegal ones.
 
-        Another stream than that of the seeds: else actions would follow from what was dealt.
+        It must be independent of the seeds; otherwise actions would correlate with the episode.
         """
         return np.random.default_rng([self._seed, 1, group, place])
 
@@ -142,7 +141,7 @@ class GroupCollector:
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the number of groups played; between rollouts no episode is under way."""
+        """Returns the number of groups played; every episode ends within its rollout."""
         return {"groups": self._groups}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -158,7 +157,7 @@ class GroupCollector:
 
 
 class _Group:
-    """Episodes that start from the same random seed, and have to start alike."""
+    """Episodes with the same random seed, which must have the same first observation."""
 
     def __init__(self, number: int, seed: int) -> None:
         self.number = number

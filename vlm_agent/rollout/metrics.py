@@ -1,4 +1,4 @@
-"""What a rollout shows, counted step by step, under the keys that it is logged by."""
+"""Metrics of a rollout, counted step by step."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vlm_agent.rollout.perception import Perception
 
 
 class RolloutMetrics:
-    """Counts what a rollout shows."""
+    """Metrics of the steps and episodes of a rollout."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
@@ -25,7 +25,7 @@ class RolloutMetrics:
 
     @property
     def steps(self) -> int:
-        """How many steps were counted."""
+        """Number of steps counted."""
         return self._counts["steps"]
 
     def add(self, transition: Transition) -> None:
@@ -48,13 +48,13 @@ class RolloutMetrics:
 
     @contextmanager
     def in_environment(self) -> Iterator[None]:
-        """Counts the time that the block spends in environments."""
+        """Measures the time that the block spends in environments."""
         started = perf_counter()
         yield
         self._environment_seconds += perf_counter() - started
 
     def merge(self, other: RolloutMetrics) -> None:
-        """Counts what another one has counted."""
+        """Adds the counts of another instance."""
         self._counts.update(other._counts)
         self._perception.merge(other._perception)
         self._diversity.merge(other._diversity)
@@ -63,7 +63,11 @@ class RolloutMetrics:
         self._environment_seconds += other._environment_seconds
 
     def logged(self, seconds: float) -> dict[str, float | None]:
-        """All that was counted, in a rollout that took so many seconds."""
+        """Returns the metrics under the keys that they are logged by.
+
+        Args:
+            seconds: Duration of the rollout.
+        """
         count = self._counts
         episodes, steps = count["episodes"], count["steps"]
         return {
@@ -85,14 +89,14 @@ class RolloutMetrics:
 
 
 def merged_metrics(parts: Sequence[tuple[RolloutMetrics, float]]) -> dict[str, float | None]:
-    """The metrics of rollouts that several processes made side by side.
+    """Returns the metrics of rollouts that several processes collected in parallel.
 
     Args:
-        parts: What each process has counted, and the seconds that it took.
+        parts: Metrics of each process, and the duration of its rollout in seconds.
     """
     every = RolloutMetrics()
-    for tally, _ in parts:
-        every.merge(tally)
+    for part, _ in parts:
+        every.merge(part)
     return every.logged(max(seconds for _, seconds in parts))
 
 

@@ -7,15 +7,15 @@ from vlm_agent.core.types import Observation, Reply
 
 
 class Perception:
-    """Counts how many state fields replies read out rightly.
+    """Counts the state fields that replies read out correctly.
 
-    Fields that the prompt tells do not count. A field that a reply leaves out is read wrongly,
-    but for a policy that never reads out any, as one without chain of thought.
+    Fields given in the prompt do not count. A missing field counts as read wrongly, unless the
+    policy never reads out any field, such as one without chain of thought.
 
     Attributes:
-        right: How many fields were read rightly.
-        asked: How many there were.
-        reads: Whether any was read out.
+        right: Number of fields that were read correctly.
+        asked: Number of fields to read.
+        reads: Whether any field was read out.
     """
 
     def __init__(self, right: int = 0, asked: int = 0, reads: bool = False) -> None:
@@ -34,12 +34,12 @@ class Perception:
         )
 
     def merge(self, other: Perception) -> None:
-        """Counts what another one has counted."""
+        """Adds the counts of another instance."""
         self.asked += other.asked
         self.right += other.right
         self.reads = self.reads or other.reads
 
     @property
     def share(self) -> float | None:
-        """The share read rightly, or `None` where nothing is read out."""
+        """Share of fields read correctly, or `None` if no field was read out."""
         return self.right / self.asked if self.reads else None

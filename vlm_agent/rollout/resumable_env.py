@@ -1,4 +1,4 @@
-"""Environments that come back as they were: by their own snapshots, or by playing again."""
+"""Environments that can be restored: from their own snapshots, or by replaying the episode."""
 
 from __future__ import annotations
 
@@ -13,30 +13,31 @@ from gymnasium.wrappers import AddRenderObservation, OrderEnforcing, PassiveEnvC
 
 from vlm_agent.core.seeding import training_seeds
 
-# These remember nothing that decides how an episode goes on.
-_FORGETFUL = (AddRenderObservation, OrderEnforcing, PassiveEnvChecker)
-# What an agent is told by an info; the rest may be anything, such as a clock.
-_TOLD = ("state", "given", "task", "admissible_commands", "is_success")
+# Wrappers without state that affects an episode.
+_STATELESS = (AddRenderObservation, OrderEnforcing, PassiveEnvChecker)
+# Keys of info that an agent uses; others may hold anything, such as a clock.
+_INFO_KEYS = ("state", "given", "task", "admissible_commands", "is_success")
 
 
 class NotReproducedError(RuntimeError):
-    """An environment could not be brought back to where it was."""
+    """An environment could not be restored to its saved state."""
 
 
 class Resumable(gym.Wrapper[Any, Any, Any, Any]):
-    """Remembers what it takes to bring an environment back, in another process too.
+    """Makes an environment restorable, also in another process.
 
-    An environment that offers `snapshot()` and `restore(snapshot)`, with plain values in between,
-    is brought back by them. Any other is played again: the seed of its episode and the actions
-    since. So that this never takes longer than an episode, each of its episodes has a seed of its
-    own, also where `reset` is called without one. What it shows is compared with what it showed.
+    An environment with `snapshot()`, which returns plain values, and `restore(snapshot)` is
+    restored by them. Any other is replayed from the seed of its episode and the actions since. So
+    that this never takes longer than one episode, each of its episodes gets its own seed, also if
+    `reset` is called without one. Replayed observations, rewards and infos are compared with the
+    original ones.
 
-    A wrapper that remembers something, other than Gymnasium's `TimeLimit`, is not in the snapshot
-    of what it wraps. Around such wrappers snapshots are not used, unless they offer them
-    themselves.
+    The snapshot of an environment does not cover the state of wrappers around it. Under a wrapper
+    that may have state, other than Gymnasium's `TimeLimit`, snapshots are therefore not used,
+    unless the wrapper offers them itself.
 
     Args:
-        env: The environment, within all its wrappers.
+        env: The environment, with all its wrappers.
     """
 
     def __init__(self, env: gym.Env[Any, Any]) -> None:
@@ -51,13 +52,13 @@ class Resumable(gym.Wrapper[Any, Any, Any, Any]):
         self._shown: list[str] = []
 
     def __str__(self) -> str:
-        """The environment's own name, for messages."""
+        """Returns the environment's own name, for messages."""
         return str(self.env)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Starts an episode; without a seed, that of the next episode."""
+        """Starts an episode; without a seed, with the next one of its sequence."""
         if seed is not None:
             self._start_seeds(seed, 0)
         elif self._layer is None and self._first is not None:
@@ -73,11 +74,11 @@ class Resumable(gym.Wrapper[Any, Any, Any, Any]):
         return result
 
     def reset_to_new_seed(self) -> tuple[Any, dict[str, Any]]:
-        """Starts an episode with a seed that no episode had before."""
+        """Starts an episode with the next seed of its sequence."""
         return self._reset(self._next_seed(), None)
 
     def state_dict(self) -> dict[str, Any]:
-        """What it takes to come back, as plain values."""
+        """Returns the state of the environment as plain values."""
         state: dict[str, Any] = {"first_seed": self._first, "seeds_drawn": self._drawn}
         if self._layer is not None:
             state["snapshot"] = self._layer.snapshot()  # type: ignore[attr-defined]
@@ -88,17 +89,17 @@ class Resumable(gym.Wrapper[Any, Any, Any, Any]):
         return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Brings the environment, which has to be like the one that was left, back.
+        """Restores the environment, which must be like the one that was saved.
 
         Raises:
-            NotReproducedError: If it does not come back; then it has to begin anew.
+            NotReproducedError: If it cannot be restored; it must then be reset.
         """
         if state["first_seed"] is not None:
             self._start_seeds(state["first_seed"], state["seeds_drawn"])
         if "snapshot" in state:
             self._restore(state)
         else:
-            self._play_again(state)
+            self._replay(state)
 
     def _start_seeds(self, first: int, drawn: int) -> None:
         self._first, self._drawn = first, drawn
@@ -118,22 +119,22 @@ class Resumable(gym.Wrapper[Any, Any, Any, Any]):
             try:
                 json.dumps(self._layer.snapshot())  # type: ignore[attr-defined]
             except (TypeError, ValueError):
-                self._layer = None  # what cannot be written down is of no use later
+                self._layer = None  # a snapshot that JSON cannot hold is of no use
         self._seed, self._options = seed, options
         self._actions, self._shown = [], [_digest(picture, info)]
         return picture, info
 
     def _restore(self, state: Mapping[str, Any]) -> None:
         if self._layer is None:
-            raise NotReproducedError("it offers no snapshots any more")
+            raise NotReproducedError("it no longer offers snapshots")
         try:
             self._layer.restore(state["snapshot"])  # type: ignore[attr-defined]
         except (AttributeError, LookupError, TypeError, ValueError) as error:
-            raise NotReproducedError(f"it does not take its own snapshot back: {error}") from error
+            raise NotReproducedError(f"it refuses its own snapshot: {error}") from error
         for limit, elapsed in zip(_time_limits(self.env), state["elapsed"], strict=True):
             limit._elapsed_steps = elapsed
 
-    def _play_again(self, state: Mapping[str, Any]) -> None:
+    def _replay(self, state: Mapping[str, Any]) -> None:
         actions, shown = state["actions"], state["shown"]
         self._layer = None
         self._reset(state["seed"], state["options"])
@@ -142,29 +143,29 @@ class Resumable(gym.Wrapper[Any, Any, Any, Any]):
                 break
             try:
                 self.step(action)
-            except Exception as error:  # whatever an environment raises that is elsewhere now
+            except Exception as error:  # a diverged environment may raise anything
                 raise NotReproducedError(f"step {number + 1} raises {error!r}") from error
         if self._shown != shown:
             when = f"after {len(self._shown) - 1} steps" if len(self._shown) > 1 else "at its start"
             raise NotReproducedError(
-                f"played again from seed {state['seed']}, it shows or pays something else {when}: "
+                f"replayed from seed {state['seed']}, its observations or rewards differ {when}: "
                 "it is not deterministic"
             )
 
 
 def _layer_with_snapshots(env: gym.Env[Any, Any]) -> gym.Env[Any, Any] | None:
-    """The environment or wrapper whose snapshots hold all that decides how an episode goes on."""
+    """Returns the environment or wrapper whose snapshots hold the whole state, if any."""
     layer = env
     while not (hasattr(layer, "snapshot") and hasattr(layer, "restore")):
-        # Not of a subclass, which may remember something.
-        if not isinstance(layer, gym.Wrapper) or type(layer) not in (*_FORGETFUL, TimeLimit):
+        # Exact types, because a subclass may have state.
+        if not isinstance(layer, gym.Wrapper) or type(layer) not in (*_STATELESS, TimeLimit):
             return None
         layer = layer.env
     return layer
 
 
 def _time_limits(env: gym.Env[Any, Any]) -> list[Any]:
-    """The time limits around an environment; their counts are in no snapshot."""
+    """Returns the time limits around an environment; their counters are in no snapshot."""
     found: list[Any] = []
     while isinstance(env, gym.Wrapper):
         if isinstance(env, TimeLimit):
@@ -174,9 +175,9 @@ def _time_limits(env: gym.Env[Any, Any]) -> list[Any]:
 
 
 def _digest(picture: Any, *rest: Any) -> str:
-    """What was shown, paid and told, in a few letters."""
+    """Returns a short digest of what `reset` or `step` returned."""
     *outcome, info = rest
-    told = {name: info[name] for name in _TOLD if name in info}
+    told = {name: info[name] for name in _INFO_KEYS if name in info}
     seen = hashlib.blake2b(np.ascontiguousarray(picture).tobytes(), digest_size=8)
     seen.update(json.dumps([[float(each) for each in outcome], told], default=str).encode())
     return seen.hexdigest()

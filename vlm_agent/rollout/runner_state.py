@@ -1,4 +1,4 @@
-"""Runners of episodes as plain values, and back: what a checkpoint holds of environments."""
+"""Episode runners as plain values for checkpoints, and back."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def runner_state(runner: EpisodeRunner) -> dict[str, Any]:
 def restore_runners(
     runners: Sequence[EpisodeRunner], states: Sequence[Mapping[str, Any]]
 ) -> list[int]:
-    """Brings runners back to where they were.
+    """Restores runners to saved states.
 
-    An environment that cannot be brought back starts a new episode, and a warning says so.
+    An environment that cannot be restored starts a new episode, with a warning.
 
     Args:
-        runners: New ones, with environments like those that were saved.
-        states: What `runner_state` gave for each.
+        runners: New runners, with environments like those that were saved.
+        states: What `runner_state` returned for each.
 
     Returns:
-        The numbers of the runners that started a new episode.
+        Indices of the runners that started a new episode.
     """
     restarted: list[int] = []
     reasons: list[str] = []
@@ -51,9 +51,9 @@ def restore_runners(
             runner.episode_length = state["episode_length"]
     if restarted:
         warnings.warn(
-            f"{len(restarted)} of {len(runners)} environments do not come back to where they were "
-            "and continue with new episodes; what follows differs from a run that was never "
-            f"interrupted. {runners[restarted[0]].env}: {reasons[0]}",
+            f"{len(restarted)} of {len(runners)} environments cannot be restored and continue with "
+            "new episodes; results will differ from those of an uninterrupted run. "
+            f"{runners[restarted[0]].env}: {reasons[0]}",
             stacklevel=3,
         )
     return restarted
@@ -67,6 +67,7 @@ def observation_state(observation: Observation) -> dict[str, Any]:
         "given": dict(observation.given),
         "goal": observation.goal,
         "state": dict(observation.state),
+        "mask": None if observation.mask is None else list(observation.mask),
         "history": [{"image": each.image, "action": each.action} for each in observation.history],
     }
 
@@ -81,4 +82,5 @@ def observation_from(state: Mapping[str, Any], task: Task) -> Observation:
         goal=state["goal"],
         state=state["state"],
         history=tuple(PastStep(each["image"], each["action"]) for each in state["history"]),
+        mask=None if state["mask"] is None else tuple(state["mask"]),
     )

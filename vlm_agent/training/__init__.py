@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vlm_agent.training.losses import Losses, mean_over_tokens, ppo_loss, reply_log_probs
     from vlm_agent.training.ppo import PPO
     from vlm_agent.training.ppo_trainer import resume_ppo, train_ppo
-    from vlm_agent.training.sft import resume_sft, train_sft
+    from vlm_agent.training.sft.trainer import resume_sft, train_sft
 
 _LAZY = {
     "Losses": "losses",
@@ -24,9 +24,9 @@ _LAZY = {
     "ppo_loss": "losses",
     "reply_log_probs": "losses",
     "resume_ppo": "ppo_trainer",
-    "resume_sft": "sft",
+    "resume_sft": "sft.trainer",
     "train_ppo": "ppo_trainer",
-    "train_sft": "sft",
+    "train_sft": "sft.trainer",
 }
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""A rollout as tensors to learn from, and how its steps are dealt to optimizer steps and passes."""
+"""A rollout as tensors, and its division into minibatches and micro-batches."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from vlm_agent.rollout.buffer import Rollout
 
 @dataclass
 class Batch:
-    """Steps of a rollout with what the loss needs of each; tokens are padded on the right.
+    """Steps of a rollout with the inputs of the loss; tokens are padded on the right.
 
     Attributes:
-        observations: What each reply answered.
-        replies: What the policy wrote.
+        observations: The observation that each reply answers.
+        replies: The policy's replies.
         old_log_probs: Log-probabilities of the tokens before the update, (steps, longest reply).
-        mask: Where a token is, not padding; bool, (steps, longest reply).
+        mask: True for tokens, False for padding; (steps, longest reply).
         action_tokens: Index of the first token of each reply's action part, (steps,).
-        advantages: How much better than expected each step was, (steps,).
-        returns: What values should be, (steps,).
-        reference_log_probs: Log-probabilities of the tokens under the policy that training started
-            with, (steps, longest reply), if needed.
+        advantages: Advantage of each step, (steps,).
+        returns: Targets of the values, (steps,).
+        reference_log_probs: Log-probabilities of the tokens under the policy at the start of
+            training, (steps, longest reply), if needed.
     """
 
     observations: Sequence[Observation]
@@ -66,9 +66,9 @@ def make_batch(
 
     Args:
         rollout: The steps.
-        advantages: Of each step, shape (steps,).
+        advantages: Advantage of each step, shape (steps,).
         returns: Targets of the values, shape (steps,).
-        device: Where the tensors are to be.
+        device: Device of the tensors.
     """
 
     def tensor(array: NDArray[np.float64]) -> Tensor:
@@ -90,9 +90,9 @@ def make_batch(
 
 
 def even_parts(indices: Sequence[int], size: int) -> list[list[int]]:
-    """Splits indices into as few parts as a size allows, which differ by at most one.
+    """Splits indices into as few parts of at most `size` as possible, equal to within one.
 
-    A remainder by itself would make an optimizer step as large as any other out of a few steps.
+    A small remainder as a part of its own would weigh as much as any other optimizer step.
     """
     parts = -(-len(indices) // size)
     return [part.tolist() for part in np.array_split(indices, parts)] if parts else []
@@ -103,13 +103,13 @@ def stratified_minibatches(
 ) -> list[list[int]]:
     """Splits steps at random into even parts, each with an even share of every stratum.
 
-    The steps of a stratum, such as an environment, are dealt in an order that depends on their
-    number and not on the other strata: several processes deal the same parts as one process with
-    all environments, and each finds as much of its own in every part.
+    The order of a stratum's steps, such as those of an environment, depends on their number and
+    not on other strata: several processes get the same parts as one process with all environments,
+    and every part has an equal share of each process.
 
     Args:
-        strata: What each step belongs to; sorted, they are in the order of the environments.
-        size: Most steps of a part.
+        strata: Stratum of each step; sorted, they are in the order of the environments.
+        size: Maximum number of steps in a part.
         rng: Random generator.
 
     Returns:
@@ -128,15 +128,16 @@ def stratified_minibatches(
 def micro_batches(
     lengths: Sequence[int], largest: int, most_tokens: int | None = None
 ) -> list[list[int]]:
-    """Splits steps into parts for one forward pass each, alike in length to save padding.
+    """Splits steps into parts of similar length, to save padding, for one forward pass each.
 
     Args:
         lengths: Number of tokens of each step, prompt and reply.
-        largest: Most steps of a part.
-        most_tokens: Most tokens of a part, including padding; a longer step is a part by itself.
+        largest: Maximum number of steps in a part.
+        most_tokens: Maximum number of tokens in a part, including padding; a longer step is a part
+            of its own.
 
     Returns:
-        Indices of steps, one list for each part, longest first: the part that needs most memory.
+        Indices of steps, one list per part, longest first, so that memory runs out early if at all.
     """
     order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
     if most_tokens is None:

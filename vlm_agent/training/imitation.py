@@ -104,8 +104,8 @@ class ThoughtImitation:
 
     @property
     def is_on(self) -> bool:
-        """Whether thoughts are imitated."""
-        return self._config.imitation_coef > 0
+        """True if thoughts are imitated."""
+        return bool(self._config.imitation_coef)
 
     def add(
         self, corrections: Sequence[Demonstration], strata: Sequence[Sequence[tuple[int, int]]]
@@ -138,7 +138,7 @@ class ThoughtImitation:
         return total
 
     def _loss(self, corrected: Sequence[Demonstration]) -> Tensor:
-        """`imitation_loss` of corrected replies, shape (batch,)."""
+        """Returns `imitation_loss` of corrected replies, shape (batch,)."""
         policy = self._policy
         replies = [policy.encode_reply(each.reply) for each in corrected]
         starts = [parse(each.reply, each.observation.actions).action_start for each in corrected]

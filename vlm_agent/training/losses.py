@@ -1,7 +1,7 @@
-"""The loss of PPO, with λ on the thought, and the terms that it is made of.
+"""The loss of PPO, with λ on the thought, and its terms.
 
-All tensors are of replies padded on the right, shape (batch, tokens), and a bool mask of that shape
-says where a token is. The mean over a reply's tokens comes before the mean over replies.
+Tensors of tokens have shape (batch, tokens), padded on the right; a bool mask of that shape is True
+for tokens. Means are taken over the tokens of each reply first, then over replies.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LARGEST_LOG_RATIO = 20.0
 
 
 class RatioOptions(Protocol):
-    """The options that say what ratios are taken of; `PPOConfig` has them."""
+    """The options that define PPO's ratios; `PPOConfig` has them."""
 
     objective: Objective
     thought_coef: float
@@ -32,9 +32,9 @@ class Losses(NamedTuple):
     """The loss of a micro-batch.
 
     Attributes:
-        total: What is minimised.
-        parts: What is logged: the terms of the loss and further means over the steps.
-        ratio_error: Largest distance of a ratio from 1, where ratios are taken.
+        total: The loss to minimise.
+        parts: Means over the steps to log: the terms of the loss, and others.
+        ratio_error: Largest distance of a ratio from 1, if the loss has ratios.
     """
 
     total: Tensor
@@ -48,7 +48,7 @@ def ppo_loss(
     """PPO's clipped objective, the value loss and regularizers (Zhai et al. 2024, section 4).
 
     Args:
-        scores: What the policy gives the replies now, with gradients.
+        scores: Scores of the replies under the current policy, with gradients.
         batch: The steps.
         config: The coefficients.
         value_only: Whether the value head learns alone.
@@ -70,7 +70,7 @@ def ppo_loss(
         if scores.entropies is not None:
             parts["entropy"] = mean_over_tokens(scores.entropies, tokens).mean()
             regularizers = regularizers - config.entropy_coef * parts["entropy"]
-        if config.kl_coef > 0 and batch.reference_log_probs is not None:
+        if config.kl_coef and batch.reference_log_probs is not None:
             reference = batch.reference_log_probs[:, : tokens.shape[1]]
             kl = mean_over_tokens(kl_estimate(scores.log_probs, reference), tokens)
             parts["reference_kl"] = kl.mean()
@@ -88,27 +88,29 @@ def ppo_loss(
 def reply_log_probs(
     log_probs: Tensor, mask: Tensor, action_tokens: Tensor, config: RatioOptions
 ) -> tuple[Tensor, Tensor]:
-    """Returns what PPO's ratios are taken of, and how much each ratio counts. λ acts here alone.
+    """Returns the log-probabilities of PPO's ratios, and weights. λ is applied only here.
 
-    - objective "step": one ratio a step, of λ Σ log p(thought) + Σ log p(action) (Zhai et al. 2024,
-      equation 4.2).
-    - objective "token": one ratio a token, each clipped by itself, with the step's advantage;
-      thought tokens count λ. With λ = 1 the whole reply is the action, as in VL-DAC (Bredis et al.
+    - objective "step": one ratio per step, of λ Σ log p(thought) + Σ log p(action) (Zhai et al.
+      2024, equation 4.2).
+    - objective "token": one ratio per token, each clipped, with the step's advantage; thought
+      tokens have weight λ. With λ = 1 the whole reply is the action, as in VL-DAC (Bredis et al.
       2025) and GRPO; with λ = 0 only its action part is.
 
     Args:
-        log_probs: One a token, shape (batch, tokens).
-        mask: Where a token is, same shape.
+        log_probs: Log-probability of each token, shape (batch, tokens).
+        mask: True for tokens, False for padding; same shape.
         action_tokens: Index of each reply's first action token, shape (batch,).
         config: Its `objective` and `thought_coef`, λ.
 
     Returns:
         Log-probabilities and weights, both of shape (batch, 1) or (batch, tokens).
     """
-    weights = token_weights(mask, action_tokens, config.thought_coef)
+    # An algorithm that has no use for λ leaves it out: every token counts in full.
+    thought_coef = 1.0 if config.thought_coef is None else config.thought_coef
+    weights = token_weights(mask, action_tokens, thought_coef)
     if config.objective == "token":
         return log_probs, weights
-    # Masked by `where`, because a pad token may be one that is never written: 0 * -inf.
+    # `where` instead of a product, because a pad token may have probability 0: 0 * -inf is NaN.
     steps = torch.where(mask, weights * log_probs, 0.0).sum(dim=1, keepdim=True)
     return steps, torch.ones_like(steps)
 
@@ -116,12 +118,11 @@ def reply_log_probs(
 def token_weights(mask: Tensor, action_tokens: Tensor, thought_coef: float) -> Tensor:
     """Returns λ for the tokens of the thought, 1 for those of the action, 0 for padding.
 
-    A reply without an action part is all thought. With λ = 0 nothing of it would be learned from,
-    and no penalty could teach a policy to name an action; there, and only there, such a reply
-    counts in full: writing it was the action.
+    A reply without an action part is all thought. With λ = 0 it would not be learned from, and no
+    penalty could teach the policy to name an action; only then, such a reply counts in full.
 
     Args:
-        mask: Where a token is, not padding.
+        mask: True for tokens, False for padding.
         action_tokens: Index of each reply's first action token, shape (batch,); the number of its
             tokens where it has no action part.
         thought_coef: λ.
@@ -173,5 +174,5 @@ def imitation_loss(log_probs: Tensor, mask: Tensor, action_tokens: Tensor) -> Te
 
 
 def _in_thought(mask: Tensor, action_tokens: Tensor) -> Tensor:
-    """Where a token stands before the action part; of the mask's shape."""
+    """Returns where a token stands before the action part; of the mask's shape."""
     return torch.arange(mask.shape[1], device=mask.device) < action_tokens[:, None]

@@ -1,4 +1,4 @@
-"""Running out of memory: what to lower is said in the place where it happened."""
+"""Errors of running out of memory that say which options to lower."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import torch
 
 
 class NotEnoughMemoryError(MemoryError):
-    """A GPU, or the machine, has too little memory for what was asked for."""
+    """The GPU or the machine ran out of memory."""
 
 
 @contextmanager
 def oom_hint(doing: str, advice: str) -> Iterator[None]:
-    """Says what to lower where memory runs out inside the block.
+    """Turns running out of memory inside the block into an error that says what to lower.
 
     Args:
-        doing: What the memory is for, such as "replying to 8 environments".
+        doing: What needs the memory, such as "replying to 8 environments".
         advice: The options that lower it.
 
     Raises:
-        NotEnoughMemoryError: If it did.
+        NotEnoughMemoryError: If memory runs out.
     """
     try:
         yield
@@ -33,7 +33,7 @@ def oom_hint(doing: str, advice: str) -> Iterator[None]:
 
 
 def _is_of_memory(error: Exception) -> bool:
-    # On a CPU torch raises an ordinary RuntimeError that only its text tells apart.
+    # On the CPU, torch raises a plain RuntimeError, which only its text identifies.
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
         "not enough memory" in str(error) or "can't allocate memory" in str(error)
     )

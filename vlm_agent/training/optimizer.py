@@ -1,4 +1,4 @@
-"""Optimizer steps: what they train, how fast, and only along finite gradients."""
+"""Optimizer steps: parameter groups, learning rates, clipping, and a guard against NaN."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
     from vlm_agent.models.policy import VLMPolicy
     from vlm_agent.training.ppo_config import PPOConfig
 
-# One batch may overflow; as many in a row as this have a cause that does not pass.
+# A single batch may overflow; this many in a row have a lasting cause.
 _PATIENCE = 5
 
 
 class NotFiniteError(ArithmeticError, ValueError):
-    """Losses or gradients were not finite, again and again."""
+    """Losses or gradients were not finite in too many steps in a row."""
 
 
 class OptimizerStep:
-    """Clips gradients and makes steps, and leaves out those that would spoil the weights.
+    """Clips gradients and takes optimizer steps, except along gradients that are not finite.
 
-    A step along a gradient that holds NaN or infinity makes NaN of every weight it reaches. Such a
-    step is skipped and counted instead, and the weights stay as they are.
+    A step along a gradient with NaN or infinity would turn every weight it reaches into NaN. It is
+    skipped and counted instead, and the weights do not change.
 
     Args:
-        clipped: Parameters by the name of their norm; the gradients of each are clipped by
-            themselves. Together they are all that is trained.
-        max_norm: Norm that each of these gradients is clipped to.
-        clip: Clips the gradients of parameters to a norm, and gives the one that they had.
+        clipped: Groups of parameters by the name of their gradient norm, each clipped separately.
+            Together they are all trained parameters.
+        max_norm: Maximum norm of each group's gradient.
+        clip: Clips the gradients of parameters to a maximum norm and returns the norm before.
     """
 
     def __init__(
@@ -51,17 +51,17 @@ class OptimizerStep:
     def step(
         self, optimizer: torch.optim.Optimizer, losses: Mapping[str, float]
     ) -> dict[str, float] | None:
-        """Makes a step along the gradients that are there now.
+        """Takes a step along the current gradients.
 
         Args:
-            optimizer: Makes the step.
-            losses: What the gradients are of, by name.
+            optimizer: Optimizer of the parameters.
+            losses: The losses that the gradients belong to, by name.
 
         Returns:
-            The norms before clipping, or `None` where the step was left out.
+            The norms before clipping, or `None` if the step was skipped.
 
         Raises:
-            NotFiniteError: If too many steps in a row had to be left out.
+            NotFiniteError: If too many steps in a row were skipped.
         """
         norms = {
             name: self._clip(parameters, self._max_norm)
@@ -83,46 +83,45 @@ class OptimizerStep:
         return None
 
     def state_dict(self) -> dict[str, int]:
-        """How many steps in a row were left out."""
+        """Returns the number of steps in a row that were skipped."""
         return {"in_a_row": self._in_a_row}
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
-        """Goes on where `state_dict` was taken."""
+        """Continues where `state_dict` was taken."""
         self._in_a_row = state["in_a_row"]
 
     def _diagnosis(self, wrong: Sequence[str]) -> str:
-        start = f"{_PATIENCE} optimiser steps in a row were left out, since {', '.join(wrong)}. "
+        start = f"{_PATIENCE} optimizer steps in a row were skipped: {', '.join(wrong)}. "
         weights = [each for group in self.clipped.values() for each in group]
         if not all(check_each(lambda each: torch.isfinite(each).all(), weights)):
             return start + (
-                "The weights themselves hold NaN or infinity: start from a model that does not"
+                "The weights themselves hold NaN or infinity: start from a model without"
             )
         return start + (
-            "The weights are still finite. A lower --learning-rate or --dtype float32 helps where "
-            "training drove them too far; otherwise look at the rewards and pictures of the "
-            "environment"
+            "The weights are still finite. If training has diverged, lower --learning-rate or use "
+            "--dtype float32; otherwise check the rewards and pictures of the environment"
         )
 
 
 class SavedOptimizer:
-    """An optimiser whose state has texts as keys throughout, as JSON has them.
+    """Wraps an optimizer so that all keys of its state are strings, as JSON requires.
 
     Args:
-        optimizer: The optimiser.
+        optimizer: The optimizer.
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer) -> None:
         self._optimizer = optimizer
 
     def state_dict(self) -> dict[str, Any]:
-        """The optimiser's state."""
+        """Returns the optimizer's state."""
         state = self._optimizer.state_dict()
         return {**state, "state": {str(number): each for number, each in state["state"].items()}}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on where `state_dict` was taken, with equal parameters.
+        """Continues where `state_dict` was taken, with equal parameters.
 
-        These may be spread over processes; then all of them have to ask.
+        If the parameters are sharded, all processes must call it.
         """
         parameters = [p for group in self._optimizer.param_groups for p in group["params"]]
         moments = {
@@ -135,10 +134,10 @@ class SavedOptimizer:
 
 
 class CosineSchedule:
-    """A cosine from each parameter group's peak learning rate down to the same share of it.
+    """Cosine from each parameter group's peak learning rate down to a fraction of it.
 
     Args:
-        end: Last learning rate, as a share of the peak.
+        end: Final learning rate as a fraction of the peak.
     """
 
     def __init__(self, end: float) -> None:
@@ -148,8 +147,8 @@ class CosineSchedule:
         """Sets the learning rates.
 
         Args:
-            optimizer: Whose groups have a `peak`.
-            progress: Share of the training that is done.
+            optimizer: Optimizer whose parameter groups have a `peak`.
+            progress: Fraction of the training that is done.
         """
         share = 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0))) * (1 - self._end) + self._end
         for group in optimizer.param_groups:
@@ -163,7 +162,7 @@ def value_learning_rate(config: PPOConfig) -> float:
 
 
 def parameter_groups(policy: VLMPolicy, config: PPOConfig) -> list[dict[str, Any]]:
-    """Returns what is trained with its peak learning rate: the model, and the value head."""
+    """Returns the optimizer's parameter groups, with peak learning rates: model and value head."""
     model, head = _trained(policy)
     return [
         {"params": model, "peak": config.learning_rate},
@@ -172,10 +171,10 @@ def parameter_groups(policy: VLMPolicy, config: PPOConfig) -> list[dict[str, Any
 
 
 def clipped_together(policy: VLMPolicy, config: PPOConfig) -> dict[str, list[nn.Parameter]]:
-    """Returns parameters whose gradients are clipped together, by the name of the logged norm.
+    """Returns groups of parameters to clip separately, by the name of the logged norm.
 
-    Where the value's gradient stays in its head, the size of rewards must not decide, through a
-    norm that both share, how little the model learns.
+    If the value's gradient stays in its head, the head has a norm of its own: with a shared one,
+    large rewards would shrink the model's gradient.
     """
     model, head = _trained(policy)
     if not config.has_critic or not config.stop_value_gradient:
@@ -184,7 +183,7 @@ def clipped_together(policy: VLMPolicy, config: PPOConfig) -> dict[str, list[nn.
 
 
 def _trained(policy: VLMPolicy) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Returns what is trained of the model, and of the value head."""
+    """Returns the trained parameters of the model, and those of the value head."""
     head = list(policy.value_head.parameters())
     known = {id(parameter) for parameter in head}
     model = [p for p in policy.parameters() if p.requires_grad and id(p) not in known]

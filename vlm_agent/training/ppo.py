@@ -75,7 +75,7 @@ class PPO:
         self._schedule = CosineSchedule(config.final_learning_rate / config.learning_rate)
         self._scorer = BatchScorer(policy, self._module, config, self._processes)
         self.imitation = ThoughtImitation(policy, self._module, config, self._processes)
-        if config.kl_coef > 0 and not policy.has_reference:
+        if config.kl_coef and not policy.has_reference:
             policy.keep_reference()
         self._schedule.apply(self.optimizer, 0.0)
 
@@ -175,7 +175,8 @@ class PPO:
             The means that are logged, and the largest distance of a ratio from 1.
         """
         self.optimizer.zero_grad()
-        value_only = self.updates < self.config.value_warmup if self.algorithm.has_critic else False
+        warmup = self.config.value_warmup if self.algorithm.has_critic else None
+        value_only = self.updates < (warmup or 0)
         imitating = self.imitation.is_on and not value_only
         found: list[tuple[dict[str, float], float]] = []
         for rows, counts in self._processes.accumulate(
@@ -198,7 +199,7 @@ class PPO:
         scores = self._scorer.score(
             part,
             stop_value_gradient=bool(config.stop_value_gradient) or value_only,
-            entropy=config.entropy_coef > 0,
+            entropy=bool(config.entropy_coef),
         )
         losses = self.algorithm.loss(scores, part, config, value_only=value_only)
         self._processes.backward(share * losses.total)
@@ -209,7 +210,10 @@ class PPO:
         return dict(zip(losses.parts, (share * value for value in values), strict=True)), largest
 
     def _explained_variance(self, rollout: Rollout, advantages: Floats) -> float | None:
-        """Of the returns, by the values; `None` without a critic, or if all returns are equal."""
+        """Returns the share of the returns' variance that the values explain.
+
+        `None` without a critic, or if all returns are equal.
+        """
         if not self.algorithm.has_critic:
             return None
         parts = self._processes.gather((advantages, rollout.values))
@@ -253,7 +257,7 @@ class Minibatch(NamedTuple):
 
 
 class _UpdateLog:
-    """What the optimizer steps of an update showed."""
+    """Collects what is logged of the optimizer steps of an update."""
 
     def __init__(self) -> None:
         self._means: list[dict[str, float]] = []

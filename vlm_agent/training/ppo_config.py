@@ -48,6 +48,8 @@ _DEFAULTS: dict[str, Any] = {
     "clip_range": 0.1,
     "entropy_coef": 0.0,
 }
+# Options that the update itself reads: no algorithm can leave them unused.
+_ALWAYS_USED = frozenset({"ppo_epochs", "learning_rate", "final_learning_rate", "max_grad_norm"})
 
 
 @dataclass
@@ -135,7 +137,7 @@ class PPOConfig(ModelOptions, PromptOptions):
 
     Args: Optimisation
         ppo_epochs: Passes over each rollout (algorithm: 4).
-        minibatch_size: Maximum number of steps per optimiser step; a rollout is split evenly.
+        minibatch_size: Maximum number of steps per optimizer step; a rollout is split evenly.
         learning_rate: Peak of the cosine schedule (algorithm: 1e-5).
         final_learning_rate: End of the cosine schedule (algorithm: 1e-9).
         max_grad_norm: Maximum gradient norm, for clipping (algorithm: 0.5).
@@ -205,7 +207,8 @@ class PPOConfig(ModelOptions, PromptOptions):
                     f"not use it: leave out {name}, or choose another algorithm"
                 )
         settable = {*_DEFAULTS, "illegal_penalty", "target_kl", "value_learning_rate"}
-        if fixed := sorted({*algorithm.preset, *algorithm.unused} - settable):
+        refusable = settable - _ALWAYS_USED
+        if fixed := sorted((algorithm.preset.keys() - settable) | (algorithm.unused - refusable)):
             raise ValueError(
                 f"algorithm={self.algorithm!r} sets or refuses {', '.join(fixed)}, which is not up "
                 f"to an algorithm; expected some of {', '.join(sorted(settable))}"
@@ -219,7 +222,7 @@ class PPOConfig(ModelOptions, PromptOptions):
                 f"minibatch_size={self.minibatch_size} is not a multiple of "
                 f"micro_batch_size={self.micro_batch_size}"
             )
-        if self.imitation_coef > 0 and not self.cot:
+        if self.imitation_coef and not self.cot:
             raise ValueError(
                 f"imitation_coef={self.imitation_coef} with cot=False: there are no thoughts to "
                 "imitate; expected 0"
@@ -232,5 +235,5 @@ class PPOConfig(ModelOptions, PromptOptions):
 
     @property
     def has_critic(self) -> bool:
-        """Whether advantages use the value head, which is then trained."""
+        """True if advantages use the value head, which is then trained."""
         return find_algorithm(self.algorithm).has_critic

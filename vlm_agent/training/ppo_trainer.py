@@ -104,7 +104,7 @@ def make_collector(
         "env_kwargs": config.env_kwargs,
         "illegal_penalty": config.illegal_penalty,
         "history_length": policy.history_length,
-        "correct": config.imitation_coef > 0,
+        "correct": bool(config.imitation_coef),
         "rank": processes.rank,
         "processes": processes.count,
     }

@@ -94,7 +94,7 @@ class BatchScorer:
     @torch.no_grad()
     def add_reference(self, batch: Batch) -> None:
         """Adds the log-probabilities under the policy that training started with, if needed."""
-        if self._config.kl_coef <= 0:
+        if not self._config.kl_coef:
             return
         rows: dict[int, Tensor] = {}
         with self._policy.reference(), self._processes.gathered():

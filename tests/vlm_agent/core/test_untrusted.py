@@ -206,7 +206,7 @@ def test_an_episode_is_read_or_refused(tmp_path_factory, key, value):
         list(read_trajectories(folder))
 
 
-@pytest.mark.filterwarnings("ignore:.*is cut short or no JSON")
+@pytest.mark.filterwarnings("ignore:.*is cut short or not JSON")
 @pytest.mark.parametrize("line", ["[" * 100_000, "9" * 5000, '{"a":' * 100_000, "\ud800", "nul"])
 def test_lines_that_cannot_be_read_are_left_out(tmp_path, line):
     path = tmp_path / "episodes.jsonl"

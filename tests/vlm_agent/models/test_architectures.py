@@ -19,7 +19,7 @@ from vlm_agent.core.parsing import parse
 from vlm_agent.core.types import Demonstration, Observation, Task
 from vlm_agent.models.inputs.cache import EncodingCache
 from vlm_agent.models.policy import VLMPolicy
-from vlm_agent.training.reading import ReadingProbe, picture_embeddings
+from vlm_agent.training.sft.reading_probe import ReadingProbe, picture_embeddings
 
 torch.set_num_threads(1)
 every = pytest.mark.parametrize("name", ARCHITECTURES)

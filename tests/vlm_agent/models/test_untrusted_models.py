@@ -210,6 +210,6 @@ def test_resuming_does_not_trust_the_options_of_the_run(model, mark, tmp_path, c
     train_ppo(options)
     mark.unlink(missing_ok=True)
     assert main(["ppo", "--resume", options.out]) == 1
-    assert "add it beside --resume if you still trust" in capsys.readouterr().err
+    assert "add it to --resume if you still trust" in capsys.readouterr().err
     assert not mark.exists()
     assert main(["ppo", "--resume", options.out, "--trust-remote-code"]) == 0

@@ -11,10 +11,11 @@ from gymnasium import spaces
 
 from vlm_agent.core.environments import make_env
 from vlm_agent.core.expert import teach
-from vlm_agent.core.types import Reply
+from vlm_agent.core.types import Observation, PastStep, Reply, Task
 from vlm_agent.data.demonstrations import Demonstrator
 from vlm_agent.rollout.collector import Collector
 from vlm_agent.rollout.resumable_env import NotReproducedError, Resumable
+from vlm_agent.rollout.runner_state import observation_from, observation_state
 from vlm_agent.training.saving.tensor_tree import read_tree, write_tree
 
 CARDS = ("NumberLine", "EZPoints", "Points24", "Blackjack")
@@ -283,3 +284,20 @@ def test_demonstrations_go_on(tmp_path, env):
 
 def test_an_error_names_the_environment_itself():
     assert str(Resumable(make_env("gym_cards/NumberLine-v0"))).startswith("<TimeLimit")
+
+
+def test_an_observation_comes_back_with_all_that_it_holds():
+    picture = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    task = Task("Walk.", ("left", "right"))
+    before = Observation(
+        picture,
+        task,
+        ("left", "right"),
+        given={"place": "1"},
+        goal="the door",
+        state={"place": "1", "door": "2"},
+        history=(PastStep(picture, "left"),),
+        mask=(True, False),
+    )
+    after = observation_from(observation_state(before), task)
+    assert vars(after) == vars(before)

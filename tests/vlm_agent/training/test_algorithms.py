@@ -3,10 +3,15 @@ import dataclasses
 import numpy as np
 import pytest
 
+from tests.support.updates import NUMBER_LINE, config, update
 from vlm_agent.core.types import Observation, Reply, Task
+from vlm_agent.distributed.processes import Processes
 from vlm_agent.rollout.buffer import EpisodeSegment, Rollout
 from vlm_agent.training.algorithms import ALGORITHMS, Algorithm, find_algorithm
-from vlm_agent.training.ppo_config import PPOConfig
+from vlm_agent.training.losses import Losses, reply_log_probs
+from vlm_agent.training.ppo import PPO
+from vlm_agent.training.ppo_config import _ALWAYS_USED, _DEFAULTS, PPOConfig
+from vlm_agent.training.ppo_trainer import make_collector
 
 
 def options(**changes):
@@ -119,6 +124,38 @@ def test_an_algorithm_of_ones_own_is_named_by_its_module():
     settings = options(algorithm=f"{__name__}:Own")
     assert isinstance(find_algorithm(settings.algorithm), Own)
     assert not settings.has_critic
+
+
+class Plain(Own):
+    """Uses no option that an algorithm can leave unused; critic and λ = 1 are built in."""
+
+    unused = frozenset(_DEFAULTS) - _ALWAYS_USED
+    has_critic = True
+
+    def loss(self, scores, batch, config, *, value_only=False):
+        assert not value_only
+        log_probs, _ = reply_log_probs(scores.log_probs, scores.mask, batch.action_tokens, config)
+        total = -(log_probs.sum(dim=1) * batch.advantages).mean() + scores.values.square().mean()
+        return Losses(total, {"policy_loss": total})
+
+
+def test_an_algorithm_may_have_no_use_for_any_of_its_options(make_policy, tmp_path):
+    settings = config(tmp_path, env=NUMBER_LINE, algorithm=f"{__name__}:Plain")
+    assert settings.kl_coef is None
+    policy = make_policy(max_new_tokens=8)
+    trainer = PPO(policy, settings, total_steps=24)
+    collector = make_collector(settings, policy, Processes())
+    metrics = update(trainer, trainer.collect(collector))
+    assert metrics["train/optimizer_steps"] == 4
+
+
+class Still(Own):
+    unused = frozenset({"learning_rate"})
+
+
+def test_what_every_update_reads_cannot_be_unused():
+    with pytest.raises(ValueError, match="sets or refuses learning_rate"):
+        options(algorithm=f"{__name__}:Still")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from vlm_agent.evaluation.evaluate import evaluate
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.ppo_trainer import train_ppo
-from vlm_agent.training.sft import train_sft
+from vlm_agent.training.sft.trainer import train_sft
 
 NUMBER_LINE = "gym_cards/NumberLine-v0"
 

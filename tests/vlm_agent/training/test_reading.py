@@ -9,8 +9,9 @@ from vlm_agent.config.sft import SFTConfig
 from vlm_agent.core.prompts import build_reply
 from vlm_agent.core.types import Demonstration
 from vlm_agent.data.demonstrations import Demonstrator
-from vlm_agent.training.reading import ReadingProbe, caption, picture_embeddings, readout, reasoning
-from vlm_agent.training.sft import LearnedReply, accumulate, reply_loss
+from vlm_agent.training.sft.lessons import caption, readout, reasoning
+from vlm_agent.training.sft.loss import LearnedReply, accumulate, reply_loss
+from vlm_agent.training.sft.reading_probe import ReadingProbe, picture_embeddings
 
 NUMBER_LINE = "gym_cards/NumberLine-v0"
 
@@ -167,7 +168,7 @@ def test_there_has_to_be_something_to_read(make_policy):
     blind = [
         replace(item, observation=replace(item.observation, state={})) for item in demonstrations()
     ]
-    with pytest.raises(ValueError, match="nothing that prompts do not tell"):
+    with pytest.raises(ValueError, match="that the prompt does not say"):
         ReadingProbe.of(make_policy(), blind)
     with pytest.raises(ValueError, match="shows nothing"):
         caption(blind[0])

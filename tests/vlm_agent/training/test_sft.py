@@ -5,7 +5,8 @@ import torch
 
 from vlm_agent.config.sft import SFTConfig
 from vlm_agent.data.demonstrations import Demonstrator
-from vlm_agent.training.sft import _Lessons, accumulate
+from vlm_agent.training.sft.lessons import Lessons
+from vlm_agent.training.sft.loss import accumulate
 
 NUMBER_LINE = "gym_cards/NumberLine-v0"
 
@@ -51,10 +52,10 @@ def test_the_tiny_model_takes_no_options_that_it_would_not_heed(options):
 
 def test_lessons_begin_with_reading_and_deal_reasoning_out_among_the_rest():
     asked = {"caption_samples": 13, "reasoning_samples": 24, "samples": 8, "batch_size": 4}
-    lessons = _Lessons(SFTConfig(env=NUMBER_LINE, out="out", **asked))
+    lessons = Lessons(SFTConfig(env=NUMBER_LINE, out="out", **asked))
     assert lessons.steps == 4 + 6 + 2
     names = [lessons.of(step, [])[0] for step in range(1, lessons.steps + 1)]
     dealt = (["reasoning"] * 3 + ["demonstrations"]) * 2
     assert names == ["captions"] * 2 + ["readouts"] * 2 + dealt
-    alone = _Lessons(SFTConfig(env=NUMBER_LINE, out="out", samples=8, batch_size=4))
+    alone = Lessons(SFTConfig(env=NUMBER_LINE, out="out", samples=8, batch_size=4))
     assert [alone.of(step, [])[0] for step in (1, 2)] == ["demonstrations"] * 2

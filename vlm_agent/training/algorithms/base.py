@@ -1,4 +1,4 @@
-"""What an algorithm is: an advantage function, a loss, and the options that its paper sets."""
+"""Base class of algorithms: an advantage function, a loss, and the options that its paper sets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vlm_agent.training.losses import Losses
     from vlm_agent.training.ppo_config import PPOConfig
 
-# Options that only a learned value has a use for.
+# Options that only algorithms with a critic use.
 CRITIC_OPTIONS = frozenset(
     {
         "gae_lambda",
@@ -26,7 +26,7 @@ CRITIC_OPTIONS = frozenset(
         "standardise_values",
     }
 )
-# Options that only groups of episodes have a use for.
+# Options that only algorithms that play groups of episodes use.
 GROUP_OPTIONS = frozenset({"group_size", "step_advantage_coef"})
 
 
@@ -37,7 +37,7 @@ class Algorithm(ABC):
         name: The name on the command line.
         preset: Options that its paper sets; any of them can be given another value.
         unused: Options that it does not use: giving one is an error.
-        has_critic: Whether the value head learns, and advantages ask it.
+        has_critic: Whether advantages use the value head, which is then trained.
         plays_groups: Whether it compares whole episodes that start from the same random seed.
     """
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import TYPE_CHECKING, ClassVar
 
 from vlm_agent.rollout.advantages import Floats, anchor, discounted_returns, relative_to_group
@@ -34,14 +33,13 @@ class GiGPOAlgorithm(GRPOAlgorithm):
     unused = CRITIC_OPTIONS
 
     def advantages(self, rollout: Rollout, config: PPOConfig) -> Floats:
-        """The relative return of the episode plus ω times that of the step (equation 8)."""
-        rewards = rollout.training_rewards
-        returns: list[float] = []
-        states: list[Hashable] = []
+        """Returns the relative return of the episode plus ω times that of the step (equation 8)."""
+        returns = rollout.training_rewards
+        groups: list[int | None] = [None] * len(rollout)
         for segment in rollout.segments:
-            returns += discounted_returns(rewards[segment.steps], config.gamma)
-            states += [
-                (segment.group, anchor(rollout.observations[step])) for step in segment.steps
-            ]
+            returns[segment.steps] = discounted_returns(returns[segment.steps], config.gamma)
+            for step in segment.steps:
+                groups[step] = segment.group
+        states = list(zip(groups, map(anchor, rollout.observations), strict=True))
         of_steps = relative_to_group(returns, states, scale=config.normalise_advantages)
         return super().advantages(rollout, config) + config.step_advantage_coef * of_steps

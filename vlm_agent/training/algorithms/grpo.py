@@ -32,7 +32,7 @@ class GRPOAlgorithm(Algorithm):
     plays_groups = True
 
     def advantages(self, rollout: Rollout, config: PPOConfig) -> Floats:
-        """The relative return of each step's episode (section 4.1.2)."""
+        """Returns the relative return of each step's episode (section 4.1.2)."""
         rewards = rollout.training_rewards
         relative = relative_to_group(
             # Summed one by one, as returns are logged.
@@ -40,4 +40,7 @@ class GRPOAlgorithm(Algorithm):
             [segment.group for segment in rollout.segments],
             scale=config.normalise_advantages,
         )
-        return np.repeat(relative, [len(segment.steps) for segment in rollout.segments])
+        advantages = np.zeros(len(rollout))
+        for segment, advantage in zip(rollout.segments, relative, strict=True):
+            advantages[segment.steps] = advantage
+        return advantages

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class PPOAlgorithm(Algorithm):
-    """One ratio a step, of λ·log p(thought) + log p(action), and a critic.
+    """One ratio per step, of λ·log p(thought) + log p(action), and a critic.
 
     Its numbers are the defaults of `PPOConfig`.
     """
@@ -25,7 +25,7 @@ class PPOAlgorithm(Algorithm):
     has_critic = True
 
     def advantages(self, rollout: Rollout, config: PPOConfig) -> Floats:
-        """Generalised advantage estimates, segment by segment."""
+        """Returns generalised advantage estimates, segment by segment."""
         advantages = np.zeros(len(rollout))
         rewards = rollout.training_rewards
         for segment in rollout.segments:

@@ -1,4 +1,4 @@
-"""VL-DAC (Bredis et al. 2025, arXiv 2508.04280): PPO on every token, one value a step."""
+"""VL-DAC (Bredis et al. 2025, arXiv 2508.04280): PPO on every token, one value per step."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from vlm_agent.training.algorithms.ppo import PPOAlgorithm
 
 
 class VLDACAlgorithm(PPOAlgorithm):
-    """One ratio a token of the whole reply; the value learns first and apart from the model.
+    """One ratio per token of the whole reply; the value head learns first, and separately.
 
     The numbers are those of the published code, which also trains adapters of rank 16.
     """

@@ -1,4 +1,4 @@
-"""What is saved of a training between two updates, and how it goes on from there."""
+"""Writing checkpoints between updates, and restoring a training from one."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ _STATE = "training"
 
 
 class Stateful(Protocol):
-    """A part of a training: what it will do follows from its state."""
+    """A part of a training whose future depends only on its state."""
 
     def state_dict(self) -> Any:
-        """What decides how it goes on: plain values, tensors and arrays."""
+        """Returns the state: plain values, tensors and arrays."""
         ...
 
     def load_state_dict(self, state: Any) -> Any:
-        """Goes on from there."""
+        """Continues from a state."""
         ...
 
 
@@ -61,9 +61,9 @@ class Saved(Generic[Config]):
     """A checkpoint that was read.
 
     Attributes:
-        checkpoint: Where it is.
+        checkpoint: The checkpoint.
         config: The options of the run.
-        state: Of the training's parts, by their names, and of what they have in common.
+        state: The state of the training: shared parts, and those of each process.
     """
 
     checkpoint: Checkpoint
@@ -72,11 +72,11 @@ class Saved(Generic[Config]):
 
     @property
     def position(self) -> RunPosition:
-        """How far the run had come."""
+        """Position in the run."""
         return RunPosition(self.checkpoint.step, self.state["metrics_size"])
 
     def policy(self) -> VLMPolicy:
-        """The policy as it was."""
+        """Loads the policy as it was saved."""
         policy = VLMPolicy.load(self.checkpoint.path / POLICY, options=self.config)
         load_training_state(policy, self.state["policy"])
         return policy
@@ -85,54 +85,56 @@ class Saved(Generic[Config]):
 def read_saved(
     place: str | Path, kind: Kind, config: type[Config], *, trust_remote_code: bool = False
 ) -> Saved[Config]:
-    """Reads a checkpoint, and sets the number of threads that it was computed with.
+    """Reads a checkpoint, and sets torch to the number of threads that it was computed with.
 
-    Sums come out differently, in the last digits, with another number of threads.
+    With another number of threads, sums differ in their last digits.
 
     Args:
         place: Directory of a run, for its newest checkpoint, or the folder of a checkpoint.
-        kind: What is trained by.
-        config: The class of its options.
-        trust_remote_code: Whether the code that comes with its model may be run.
+        kind: Command that trained.
+        config: Class of its options.
+        trust_remote_code: Whether code that comes with its model may be run.
 
     Raises:
         FileNotFoundError: If there is no such directory.
-        CheckpointError: If there is no whole checkpoint.
-        ValueError: If the run's options were changed, or its model brings code that is not trusted.
+        CheckpointError: If there is no checkpoint, or the newest is damaged.
+        ValueError: If the run's options were changed, or its model needs remote code that is not
+            trusted.
     """
     checkpoint = find_checkpoint(place, kind)
     _check_options(checkpoint)
     options = load_config(config, checkpoint.path / CONFIG_FILE, kind, out=str(checkpoint.run))
     if options.trust_remote_code and not trust_remote_code:
-        # A file that lies with the model must not decide whether its code is run.
+        # A file that comes with the model must not decide whether its code is run.
         raise ValueError(
-            f"{checkpoint.run} was trained with --trust-remote-code: add it beside --resume if you "
+            f"{checkpoint.run} was trained with --trust-remote-code: add it to --resume if you "
             "still trust the authors of its model"
         )
     state = _read_state(checkpoint)
     torch.set_num_threads(state["threads"])
     if state["torch"] != torch.__version__:
         warnings.warn(
-            f"the checkpoint is of torch {state['torch']}, and this is {torch.__version__}: what "
-            "follows may differ in its last digits from a run that was never interrupted",
+            f"the checkpoint was written by torch {state['torch']}, and this is "
+            f"{torch.__version__}: results may differ in their last digits from those of an "
+            "uninterrupted run",
             stacklevel=2,
         )
     return Saved(checkpoint, options, state)
 
 
 class CheckpointManager:
-    """Writes checkpoints between updates, and brings a training back.
+    """Writes checkpoints between updates, and restores a training from one.
 
     Args:
-        run: The run.
-        kind: What is trained by.
-        policy: What is trained.
-        parts: What else decides how training goes on, by name.
-        every: Updates from checkpoint to checkpoint; 0 for none.
-        keep: How many of the newest to keep.
-        own: Parts that are different in each of several processes; `parts` are the same in all,
-            or there in the main one alone.
-        processes: Those that train together; the main one writes.
+        run: The run; `None` except in the main process.
+        kind: Command that trains.
+        policy: The policy that is trained.
+        parts: The other parts of the training's state, by name; the same in all processes, or only
+            in the main one.
+        every: Number of updates between checkpoints; 0 for none.
+        keep: Number of checkpoints to keep, the newest ones.
+        own: Parts that differ from process to process, by name.
+        processes: The processes that train together; the main one writes.
     """
 
     def __init__(
@@ -159,7 +161,7 @@ class CheckpointManager:
         self._keep_base()
 
     def _keep_base(self) -> None:
-        """Copies what an adapter lies on out of a checkpoint, which is pushed out one day."""
+        """Copies an adapter's base model out of a checkpoint, because checkpoints get removed."""
         policy = self._policy.policy
         if policy.has_adapter:
             own = (
@@ -172,44 +174,44 @@ class CheckpointManager:
                 lora.set_base_name(policy.model, kept)
 
     def restore(self, saved: Saved[Any]) -> int:
-        """Brings the parts back, and returns the step that was logged last.
+        """Restores the parts and returns the step that was logged last.
 
-        Whatever comes after the checkpoint is removed.
+        Later checkpoints are removed.
 
         Raises:
-            ValueError: If there are more or fewer processes than there were.
+            ValueError: If the number of processes is not that of the checkpoint.
         """
         count, rank = self._processes.count, self._processes.rank
         if len(saved.state["own"]) != count:
             raise ValueError(
                 f"{saved.checkpoint.path} is of {len(saved.state['own'])} processes, and there are "
-                f"{count} now: a run goes on with as many as it began with"
+                f"{count} now: resume with as many as the run began with"
             )
         own = saved.state["own"][rank]
         for name, part in self._parts.items():
             part.load_state_dict(saved.state["parts"][name])
         for name, part in self._own.items():
             part.load_state_dict(own["parts"][name])
-        self._processes.wait()  # until all have read
+        self._processes.wait()  # until all have read their part
         if self._processes.is_main:
             drop_after(saved.checkpoint)
-        # Last, since what is made draws random numbers.
+        # Last, because making and loading parts may draw random numbers.
         _set_random_state(own["random"])
         return saved.checkpoint.step
 
     def updated(self, step: int, updates: int, *, last: bool) -> None:
-        """Writes a checkpoint if it is time, and has the policy ready to be saved at the end.
+        """Writes a checkpoint if one is due, and gathers the policy for saving after the last.
 
         Args:
-            step: That was logged.
-            updates: Made so far.
-            last: Whether there is none to come.
+            step: Step that was just logged.
+            updates: Number of updates so far.
+            last: Whether this was the last update.
 
         Raises:
-            OSError: If a checkpoint cannot be written. Training cannot go on safely then.
+            OSError: If a checkpoint cannot be written.
             KeyboardInterrupt: If Ctrl-C was pressed during the update.
         """
-        # A signal may reach processes in different updates.
+        # A signal may reach the processes in different updates.
         interrupted = self._processes.any(self._interrupted)
         ending = last or interrupted
         due = self._every > 0 and (ending or updates % self._every == 0)
@@ -223,7 +225,7 @@ class CheckpointManager:
             raise KeyboardInterrupt
 
     def _checkpoint(self, step: int) -> None:
-        """Brings together what all processes are to be resumed from; the main one writes it."""
+        """Gathers the state of all processes; the main one writes it."""
         own = {
             "parts": {name: part.state_dict() for name, part in self._own.items()},
             "random": _random_state(),
@@ -240,9 +242,9 @@ class CheckpointManager:
 
     @contextmanager
     def finishing_updates(self) -> Iterator[None]:
-        """Inside, Ctrl-C waits for the end of the update; a second one does not.
+        """Lets Ctrl-C wait for the end of the update inside the block; a second one stops at once.
 
-        Only in the main thread, where signals arrive, and where nobody else handles them.
+        Has no effect outside the main thread, or if SIGINT has another handler.
         """
         normal = signal.default_int_handler
         if (
@@ -271,8 +273,8 @@ class CheckpointManager:
         except OSError as error:
             raise OSError(
                 error.errno,
-                f"the checkpoint at step {step} cannot be written ({error.strerror}); those before "
-                "it are whole. Make room, and resume",
+                f"the checkpoint at step {step} cannot be written ({error.strerror}); earlier ones "
+                "are complete. Free some disk space, and resume",
                 str(directory),
             ) from error
 
@@ -295,10 +297,10 @@ def _read_state(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def _check_options(checkpoint: Checkpoint) -> None:
-    """Makes sure that a run goes on with the options that it began with.
+    """Checks that a run is resumed with the options that it began with.
 
     Raises:
-        ValueError: If the run's own file says something else by now.
+        ValueError: If the run's own file was changed.
     """
     file = checkpoint.run / CONFIG_FILE
     if not file.is_file():
@@ -310,13 +312,13 @@ def _check_options(checkpoint: Checkpoint) -> None:
         name = changed[0]
         raise ValueError(
             f"{file} says {name}={now.get(name)!r}, and the checkpoint was trained with "
-            f"{name}={then.get(name)!r}: a run goes on with the options that it began with. Put "
-            f"that back, or start another run with --model {checkpoint.path / POLICY}"
+            f"{name}={then.get(name)!r}: a run continues with the options that it began with. "
+            f"Restore that value, or start a new run with --model {checkpoint.path / POLICY}"
         )
 
 
 def _random_state() -> dict[str, Any]:
-    """The states of all generators that do not belong to anyone."""
+    """Returns the states of the global random generators."""
     kind, *legacy = np.random.get_state()
     return {
         "python": random.getstate(),

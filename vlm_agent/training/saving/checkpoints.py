@@ -1,8 +1,8 @@
-"""Checkpoints in the directory of a run: whole ones or none, and refused where they are damaged.
+"""Checkpoints in the directory of a run: written atomically, and verified when read.
 
-A checkpoint is a folder `checkpoints/step-N`. It is written beside its place, under a name that no
-checkpoint has, and renamed when all of it is on the disk. `manifest.json`, written last, holds the
-size and SHA-256 of every other file. docs/training/resume.md tells what the files are.
+A checkpoint is a folder `checkpoints/step-N`. It is written under a temporary name and renamed once
+all of it is on disk. `manifest.json`, written last, holds the size and SHA-256 of every other file.
+docs/training/resume.md describes the files.
 """
 
 from __future__ import annotations
@@ -17,53 +17,52 @@ from pathlib import Path
 from typing import Any
 
 from vlm_agent.core.disk import sync_path, writing
-from vlm_agent.core.run_directory import _NAME, CHECKPOINTS, run_of
+from vlm_agent.core.run_directory import CHECKPOINT_NAME, CHECKPOINTS, run_of
 
 MANIFEST = "manifest.json"
 FORMAT = "vlm-agent-checkpoint"
 VERSION = 1
-_UNFINISHED = ".unfinished"  # ends the name of a folder that is being written, or removed
+_UNFINISHED = ".unfinished"  # suffix of a folder that is being written or removed
 
 
 class CheckpointError(ValueError):
-    """A checkpoint is damaged, or there is none."""
+    """A checkpoint is missing or damaged."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A whole checkpoint.
+    """A complete checkpoint.
 
     Attributes:
-        path: Its folder.
-        step: What was logged last before it was written.
-        kind: What was trained by: "ppo" or "sft".
-        run: The directory of the run that it is of.
+        path: Folder of the checkpoint.
+        step: Step that was logged last before it was written.
+        kind: Command that trained: "ppo" or "sft".
+        run: Directory of its run.
     """
 
     path: Path
     step: int
     kind: str
-
     run: Path
 
 
 def write_checkpoint(
     run: Path, step: int, kind: str, fill: Callable[[Path], None], *, keep: int
 ) -> Path:
-    """Writes a checkpoint; those before it stay as they are until it is whole.
+    """Writes a checkpoint; earlier ones are kept until it is complete.
 
     Args:
         run: Directory of the run.
         step: Number of the checkpoint.
-        kind: What is trained by: "ppo" or "sft".
-        fill: Writes the files into a folder.
-        keep: How many of the newest checkpoints to keep.
+        kind: Command that trains: "ppo" or "sft".
+        fill: Function that writes the files into a folder.
+        keep: Number of checkpoints to keep, the newest ones.
 
     Returns:
-        Its folder.
+        The folder of the checkpoint.
 
     Raises:
-        OSError: If it cannot be written; nothing is left of it then.
+        OSError: If it cannot be written; no part of it remains.
     """
     folder = run / CHECKPOINTS
     folder.mkdir(parents=True, exist_ok=True)
@@ -74,7 +73,7 @@ def write_checkpoint(
         older = _names(folder)[:-1]
         if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not older:
             raise
-        # One that is whole is enough, and what the others hold may be all that is missing.
+        # The disk is full: removing all but the newest complete checkpoint may free enough.
         for name in older:
             _remove(folder / name)
         path = _write(folder, step, kind, fill)
@@ -84,27 +83,27 @@ def write_checkpoint(
 
 
 def find_checkpoint(place: str | Path, kind: str) -> Checkpoint:
-    """The checkpoint to go on from.
+    """Returns the checkpoint to resume from.
 
     Args:
         place: Directory of a run, for its newest checkpoint, or the folder of a checkpoint.
-        kind: What was trained by: "ppo" or "sft".
+        kind: Command that trained: "ppo" or "sft".
 
     Raises:
         FileNotFoundError: If there is no such directory.
-        CheckpointError: If it holds no checkpoint, one that was written by another command, or a
-            damaged one; then it names the newest whole one before it.
+        CheckpointError: If it holds no checkpoint, one of another command, or a damaged one; names
+            the newest complete one before a damaged one.
     """
     path = Path(place)
     if not path.is_dir():
         raise FileNotFoundError(f"no directory {place}: expected that of a run, or a checkpoint's")
-    if not _NAME.fullmatch(path.resolve().name):
+    if not CHECKPOINT_NAME.fullmatch(path.resolve().name):
         path = path / CHECKPOINTS
         names = _names(path)
         if not names:
             raise CheckpointError(
-                f"{place} holds no checkpoint to go on from: start a new run, with --overwrite if "
-                "it is to take the place of this one"
+                f"{place} holds no checkpoint to resume from: start a new run, with --overwrite to "
+                "replace this one"
             )
         path = path / names[-1]
     try:
@@ -113,19 +112,19 @@ def find_checkpoint(place: str | Path, kind: str) -> Checkpoint:
         raise CheckpointError(f"{error}. {_offer(path)}") from error
     if checkpoint.kind != kind:
         raise CheckpointError(
-            f"{path} was written by `vlm-agent {checkpoint.kind}`: go on with "
+            f"{path} was written by `vlm-agent {checkpoint.kind}`: resume it with "
             f"`vlm-agent {checkpoint.kind} --resume`"
         )
     return checkpoint
 
 
 def holds_checkpoint(run: Path) -> bool:
-    """Whether a run can go on from somewhere."""
+    """Returns whether a run has a checkpoint to resume from."""
     return bool(_names(run / CHECKPOINTS))
 
 
 def drop_after(checkpoint: Checkpoint) -> None:
-    """Removes the checkpoints of a run that come after one: it goes on from there."""
+    """Removes the checkpoints of a run after the one that it is resumed from."""
     folder = checkpoint.path.parent
     _sweep(folder)
     for name in _names(folder):
@@ -162,7 +161,7 @@ def _write(folder: Path, step: int, kind: str, fill: Callable[[Path], None]) -> 
 
 
 def _check(path: Path, run: Path) -> Checkpoint:
-    """Reads the manifest of a checkpoint, and all files that it names."""
+    """Verifies the manifest of a checkpoint and all files that it names."""
     manifest = _read_manifest(path)
     for name, about in manifest["files"].items():
         file = path / name
@@ -188,7 +187,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     if manifest.get("format") == FORMAT and manifest.get("version") != VERSION:
         raise CheckpointError(
             f"{path} is of version {manifest.get('version')!r}, and this release reads version "
-            f"{VERSION}: go on with the release that wrote it"
+            f"{VERSION}: resume with the release that wrote it"
         )
     if written != _hash_of(manifest) or manifest.get("format") != FORMAT:
         raise CheckpointError(f"{path} is damaged: {MANIFEST} is not what was written")
@@ -196,38 +195,38 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 
 
 def _offer(path: Path) -> str:
-    """What to do where a checkpoint cannot be read."""
+    """Returns what to do about a damaged checkpoint, for the message."""
     for name in reversed(_names(path.parent)):
         if _number(name) < _number(path.name):
             try:
                 _check(path.parent / name, run_of(path))
             except CheckpointError:
                 continue
-            return f"The one before it is whole; to go on from there: --resume {path.parent / name}"
-    return "There is no whole one before it: start a new run"
+            return f"An earlier one is complete; to resume from it: --resume {path.parent / name}"
+    return "There is no complete one before it: start a new run"
 
 
 def _names(folder: Path) -> list[str]:
-    """The names of the checkpoints in a folder, oldest first."""
+    """Returns the names of the checkpoints in a folder, oldest first."""
     if not folder.is_dir():
         return []
-    found = (entry.name for entry in folder.iterdir() if _NAME.fullmatch(entry.name))
+    found = (entry.name for entry in folder.iterdir() if CHECKPOINT_NAME.fullmatch(entry.name))
     return sorted(found, key=_number)
 
 
 def _number(name: str) -> int:
-    found = _NAME.fullmatch(name)
+    found = CHECKPOINT_NAME.fullmatch(name)
     return int(found[1]) if found else -1
 
 
 def _sweep(folder: Path) -> None:
-    """Removes what a crash has left half written, or half removed."""
+    """Removes folders that a crash left partly written or partly removed."""
     for entry in folder.glob(f"*{_UNFINISHED}"):
         shutil.rmtree(entry)
 
 
 def _remove(path: Path) -> None:
-    """Removes a checkpoint; a crash leaves it whole, or under a name that no checkpoint has."""
+    """Removes a checkpoint; after a crash it is complete, or has a temporary name."""
     doomed = path.with_name(path.name + _UNFINISHED)
     path.rename(doomed)
     shutil.rmtree(doomed)

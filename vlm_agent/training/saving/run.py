@@ -1,4 +1,4 @@
-"""The directory of a run: its configuration, its metrics as JSON lines and for TensorBoard."""
+"""The directory of a run: its configuration, and metrics as JSON lines and for TensorBoard."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ _FILES = frozenset(
 
 @dataclasses.dataclass(frozen=True)
 class RunPosition:
-    """How far a run has come.
+    """Position in a run from which it is resumed.
 
     Attributes:
-        step: That was logged last.
-        metrics_size: Bytes in the file of metrics.
+        step: Step that was logged last.
+        metrics_size: Size of the metrics file in bytes.
     """
 
     step: int
@@ -50,20 +50,21 @@ class RunPosition:
 
 
 class Run:
-    """A directory that one training run writes to.
+    """Directory that one training run writes to.
 
     Args:
-        directory: Where; made if need be.
+        directory: The directory; created if missing.
         config: The run's configuration, a dataclass, saved as `run.json`.
-        overwrite: Whether to replace a run that the directory holds.
-        resumed: Where the run that the directory holds goes on; what was logged after is removed.
+        overwrite: Whether to replace a run in the directory.
+        resumed: Position from which to resume the run in the directory; metrics after it are
+            removed.
 
     Attributes:
-        configuration: What `run.json` holds.
+        configuration: Contents of `run.json`.
 
     Raises:
-        FileExistsError: If the directory holds anything, and is not a run to be replaced or to go
-            on with, or holds files that no run writes.
+        FileExistsError: If the directory holds anything other than a run to replace or resume, or
+            files that no run writes.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class Run:
             self._clear()
         self.directory.mkdir(parents=True, exist_ok=True)
         settings = plain_options(config)
-        # Of this start, and not of the run: read with --config, it would replace the run unasked.
+        # Not a property of the run: reused with --config, it would replace the run unasked.
         settings.pop("overwrite", None)
         self.configuration = json.dumps(settings, indent=2) + "\n"
         if resumed is None:
@@ -99,8 +100,7 @@ class Run:
     def log(self, step: int, metrics: Mapping[str, float | None]) -> None:
         """Writes metrics at a step.
 
-        Those that are `None` were not measured; nor were those that are NaN or infinite, which JSON
-        cannot hold.
+        `None` means not measured; NaN and infinity, which JSON cannot hold, become `None`.
         """
         self._logged = True
         finite = {
@@ -114,16 +114,16 @@ class Run:
                 self._tensorboard.add_scalar(name, value, step)
 
     def metrics_size(self) -> int:
-        """Bytes in the file of metrics, all of them on the disk."""
+        """Flushes the metrics to disk and returns the size of their file in bytes."""
         self._tensorboard.flush()
         return sync(self._file)
 
     @contextmanager
     def saving(self, policy: Saveable) -> Iterator[None]:
-        """Saves the policy at the end of the block, also if an interrupt or an error ends it.
+        """Saves the policy at the end of the block, also after an interrupt or an error.
 
-        A block that ends by one before anything was logged has learned nothing, and leaves no run
-        behind that would stand in the way of the next try.
+        If nothing was logged before an interrupt or error, nothing was learned: the run is removed,
+        so that the next try finds the directory empty.
         """
         try:
             yield
@@ -135,7 +135,7 @@ class Run:
             try:
                 self._finish(policy)
             except (OSError, NotWholeError) as failure:
-                # Not in place of what happened first: both may come of a full disk.
+                # The first error stays the one raised: both may come from a full disk.
                 error.add_note(f"nor could the policy be saved: {failure}")
             raise
         self._finish(policy)
@@ -150,7 +150,7 @@ class Run:
         self._tensorboard.close()
 
     def _clear(self) -> None:
-        """Removes what a run writes, and refuses where anything else lies beside it."""
+        """Removes the files of a run; refuses if there are others."""
         entries = list(self.directory.iterdir())
         foreign = [entry.name for entry in entries if not _is_of_a_run(entry)]
         if foreign:
@@ -166,13 +166,13 @@ class Run:
 
 
 def check_free(directory: str | Path, *, overwrite: bool = False) -> bool:
-    """Makes sure that a run may be written to a directory, before anything slow is done for it.
+    """Checks that a run may be written to a directory, before anything slow is done.
 
     Returns:
-        Whether the directory holds a run that is to be replaced.
+        Whether the directory holds a run to replace.
 
     Raises:
-        FileExistsError: If it holds anything, and is not a run to be replaced.
+        FileExistsError: If the directory holds anything other than a run to replace.
     """
     directory = Path(directory)
     if not directory.exists() or not any(directory.iterdir()):
@@ -188,9 +188,9 @@ def check_free(directory: str | Path, *, overwrite: bool = False) -> bool:
 
 
 def peak_memory() -> float | None:
-    """The most memory held so far, in GiB: of the GPU where there is one, else of the process.
+    """Returns the peak memory so far in GiB, of the GPU if there is one, else of the process.
 
-    `None` on systems that do not tell.
+    `None` on systems that do not report it.
     """
     import torch
 
@@ -200,7 +200,7 @@ def peak_memory() -> float | None:
         import resource
     except ModuleNotFoundError:
         return None
-    # In bytes on macOS, and in units of 1024 elsewhere.
+    # In bytes on macOS, in KiB elsewhere.
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
 
@@ -209,10 +209,10 @@ class Saveable(Protocol):
     """Anything with `save`, such as a policy."""
 
     def save(self, directory: str | Path) -> None:
-        """Writes itself into a directory.
+        """Saves to a directory.
 
         Raises:
-            NotWholeError: If it is not all in this process.
+            NotWholeError: If the weights are sharded and were not gathered.
         """
         ...
 

@@ -1,6 +1,6 @@
-"""Nested plain values with arrays in them -> a JSON file and a safetensors file, and back.
+"""Nested plain values with arrays, stored as a JSON file and a safetensors file.
 
-Nothing that is read back can run code, and every number comes back to the last bit.
+Reading them never runs code, and numbers come back bit-identical.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-# A dictionary with one of these as its only key stands for something else than a dictionary.
+# A dictionary whose only key is one of these stands for something other than a dictionary.
 _TENSOR, _ARRAY, _DICT = "$tensor", "$array", "$dict"
 
 
 def write_tree(tree: Any, directory: Path, name: str) -> None:
-    """Writes `NAME.json`, and `NAME.safetensors` with the arrays.
+    """Writes a tree to `NAME.json`, and its arrays to `NAME.safetensors`.
 
     Args:
-        tree: Dictionaries with texts as keys, lists, texts, numbers, booleans and `None`, with
-            tensors and NumPy arrays anywhere. Tuples come back as lists, NumPy's numbers as plain
-            ones. Equal arrays are written once.
-        directory: Where to.
-        name: Of both files, without an ending.
+        tree: Dictionaries with string keys, lists, strings, numbers, booleans and `None`, with
+            tensors and NumPy arrays anywhere. Tuples come back as lists, NumPy scalars as plain
+            numbers. Equal NumPy arrays are stored once.
+        directory: Folder of the files.
+        name: Name of both files, without extension.
 
     Raises:
-        TypeError: If there is anything else in it, naming the place.
+        TypeError: If the tree holds anything else; names its place.
     """
     arrays: dict[str, Tensor] = {}
     packed = _pack(tree, arrays, "")
@@ -42,7 +42,7 @@ def write_tree(tree: Any, directory: Path, name: str) -> None:
 
 
 def read_tree(directory: Path, name: str) -> Any:
-    """What `write_tree` wrote; tensors are on the CPU."""
+    """Reads what `write_tree` wrote; tensors are on the CPU."""
     packed = json.loads((directory / f"{name}.json").read_text(encoding="utf-8"))
     return _unpack(packed, load_file(directory / f"{name}.safetensors"))
 
@@ -60,7 +60,7 @@ def _pack(value: Any, arrays: dict[str, Tensor], place: str) -> Any:
     if isinstance(value, (list, tuple)):
         return [_pack(each, arrays, f"{place}/{i}") for i, each in enumerate(value)]
     if isinstance(value, Tensor):
-        # A copy of its own, since safetensors takes no two tensors that share memory.
+        # A copy, because safetensors refuses tensors that share memory.
         arrays[place] = value.detach().cpu().contiguous().clone()
         return {_TENSOR: place}
     if isinstance(value, np.ndarray) and not value.dtype.hasobject:
@@ -72,7 +72,7 @@ def _pack(value: Any, arrays: dict[str, Tensor], place: str) -> Any:
 
 
 def _pack_array(array: NDArray[Any], arrays: dict[str, Tensor]) -> dict[str, Any]:
-    """Stores an array compressed, since pictures are much alike inside and among each other."""
+    """Stores an array once and compressed, because pictures are repetitive."""
     data = np.ascontiguousarray(array).tobytes()
     name = f"array {hashlib.blake2b(data, digest_size=16).hexdigest()}"
     if name not in arrays:

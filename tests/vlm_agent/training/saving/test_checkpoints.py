@@ -74,7 +74,7 @@ def test_damage_is_named_and_the_one_before_is_offered(tmp_path, damage, name):
         assert word in str(caught.value)
     assert find_checkpoint(whole, "ppo").step == 8
     damage(whole / name)
-    with pytest.raises(CheckpointError, match="no whole one before it: start a new run"):
+    with pytest.raises(CheckpointError, match="no complete one before it: start a new run"):
         find_checkpoint(tmp_path, "ppo")
 
 
@@ -161,7 +161,7 @@ def test_of_an_interrupt_nothing_is_left(tmp_path):
 def test_wrong_places_and_kinds(tmp_path):
     with pytest.raises(FileNotFoundError, match="no directory"):
         find_checkpoint(tmp_path / "nowhere", "ppo")
-    with pytest.raises(CheckpointError, match="no checkpoint to go on from: start a new run"):
+    with pytest.raises(CheckpointError, match="no checkpoint to resume from: start a new run"):
         find_checkpoint(tmp_path, "ppo")
     path = write(tmp_path, 8)
     with pytest.raises(CheckpointError, match="written by `vlm-agent ppo`"):

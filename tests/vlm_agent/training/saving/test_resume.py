@@ -31,7 +31,7 @@ from vlm_agent.training.ppo_trainer import resume_ppo, train_ppo
 from vlm_agent.training.saving.checkpoint_manager import CheckpointManager
 from vlm_agent.training.saving.checkpoints import find_checkpoint
 from vlm_agent.training.saving.tensor_tree import read_tree
-from vlm_agent.training.sft import resume_sft, train_sft
+from vlm_agent.training.sft.trainer import resume_sft, train_sft
 
 
 def stop_after(monkeypatch, updates):
@@ -274,7 +274,7 @@ def test_a_run_without_checkpoints_is_not_resumed(make_policy, tmp_path, capsys)
     train_ppo(options)
     assert not Path(options.out, "checkpoints").exists()
     assert main(["ppo", "--resume", options.out]) == 1
-    assert "holds no checkpoint to go on from" in capsys.readouterr().err
+    assert "holds no checkpoint to resume from" in capsys.readouterr().err
 
 
 def test_a_shortened_file_of_metrics_is_refused(whole):
@@ -322,7 +322,7 @@ def test_an_environment_that_does_not_come_back_goes_on_all_the_same(
             stop_after(patch, 2)
             with pytest.raises(RuntimeError, match="a crash"):
                 train_ppo(other)
-        with pytest.warns(UserWarning, match="2 of 2 environments do not come back"):
+        with pytest.warns(UserWarning, match="2 of 2 environments cannot be restored"):
             resume_ppo(other.out)
         assert [row["step"] for row in read_metrics(other.out)] == [4, 8, 12, 16]
     finally:
@@ -342,7 +342,7 @@ def test_left_out_steps_stay_counted(make_policy, tmp_path, monkeypatch):
     assert [row["train/skipped_steps"] for row in rows] == [1, 1, 1]
     with monkeypatch.context() as patch:
         patch.setattr(steps, "_PATIENCE", 4)
-        with pytest.raises(NotFiniteError, match="4 optimiser steps in a row.*policy_loss is"):
+        with pytest.raises(NotFiniteError, match="4 optimizer steps in a row.*policy_loss is"):
             resume_ppo(other.out)
 
 

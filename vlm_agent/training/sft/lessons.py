@@ -1,0 +1,119 @@
+"""Lessons made from demonstrations: reading pictures, and reasoning from what was read.
+
+A whole demonstration teaches everything at once: to a model that cannot read pictures yet, its
+reasons and actions have nothing to do with what it sees. A model may therefore learn to read
+pictures first, and then to reason from what it reads.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from vlm_agent.config.sft import SFTConfig
+from vlm_agent.core.prompts import Chat
+from vlm_agent.core.types import Demonstration, Observation
+
+
+class Lessons:
+    """Decides what is learned from the demonstrator's batch in each step.
+
+    Pictures are read out first, at the beginning without a prompt and then after one. Whole
+    demonstrations and reasoning follow in even alternation, because what is not practised for long
+    is forgotten.
+
+    Attributes:
+        steps: Number of optimizer steps of all lessons.
+    """
+
+    def __init__(self, config: SFTConfig) -> None:
+        asked = (config.caption_samples, config.samples, config.reasoning_samples)
+        self._reading, self._whole, reasoning = (-(-each // config.batch_size) for each in asked)
+        self._mixed = self._whole + reasoning
+        self.steps = self._reading + self._mixed
+
+    def of(self, step: int, batch: list[Demonstration]) -> tuple[str, list[Demonstration]]:
+        """Returns the name of a step's lesson and the demonstrations to learn from.
+
+        Args:
+            step: Number of the step, from 1.
+            batch: The demonstrator's batch.
+        """
+        place = step - self._reading
+        if 2 * step <= self._reading:
+            return "captions", [caption(item) for item in batch]
+        if place <= 0:
+            return "readouts", [readout(item) for item in batch]
+        if place * self._whole // self._mixed == (place - 1) * self._whole // self._mixed:
+            return "reasoning", [reasoning(item) for item in batch]
+        return "demonstrations", batch
+
+
+def seen_fields(observation: Observation) -> dict[str, str]:
+    """Returns the fields of the state that only the picture shows, not the prompt."""
+    given = observation.given
+    return {name: value for name, value in observation.state.items() if name not in given}
+
+
+def caption(demonstration: Demonstration) -> Demonstration:
+    """Returns a demonstration of the picture without a prompt; the reply reads it out as JSON.
+
+    Raises:
+        ValueError: If `info["state"]` has no field that only the picture shows.
+    """
+    seen = demonstration.observation
+    fields = seen_fields(seen)
+    if not fields:
+        raise ValueError(
+            f"the picture shows nothing that the prompt does not say: info['state'] is "
+            f"{dict(seen.state)!r}, of which the prompt says {sorted(seen.given)}; leave out "
+            "caption_samples, or have the environment name what its picture shows"
+        )
+    reply = json.dumps(fields, ensure_ascii=False)
+    return Demonstration(_chat([{"type": "image"}], seen), reply)
+
+
+def readout(demonstration: Demonstration) -> Demonstration:
+    """Returns the demonstration, of which only the state that the reply reads out is learned.
+
+    Raises:
+        ValueError: If the reply does not begin with reading out the state.
+    """
+    return replace(demonstration, learned=(0, _end_of_state(demonstration)))
+
+
+def reasoning(demonstration: Demonstration) -> Demonstration:
+    """Returns the reply without picture and prompt; only its thoughts and action are learned.
+
+    The state that it reads out stays as context, to reason from.
+
+    Raises:
+        ValueError: If the reply does not begin with reading out the state.
+    """
+    learned = (_end_of_state(demonstration), len(demonstration.reply))
+    return Demonstration(_chat([], demonstration.observation), demonstration.reply, learned)
+
+
+def _end_of_state(demonstration: Demonstration) -> int:
+    """Returns the offset in the reply, in characters, after the state that it reads out."""
+    read = json.dumps(demonstration.observation.state, ensure_ascii=False)[:-1]
+    if not demonstration.reply.startswith(read):
+        raise ValueError(
+            f"the reply {demonstration.reply!r:.200} does not begin with {read!r:.200}"
+        )
+    return len(read)
+
+
+def _chat(content: list[dict[str, str]], seen: Observation) -> Chat:
+    """Returns a chat of one message, with the picture if the message has a place for it."""
+    pictures = (seen.image,) if content else ()
+    messages = ({"role": "user", "content": content},)
+    return Chat(
+        seen.image,
+        seen.task,
+        seen.actions,
+        given=seen.given,
+        state=seen.state,
+        messages=messages,
+        pictures=pictures,
+    )
