@@ -280,7 +280,8 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
 
     def close_extras(self, **kwargs: Any) -> None:
         """Closes the games."""
-        for game in self.envs:
+        # Gymnasium 1.1 also closes an environment whose constructor refused an argument.
+        for game in getattr(self, "envs", ()):
             game.close()
 
     def __getstate__(self) -> dict[str, Any]:

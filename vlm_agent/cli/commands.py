@@ -28,9 +28,9 @@ Config = TypeVar("Config", bound=Options)
 def merge(words: Sequence[str]) -> None:
     """Merges an adapter into its model."""
     config = _parse(MergeConfig, "merge", words)
+    quiet_transformers()
     from vlm_agent.cli.merge import merge
 
-    quiet_transformers()
     merge(config)
     print(f"saved in {config.out}")
 
@@ -38,10 +38,10 @@ def merge(words: Sequence[str]) -> None:
 def demo(words: Sequence[str]) -> None:
     """Runs the demo."""
     config = _parse(DemoConfig, "demo", words)
+    quiet_transformers()
     from vlm_agent.cli.demo import run_demo
     from vlm_agent.evaluation.tables import text_table
 
-    quiet_transformers()
     result = run_demo(config)
     print(text_table([result.before, result.after]))
     print(
@@ -65,6 +65,7 @@ def eval_(words: Sequence[str]) -> None:
 def serve(words: Sequence[str]) -> None:
     """Serves a policy until it is interrupted."""
     config = _parse(ServeConfig, "serve", words)
+    quiet_transformers()
     import threading
 
     from vlm_agent.models.loading import check_name
@@ -72,7 +73,6 @@ def serve(words: Sequence[str]) -> None:
     from vlm_agent.serving.server import serving
 
     check_name(config.policy)
-    quiet_transformers()
     policy = VLMPolicy.load(config.policy, options=config)
     name = str(config.name)
     with serving(policy, name, port=config.port, batch_size=config.batch_size) as url:

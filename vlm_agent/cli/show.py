@@ -52,9 +52,9 @@ def _as_model_gets_it(
     config: ShowConfig, observation: Observation
 ) -> tuple[str, NDArray[np.uint8], bool]:
     """Returns the prompt in the chat template, the processed picture, and whether cot is on."""
+    quiet_transformers()
     from vlm_agent.models.policy import VLMPolicy
 
-    quiet_transformers()
     policy = VLMPolicy.load(
         str(config.model),
         cot=None if config.cot else False,

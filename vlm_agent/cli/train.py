@@ -40,6 +40,7 @@ class Resumption(NamedTuple):
 def sft(words: Sequence[str]) -> None:
     """Fine-tunes a model on demonstrations."""
     asked = parse_training(SFTConfig, "sft", words)
+    quiet_transformers()
     from vlm_agent.training.sft.trainer import resume_sft, train_sft
 
     _run("sft", asked, train_sft, resume_sft)
@@ -48,6 +49,7 @@ def sft(words: Sequence[str]) -> None:
 def ppo(words: Sequence[str]) -> None:
     """Trains a policy by reinforcement learning."""
     asked = parse_training(PPOConfig, "ppo", words)
+    quiet_transformers()
     from vlm_agent.training.ppo_trainer import resume_ppo, train_ppo
 
     _run("ppo", asked, train_ppo, resume_ppo)
@@ -107,7 +109,6 @@ def _run(
     from vlm_agent.training.saving.checkpoints import holds_checkpoint
 
     directory = run_of(asked.place) if isinstance(asked, Resumption) else Path(asked.out)
-    quiet_transformers()
     try:
         if isinstance(asked, Resumption):
             resume(asked.place, trust_remote_code=asked.trust_remote_code)

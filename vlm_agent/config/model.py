@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Literal
 
@@ -66,8 +67,10 @@ class ModelOptions(LoadOptions):
 
 
 def quiet_transformers() -> None:
-    """Turns off transformers' progress bars and notices while loading."""
-    from transformers.utils import logging
+    """Turns off progress bars and notices of transformers and bitsandbytes while loading."""
+    # peft imports bitsandbytes if it is installed, which warns that an optional kernel is not.
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
+    from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    set_verbosity_error()
+    disable_progress_bar()

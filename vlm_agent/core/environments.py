@@ -43,7 +43,9 @@ def explaining_errors(name: str, kwargs: Mapping[str, Any]) -> Iterator[None]:
             "or 'module:namespace/Name-v0' for a package that registers its environments on import"
         ) from error
     except TypeError as error:
-        raise ValueError(f"{name} cannot be made with the arguments {kwargs}: {error}") from error
+        # Gymnasium appends the id and the arguments once more.
+        reason = str(error).partition(" was raised from the environment creator")[0]
+        raise ValueError(f"{name} cannot be made with the arguments {kwargs}: {reason}") from error
 
 
 def make_env(name: str | EnvFactory, **kwargs: Any) -> gym.Env[Any, Any]:

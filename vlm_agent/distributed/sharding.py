@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import version
 from typing import Any, NamedTuple, cast
 
 from torch import Tensor, nn
@@ -79,7 +78,6 @@ def check_configuration() -> None:
 
     Raises:
         ValueError: Naming the line of Accelerate's configuration to change.
-        ImportError: If torch or Accelerate is too old.
     """
     for setting in _SETTINGS:
         found = os.environ.get(setting.variable, setting.default)
@@ -88,18 +86,6 @@ def check_configuration() -> None:
                 f"Accelerate is configured for FSDP with {setting.variable}={found}: expected "
                 f"{setting.line} in its configuration, because {setting.reason}"
             )
-    _check_version("torch", "2.8")
-    _check_version("accelerate", "1.8")
-
-
-def _check_version(package: str, oldest: str) -> None:
-    from accelerate.utils import compare_versions
-
-    if not compare_versions(package, ">=", oldest):
-        raise ImportError(
-            f"FSDP needs {package} {oldest} or newer, but {version(package)} is installed: "
-            f"pip install --upgrade {package}"
-        )
 
 
 def layer_classes(network: nn.Module) -> list[str]:

@@ -125,9 +125,9 @@ def _find_model(name: str, load_options: LoadOptions, overrides: GenerationOverr
         identity["files"] = fingerprint(name)
 
     def read() -> PolicyLike:
+        quiet_transformers()
         from vlm_agent.models.policy import VLMPolicy
 
-        quiet_transformers()
         return VLMPolicy.load(name, options=load_options, **asdict(overrides))
 
     return LazyPolicy(read, identity)

@@ -217,6 +217,14 @@ def test_bad_arguments(kwargs, error, told):
         NumberLineVectorEnv(**kwargs)
 
 
+def test_an_environment_whose_arguments_were_refused_can_be_closed():
+    envs = NumberLineVectorEnv.__new__(NumberLineVectorEnv)
+    with pytest.raises(ValueError, match="num_envs=0"):
+        envs.__init__(num_envs=0)
+    envs.close()
+    assert envs.closed
+
+
 # What else a vector environment offers
 
 

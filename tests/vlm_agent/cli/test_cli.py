@@ -109,6 +109,26 @@ def test_help_imports_nothing_that_is_slow(command):
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.parametrize("words", [["sft", "--env", NUMBER_LINE], ["demo"]])
+def test_notices_are_off_before_bitsandbytes_can_be_imported(words, tmp_path):
+    """It warns on import, and is imported by peft if it is installed."""
+    (tmp_path / "file.txt").write_text("kept")
+    program = (
+        "import logging, sys\n"
+        "class Watch:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'peft':\n"
+        "            logger = logging.getLogger('bitsandbytes.backends.cpu.ops')\n"
+        "            print('WARNING' if logger.isEnabledFor(logging.WARNING) else 'QUIET')\n"
+        "sys.meta_path.insert(0, Watch())\n"
+        "from vlm_agent.cli.main import main\n"
+        f"assert main({[*words, '--out', str(tmp_path)]!r}) == 1, 'nothing is replaced'\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert set(result.stdout.split()) == {"QUIET"}, result.stdout
+
+
 def test_modules_of_the_current_directory_are_found_last(tmp_path):
     (tmp_path / "my_lake.py").write_text(
         "import gymnasium\n"

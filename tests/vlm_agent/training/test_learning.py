@@ -151,8 +151,7 @@ def test_guided_thoughts_teach(tmp_path):
     start = load_config(SFTConfig, "numberline-tiny", "sft", out=str(tmp_path / "sft"))
     train_sft(start)
     options = read_options(PPOConfig, "numberline-tiny", "ppo")
-    options.update(read_options(PPOConfig, "gtr", "ppo"))
-    options.update(model=start.out, out=str(tmp_path / "ppo"), total_steps=5120)
+    options.update(algorithm="gtr", model=start.out, out=str(tmp_path / "ppo"), total_steps=5120)
     settings = PPOConfig(**options)
     train_ppo(settings)
     before, after = (
