@@ -182,8 +182,8 @@ class CheckpointManager:
         count, rank = self._processes.count, self._processes.rank
         if len(saved.state["own"]) != count:
             raise ValueError(
-                f"{saved.checkpoint.path} is of {len(saved.state['own'])} processes, and there are "
-                f"{count} now: a run goes on with as many as it began with"
+                f"{saved.checkpoint.path} was written by {len(saved.state['own'])} processes, and "
+                f"there are {count} now: expected as many to continue the run"
             )
         own = saved.state["own"][rank]
         for name, part in self._parts.items():
@@ -295,7 +295,7 @@ def _read_state(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def _check_options(checkpoint: Checkpoint) -> None:
-    """Makes sure that a run goes on with the options that it began with.
+    """Checks that a run continues with its own options.
 
     Raises:
         ValueError: If the run's own file says something else by now.
@@ -310,7 +310,7 @@ def _check_options(checkpoint: Checkpoint) -> None:
         name = changed[0]
         raise ValueError(
             f"{file} says {name}={now.get(name)!r}, and the checkpoint was trained with "
-            f"{name}={then.get(name)!r}: a run goes on with the options that it began with. Put "
+            f"{name}={then.get(name)!r}: a run continues with its own options. Put "
             f"that back, or start another run with --model {checkpoint.path / POLICY}"
         )
 

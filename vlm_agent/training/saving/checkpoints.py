@@ -113,7 +113,7 @@ def find_checkpoint(place: str | Path, kind: str) -> Checkpoint:
         raise CheckpointError(f"{error}. {_offer(path)}") from error
     if checkpoint.kind != kind:
         raise CheckpointError(
-            f"{path} was written by `vlm-agent {checkpoint.kind}`: go on with "
+            f"{path} was written by `vlm-agent {checkpoint.kind}`: continue it with "
             f"`vlm-agent {checkpoint.kind} --resume`"
         )
     return checkpoint
@@ -188,7 +188,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     if manifest.get("format") == FORMAT and manifest.get("version") != VERSION:
         raise CheckpointError(
             f"{path} is of version {manifest.get('version')!r}, and this release reads version "
-            f"{VERSION}: go on with the release that wrote it"
+            f"{VERSION}: continue with the release that wrote it"
         )
     if written != _hash_of(manifest) or manifest.get("format") != FORMAT:
         raise CheckpointError(f"{path} is damaged: {MANIFEST} is not what was written")
