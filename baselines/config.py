@@ -43,8 +43,9 @@ class BaselineConfig(Options):
 
     Args: Network
         picture_size: Height and width in pixels of the pictures that the network sees.
-        text: What the network sees in addition to the picture: none; given, what prompts contain,
-            such as the formula so far; or state, so that nothing has to be read in the picture.
+        text: What the network sees in addition to the picture: none; given, the part of the
+            state that prompts also contain, such as the formula so far; or state, all of it, so
+            that nothing has to be read from the picture.
         text_length: Maximum length of the text in bytes.
         features: Number of features of a picture.
         centre_steps: Random steps in each environment for the mean picture, which the network

@@ -92,6 +92,10 @@ def parse(words: Sequence[str]) -> tuple[BaselineConfig, bool]:
             f"{names} with --resume: a run continues with its own options; leave that out"
         )
     directory = own["resume"]
+    if not (Path(directory) / CONFIG_FILE).is_file():
+        raise FileNotFoundError(
+            f"{directory} holds no {CONFIG_FILE}: expected the directory of a run of this command"
+        )
     record = json.loads((Path(directory) / CONFIG_FILE).read_text(encoding="utf-8"))
     return replace(from_record(record), **{**given, "out": directory}), True
 

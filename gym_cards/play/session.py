@@ -322,9 +322,11 @@ def _make(game: Game) -> gym.Env[Any, Any]:
                 **game.kwargs,
             )
         except TypeError as error:
+            # Gymnasium appends the id and the arguments once more.
             refused = error
+            reason = str(error).partition(" was raised from the environment creator")[0]
     raise ValueError(
-        f"{game.env_id} cannot be made with {dict(game.kwargs)}: {refused}; its docstring lists "
+        f"{game.env_id} cannot be made with {dict(game.kwargs)}: {reason}; its docstring lists "
         "its arguments"
     ) from refused
 

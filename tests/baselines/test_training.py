@@ -204,7 +204,7 @@ def test_the_command_reports_mistakes_in_a_line(tmp_path, capsys):
         return status, capsys.readouterr().err
 
     run = str(tmp_path / "run")
-    assert mistake("--resume", run)[0] == 1
+    assert "run holds no baseline.json: expected" in mistake("--resume", run)[1]
     assert "--seed with --resume: a run continues" in mistake("--resume", run, "--seed", "1")[1]
     assert "expected one of ppo" in mistake("--env", NUMBER_LINE, "--algorithm", "a2c")[1]
     assert "no environment" in mistake("--env", "gym_cards/Chess-v0", "--out", run)[1]

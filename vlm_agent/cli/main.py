@@ -79,6 +79,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Their messages say what to do, which a traceback would hide.
         if os.environ.get("VLM_AGENT_TRACEBACK"):
             raise
-        print("; ".join([f"vlm-agent: {error}", *getattr(error, "__notes__", ())]), file=sys.stderr)
+        reason = str(error)
+        if isinstance(error, OSError) and error.filename is not None:
+            reason = f"{error.filename}: {error.strerror}"
+        message = "; ".join([reason, *getattr(error, "__notes__", ())])
+        print(f"vlm-agent: {' '.join(message.splitlines())}", file=sys.stderr)
         return 1
     return 0

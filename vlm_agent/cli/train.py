@@ -87,8 +87,8 @@ def parse_training(kind: type[Config], command: str, words: Sequence[str]) -> Co
         if others:
             raise ValueError(
                 f"{', '.join(others)} with --resume: a run continues with its own options, which "
-                "its run.json holds. Leave that out or, to train with other options, start a new "
-                f"run with --model {own['resume']}"
+                "its run.json holds; leave that out, or start a new run with other options and "
+                f"--model {own['resume']}"
             )
         return Resumption(own["resume"], trusted)
     options: dict[str, Any] = {}

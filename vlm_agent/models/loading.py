@@ -91,13 +91,17 @@ def check_name(name: str) -> None:
 
 @contextmanager
 def reporting_damage(name: str | Path) -> Iterator[None]:
-    """Turns errors of damaged files into one `ValueError` that names the model."""
+    """Turns errors of damaged files into one `ValueError`, and makes others name the model too."""
     try:
         yield
     except torch.OutOfMemoryError:
         raise  # a RuntimeError too, but the files are fine
     except (SafetensorError, RuntimeError, json.JSONDecodeError) as error:
         raise ValueError(f"{name} is damaged, or of another version: {error}") from error
+    except OSError as error:
+        if str(name) not in str(error):
+            error.add_note(f"{name} could not be loaded")
+        raise
 
 
 def load_model(name: str, options: LoadOptions) -> LoadedModel:

@@ -361,7 +361,9 @@ class VLMPolicy(nn.Module):
             ValueError: If there is no adapter, or the weights have 4 bits.
         """
         if not self.has_adapter:
-            raise ValueError("there is no adapter to merge: all weights of this policy are trained")
+            raise ValueError(
+                "there is no adapter to merge: expected a policy that was trained with --lora"
+            )
         self.model = lora.merge_adapter(self.model, dtype)
         self.compute_dtype = dtype or self.compute_dtype
         self.kept_reference = None

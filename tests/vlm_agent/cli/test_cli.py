@@ -245,6 +245,8 @@ def test_eval_takes_a_name_on_a_hub_and_how_it_is_sampled_from(monkeypatch, caps
         (["eval", "--policy", "random", "--env", "bad id"], "bad id"),
         ([*PPO, "tiny", "--out", "OUT"], "vlm-agent sft --model tiny"),
         ([*PPO, "/no/such/directory", "--out", "OUT"], "no directory"),
+        ([*SFT, "--out", "OUT", "--demonstrations", "no.jsonl"], "vlm-agent: no.jsonl: No such"),
+        ([*SFT, "--out", "OUT", "--env-kwargs", '{"sise": 3}'], "did you mean 'size'?\n"),
     ],
 )
 def test_mistakes_end_with_one_line(words, message, tmp_path, capsys):
@@ -253,6 +255,7 @@ def test_mistakes_end_with_one_line(words, message, tmp_path, capsys):
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
+    assert error.count("\n") == 1
     assert not (tmp_path / "out").exists(), "nothing is left behind"
 
 

@@ -60,7 +60,7 @@ def test_two_processes_train_like_one(start):
     for name in two:
         assert torch.equal(resumed[name], two[name]), name
     assert shown(again) == shown(start / "two")
-    with pytest.raises(ValueError, match="is of 2 processes, and there are 1 now"):
+    with pytest.raises(ValueError, match="was written by 2 processes, and there are 1 now"):
         main([{"resume": str(start / "two")}])
 
 

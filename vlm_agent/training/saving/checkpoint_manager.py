@@ -184,8 +184,8 @@ class CheckpointManager:
         count, rank = self._processes.count, self._processes.rank
         if len(saved.state["own"]) != count:
             raise ValueError(
-                f"{saved.checkpoint.path} is of {len(saved.state['own'])} processes, and there are "
-                f"{count} now: resume with as many as the run began with"
+                f"{saved.checkpoint.path} was written by {len(saved.state['own'])} processes, and "
+                f"there are {count} now: expected as many to continue the run"
             )
         own = saved.state["own"][rank]
         for name, part in self._parts.items():
