@@ -101,7 +101,7 @@ def mover(tmp_path_factory):
             },
             marks=pytest.mark.slow,
         ),
-        # A group of eight says less of each step than a critic: these two need more steps.
+        # With 2,048 steps these two end within the interval of the start.
         pytest.param(
             {"algorithm": "grpo", "thought_coef": 0.5, "kl_coef": 0.0, "total_steps": 4096},
             marks=pytest.mark.slow,
