@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ T = TypeVar("T")
 # How long processes wait for each other. NCCL's default is 10 minutes, and saving a large model may
 # take longer.
 _TIMEOUT = timedelta(hours=2)
+# How long a thread of gloo gets for releasing its last exchange: far longer than it takes.
+_RELEASE_SECONDS = 0.5
 
 
 class Processes:
@@ -237,13 +240,15 @@ def _is_launched() -> bool:
 
 
 def _leave() -> None:
-    """Ends the threads that communicate with other processes.
+    """Ends the threads that communicate with other processes, or waits until they are idle.
 
-    A thread of gloo releases its last exchange a moment late, and aborts the process if Python is
-    exiting by then.
+    A thread of gloo releases its last exchange a moment late, for which it needs the interpreter's
+    lock, and aborts the process if Python is exiting by then. Ending the group waits for its
+    threads, unless caches of sharded tensors still refer to it: they have to be given the lock.
     """
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
+        time.sleep(_RELEASE_SECONDS)
 
 
 def _accelerator() -> Any:
