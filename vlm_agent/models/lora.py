@@ -36,8 +36,9 @@ _PROJECTOR_WORDS = ("merger", "projector", "connector")
 def add_adapter(model: Any, options: ModelOptions) -> Any:
     """Adds a new adapter to every linear layer of the parts that `options` names.
 
-    Its output is 0 at first, so that it does not change the model; its weights are float32. All
-    other weights are frozen, so a part without linear layers does not learn.
+    Its output is 0 at first, so that it does not change the model; its weights are float32, and
+    drawn from `options.seed` alone. All other weights are frozen, so a part without linear layers
+    does not learn.
 
     Returns:
         The `peft.PeftModel` around the model.
@@ -62,7 +63,7 @@ def add_adapter(model: Any, options: ModelOptions) -> Any:
         target_modules=targets,
     )
     with torch.random.fork_rng():
-        torch.manual_seed(0)
+        torch.manual_seed(options.seed)
         return get_peft_model(model, config)
 
 
