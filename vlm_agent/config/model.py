@@ -36,17 +36,22 @@ class ModelOptions(LoadOptions):
     Trained weights are kept in float32, whatever the model computes in: at a learning rate of
     1e-5, most of an update to a bfloat16 weight is lost to rounding.
 
+    Args: Weights
+        seed: Random seed of new weights: those of a new adapter.
+
     Args: LoRA
         lora: Train low-rank adapters instead of all weights.
         lora_rank: Rank of a new adapter; an adapter saved with the model keeps its own.
         lora_alpha: Scale of a new adapter: its output is multiplied by alpha / rank.
-        lora_dropout: Dropout on a new adapter's input during fine-tuning; PPO uses no dropout.
+        lora_dropout: Dropout on a new adapter's input during fine-tuning, and in the updates of PPO
+            with --update-dropout.
         lora_parts: Parts of the model that get a new adapter.
 
     Args: Memory
         gradient_checkpointing: Recompute activations in the backward pass to save memory.
     """
 
+    seed: int = 0
     lora: bool = False
     lora_rank: PositiveInt = 128
     lora_alpha: PositiveInt = 256

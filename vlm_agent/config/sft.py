@@ -70,7 +70,6 @@ class SFTConfig(ModelOptions, PromptOptions):
     model: str = "tiny"
     env_kwargs: JsonObject = field(default_factory=dict)
     overwrite: bool = False
-    seed: int = 0
     cot: bool = True
     history_length: NonNegativeInt = 0
     random_share: Fraction = 0.0

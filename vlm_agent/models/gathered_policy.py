@@ -61,5 +61,5 @@ def _saves_adapter_only(policy: VLMPolicy) -> bool:
 def _weights(policy: VLMPolicy, *, adapter_only: bool) -> PolicyWeights:
     model = policy.model.state_dict(keep_vars=True)
     if adapter_only:
-        model = {name: value for name, value in model.items() if ".lora_" in name}
+        model = lora.adapter_weights(policy.model, model)
     return {"model": model, "value_head": policy.value_head.state_dict(keep_vars=True)}

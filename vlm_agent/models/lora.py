@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import shutil
+import warnings
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -21,9 +23,12 @@ from vlm_agent.core.disk import sync_path
 from vlm_agent.core.errors import NotWholeError
 from vlm_agent.core.run_directory import BASE, is_in_checkpoint, run_of
 from vlm_agent.distributed.sharding import check_each
+from vlm_agent.models.adapters.embeddings import KeptEmbeddings, untie_embeddings
 
 ADAPTER_CONFIG_FILE = "adapter_config.json"
 _ADAPTER_FILE = "adapter_model.safetensors"
+# Weights that PEFT adds to those of the base model.
+_ADDED = re.compile(r"\.(lora_\w+|modules_to_save|trainable_tokens_\w+)(\.|$)")
 # Names of modules that are part of the projector although a library puts them into the tower.
 _PROJECTOR_WORDS = ("merger", "projector", "connector")
 
@@ -31,8 +36,9 @@ _PROJECTOR_WORDS = ("merger", "projector", "connector")
 def add_adapter(model: Any, options: ModelOptions) -> Any:
     """Adds a new adapter to every linear layer of the parts that `options` names.
 
-    Its output is 0 at first, so that it does not change the model; its weights are float32. All
-    other weights are frozen, so a part without linear layers does not learn.
+    Its output is 0 at first, so that it does not change the model; its weights are float32, and
+    drawn from `options.seed` alone. All other weights are frozen, so a part without linear layers
+    does not learn.
 
     Returns:
         The `peft.PeftModel` around the model.
@@ -57,7 +63,7 @@ def add_adapter(model: Any, options: ModelOptions) -> Any:
         target_modules=targets,
     )
     with torch.random.fork_rng():
-        torch.manual_seed(0)
+        torch.manual_seed(options.seed)
         return get_peft_model(model, config)
 
 
@@ -137,7 +143,7 @@ def load_adapter(model: Any, directory: Path, *, trainable: bool) -> Any:
     Raises:
         FileNotFoundError: If the directory holds no weights in safetensors. PEFT by itself would
             then read a pickle, or ask the hub for a model of the directory's name.
-        ValueError: If it is not a low-rank adapter.
+        ValueError: If it is not a low-rank adapter, or one that computes what a policy cannot.
     """
     from peft import PeftModel
 
@@ -147,10 +153,33 @@ def load_adapter(model: Any, directory: Path, *, trainable: bool) -> Any:
             "too; pickled weights (adapter_model.bin) are not read, so save them again with "
             "safetensors"
         )
-    kind = _read_config(directory).get("peft_type")
-    if kind != "LORA":
+    config = _read_config(directory)
+    if (kind := config.get("peft_type")) != "LORA":
         raise ValueError(f"{directory} holds an adapter of type {kind!r}: expected 'LORA'")
-    return PeftModel.from_pretrained(model, str(directory), is_trainable=trainable)
+    if config.get("alora_invocation_tokens"):
+        raise ValueError(
+            f"{directory} holds an activated adapter (alora_invocation_tokens), which changes only "
+            "what follows those tokens: expected one that changes every token"
+        )
+    kept = KeptEmbeddings(model, directory / _ADAPTER_FILE)
+    with warnings.catch_warnings():
+        # What it warns of is what `untie_embeddings` mends.
+        warnings.filterwarnings("ignore", "Model has `tie_word_embeddings=True`")
+        warnings.filterwarnings("error", "Found missing adapter keys")
+        try:
+            loaded = PeftModel.from_pretrained(model, str(directory), is_trainable=trainable)
+        except UserWarning as error:
+            raise ValueError(f"{directory / _ADAPTER_FILE} is not complete: {error}") from error
+    kept.restore()
+    untie_embeddings(loaded)
+    narrow = [n for n, p in loaded.named_parameters() if p.requires_grad and p.dtype.itemsize < 4]
+    if narrow:
+        raise ValueError(
+            f"{directory} holds an adapter with weights of the model itself, such as {narrow[0]}, "
+            "whose small changes would be lost in half precision: train it with --dtype float32, "
+            "or train all weights, without --lora"
+        )
+    return loaded
 
 
 def save_adapter(
@@ -182,6 +211,23 @@ def save_adapter(
     found = {name: value.contiguous() for name, value in found.items()}
     save_file(found, directory / _ADAPTER_FILE, {"format": "pt"})
     config.save_pretrained(str(directory))
+
+
+def adapter_weights(model: Any, weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Returns those of a model's weights that `save_adapter` writes of the adapter.
+
+    These are low-rank weights, and whatever else was trained with them: biases, whole modules,
+    tokens.
+
+    Args:
+        model: The `peft.PeftModel`.
+        weights: All its weights, by their names in its `state_dict`.
+    """
+    from peft import get_peft_model_state_dict
+
+    saved = get_peft_model_state_dict(model, dict(weights), save_embedding_layers=False)
+    ids = {id(value) for value in saved.values()}
+    return {name: value for name, value in weights.items() if id(value) in ids}
 
 
 def base_name(model: Any) -> str | None:
@@ -234,9 +280,7 @@ def _save_base(network: Any, directory: Path, weights: Mapping[str, torch.Tensor
         own = network.state_dict()
     else:
         own = {n.removeprefix(start): w for n, w in weights.items() if n.startswith(start)}
-    own = {
-        key.replace(".base_layer.", "."): value for key, value in own.items() if ".lora_" not in key
-    }
+    own = {_base_key(key): value for key, value in own.items() if not _ADDED.search(key)}
     if not own:
         raise NotWholeError(
             f"the base model of the adapter, {network.name_or_path}, is gone, and its weights are "
@@ -249,6 +293,11 @@ def _save_base(network: Any, directory: Path, weights: Mapping[str, torch.Tensor
         network.save_pretrained(directory, state_dict=own)
     finally:
         network.hf_quantizer = quantizer
+
+
+def _base_key(key: str) -> str:
+    """Returns the name in the base model of a weight that PEFT has wrapped."""
+    return re.sub(r"\.(token_adapter|base_layer|original_module)(?=\.)", "", key)
 
 
 def _copy_files(source: Path, directory: Path) -> None:
@@ -266,7 +315,14 @@ def _copy_files(source: Path, directory: Path) -> None:
 
 
 def has_effect(model: Any) -> bool:
-    """Returns whether an adapter changes its model; a new one does not."""
+    """Returns whether a model differs, or may come to, from what it is with its adapter disabled.
+
+    A new adapter has no effect. One that trains more than low-rank weights counts as having one:
+    disabling it would leave trained biases in place.
+    """
+    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    if not all(".lora_A." in name or ".lora_B." in name for name in trained):
+        return True
     outputs = (p for name, p in model.named_parameters() if ".lora_B." in name)
     return any(check_each(torch.any, outputs))
 
@@ -285,6 +341,7 @@ def merge_adapter(model: Any, dtype: torch.dtype | None = None) -> Any:
         ValueError: If the weights have 4 bits, which cannot hold the sum.
     """
     network = model.get_base_model()
+    untie_embeddings(model)
     if getattr(network, "is_quantized", False):
         raise ValueError(
             "an adapter cannot be merged into weights of 4 bits: load the model without "

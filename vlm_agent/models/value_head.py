@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast, get_args
 
 import torch
 from safetensors import safe_open
@@ -14,7 +16,9 @@ from torch import Tensor, nn
 from vlm_agent.distributed.sharding import check_each
 
 VALUE_HEAD_FILE = "value_head.safetensors"
-_FORMAT = "1"
+Activation = Literal["tanh", "relu"]
+# Format 2 names its activation; format 1 is for tanh.
+_FORMATS = {"1": "tanh", "2": None}
 
 
 class ValueHead(nn.Module):
@@ -22,8 +26,12 @@ class ValueHead(nn.Module):
 
     Args:
         hidden_size: Size of the hidden states.
+        sizes: Sizes of the hidden layers; by default one of the size of the hidden states.
+        activation: Non-linearity after each of them.
+        seed: What the weights are drawn from; no global random generator is touched.
 
     Attributes:
+        activation: The non-linearity.
         mean: Subtracted from hidden states first, shape (hidden size,); 0 at first.
         scale: Then divides them, same shape; 1 at first.
     """
@@ -31,19 +39,63 @@ class ValueHead(nn.Module):
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, hidden_size: int) -> None:
+    def __init__(
+        self,
+        hidden_size: int,
+        sizes: Sequence[int] | None = None,
+        activation: Activation = "tanh",
+        seed: int = 0,
+    ) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(hidden_size))
         self.register_buffer("scale", torch.ones(hidden_size))
+        self._draw((hidden_size,) if sizes is None else tuple(sizes), activation, seed)
+
+    def _draw(self, sizes: tuple[int, ...], activation: Activation, seed: int) -> None:
+        """Makes new layers; the inputs stay standardised."""
+        self.activation: Activation = activation
+        layers: list[nn.Module] = []
         with torch.random.fork_rng():
-            torch.manual_seed(0)
-            self.layers = nn.Sequential(
-                nn.Linear(hidden_size, hidden_size), nn.Tanh(), nn.Linear(hidden_size, 1)
-            )
-        last = cast(nn.Linear, self.layers[-1])
+            torch.manual_seed(seed)
+            for before, after in pairwise((len(self.mean), *sizes)):
+                layers += [
+                    nn.Linear(before, after),
+                    nn.Tanh() if activation == "tanh" else nn.ReLU(),
+                ]
+            last = nn.Linear(sizes[-1], 1)
         # A fresh head returns 0 for every state, so the first advantages are the returns.
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
+        self.layers = nn.Sequential(*layers, last).to(self.mean.device)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Sizes of the hidden layers."""
+        return tuple(each.out_features for each in self.layers if isinstance(each, nn.Linear))[:-1]
+
+    def start(
+        self, seed: int, sizes: Sequence[int] | None = None, activation: Activation | None = None
+    ) -> None:
+        """Draws the weights of an untrained head; a trained one stays as it is.
+
+        Args:
+            seed: What they are drawn from.
+            sizes: Sizes of the hidden layers; by default as they are.
+            activation: Non-linearity after each of them; by default as it is.
+
+        Raises:
+            ValueError: If a trained head has other sizes, or another activation.
+        """
+        wanted = (tuple(sizes or self.sizes), activation or self.activation)
+        if self.is_fresh:
+            self._draw(*wanted, seed)
+        elif wanted != (self.sizes, self.activation):
+            raise ValueError(
+                f"the value head that was trained with this model has hidden layers of "
+                f"{list(self.sizes)} and {self.activation}, not {list(wanted[0])} and {wanted[1]}: "
+                "leave out value_head_sizes and value_head_activation, or remove "
+                f"{VALUE_HEAD_FILE} to train a new one"
+            )
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Returns values of shape (batch,) for hidden states of shape (batch, hidden size)."""
@@ -71,7 +123,10 @@ class ValueHead(nn.Module):
     def save(self, directory: Path, weights: Mapping[str, Tensor] | None = None) -> None:
         """Writes the head, or the given weights in place of its own, into a directory."""
         state = dict(self.state_dict() if weights is None else weights)
-        save_file(state, directory / VALUE_HEAD_FILE, {"format": _FORMAT})
+        about = {"format": "1"}
+        if self.activation != _FORMATS["1"]:
+            about = {"format": "2", "activation": self.activation}
+        save_file(state, directory / VALUE_HEAD_FILE, about)
 
     def load(self, directory: Path) -> None:
         """Reads the head that a directory holds; without one this head stays as it is.
@@ -83,13 +138,20 @@ class ValueHead(nn.Module):
         if not path.is_file():
             return
         with safe_open(path, framework="pt") as file:
-            found = (file.metadata() or {}).get("format")
-            if found != _FORMAT:
+            about = file.metadata() or {}
+            if (found := about.get("format")) not in _FORMATS:
                 raise ValueError(
-                    f"{path} is of format {found}, and this version reads format {_FORMAT}: remove "
-                    "the file to train a new value head"
+                    f"{path} is of format {found}, and this version reads format "
+                    f"{' or '.join(_FORMATS)}: remove the file to train a new value head"
+                )
+            activation = _FORMATS[found] or about.get("activation")
+            if activation not in get_args(Activation):
+                raise ValueError(
+                    f"{path} has the activation {activation!r}: expected one of "
+                    f"{', '.join(get_args(Activation))}"
                 )
             saved = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        self._draw(_hidden_sizes(saved) or self.sizes, cast(Activation, activation), seed=0)
         own = {name: tuple(value.shape) for name, value in self.state_dict().items()}
         shapes = {name: tuple(value.shape) for name, value in saved.items()}
         if shapes != own:
@@ -97,3 +159,13 @@ class ValueHead(nn.Module):
                 f"{path} does not fit its model: it holds {shapes}, and the model needs {own}"
             )
         self.load_state_dict(saved)
+
+
+def _hidden_sizes(weights: Mapping[str, Tensor]) -> tuple[int, ...]:
+    """Returns the sizes of the hidden layers that the weights of a head belong to."""
+    layers = {
+        int(found[1]): len(value)
+        for name, value in weights.items()
+        if (found := re.fullmatch(r"layers\.(\d+)\.weight", name))
+    }
+    return tuple(layers[number] for number in sorted(layers))[:-1]

@@ -44,6 +44,11 @@ class Batch:
     def __len__(self) -> int:
         return len(self.replies)
 
+    @property
+    def old_values(self) -> Tensor:
+        """Values that the policy estimated when it replied, (steps,)."""
+        return torch.tensor([reply.value for reply in self.replies], device=self.returns.device)
+
     def select(self, indices: Sequence[int]) -> Batch:
         """Returns the steps at some indices."""
         rows = list(indices)

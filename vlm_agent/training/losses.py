@@ -61,9 +61,9 @@ def ppo_loss(
     parts = {"policy_loss": -mean_over_tokens(surrogate, weights).mean()}
     total = parts["policy_loss"]
     if config.has_critic:
-        parts["value_loss"] = mse_loss(scores.values, batch.returns)
-        value_loss = config.value_coef * parts["value_loss"]
-        total = value_loss if value_only else total + value_loss
+        parts["value_loss"] = value_loss(scores.values, batch, config.value_clip_range)
+        weighted = config.value_coef * parts["value_loss"]
+        total = weighted if value_only else total + weighted
     if not value_only:
         tokens = scores.mask.float()
         regularizers: Tensor | float = 0.0
@@ -142,6 +142,25 @@ def clipped_objective(ratio: Tensor, advantages: Tensor, clip_range: float) -> T
     """PPO's surrogate (Schulman et al. 2017, equation 7); to be maximised."""
     clipped = ratio.clamp(1 - clip_range, 1 + clip_range)
     return torch.minimum(ratio * advantages, clipped * advantages)
+
+
+def value_loss(values: Tensor, batch: Batch, clip_range: float | None) -> Tensor:
+    """Mean squared error of values.
+
+    With a clip range c and the rollout's value v, it is that of max((V - R)², (V' - R)²) with
+    V' = v + clip(V - v, -c, c), as in Zhai et al.'s code: a value that has moved further than c
+    towards its return R has no gradient.
+
+    Args:
+        values: Estimates V with gradients, shape (batch,).
+        batch: The steps, with returns R and old values v.
+        clip_range: c; `None` for no clipping.
+    """
+    if clip_range is None:
+        return mse_loss(values, batch.returns)
+    old = batch.old_values
+    near = old + (values - old).clamp(-clip_range, clip_range)
+    return torch.maximum((values - batch.returns) ** 2, (near - batch.returns) ** 2).mean()
 
 
 def kl_estimate(log_probs: Tensor, reference: Tensor) -> Tensor:

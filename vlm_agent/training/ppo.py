@@ -7,12 +7,14 @@ on minibatches of the algorithm's loss (training/losses.py; training/algorithms 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from vlm_agent.distributed.processes import Processes
+from vlm_agent.models.adapters.dropout import dropping_out, has_dropout
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.rollout.advantages import Floats
 from vlm_agent.rollout.buffer import Rollout
@@ -37,10 +39,12 @@ class PPO:
     """Trains a policy on rollouts.
 
     Invariant: replies are scored under the observations they answered, so that before the first
-    optimizer step of an update every ratio is 1; `train/first_ratio_error` shows it.
+    optimizer step of an update every ratio is 1; `train/first_ratio_error` shows it. With
+    `update_dropout` it shows by how much dropout moves them.
 
     Args:
-        policy: The policy to train; dropout stays off, in rollouts and updates alike.
+        policy: The policy to train; its value head is drawn again if it is untrained. Dropout stays
+            off, in rollouts and updates alike, except for that of an adapter with `update_dropout`.
         config: The options.
         total_steps: Number of environment steps of the whole training, for the learning rate.
         processes: Those that train together, each with rollouts of its own; by default this one.
@@ -66,9 +70,19 @@ class PPO:
         self._steps = 0
         self._rng = np.random.default_rng(config.seed)
         self._processes = processes or Processes()
-        self._module, self.optimizer = self._processes.prepare(
-            policy, torch.optim.Adam(parameter_groups(policy, config), lr=config.learning_rate)
+        if self.algorithm.has_critic:
+            policy.value_head.start(
+                config.seed, config.value_head_sizes, config.value_head_activation
+            )
+        if config.update_dropout and not has_dropout(policy.model):
+            raise ValueError(
+                "update_dropout=True, but the adapter was saved with a dropout of 0: leave it out, "
+                "or start from a model without adapter, which gets a new one with lora_dropout"
+            )
+        optimizer = torch.optim.Adam(
+            parameter_groups(policy, config), lr=config.learning_rate, eps=config.adam_epsilon
         )
+        self._module, self.optimizer = self._processes.prepare(policy, optimizer)
         self._optimizer_step = OptimizerStep(
             clipped_together(policy, config), config.max_grad_norm, clip=self._processes.clip
         )
@@ -77,7 +91,7 @@ class PPO:
         self.imitation = ThoughtImitation(policy, self._module, config, self._processes)
         if config.kl_coef and not policy.has_reference:
             policy.keep_reference()
-        self._schedule.apply(self.optimizer, 0.0)
+        self._set_learning_rate(0.0)
 
     def collect(self, collector: Collector | GroupCollector) -> Rollout:
         """Plays a rollout."""
@@ -123,7 +137,8 @@ class PPO:
         steps = config.ppo_epochs * -(-total // config.minibatch_size)
         log = _UpdateLog()
         for minibatch in self._minibatches(strata):
-            means, ratio_error = self._gradient(batch, minibatch)
+            with self._dropout():
+                means, ratio_error = self._gradient(batch, minibatch)
             log.saw_ratio_error(ratio_error)
             if config.target_kl is not None and means["approx_kl"] > config.target_kl:
                 log.stopped_early(means)
@@ -132,18 +147,36 @@ class PPO:
             log.stepped(means, norms)
             # Integers until the last, so that equal progress is equal to the last digit.
             done = self._steps * steps + log.tried * total
-            self._schedule.apply(self.optimizer, done / (self.total_steps * steps))
+            self._set_learning_rate(done / (self.total_steps * steps))
         learning_rate = self.learning_rate
         self._steps += total
         self.updates += 1
         # An update that ends early does not stretch the cosine.
-        self._schedule.apply(self.optimizer, self._steps / self.total_steps)
+        self._set_learning_rate(self._steps / self.total_steps)
         return {
             **log.metrics(means, self._optimizer_step.clipped),
             "train/sampling_gap": sampling_gap,
             "train/explained_variance": self._explained_variance(rollout, advantages),
             "train/learning_rate": learning_rate,
         }
+
+    def _set_learning_rate(self, done: float) -> None:
+        """Sets the learning rate for a fraction of the training, or for the updates so far."""
+        updates = self.config.schedule_updates
+        self._schedule.apply(self.optimizer, done if updates is None else self.updates / updates)
+
+    @contextmanager
+    def _dropout(self) -> Iterator[None]:
+        """Turns the adapter's dropout on for a gradient, if asked for."""
+        if not self.config.update_dropout:
+            yield
+            return
+        # Of the training's own generator, so that neither a resumed run nor other code changes it;
+        # the processes, whose generators are equal, drop different inputs.
+        seed = int(self._rng.integers(2**32)) + self._processes.rank
+        with torch.random.fork_rng(), dropping_out(self.policy.model):
+            torch.manual_seed(seed)
+            yield
 
     def _batch(self, rollout: Rollout, advantages: Floats) -> Batch:
         """Returns the rollout as tensors, its advantages normalised over all processes."""

@@ -12,6 +12,7 @@ from vlm_agent.config.values import (
     Bounds,
     Fraction,
     JsonObject,
+    NonEmpty,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
@@ -22,6 +23,7 @@ from vlm_agent.core.parsing import Parser
 from vlm_agent.training.algorithms import find_algorithm
 
 Objective = Literal["step", "token"]
+Activation = Literal["tanh", "relu"]
 
 # Default of an option that the algorithm sets. Once a configuration is made such an option has a
 # value, unless the algorithm does not use it.
@@ -48,6 +50,17 @@ _DEFAULTS: dict[str, Any] = {
     "clip_range": 0.1,
     "entropy_coef": 0.0,
 }
+# Options that an algorithm may set or refuse although they have no default.
+_SETTABLE = frozenset(
+    {
+        "illegal_penalty",
+        "target_kl",
+        "value_learning_rate",
+        "value_clip_range",
+        "value_head_sizes",
+        "value_head_activation",
+    }
+)
 # Options that the update itself reads: no algorithm can leave them unused.
 _ALWAYS_USED = frozenset({"ppo_epochs", "learning_rate", "final_learning_rate", "max_grad_norm"})
 
@@ -67,7 +80,8 @@ class PPOConfig(ModelOptions, PromptOptions):
     Args: Run
         out: Directory of the run.
         overwrite: Replace an existing run in --out.
-        seed: Random seed of episodes, replies and minibatches.
+        seed: Random seed of new weights, i.e. adapter and value head, of episodes, replies and
+            minibatches.
         record_episodes: Episodes of each rollout to record in the run's folder `trajectories`, with
             pictures, prompts, replies and token probabilities, for `vlm-agent report`; 0 for none.
         checkpoint_every: Updates between checkpoints, from which --resume continues; 0 for none.
@@ -134,15 +148,26 @@ class PPOConfig(ModelOptions, PromptOptions):
             of hidden states in the first rollout (algorithm: off).
         value_warmup: Number of initial updates in which only the value head learns (algorithm: 0).
         value_learning_rate: Learning rate of the value head; by default that of the model.
+        value_clip_range: Maximum distance of a value from that of the rollout, beyond which it
+            learns nothing more from a step; by default unlimited.
+        value_head_sizes: Sizes of the value head's hidden layers; by default as saved with the
+            model, or one of the size of the hidden states.
+        value_head_activation: Non-linearity after each of them; by default as saved with the model,
+            or tanh.
 
     Args: Optimisation
         ppo_epochs: Passes over each rollout (algorithm: 4).
         minibatch_size: Maximum number of steps per optimizer step; a rollout is split evenly.
         learning_rate: Peak of the cosine schedule (algorithm: 1e-5).
         final_learning_rate: End of the cosine schedule (algorithm: 1e-9).
+        schedule_updates: Number of updates over which the cosine falls, by one step each, to stay
+            at its end; by default it falls with every minibatch to the end of the run.
+        adam_epsilon: Adam's ε, added to the root of the second moment.
         max_grad_norm: Maximum gradient norm, for clipping (algorithm: 0.5).
         target_kl: End an update early once a minibatch's KL divergence from the policy that
             collected the rollout exceeds this; by default never.
+        update_dropout: Keep an adapter's dropout on in updates, though never in replies. Ratios
+            then do not start at 1.
 
     Args: Memory
         micro_batch_size: Maximum number of steps per forward pass; lower it to save memory.
@@ -155,7 +180,6 @@ class PPOConfig(ModelOptions, PromptOptions):
     out: str
     env_kwargs: JsonObject = field(default_factory=dict)
     overwrite: bool = False
-    seed: int = 0
     cot: bool = True
     history_length: NonNegativeInt | None = None
     temperature: PositiveFloat | None = None
@@ -192,6 +216,12 @@ class PPOConfig(ModelOptions, PromptOptions):
     learning_rate: PositiveFloat = BY_ALGORITHM
     final_learning_rate: PositiveFloat = BY_ALGORITHM
     value_learning_rate: PositiveFloat | None = None
+    value_clip_range: PositiveFloat | None = None
+    value_head_sizes: NonEmpty[PositiveInt] | None = None
+    value_head_activation: Activation | None = None
+    schedule_updates: PositiveInt | None = None
+    adam_epsilon: PositiveFloat = 1e-8
+    update_dropout: bool = False
     max_grad_norm: PositiveFloat = BY_ALGORITHM
     record_episodes: NonNegativeInt = 4
     checkpoint_every: NonNegativeInt = 1
@@ -206,7 +236,7 @@ class PPOConfig(ModelOptions, PromptOptions):
                     f"{name}={getattr(self, name)} with algorithm={self.algorithm!r}, which does "
                     f"not use it: leave out {name}, or choose another algorithm"
                 )
-        settable = {*_DEFAULTS, "illegal_penalty", "target_kl", "value_learning_rate"}
+        settable = {*_DEFAULTS, *_SETTABLE}
         refusable = settable - _ALWAYS_USED
         if fixed := sorted((algorithm.preset.keys() - settable) | (algorithm.unused - refusable)):
             raise ValueError(
@@ -221,6 +251,11 @@ class PPOConfig(ModelOptions, PromptOptions):
             raise ValueError(
                 f"minibatch_size={self.minibatch_size} is not a multiple of "
                 f"micro_batch_size={self.micro_batch_size}"
+            )
+        if self.update_dropout and not self.lora:
+            raise ValueError(
+                "update_dropout=True without lora: there is no adapter to drop inputs of; add "
+                "lora=True"
             )
         if self.imitation_coef and not self.cot:
             raise ValueError(

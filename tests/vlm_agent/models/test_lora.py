@@ -1,5 +1,8 @@
 """Low-rank adapters, the reference policy and merging."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -150,3 +153,32 @@ def test_merging_on_the_command_line(saved, observations, tmp_path, capsys):
     assert main(["merge", "--out", str(tmp_path / "other"), "--model", str(saved)]) == 1
     assert "no adapter to merge" in capsys.readouterr().err
     assert not (tmp_path / "other").exists()
+
+
+def adapter(saved, seed):
+    policy = VLMPolicy.load(saved, options=ModelOptions(lora=True, lora_rank=2, seed=seed))
+    return torch.cat([p.flatten() for p in policy.model.parameters() if p.requires_grad])
+
+
+def test_a_new_adapter_comes_from_the_seed_alone(saved):
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        before = torch.get_rng_state()
+        first, same, other = adapter(saved, 1), adapter(saved, 1), adapter(saved, 2)
+        assert torch.equal(torch.get_rng_state(), before), "no other generator moves"
+    assert torch.equal(first, same)
+    assert not torch.equal(first, other)
+
+
+@pytest.mark.slow
+def test_processes_draw_the_same_adapter(saved):
+    """Another process, with other global seeds and another number of threads."""
+    code = (
+        "import torch, sys; torch.manual_seed(9); torch.set_num_threads(2)\n"
+        "from pathlib import Path\n"
+        "from tests.vlm_agent.models.test_lora import adapter\n"
+        "print(adapter(Path(sys.argv[1]), 7).double().abs().sum().item())"
+    )
+    words = [sys.executable, "-c", code, str(saved)]
+    found = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert float(found) == adapter(saved, 7).double().abs().sum().item()

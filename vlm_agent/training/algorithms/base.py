@@ -20,6 +20,9 @@ CRITIC_OPTIONS = frozenset(
     {
         "gae_lambda",
         "value_coef",
+        "value_clip_range",
+        "value_head_activation",
+        "value_head_sizes",
         "value_learning_rate",
         "value_warmup",
         "stop_value_gradient",

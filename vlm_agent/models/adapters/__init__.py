@@ -1,0 +1,1 @@
+"""What adapters of other makers change besides linear layers, and their dropout."""
