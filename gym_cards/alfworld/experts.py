@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from gym_cards.alfworld.engine.planner import Engine
 from gym_cards.alfworld.games.floor_plans import contents_allowed
-from gym_cards.alfworld.games.generator import TREATMENTS
+from gym_cards.alfworld.games.game import TREATMENTS
 from gym_cards.alfworld.games.goals import Goal
 from gym_cards.alfworld.scene import Pose, Receptacle, Scene, Thing
 from gym_cards.alfworld.sight import Room, all_contents, look, thing_in_words
