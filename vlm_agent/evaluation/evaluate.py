@@ -37,8 +37,8 @@ def evaluate(
         policy: "random", "expert", "demonstrator" (the expert that fine-tuning learns from,
             which knows no more than the pictures show), an object whose `act` replies to a batch of
             observations (or `act_in_episodes`, if it remembers earlier ones), or a function of one
-            `Observation`. The function returns an index into `observation.actions`, or a reply as a model would
-            write it, or `None` for no action.
+            `Observation`. The function returns an index into `observation.actions`, or a reply as
+            a model would write it, or `None` for no action.
         env: An id, or a function that makes the environment.
         episodes: Number of episodes. Each has its own random seed, derived from `seed`; none of
             these seeds is used in training.
