@@ -209,7 +209,10 @@ class _Plan:
         inside = Counter(place for _, place in self._targets())
         places = memory.of_kind(self.goal.parent)
         most = max(inside[place] for place in places) if self.goal.count == 2 else 0
-        return memory.nearest([p for p in places if self.goal.count == 1 or inside[p] == most])
+        if not most:
+            return memory.nearest(places)
+        # Always the same one: between two with a thing each, the nearest would change on the way.
+        return min(place for place in places if inside[place] == most)
 
     def _place(self, held: Thing) -> Move:
         place = self._destination()
