@@ -43,8 +43,8 @@ import gym_cards
 from gym_cards.alfworld import packages
 from gym_cards.alfworld.experts import WORST_CASE
 from gym_cards.alfworld.games import dataset, generator
-from gym_cards.alfworld.games.floor_plans import SPLITS, Split
-from gym_cards.alfworld.games.generator import TASK_TYPES, TaskType
+from gym_cards.alfworld.games.alfred import SPLITS, Split
+from gym_cards.alfworld.games.game import TASK_TYPES, TaskType
 from gym_cards.alfworld.view import draw
 from vlm_agent.core.json_lines import open_to_append, read_json_lines
 from vlm_agent.evaluation.summary import wilson_interval
@@ -220,7 +220,7 @@ Steps = Mapping[str, int | None]
 @functools.cache
 def player_env(split: Split) -> Any:
     """Returns the environment of this process, with the cheapest pictures."""
-    return make(split=split, data=dataset.GENERATED, view="map", size=150)
+    return make(split=split, games="generated", view="map", size=150)
 
 
 def play(name: Name, player: str) -> int | None:

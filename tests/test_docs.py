@@ -56,6 +56,7 @@ PRINTED = {
 }
 # Pages whose code needs something first; the test that runs it.
 RUN_ELSEWHERE = {
+    "docs/environments/alfworld-games.md": "tests/gym_cards/alfworld/test_docs.py",
     "docs/environments/alfworld.md": "tests/gym_cards/alfworld/test_docs.py",
     "docs/evaluation/baselines.md": "tests/baselines/test_training.py",
     "docs/evaluation/evaluate.md": "tests/test_docs.py",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from gym_cards.alfworld.engine.planner import Engine
 from gym_cards.alfworld.games.floor_plans import contents_allowed
-from gym_cards.alfworld.games.generator import TREATMENTS
+from gym_cards.alfworld.games.game import TREATMENTS
 from gym_cards.alfworld.games.goals import Goal
 from gym_cards.alfworld.scene import Pose, Receptacle, Scene, Thing
 from gym_cards.alfworld.sight import Room, all_contents, look, thing_in_words
@@ -209,7 +209,10 @@ class _Plan:
         inside = Counter(place for _, place in self._targets())
         places = memory.of_kind(self.goal.parent)
         most = max(inside[place] for place in places) if self.goal.count == 2 else 0
-        return memory.nearest([p for p in places if self.goal.count == 1 or inside[p] == most])
+        if not most:
+            return memory.nearest(places)
+        # Always the same one: between two with a thing each, the nearest would change on the way.
+        return min(place for place in places if inside[place] == most)
 
     def _place(self, held: Thing) -> Move:
         place = self._destination()

@@ -13,9 +13,10 @@ from pathlib import Path
 from gymnasium.error import DependencyNotInstalled
 
 from gym_cards.alfworld.engine.planner import Engine
+from gym_cards.alfworld.games.alfred import SPLITS
 from gym_cards.alfworld.games.dataset import LAYOUT, write_game
-from gym_cards.alfworld.games.floor_plans import SPLITS
-from gym_cards.alfworld.games.generator import TASK_TYPES, game_file, generate
+from gym_cards.alfworld.games.game import TASK_TYPES, game_file
+from gym_cards.alfworld.games.generator import generate
 
 
 def main(words: Sequence[str] | None = None) -> None:

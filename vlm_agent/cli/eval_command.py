@@ -13,7 +13,7 @@ from vlm_agent.cli.players import player_of
 from vlm_agent.config.eval import EvalConfig
 from vlm_agent.core.environments import make_env
 from vlm_agent.evaluation.comparison import Watch, compare, progress_file
-from vlm_agent.evaluation.play import Step
+from vlm_agent.evaluation.play import Step, count_games
 from vlm_agent.evaluation.record import Evaluation
 from vlm_agent.evaluation.recorder import record_evaluation
 from vlm_agent.evaluation.tables import markdown_table, text_table
@@ -51,6 +51,7 @@ def run_eval(config: EvalConfig) -> None:
             num_envs=config.num_envs,
             env_kwargs=config.env_kwargs,
             regret=config.regret,
+            all_games=config.all_games,
             json=config.json,
             watch=_watch(config, api_models),
         ):
@@ -68,13 +69,17 @@ def run_eval(config: EvalConfig) -> None:
 
 def _watch(config: EvalConfig, api_models: dict[str, ApiModel]) -> Watch:
     """Gives each evaluation a progress bar and a recorder, and collects the API models."""
+    totals = {
+        env: count_games(env, config.env_kwargs) if config.all_games else config.episodes
+        for env in config.env
+    }
 
     @contextmanager
     def watch(name: str, env: str, policy: Any, over: int) -> Iterator[Callable[[Step], None]]:
         if isinstance(policy, ApiModel):
             api_models[name] = policy
         with (
-            tqdm(total=config.episodes, initial=over, desc=f"{name} {env}") as progress,
+            tqdm(total=totals[env], initial=over, desc=f"{name} {env}") as progress,
             record_evaluation(
                 config.record,
                 policy,

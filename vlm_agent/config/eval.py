@@ -25,11 +25,15 @@ class EvalConfig(LoadOptions, PromptOptions, ApiOptions):
     With --json, an interrupted call continues from where it stopped when it is repeated.
 
     Args: Evaluation
-        policy: Policies to compare: random, expert, the directory of a policy, a model's name on a
-            hub, api:MODEL behind an OpenAI-compatible API, sb3:PATH of a Stable-Baselines3 model or
-            run, or recording:FILE of episodes that a person played.
+        policy: Policies to compare: random, expert, demonstrator (the expert that fine-tuning
+            learns from, which knows no more than the pictures show), the directory of a policy, a
+            model's name on a hub, api:MODEL behind an OpenAI-compatible API, sb3:PATH of a
+            Stable-Baselines3 model or run, or recording:FILE of episodes that a person played.
         env: Environment ids, such as gym_cards/NumberLine-v0.
         episodes: Episodes of each policy in each environment.
+        all_games: Play every game of environments that list their games, such as
+            gym_cards/ALFWorld-v0 in its validation splits, each exactly once, in place of a number
+            of episodes.
         seed: Random seed of episodes, sampling and random actions.
         num_envs: Number of episodes played in parallel.
         env_kwargs: Keyword arguments of the environments, as JSON.
@@ -60,6 +64,7 @@ class EvalConfig(LoadOptions, PromptOptions, ApiOptions):
     policy: NonEmpty[str]
     env: NonEmpty[str]
     episodes: PositiveInt = 100
+    all_games: bool = False
     seed: int = 0
     num_envs: PositiveInt = 16
     env_kwargs: JsonObject = field(default_factory=dict)

@@ -9,12 +9,15 @@ The agent asks an environment only for plain values:
 - optional method `demonstrate() -> (action, reason)`: the same by a player who knows no more than
   the pictures show, if the expert does; it is then used for demonstrations;
 - optional method `explain(action) -> str`: a sentence that leads to the given action;
+- optional attribute `game_names: tuple[str, ...] | None`: the names of all games, if the
+  environment plays a fixed list; `reset(options={"game": i})` then starts the game at position i;
 - optional method `exact()`: an object whose `action_values` are, for each action, the undiscounted
   expected sum of rewards of playing it now and optimally afterwards; `None`, or a `RuntimeError`,
   if they are not known;
 - every `info`: `state: dict[str, str]`, `is_success: bool`, and optionally `given: tuple[str, ...]`
-  (the state fields that the prompt contains), `task: str` (the episode's own goal) and
-  `action_mask` (for each action, whether the environment takes it now).
+  (the state fields that the prompt contains), `task: str` (the episode's own goal),
+  `task_type: str` (what kind of task it is, by which evaluations report success) and `action_mask`
+  (for each action, whether the environment takes it now).
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ def compare(
     num_envs: int = 16,
     env_kwargs: Mapping[str, Any] | None = None,
     regret: bool = False,
+    all_games: bool = False,
     json: str | Path | None = None,
     watch: Watch | None = None,
 ) -> Iterator[Evaluation]:
@@ -46,6 +47,7 @@ def compare(
         num_envs: As for `evaluate`.
         env_kwargs: As for `evaluate`, for all environments.
         regret: As for `evaluate`.
+        all_games: As for `evaluate`.
         json: File for the results, one JSON object per line; replaced if it exists.
         watch: Opens a context around each evaluation that is played.
 
@@ -58,6 +60,7 @@ def compare(
         "num_envs": num_envs,
         "env_kwargs": env_kwargs,
         "regret": regret,
+        "all_games": all_games,
     }
     progress = None if json is None else progress_file(json)
     # Opened before anything is played, so that a wrong path fails at once.

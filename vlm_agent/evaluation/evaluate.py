@@ -10,7 +10,7 @@ from typing import Any
 
 from vlm_agent.core.environments import EnvFactory
 from vlm_agent.core.seeding import episode_seeds
-from vlm_agent.evaluation.play import PolicyLike, Step, play, seeds_of
+from vlm_agent.evaluation.play import OwnEpisodes, PolicyLike, Step, count_games, play, seeds_of
 from vlm_agent.evaluation.progress_log import ProgressLog
 from vlm_agent.evaluation.record import Evaluation
 from vlm_agent.evaluation.summary import EpisodeResult, summarise
@@ -27,16 +27,18 @@ def evaluate(
     name: str | None = None,
     history_length: int | None = None,
     regret: bool = False,
+    all_games: bool = False,
     on_step: Callable[[Step], None] | None = None,
     progress: str | Path | ProgressLog | None = None,
 ) -> Evaluation:
     """Plays a fixed set of episodes; the same call gives the same result, except for the seconds.
 
     Args:
-        policy: "random", "expert", an object whose `act` replies to a batch of observations (or
-            `act_in_episodes`, if it remembers earlier ones), or a function of one `Observation`.
-            The function returns an index into `observation.actions`, or a reply as a model would
-            write it, or `None` for no action.
+        policy: "random", "expert", "demonstrator" (the expert that fine-tuning learns from,
+            which knows no more than the pictures show), an object whose `act` replies to a batch of
+            observations (or `act_in_episodes`, if it remembers earlier ones), or a function of one
+            `Observation`. The function returns an index into `observation.actions`, or a reply as
+            a model would write it, or `None` for no action.
         env: An id, or a function that makes the environment.
         episodes: Number of episodes. Each has its own random seed, derived from `seed`; none of
             these seeds is used in training.
@@ -47,14 +49,24 @@ def evaluate(
         history_length: Number of earlier steps that observations hold; by default the policy's
             attribute of this name, or 0.
         regret: Ask the environment for the value of each action, if it knows it.
+        all_games: Play every game that the environment lists in `game_names`, each once, in place
+            of a number of episodes.
         on_step: Called with every step, in the order of play.
         progress: File that stores what has been played, so that the same call continues from there
             after an interruption; deleted when the evaluation is complete. A `ProgressLog` is left
             to its owner.
 
     Raises:
-        ValueError: If `episodes` or `num_envs` is below 1, or the policy is an unknown word.
+        ValueError: If `episodes` or `num_envs` is below 1, the policy is an unknown word or chooses
+            its own episodes where all games are to be played, or the environment does not list its
+            games.
     """
+    if all_games:
+        if isinstance(policy, OwnEpisodes):
+            raise ValueError(
+                "all_games=True: a recording holds the episodes that were played; leave it out"
+            )
+        episodes = count_games(env, env_kwargs or {})
     arguments: dict[str, Any] = {
         "episodes": episodes,
         "seed": seed,
@@ -62,6 +74,7 @@ def evaluate(
         "env_kwargs": env_kwargs,
         "history_length": history_length,
         "regret": regret,
+        "all_games": all_games,
     }
     name = name or policy_name(policy)
     if isinstance(progress, str | Path):

@@ -12,7 +12,7 @@ import gymnasium as gym
 import numpy as np
 
 from vlm_agent.core.environments import EnvFactory, make_env
-from vlm_agent.core.expert import expert_move
+from vlm_agent.core.expert import expert_move, lesson
 from vlm_agent.core.parsing import read_reply
 from vlm_agent.core.prompts import build_reply
 from vlm_agent.core.protocol import legal_action
@@ -75,6 +75,7 @@ class Step:
         last: Whether it ended the episode.
         is_success: Whether the episode is a success so far.
         seed: Random seed of the episode's reset.
+        task_type: What kind of task the episode is; `None` if the environment does not say.
         regret: Difference in value between the best action and this one; `None` if it was not
             measured, or the environment does not know it.
         seconds: Time that the policy took, divided by the size of the batch.
@@ -89,6 +90,7 @@ class Step:
     last: bool
     is_success: bool
     seed: int = 0
+    task_type: str | None = None
     regret: float | None = None
     seconds: float = 0.0
 
@@ -103,6 +105,7 @@ def play(
     env_kwargs: Mapping[str, Any] | None = None,
     history_length: int | None = None,
     regret: bool = False,
+    all_games: bool = False,
     log: ProgressLog | None = None,
 ) -> Iterator[Step]:
     """Plays episodes in parallel and yields every step; arguments as for `evaluate`.
@@ -118,6 +121,8 @@ def play(
         env_kwargs: Keyword arguments of the environment.
         history_length: Number of earlier steps that observations hold; by default the policy's.
         regret: Whether to ask the environment for the value of each action.
+        all_games: Whether to play every game of the environment's list once; `episodes` must then
+            be their number.
         log: Log of an interrupted call. Finished episodes are not played again. In those that had
             begun, the logged replies are reused, unless the policy has a memory of the episode:
             then they start again.
@@ -144,6 +149,7 @@ def play(
                 runner,
                 {n: seeds[n] for n in range(index, len(seeds), count) if n not in over},
                 regret,
+                all_games,
             )
             for index, runner in enumerate(runners)
         ]
@@ -169,6 +175,28 @@ def seeds_of(
     return episode_seeds("evaluation", seed, episodes)
 
 
+def count_games(env: str | EnvFactory, env_kwargs: Mapping[str, Any]) -> int:
+    """Returns the number of games that an environment lists.
+
+    Raises:
+        ValueError: If it does not list its games.
+    """
+    made = make_env(env, **env_kwargs)
+    try:
+        names = made.get_wrapper_attr("game_names")
+    except AttributeError:
+        names = None
+    finally:
+        made.close()
+    if not names:
+        raise ValueError(
+            f"{env} does not list its games, so that they cannot all be played: expected an "
+            "attribute `game_names` (as gym_cards/ALFWorld-v0 has with split='valid_seen', for "
+            "example); give a number of episodes instead"
+        )
+    return len(names)
+
+
 class _Seat:
     """An environment and the episodes that are played in it, one after the other.
 
@@ -176,10 +204,14 @@ class _Seat:
         runner: Plays episodes in the environment.
         seeds: Random seeds of the episodes, by their numbers.
         regret: Whether to measure the regret of each step.
+        by_position: Whether an episode's number is its game's position in the environment's list.
     """
 
-    def __init__(self, runner: EpisodeRunner, seeds: Mapping[int, int], regret: bool) -> None:
+    def __init__(
+        self, runner: EpisodeRunner, seeds: Mapping[int, int], regret: bool, by_position: bool
+    ) -> None:
         self.runner = runner
+        self._by_position = by_position
         self._regret = regret
         self._left = iter(seeds.items())
 
@@ -196,7 +228,8 @@ class _Seat:
         self.episode, self._seed = following
         self._rng = np.random.default_rng([self._seed, _FALLBACK])
         self._dice = np.random.default_rng([self._seed, _DICE])
-        self.runner.reset(self._seed)
+        options = {"game": self.episode} if self._by_position else None
+        self.runner.reset(self._seed, options)
         return True
 
     def roll(self) -> Reply:
@@ -222,6 +255,7 @@ class _Seat:
             played.done,
             played.is_success,
             self._seed,
+            self.runner.task_type,
             regret,
             seconds,
         )
@@ -279,7 +313,7 @@ _FALLBACK, _DICE, _SAMPLING = 1, 2, 3
 def _reuses_replies(policy: PolicyLike) -> bool:
     """Returns whether logged replies can replace a policy's own.
 
-    Not for a policy with a memory, which has to see the episode again, nor for the expert, which
+    Not for a policy with a memory, which has to see the episode again, nor for the experts, which
     may have one; the random player is fast enough without.
     """
     return not isinstance(policy, str | EpisodePolicy)
@@ -288,12 +322,13 @@ def _reuses_replies(policy: PolicyLike) -> bool:
 def _player(policy: PolicyLike) -> _Player:
     if policy == "random":
         return lambda seats: [seat.roll() for seat in seats]
-    if policy == "expert":
-        return lambda seats: [_expert_reply(seat.now, seat.runner.env) for seat in seats]
+    if policy in ("expert", "demonstrator"):
+        move = expert_move if policy == "expert" else lesson
+        return lambda seats: [_reply_of(move, seat) for seat in seats]
     if isinstance(policy, str):
         raise ValueError(
-            f"unknown policy {policy!r}: expected 'random', 'expert', or an object such as "
-            "VLMPolicy.load(directory)"
+            f"unknown policy {policy!r}: expected 'random', 'expert', 'demonstrator', or an "
+            "object such as VLMPolicy.load(directory)"
         )
     if isinstance(policy, BatchPolicy):
         act: Any = policy.act
@@ -320,8 +355,11 @@ def _parsed(replies: Sequence[Reply], seats: Sequence[_Seat]) -> list[Reply]:
     ]
 
 
-def _expert_reply(observation: Observation, env: gym.Env[Any, Any]) -> Reply:
-    action, reason = expert_move(env, observation)
+def _reply_of(
+    move: Callable[[gym.Env[Any, Any], Observation], tuple[int, str]], seat: _Seat
+) -> Reply:
+    observation = seat.now
+    action, reason = move(seat.runner.env, observation)
     text = build_reply(observation, action, reason)
     return replace(read_reply(text, observation.actions), action=action)
 

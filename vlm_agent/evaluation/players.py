@@ -75,8 +75,9 @@ def find_player(
     """Returns the player of a name, without loading a model.
 
     Args:
-        name: "random", "expert", the directory of a policy, the name of a model on a hub,
-            "recording:FILE", or "PREFIX:REST" with a prefix of `finders` or of an entry point.
+        name: "random", "expert", "demonstrator", the directory of a policy, the name of a model
+            on a hub, "recording:FILE", or "PREFIX:REST" with a prefix of `finders` or of an entry
+            point.
         load_options: How models are loaded.
         overrides: How models reply, if not as saved.
         finders: Players of further prefixes, such as "api"; they take precedence over entry points.
@@ -86,7 +87,7 @@ def find_player(
         ValueError: If a file is not what the name says.
         ImportError: If a package that the player needs is not installed.
     """
-    if name in ("random", "expert"):
+    if name in ("random", "expert", "demonstrator"):
         return name
     prefix, colon, rest = name.partition(":")
     known: dict[str, PlayerFinder] = {"recording": _find_recording, **(finders or {})}
@@ -98,8 +99,9 @@ def find_player(
     if (colon or "/" not in name) and not Path(name).exists():
         prefixes = ", ".join(f"{each}:…" for each in sorted({*known, *offered}))
         raise FileNotFoundError(
-            f"no policy {name!r}: expected random, expert, a directory that `vlm-agent sft` or "
-            f"`vlm-agent ppo` wrote, ORGANISATION/MODEL of a hub, or one of {prefixes}"
+            f"no policy {name!r}: expected random, expert, demonstrator, a directory that "
+            "`vlm-agent sft` or `vlm-agent ppo` wrote, ORGANISATION/MODEL of a hub, or one of "
+            f"{prefixes}"
         )
     return _find_model(name, load_options or LoadOptions(), overrides or GenerationOverrides())
 

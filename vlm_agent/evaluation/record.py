@@ -8,6 +8,23 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class TaskTypeResult:
+    """Result in the episodes with one type of task.
+
+    Attributes:
+        episodes: Number of episodes.
+        success_rate: Share of them that were a success, from 0 to 1.
+        success_interval: Its 95% Wilson interval, low and high.
+        mean_length: Mean number of steps per episode.
+    """
+
+    episodes: int
+    success_rate: float
+    success_interval: tuple[float, float]
+    mean_length: float
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """Result of a policy in an environment; rates are fractions from 0 to 1.
 
@@ -30,6 +47,8 @@ class Evaluation:
         seed: Random seed from which those of the episodes are derived; `None` if the policy chose
             its own episodes, as a recording may, so that other policies did not play the same.
         env_kwargs: Keyword arguments of the environment.
+        by_task_type: Result for each type of task, if the environment tells types in
+            `info["task_type"]`.
         regret_per_step: Mean difference in value between the best action and the one played;
             `None` if it was not measured, or the environment does not know it in every step.
         regret_per_episode: Mean sum of these differences over an episode.
@@ -53,6 +72,7 @@ class Evaluation:
     distinct_word_pairs: float | None
     seed: int | None = None
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    by_task_type: Mapping[str, TaskTypeResult] = field(default_factory=dict)
     regret_per_step: float | None = None
     regret_per_episode: float | None = None
     tokens_per_step: float | None = None
@@ -62,10 +82,17 @@ class Evaluation:
 
     def record(self) -> dict[str, Any]:
         """Returns the result as plain values, for JSON."""
-        return {**asdict(self), "success_interval": list(self.success_interval)}
+        found = {**asdict(self), "success_interval": list(self.success_interval)}
+        for result in found["by_task_type"].values():
+            result["success_interval"] = list(result["success_interval"])
+        return found
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Evaluation:
         """Returns the result that `record` described."""
+        by_task_type = {
+            kind: TaskTypeResult(**{**each, "success_interval": tuple(each["success_interval"])})
+            for kind, each in record.get("by_task_type", {}).items()
+        }
         low, high = record["success_interval"]
-        return cls(**{**record, "success_interval": (low, high)})
+        return cls(**{**record, "success_interval": (low, high), "by_task_type": by_task_type})

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vlm_agent.evaluation.play import Step
-from vlm_agent.evaluation.record import Evaluation
+from vlm_agent.evaluation.record import Evaluation, TaskTypeResult
 from vlm_agent.rollout.diversity import Diversity, thought_of
 from vlm_agent.rollout.perception import Perception
 
@@ -18,6 +18,7 @@ class EpisodeResult:
     """Statistics of one episode, summed over its steps.
 
     Attributes:
+        task_type: What kind of task it was, if the environment says so.
         success: Whether it was a success.
         total: Sum of the environment's rewards.
         length: Number of steps.
@@ -33,6 +34,7 @@ class EpisodeResult:
         seconds: Time that the policy took.
     """
 
+    task_type: str | None = None
     success: bool = False
     total: float = 0.0
     length: int = 0
@@ -50,6 +52,7 @@ class EpisodeResult:
     def add(self, step: Step) -> None:
         """Adds a step."""
         reply = step.reply
+        self.task_type = step.task_type
         self.success = step.is_success
         self.total += step.reward
         self.length += 1
@@ -90,6 +93,7 @@ def summarise(results: Sequence[EpisodeResult], *, timed: bool = True, **about: 
         episodes=episodes,
         success_rate=successes / episodes,
         success_interval=wilson_interval(successes, episodes),
+        by_task_type=_by_task_type(results),
         mean_return=math.fsum(result.total for result in results) / episodes,
         mean_length=steps / episodes,
         illegal_rate=sum(result.illegal for result in results) / steps,
@@ -108,6 +112,23 @@ def summarise(results: Sequence[EpisodeResult], *, timed: bool = True, **about: 
         seconds_per_step=math.fsum(r.seconds for r in results) / steps if timed else None,
         **about,
     )
+
+
+def _by_task_type(results: Sequence[EpisodeResult]) -> dict[str, TaskTypeResult]:
+    """Returns the result for each type of task; empty if the environment has none."""
+    found: dict[str, list[EpisodeResult]] = {}
+    for result in results:
+        if result.task_type is not None:
+            found.setdefault(result.task_type, []).append(result)
+    return {
+        kind: TaskTypeResult(
+            episodes=len(those),
+            success_rate=sum(each.success for each in those) / len(those),
+            success_interval=wilson_interval(sum(each.success for each in those), len(those)),
+            mean_length=sum(each.length for each in those) / len(those),
+        )
+        for kind, those in sorted(found.items())
+    }
 
 
 def wilson_interval(

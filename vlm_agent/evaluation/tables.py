@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from vlm_agent.evaluation.record import Evaluation
+from vlm_agent.evaluation.record import Evaluation, TaskTypeResult
 
 _Cell = Callable[[Evaluation], str | None]
 
@@ -30,28 +30,26 @@ _COLUMNS: dict[str, _Cell] = {
     "s/step": lambda one: _number(one.seconds_per_step, ".2g"),
     "cost": lambda one: _number(one.cost, ".4g"),
 }
-_LEFT = ("policy", "env")
+_LEFT = ("policy", "env", "task type")
 _NOTE = "* chose its own episodes: other policies did not play the same ones."
 
 
 def text_table(evaluations: Sequence[Evaluation]) -> str:
     """Returns a table in columns, one evaluation per line."""
-    rows = _rows(evaluations)
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-    return "\n".join(lines + _notes(evaluations))
+    lines = _columns(_rows(evaluations))
+    parts = [lines + _notes(evaluations)]
+    if any(one.by_task_type for one in evaluations):
+        parts.append(_columns(_task_type_rows(evaluations)))
+    return "\n\n".join("\n".join(part) for part in parts)
 
 
 def markdown_table(evaluations: Sequence[Evaluation]) -> str:
     """Returns a table in Markdown, one evaluation per line."""
-    head, *rows = [[cell.replace("|", "\\|") for cell in row] for row in _rows(evaluations)]
-    rule = ["---" if name in _LEFT else "---:" for name in head]
-    lines = [f"| {' | '.join(row)} |" for row in (head, rule, *rows)]
-    notes = [f"\n{note.replace('*', chr(92) + '*')}" for note in _notes(evaluations)]
-    return "\n".join(lines + notes) + "\n"
+    lines = _markdown(_rows(evaluations))
+    lines += [f"\n{note.replace('*', chr(92) + '*')}" for note in _notes(evaluations)]
+    if any(one.by_task_type for one in evaluations):
+        lines += ["", *_markdown(_task_type_rows(evaluations))]
+    return "\n".join(lines) + "\n"
 
 
 def _rows(evaluations: Sequence[Evaluation]) -> list[list[str]]:
@@ -63,6 +61,41 @@ def _rows(evaluations: Sequence[Evaluation]) -> list[list[str]]:
     }
     lines = zip(*known.values(), strict=True)
     return [list(known), *(["-" if cell is None else cell for cell in line] for line in lines)]
+
+
+def _task_type_rows(evaluations: Sequence[Evaluation]) -> list[list[str]]:
+    """Returns success by type of task: a line for each, a column for each evaluation."""
+    kinds = sorted({kind for one in evaluations for kind in one.by_task_type})
+    several = len({one.env for one in evaluations}) > 1
+    head = [f"{one.policy} {one.env}" if several else one.policy for one in evaluations]
+    return [
+        ["task type", *head],
+        *([kind, *(_of_type(one.by_task_type.get(kind)) for one in evaluations)] for kind in kinds),
+    ]
+
+
+def _of_type(result: TaskTypeResult | None) -> str:
+    if result is None:
+        return "-"
+    low, high = result.success_interval
+    return (
+        f"{result.success_rate:.1%} [{low:.1%}, {high:.1%}] of {result.episodes}, "
+        f"{result.mean_length:.1f} steps"
+    )
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def _markdown(rows: Sequence[Sequence[str]]) -> list[str]:
+    head, *others = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    rule = ["---" if name in _LEFT else "---:" for name in head]
+    return [f"| {' | '.join(row)} |" for row in (head, rule, *others)]
 
 
 def _notes(evaluations: Sequence[Evaluation]) -> list[str]:

@@ -56,6 +56,7 @@ class EpisodeRunner:
         observation: The current observation. After the end of an episode it is still the one
             before the last step; `last_observation` returns the final one.
         is_success: Whether the episode is a success so far.
+        task_type: What kind of task the episode is, if the environment says so.
         episode_return: Sum of the environment's rewards of the episode so far.
         episode_length: Number of steps of the episode so far.
 
@@ -65,6 +66,7 @@ class EpisodeRunner:
 
     observation: Observation
     is_success: bool
+    task_type: str | None
 
     def __init__(self, env: gym.Env[Any, Any], history_length: int = 0) -> None:
         self.env = env
@@ -75,13 +77,14 @@ class EpisodeRunner:
         self._shown: tuple[Any, Info] | None = None
         self._history: tuple[PastStep, ...] = ()
 
-    def reset(self, seed: int | None = None) -> Observation:
+    def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> Observation:
         """Starts an episode and returns its first observation.
 
         Args:
             seed: Random seed of the episode; without one, the environment continues its own.
+            options: Options of the environment's `reset`.
         """
-        return self.begin(*self.env.reset(seed=seed))
+        return self.begin(*self.env.reset(seed=seed, options=options))
 
     def begin(self, picture: Any, info: Info) -> Observation:
         """Starts an episode in an environment that was already reset.
@@ -92,6 +95,7 @@ class EpisodeRunner:
         """
         self.observation = observe(self.task, picture, info)
         self.is_success = succeeded(info)
+        self.task_type = None if info.get("task_type") is None else str(info["task_type"])
         self.episode_return, self.episode_length = 0.0, 0
         self._shown = None
         return self.observation

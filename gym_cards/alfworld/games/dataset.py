@@ -18,8 +18,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from gym_cards.alfworld.games.floor_plans import SPLITS, Split
-from gym_cards.alfworld.games.generator import Game, game_file, trajectory_file
+from gym_cards.alfworld.games.alfred import SPLITS, Split
+from gym_cards.alfworld.games.game import Game, game_file, trajectory_file
 from gym_cards.alfworld.packages import DEFAULT_DATA
 
 LAYOUT = "json_2.1.1"
@@ -27,8 +27,6 @@ GAME = "game.tw-pddl"
 TRAJECTORY = "traj_data.json"
 KEPT = 512
 """The number of games played last that stay on disk, of about 0.1 MB each."""
-GENERATED = "generated"
-"""The value of `data` that asks for generated games, whatever ALFWORLD_DATA is."""
 
 
 @dataclass(frozen=True)
@@ -107,17 +105,14 @@ def read_game(path: Path) -> GameFiles:
 
 
 def data_folder(data: str | os.PathLike[str] | None) -> Path | None:
-    """Returns the folder of the data set to use, or `None` for generated games.
+    """Returns the folder of the data set to use, or `None` if there is none.
 
     Args:
-        data: The folder; `None` for the one that ALFWORLD_DATA names, if any; "generated" for
-            none.
+        data: The folder; `None` for the one that ALFWORLD_DATA names, if any.
 
     Raises:
         FileNotFoundError: If the folder holds no data set.
     """
-    if data == GENERATED:
-        return None
     given = os.environ.get("ALFWORLD_DATA") if data is None else data
     if not given:
         return None
@@ -131,7 +126,7 @@ def data_folder(data: str | os.PathLike[str] | None) -> Path | None:
     raise FileNotFoundError(
         f"{named} names {folder}: expected a folder that holds {LAYOUT}. Download it with "
         "`alfworld-download`, write one with `python -m gym_cards.alfworld.generate`, or pass "
-        "data='generated' to play generated games"
+        "games='alfred' or games='generated' to play without one"
     )
 
 

@@ -7,17 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import ModuleType
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
 from gym_cards.alfworld import packages
+from gym_cards.alfworld.games.alfred import SPLITS, Split, trajectories
 from gym_cards.alfworld.games.streams import Stream
 from gym_cards.alfworld.ids import CELL, kind_of, place_id, position_of, thing_id
 from gym_cards.alfworld.scene import Pose
-
-Split = Literal["train", "valid_seen", "valid_unseen"]
-SPLITS: tuple[Split, ...] = get_args(Split)
 
 _DIRECTIONS = ((0, 1), (1, 0), (0, -1), (-1, 0))
 # Heights of furniture whose place a plan does not give, in metres; other furniture is on the floor.
@@ -98,9 +96,7 @@ def type_names() -> Mapping[str, str]:
 
 def scenes(split: Split) -> Sequence[int]:
     """Returns the numbers of the scenes of a split, as ALFRED divides them."""
-    tables = constants()
-    unseen = split == "valid_unseen"
-    return tuple(tables.TEST_SCENE_NUMBERS if unseen else tables.TRAIN_SCENE_NUMBERS)
+    return tuple(trajectories(split))
 
 
 @lru_cache(maxsize=128)

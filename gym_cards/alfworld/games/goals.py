@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gym_cards.alfworld.engine.planner import Engine
-from gym_cards.alfworld.games.generator import TREATMENTS
+from gym_cards.alfworld.games.game import TREATMENTS
 
 _TREATED = {"clean": "isclean", "heat": "ishot", "cool": "iscool"}
 

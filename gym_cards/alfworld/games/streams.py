@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -31,3 +31,12 @@ class Stream:
     def choose(self, items: Sequence[Item]) -> Item:
         """Returns one of the items."""
         return items[self.below(len(items))]
+
+    def draw(self, weights: Mapping[Item, int]) -> Item:
+        """Returns one of the keys, each as likely as its weight says."""
+        left = self.below(sum(weights.values()))
+        for item, weight in weights.items():
+            left -= weight
+            if left < 0:
+                return item
+        raise ValueError(f"the weights {dict(weights)!r} are not positive: expected counts")

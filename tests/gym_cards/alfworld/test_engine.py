@@ -13,7 +13,7 @@ from gymnasium.error import DependencyNotInstalled
 from gym_cards.alfworld import packages
 from gym_cards.alfworld.engine import language, planner, translation
 from gym_cards.alfworld.games import dataset, generator
-from gym_cards.alfworld.games.generator import TASK_TYPES
+from gym_cards.alfworld.games.game import TASK_TYPES, game_file
 
 STEPS = 25
 
@@ -97,9 +97,7 @@ def play(playing, game, seed):
 
 
 def test_games_follow_one_another_without_a_trace(ours):
-    first, second = (
-        generator.game_file(generator.generate("train", TASK_TYPES[0], s)) for s in (1, 2)
-    )
+    first, second = (game_file(generator.generate("train", TASK_TYPES[0], s)) for s in (1, 2))
     expected = play(ours, first, 0)
     play(ours, second, 1)
     assert play(ours, first, 0) == expected
@@ -109,7 +107,7 @@ def test_games_follow_one_another_without_a_trace(ours):
 
 
 def test_engines_do_not_disturb_each_other(ours):
-    game = generator.game_file(generator.generate("train", TASK_TYPES[0], 1))
+    game = game_file(generator.generate("train", TASK_TYPES[0], 1))
     expected = play(ours, game, 0)
     other = planner.Engine()
     rngs = [random.Random(0), random.Random(0)]
@@ -183,9 +181,7 @@ def test_threads_translate_one_after_another(monkeypatch):
     """Each would otherwise put back what another had swapped."""
     output = io.StringIO()
     monkeypatch.setattr(sys, "stdout", output)
-    problems = [
-        generator.game_file(generator.generate("train", TASK_TYPES[1], s)) for s in (20, 21)
-    ]
+    problems = [game_file(generator.generate("train", TASK_TYPES[1], s)) for s in (20, 21)]
     threads = [
         threading.Thread(
             target=translation.translate, args=(one["pddl_domain"], one["pddl_problem"])
@@ -224,7 +220,7 @@ def test_expressions_are_read_and_never_run():
 
 
 def test_sentences_of_people_are_told_as_they_are(ours):
-    game = generator.game_file(generator.generate("train", TASK_TYPES[1], 0))
+    game = game_file(generator.generate("train", TASK_TYPES[1], 0))
     plain = ours.start(game).feedback
     task = plain.split("Your task is to: ")[1]
     said = {**game, "grammar": game["grammar"].replace(task, "Don't wait, go 1.5 m.")}

@@ -19,7 +19,7 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 import gym_cards  # noqa: F401
 from gym_cards.alfworld.env import MAX_COMMAND, ALFWorldEnv
 from gym_cards.alfworld.games import dataset, generator
-from gym_cards.alfworld.games.generator import TASK_TYPES
+from gym_cards.alfworld.games.game import TASK_TYPES
 from gym_cards.alfworld.generate import main as write_games
 from gym_cards.alfworld.view.picture import draw
 from gym_cards.alfworld.wrappers import DiscreteCommands
@@ -201,13 +201,13 @@ def test_vector_environments(env, vectorised):
         # Forking a process that other tests gave threads to warns from Python 3.12 on.
         warnings.filterwarnings("ignore", "This process.*is multi-threaded", DeprecationWarning)
         envs = vectorised(
-            [lambda: gym.make(f"gym_cards:{ID}", max_episode_steps=4, **SMALL)] * 2,
+            [lambda: gym.make(f"gym_cards:{ID}", max_episode_steps=3, **SMALL)] * 2,
             autoreset_mode=AutoresetMode.SAME_STEP,
         )
     try:
         _, infos = envs.reset(seed=[10, 11])
         _, alone = env.reset(seed=11)
-        for step in range(6):
+        for step in range(5):
             assert infos["admissible_commands"][1] == alone["admissible_commands"]
             assert infos["state"]["location"][1] == alone["state"]["location"]
             assert envs.call("expert")[1] == env.unwrapped.expert()
@@ -215,8 +215,8 @@ def test_vector_environments(env, vectorised):
             commands = tuple(command for command, _ in envs.call("expert"))
             _, _, _, truncated, infos = envs.step(commands)
             *_, alone = env.step(commands[1])
-            assert truncated[1] == (step == 3)
-            if step == 3:
+            assert truncated[1] == (step == 2)
+            if step == 2:
                 assert infos["final_info"]["task"][1] == alone["task"]
                 _, alone = env.reset()
     finally:
@@ -237,18 +237,62 @@ def test_a_data_set_is_played(tmp_path, monkeypatch):
         for command in walkthrough:
             *_, info = env.step(command)
         assert info["won"]
-        # The same game from its name alone shows the same pictures.
+        of_data = env.reset(options={"game": str(paths[0])})[0]
+        assert env.get_wrapper_attr("game_names")[0] in str(paths[0])
+        assert np.array_equal(env.reset(options={"game": 0})[0], of_data)
         name = {"task_type": info["task_type"], "game_seed": int(paths[0].parent.name[6:])}
-        assert np.array_equal(
-            env.reset(options=name)[0], env.reset(options={"game": str(paths[0])})[0]
-        )
+        with pytest.raises(ValueError, match="'game' alone, because these games are not generated"):
+            env.reset(options=name)
+    with gym.make(ID, split="valid_seen", games="generated", size=150) as env:
+        assert np.array_equal(env.reset(options=name)[0], of_data)  # the same game from its name
     monkeypatch.setenv("ALFWORLD_DATA", str(tmp_path))
     with gym.make(ID, split="valid_seen", size=150) as env:
         assert env.reset(seed=0)[1]["game"].startswith(str(tmp_path))
-    with gym.make(ID, split="valid_seen", data="generated", size=150) as env:
+    with gym.make(ID, split="valid_seen", games="generated", size=150) as env:
         assert not env.reset(seed=0)[1]["game"].startswith(str(tmp_path))
     with pytest.raises(FileNotFoundError, match="holds no solvable game"):
         gym.make(ID, split="train")
+
+
+def test_the_validation_splits_are_alfreds_own_tasks_played_once_each():
+    with gym.make(ID, split="valid_unseen", num_games=6, view="map", size=150) as env:
+        names = env.get_wrapper_attr("game_names")
+        assert len(set(names)) == 6
+        # Spread over the list, so that all types of tasks are there.
+        assert len({name.split("-")[0] for name in names}) >= 5
+        infos = [env.reset(seed=7)[1], *(env.reset()[1] for _ in range(11))]
+        played = [info["game"] for info in infos]
+        assert len(set(played[:6])) == len(set(played[6:])) == 6
+        assert set(played[:6]) == set(played[6:])
+        assert {info["scene"] for info in infos} <= {10, 219, 308, 424}
+        assert env.reset(seed=7)[1]["game"] == played[0]
+        by_position = env.reset(options={"game": 3})
+        by_name = env.reset(options={"game": names[3]})
+        assert data_equivalence(by_position, by_name, exact=True)
+        for wrong, message in ((6, "at most 5"), (-1, "at least 0"), ("none", "no such game")):
+            with pytest.raises(ValueError, match=message):
+                env.reset(options={"game": wrong})
+    with gym.make(ID, split="valid_unseen", order="fixed", num_games=3, size=150) as env:
+        played = [env.reset(seed=3)[1]["task_type"], *(env.reset()[1]["task_type"] for _ in "ab")]
+        assert played == [name.split("-")[0] for name in env.get_wrapper_attr("game_names")]
+    with gym.make(ID, split="tests_unseen", num_games=2, size=150) as env:
+        assert len(env.get_wrapper_attr("game_names")) == 2
+        assert env.reset(seed=0)[1]["scene"] in (9, 29, 215, 226, 315, 325, 404, 425)
+    with gym.make(ID, size=150) as env:
+        assert env.get_wrapper_attr("game_names") is None
+
+
+def test_which_games_are_played_is_checked(tmp_path):
+    for arguments, message in (
+        ({"games": "own"}, "games='own': expected one of"),
+        ({"order": "random"}, "order='random': expected one of"),
+        ({"games": "alfred", "data": str(tmp_path)}, "expected one of them"),
+        ({"games": "alfred", "split": "tests_seen"}, "ALFRED has no tasks of the types"),
+        ({"games": "alfred", "split": "valid_unseen", "num_games": 999}, "expected at most 156"),
+        ({"num_games": 0}, "num_games"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            ALFWorldEnv(**arguments)
 
 
 def test_the_games_path_is_one_that_alfworld_plays(env):

@@ -9,7 +9,7 @@ import pytest
 import gym_cards  # noqa: F401
 from gym_cards.alfworld import experts
 from gym_cards.alfworld.experts import WORST_CASE, Memory
-from gym_cards.alfworld.games.generator import TASK_TYPES
+from gym_cards.alfworld.games.game import TASK_TYPES
 from gym_cards.alfworld.games.goals import Goal
 from gym_cards.alfworld.scene import Pose, Receptacle, Scene, Thing
 

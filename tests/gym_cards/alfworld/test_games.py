@@ -5,33 +5,48 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 
 from gym_cards.alfworld import ids, packages
 from gym_cards.alfworld.engine.planner import Engine
 from gym_cards.alfworld.games import dataset, generator
-from gym_cards.alfworld.games.floor_plans import SPLITS, contents_allowed, floor_plan, scenes
-from gym_cards.alfworld.games.generator import TASK_TYPES, TREATMENTS
+from gym_cards.alfworld.games.alfred import SPLITS, Seen, alfred_tasks
+from gym_cards.alfworld.games.alfred_games import reconstruct
+from gym_cards.alfworld.games.floor_plans import contents_allowed, floor_plan, scenes
+from gym_cards.alfworld.games.game import TASK_TYPES, TREATMENTS, game_file, problem, walkthrough
+from gym_cards.alfworld.games.placement import places
 from gym_cards.alfworld.games.streams import Stream
 from gym_cards.alfworld.generate import main as write_games
 from gym_cards.alfworld.scene import Pose
 
 every_task = pytest.mark.parametrize("task_type", TASK_TYPES)
 
+# Types of things that are on the floor, where nobody can reach them.
+NOWHERE = {
+    "ScrubBrush",
+    "PaperTowelRoll",
+    "Plunger",
+    "TeddyBear",
+    "Boots",
+    "Footstool",
+    "BaseballBat",
+}
+
 # Computed once and written down: another digest means that seeds name other games than they did.
 DIGESTS = {
-    "pick_and_place_simple": "729a8ab3874b4355",
-    "look_at_obj_in_light": "becada1f1dd9c8aa",
-    "pick_clean_then_place_in_recep": "2d4c413f1da07969",
-    "pick_heat_then_place_in_recep": "cb1e4eda4540da96",
-    "pick_cool_then_place_in_recep": "de6333b4ca2974e9",
-    "pick_two_obj_and_place": "71059555ae4a5596",
+    "pick_and_place_simple": "754c60a9b19cb910",
+    "look_at_obj_in_light": "bc6a0d6c229208fa",
+    "pick_clean_then_place_in_recep": "535e40f4e0526859",
+    "pick_heat_then_place_in_recep": "371de256cc14ff8b",
+    "pick_cool_then_place_in_recep": "cfbb98a4db3f505c",
+    "pick_two_obj_and_place": "058f6962094398d0",
 }
 
 
 def digest(game):
-    files = json.dumps([generator.problem(game), generator.walkthrough(game), game.name, game.task])
+    files = json.dumps([problem(game), walkthrough(game), game.name, game.task])
     return hashlib.sha256(files.encode()).hexdigest()[:16]
 
 
@@ -49,9 +64,9 @@ def test_a_seed_names_a_game_for_ever(task_type):
 
 def test_the_hash_seed_has_no_say():
     code = (
-        "from gym_cards.alfworld.games import generator\n"
-        "game = generator.generate('valid_seen', 'pick_two_obj_and_place', 3)\n"
-        "print(generator.problem(game), generator.walkthrough(game))"
+        "from gym_cards.alfworld.games import game, generator\n"
+        "made = generator.generate('valid_seen', 'pick_two_obj_and_place', 3)\n"
+        "print(game.problem(made), game.walkthrough(made))"
     )
     outputs = {
         subprocess.run(
@@ -79,7 +94,7 @@ def test_the_stream_is_its_hash():
 @every_task
 @pytest.mark.parametrize("split", SPLITS)
 def test_walkthroughs_win(engine, split, task_type):
-    files = generator.game_file(generator.generate(split, task_type, 0))
+    files = game_file(generator.generate(split, task_type, 0))
     moment = engine.start(files)
     for command in files["walkthrough"]:
         assert not moment.won
@@ -114,11 +129,120 @@ def test_games_are_what_they_say(task_type):
 
 
 def test_splits_share_scenes_as_alfred_divides_them():
-    assert set(scenes("train")) == set(scenes("valid_seen"))
-    assert not set(scenes("train")) & set(scenes("valid_unseen"))
-    assert [len(scenes(split)) for split in SPLITS] == [96, 96, 24]
+    assert scenes("valid_unseen") == (10, 219, 308, 424)
+    assert scenes("tests_unseen") == (9, 29, 215, 226, 315, 325, 404, 425)
+    assert [len(scenes(split)) for split in SPLITS] == [108, 88, 4, 107, 8]
+    for unseen in ("valid_unseen", "tests_unseen"):
+        assert not set(scenes(unseen)) & {
+            s for seen in SPLITS if seen != unseen for s in scenes(seen)
+        }
+    assert set(scenes("valid_seen")) | set(scenes("tests_seen")) <= set(scenes("train"))
     one, other = (generator.generate(s, TASK_TYPES[0], 1) for s in ("train", "valid_seen"))
-    assert generator.problem(one) != generator.problem(other)
+    assert problem(one) != problem(other)
+
+
+def counted(games, of):
+    return Counter(each for game in games for each in of(game))
+
+
+def distance(one, other):
+    """Total variation: the share of one that has to be moved to get the other."""
+    first, second = one.total(), other.total()
+    return sum(abs(one[key] / first - other[key] / second) for key in one | other) / 2
+
+
+def test_generated_games_have_alfreds_statistics():
+    """Samples of ALFRED's own tasks of this size differ by half of these bounds, and more."""
+    draw = Stream("types")
+    counts = generator.task_type_counts()
+    generated = [generator.generate("train", draw.draw(counts), seed) for seed in range(400)]
+    tasks = alfred_tasks("train")
+    own = [reconstruct(tasks[i * len(tasks) // 400]) for i in range(400)]
+    aspects = {
+        "number of things": (0.12, lambda game: [len(game.things) // 8]),
+        "types of things": (0.06, lambda game: [thing.kind for thing in game.things]),
+        "their furniture": (0.16, lambda g: [(t.kind, t.where.kind) for t in g.things]),
+        "rooms": (0.08, lambda game: [game.plan.room]),
+        "types of tasks": (0.08, lambda game: [game.task_type]),
+        "most of a type": (0.1, lambda g: [max(Counter(t.kind for t in g.things).values())]),
+    }
+    for name, (bound, of) in aspects.items():
+        assert distance(counted(generated, of), counted(own, of)) < bound, name
+    # The control: rooms of one kind alone are further away.
+    kitchens = [game for game in generated if game.plan.room == "Kitchen"]
+    assert (
+        distance(
+            counted(kitchens, aspects["types of things"][1]),
+            counted(own, aspects["types of things"][1]),
+        )
+        > 0.06
+    )
+    goals = {(task.task_type, task.target, task.parent) for task in tasks}
+    assert {(game.task_type, game.target, game.parent) for game in generated} <= goals
+
+
+@pytest.mark.parametrize(("split", "number"), [("valid_seen", 172), ("valid_unseen", 156)])
+def test_alfreds_tasks_are_won_by_their_walkthroughs(engine, split, number):
+    tasks = alfred_tasks(split)
+    assert len(tasks) == number
+    for task in tasks[::40]:
+        made = reconstruct(task)
+        assert (made.plan.number, made.target, made.parent) == (
+            task.scene,
+            task.target,
+            task.parent,
+        )
+        # Nothing is added but the lamp, and left out only what no furniture may hold.
+        left = Counter(seen.kind for seen in task.things)
+        left.subtract(thing.kind for thing in made.things if thing.kind != "DeskLamp")
+        assert set((+left).elements()) <= NOWHERE
+        assert not -left
+        moment = engine.start(game_file(made))
+        assert not moment.won
+        for command in walkthrough(made):
+            assert command in moment.commands
+            moment = engine.step(command)
+        assert moment.won
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("split", ["valid_seen", "valid_unseen"])
+def test_each_of_alfreds_tasks_is_won(engine, split):
+    for task in alfred_tasks(split):
+        made = reconstruct(task)
+        moment = engine.start(game_file(made))
+        assert not moment.won
+        for command in walkthrough(made):
+            moment = engine.step(command)
+        assert moment.won, made.name
+
+
+def test_a_thing_is_in_the_furniture_around_it():
+    """By hand, in scene 10: a plan's own point, then half a metre above a table."""
+    plan = floor_plan(10)
+    for kind, held in (("Fridge", "Egg"), ("Microwave", "Mug"), ("DiningTable", "Bowl")):
+        for piece in plan.furniture:
+            if piece.kind == kind:
+                x, height, z = ids.position_of(piece.identity)
+                up = {"Fridge": 1.0, "DiningTable": 0.0, "Microwave": 0.1}[kind]
+                best, *others = places(Seen(held, (x, height + up, z)), 10)
+                assert best.furniture == piece
+                assert best.is_sure
+                assert all(other.misfit >= best.misfit for other in others)
+    far = places(Seen("Egg", (30.0, 1.0, 30.0)), 10)
+    assert not any(place.is_sure for place in far)
+    assert places(Seen("Footstool", (0.0, 0.0, 0.0)), 10) == []
+
+
+def test_a_task_is_not_done_at_its_start():
+    """Only one of two things may be in place, and none of a single one."""
+    for task in alfred_tasks("train")[::25]:
+        made = reconstruct(task)
+        there = sum(t.kind == task.target and t.where.kind == task.parent for t in made.things)
+        if task.task_type == "pick_and_place_simple":
+            assert there == 0
+        if task.task_type == "pick_two_obj_and_place":
+            assert there <= 1
 
 
 def test_furniture_stands_where_the_plan_has_it():
@@ -217,7 +341,7 @@ def test_what_alfworld_skips_is_skipped(tmp_path):
     for kind in ("pick-movable-1", "pick-AppleSliced-1"):
         dataset.write_game(game, folder / kind)
     unsolved = dataset.write_game(game, folder / "unsolved")
-    unsolved.write_text(json.dumps({**generator.game_file(game), "solvable": False}))
+    unsolved.write_text(json.dumps({**game_file(game), "solvable": False}))
     missing = dataset.write_game(game, folder / "missing")
     missing.unlink()
     assert dataset.find_games(tmp_path, "train", TASK_TYPES) == (good,)
@@ -234,7 +358,6 @@ def test_which_data_set_is_used(tmp_path, monkeypatch):
     monkeypatch.setenv("ALFWORLD_DATA", str(tmp_path))
     with pytest.raises(FileNotFoundError, match="the variable ALFWORLD_DATA names"):
         dataset.data_folder(None)
-    assert dataset.data_folder("generated") is None
     (tmp_path / dataset.LAYOUT).mkdir()
     assert dataset.data_folder(None) == tmp_path
     # What importing alfworld sets it to says nothing.

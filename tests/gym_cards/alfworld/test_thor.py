@@ -13,6 +13,7 @@ from gymnasium.error import DependencyNotInstalled
 import gym_cards  # noqa: F401
 from gym_cards.alfworld import thor
 from gym_cards.alfworld.games import dataset, generator
+from gym_cards.alfworld.games.game import TASK_TYPES
 
 ID = "gym_cards/ALFWorld-v0"
 
@@ -146,7 +147,7 @@ def test_every_missing_piece_is_told_at_once(monkeypatch, tmp_path):
 
 
 def test_what_is_there_is_not_missing(monkeypatch, tmp_path, data):
-    paths = dataset.find_games(data, "train", generator.TASK_TYPES)
+    paths = dataset.find_games(data, "train", TASK_TYPES)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("DISPLAY", "elsewhere:0")
     monkeypatch.setattr(thor.importlib.util, "find_spec", lambda name: object())
@@ -158,6 +159,6 @@ def test_what_is_there_is_not_missing(monkeypatch, tmp_path, data):
     assert thor.missing(paths) == ["ai2thor 2.1.0: run `pip install ai2thor==2.1.0`"]
     monkeypatch.setattr(thor.importlib.metadata, "version", lambda name: "2.1.0")
     assert thor.missing(paths) == []
-    plain = dataset.write_game(generator.generate("train", generator.TASK_TYPES[1], 3), tmp_path)
+    plain = dataset.write_game(generator.generate("train", TASK_TYPES[1], 3), tmp_path)
     (told,) = thor.missing([plain])
     assert "`object_poses`" in told

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from gym_cards.alfworld.games.dataset import files_of
-from gym_cards.alfworld.games.generator import TASK_TYPES, generate
+from gym_cards.alfworld.games.game import TASK_TYPES
+from gym_cards.alfworld.games.generator import generate
 from gym_cards.alfworld.house import TextHouse
 from gym_cards.alfworld.view.picture import draw
 

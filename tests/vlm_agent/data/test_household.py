@@ -14,7 +14,7 @@ from vlm_agent.models.policy import VLMPolicy
 
 ID = "gym_cards/ALFWorld-v0"
 # Of the rooms that come with alfworld, the one with the most furniture.
-FULLEST = {"task_type": "pick_clean_then_place_in_recep", "game_seed": 97}
+FULLEST = {"task_type": "pick_heat_then_place_in_recep", "game_seed": 578}
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,5 @@
 import json
+from typing import ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -17,7 +18,9 @@ from vlm_agent.core.types import Observation, Reply, Task
 from vlm_agent.data.demonstrations import Demonstrator
 from vlm_agent.evaluation.evaluate import evaluate
 from vlm_agent.evaluation.play import play
+from vlm_agent.evaluation.record import Evaluation
 from vlm_agent.evaluation.summary import wilson_interval
+from vlm_agent.evaluation.tables import markdown_table, text_table
 from vlm_agent.rollout.collector import Collector
 from vlm_agent.rollout.perception import Perception
 
@@ -25,8 +28,8 @@ NUMBER_LINE = "gym_cards/NumberLine-v0"
 FIELDS = [
     "env", "policy", "episodes", "success_rate", "success_interval", "mean_return",
     "mean_length", "illegal_rate", "perception", "distinct_thoughts", "distinct_word_pairs",
-    "seed", "env_kwargs", "regret_per_step", "regret_per_episode", "tokens_per_step",
-    "prompt_tokens_per_step", "cost", "seconds_per_step",
+    "seed", "env_kwargs", "by_task_type", "regret_per_step", "regret_per_episode",
+    "tokens_per_step", "prompt_tokens_per_step", "cost", "seconds_per_step",
 ]  # fmt: skip
 
 
@@ -222,6 +225,57 @@ def test_text_actions_are_played_as_text():
     rollout = Collector(Shelves, 3).collect(First(), 4)
     assert rollout.rewards.tolist() == [1.0] * 12
     assert rollout.logged_metrics()["rollout/success_rate"] == 1.0
+
+
+class Listed(Shelves):
+    """Seven games of two types, of which the first four are lost."""
+
+    game_names = tuple(f"game {n}" for n in range(7))
+    played: ClassVar[list[int]] = []
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.number = options["game"]
+        self.played.append(self.number)
+        picture, info = self._moment(False)
+        return picture, {**info, "task_type": "easy" if self.number > 3 else "hard"}
+
+    def step(self, action):
+        picture, info = self._moment(self.number > 3)
+        return picture, 0.0, True, False, info
+
+
+def test_every_game_of_a_list_is_played_exactly_once(tmp_path):
+    Listed.played = []
+    found = evaluate("random", Listed, all_games=True, num_envs=3, episodes=2)
+    assert sorted(Listed.played) == [*range(7)]
+    assert found.episodes == 7
+    assert found.success_rate == pytest.approx(3 / 7)
+    hard, easy = found.by_task_type["hard"], found.by_task_type["easy"]
+    assert (hard.episodes, hard.success_rate) == (4, 0.0)
+    assert (easy.episodes, easy.success_rate, easy.mean_length) == (3, 1.0, 1.0)
+    assert easy.success_interval == wilson_interval(3, 3)
+    assert Evaluation.of(json.loads(json.dumps(found.record()))) == found
+    assert [line.split()[0] for line in text_table([found]).splitlines()[-2:]] == ["easy", "hard"]
+    assert "| easy | 100.0% [43.9%, 100.0%] of 3, 1.0 steps |" in markdown_table([found])
+    # An interrupted call continues with the games that are left.
+    Listed.played, stopped = [], tmp_path / "progress"
+
+    def stop(step):
+        if step.episode == 4:
+            raise KeyboardInterrupt
+
+    arguments = {"all_games": True, "num_envs": 1, "progress": stopped}
+    with pytest.raises(KeyboardInterrupt):
+        evaluate("random", Listed, on_step=stop, **arguments)
+    Listed.played.clear()
+    assert evaluate("random", Listed, **arguments).record() == {
+        **found.record(),
+        "seconds_per_step": pytest.approx(0, abs=1),
+    }
+    assert Listed.played == [4, 5, 6]
+    with pytest.raises(ValueError, match="does not list its games"):
+        evaluate("random", NUMBER_LINE, all_games=True)
 
 
 def test_an_environment_must_say_whether_it_is_a_success():

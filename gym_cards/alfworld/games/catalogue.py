@@ -1,0 +1,183 @@
+"""The games that an environment plays: a list of them, or an endless supply."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol, get_args
+
+import numpy as np
+
+from gym_cards.alfworld.games.alfred import Split
+from gym_cards.alfworld.games.alfred_games import played_tasks, reconstruct
+from gym_cards.alfworld.games.dataset import (
+    LAYOUT,
+    GameFiles,
+    files_of,
+    find_games,
+    keep_game,
+    read_game,
+)
+from gym_cards.alfworld.games.game import Game, TaskType
+from gym_cards.alfworld.games.generator import generate, task_type_counts
+from gym_cards.alfworld.games.streams import Stream
+
+Games = Literal["alfred", "generated"]
+GAMES: tuple[Games, ...] = get_args(Games)
+Order = Literal["shuffled", "fixed"]
+ORDERS: tuple[Order, ...] = get_args(Order)
+
+_SEEDS = 2**31
+
+
+class Chosen(NamedTuple):
+    """Game to play.
+
+    Attributes:
+        files: Its contents.
+        path: Its `game.tw-pddl`.
+    """
+
+    files: GameFiles
+    path: Path
+
+
+class Catalogue(Protocol):
+    """List of games."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Their names, in a fixed order."""
+
+    def get(self, index: int) -> Chosen:
+        """Returns a game by its position in the list."""
+
+
+class DataSet:
+    """Games of a data set of alfworld, in the order of their paths.
+
+    Args:
+        folder: Folder that holds `json_2.1.1`.
+        split: Split to play.
+        task_types: Types of tasks to play.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+
+    def __init__(self, folder: Path, split: Split, task_types: tuple[TaskType, ...]) -> None:
+        self.paths = find_games(folder, split, task_types)
+        place = folder / LAYOUT / split
+        self.names = tuple(str(path.parent.relative_to(place)) for path in self.paths)
+
+    def get(self, index: int) -> Chosen:
+        """Returns a game by its position in the list."""
+        return Chosen(read_game(self.paths[index]), self.paths[index])
+
+
+class AlfredGames:
+    """ALFRED's own tasks, reconstructed; by type, scene and trial.
+
+    Args:
+        split: Split to play.
+        task_types: Types of tasks to play.
+
+    Raises:
+        ValueError: If there is none.
+    """
+
+    def __init__(self, split: Split, task_types: tuple[TaskType, ...]) -> None:
+        self._tasks = played_tasks(split, task_types)
+        self.names = tuple(task.name for task in self._tasks)
+
+    def get(self, index: int) -> Chosen:
+        """Returns a game by its position in the list."""
+        return chosen(reconstruct(self._tasks[index]))
+
+
+class GeneratedGames:
+    """Generated games whose seeds count up from 0, their types drawn by ALFRED's statistics.
+
+    Args:
+        split: Split to play.
+        task_types: Types of tasks to play.
+        count: Number of games.
+    """
+
+    def __init__(self, split: Split, task_types: tuple[TaskType, ...], count: int) -> None:
+        self._split: Split = split
+        counts = {kind: n for kind, n in task_type_counts().items() if kind in task_types}
+        self._types = [Stream("types", split, seed).draw(counts) for seed in range(count)]
+        self.names = tuple(f"{kind}-{seed}" for seed, kind in enumerate(self._types))
+
+    def get(self, index: int) -> Chosen:
+        """Returns a game by its position in the list."""
+        return chosen(generate(self._split, self._types[index], index))
+
+
+class Selection:
+    """Games of a list, evenly spread over it.
+
+    Args:
+        games: The list.
+        count: Number of games to keep, at most that of the list.
+
+    Raises:
+        ValueError: If there are fewer games.
+    """
+
+    def __init__(self, games: Catalogue, count: int) -> None:
+        total = len(games.names)
+        if count > total:
+            raise ValueError(f"num_games={count}: expected at most {total}, the number of games")
+        self._games = games
+        self._kept = [i * total // count for i in range(count)]
+        self.names = tuple(games.names[index] for index in self._kept)
+
+    def get(self, index: int) -> Chosen:
+        """Returns a game by its position in the selection."""
+        return self._games.get(self._kept[index])
+
+
+class Turns:
+    """Whose turn it is: every position of a list once, then all of them again.
+
+    Args:
+        count: Length of the list.
+        order: "fixed", from the first to the last; or "shuffled", drawn anew for each cycle.
+    """
+
+    def __init__(self, count: int, order: Order) -> None:
+        self._count = count
+        self._order: Order = order
+        self.restart()
+
+    def restart(self) -> None:
+        """Starts a new cycle with the next turn."""
+        self._left: list[int] = []
+
+    def next(self, rng: np.random.Generator) -> int:
+        """Returns the next position.
+
+        Args:
+            rng: Generator that shuffles.
+        """
+        if not self._left:
+            cycle = range(self._count)
+            self._left = rng.permutation(cycle).tolist() if self._order == "shuffled" else [*cycle]
+            self._left.reverse()
+        return self._left.pop()
+
+
+def chosen(game: Game) -> Chosen:
+    """Returns a game to play, written to the folder of the last ones."""
+    files = files_of(game)
+    return Chosen(files, keep_game(game, files))
+
+
+def any_generated(task_types: Sequence[TaskType], rng: np.random.Generator) -> tuple[TaskType, int]:
+    """Returns the type, drawn by ALFRED's statistics, and the seed of a generated game."""
+    counts = {kind: n for kind, n in task_type_counts().items() if kind in task_types}
+    ends = np.cumsum([*counts.values()])
+    drawn = int(np.searchsorted(ends, rng.integers(ends[-1]), side="right"))
+    return [*counts][drawn], int(rng.integers(_SEEDS))
