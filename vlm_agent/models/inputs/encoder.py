@@ -36,6 +36,7 @@ class Encoder:
         unwritable_tokens: Ids that a reply must not contain: special tokens, and those that stand
             for no text.
         template: The chat template.
+        context_length: Maximum number of tokens of a prompt and its reply, if the model has one.
 
     Raises:
         ValueError: If the model has no token that closes a reply.
@@ -49,7 +50,7 @@ class Encoder:
         self._special_case = special_case(model.config)
         self._cache = EncodingCache()
         text = model.config.get_text_config()
-        self._max_length: int | None = getattr(text, "max_position_embeddings", None)
+        self.context_length: int | None = getattr(text, "max_position_embeddings", None)
 
     @property
     def tokenizer(self) -> Any:
@@ -144,11 +145,11 @@ class Encoder:
             **options,
         )
         length = inputs["input_ids"].shape[1]
-        if self._max_length is not None and length > self._max_length:
+        if self.context_length is not None and length > self.context_length:
             raise ValueError(
                 f"a prompt of {length} tokens, pictures included, for a model with a context of at "
-                f"most {self._max_length}: use a shorter history_length, a shorter description of "
-                "the task, or a model with a longer context"
+                f"most {self.context_length}: use a shorter history_length, a shorter description "
+                "of the task, or a model with a longer context"
             )
         # Some processors add labels, for which a model would compute a loss.
         kept = {name: value for name, value in inputs.items() if name != "labels"}
