@@ -66,7 +66,8 @@ def open_rows(name: str, *, split: str = "train", subset: str | None = None) -> 
         if path.suffix in (".json", ".jsonl"):
             return FileRows([path])
         if path.suffix == ".parquet":
-            return _loaded(name, "parquet", data_files=str(path), split="train")
+            data = _library(name).load_dataset("parquet", data_files=name, split="train")
+            return LibraryRows(data, name)
         raise DatasetError(f"{path} is no data set: expected a .json, .jsonl or .parquet file")
     if path.is_dir():
         if any((path / each).is_file() for each in _SAVED):
@@ -75,7 +76,7 @@ def open_rows(name: str, *, split: str = "train", subset: str | None = None) -> 
             return FileRows(files)
     elif not _HUB_NAME.fullmatch(name):
         raise FileNotFoundError(f"no data set {name}: expected a file, a directory or a hub name")
-    return _loaded(name, name, name=subset, split=split)
+    return LibraryRows(_library(name).load_dataset(name, subset, split=split), name)
 
 
 class FileRows:
@@ -215,10 +216,6 @@ def _library(name: str) -> Any:
             f"reading {name} needs the package `datasets`; run: pip install datasets"
         ) from None
     return datasets
-
-
-def _loaded(name: str, source: str, **options: Any) -> LibraryRows:
-    return LibraryRows(_library(name).load_dataset(source, **options), name)
 
 
 def _from_disk(folder: Path, split: str) -> LibraryRows:

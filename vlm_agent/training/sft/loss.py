@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -109,4 +109,4 @@ def reply_loss(
     given = torch.tensor([reply.given for reply in replies])
     places = torch.arange(scores.log_probs.shape[1])
     learned = (places >= given[:, None]).to(scores.log_probs.device)
-    return -(scores.log_probs * learned).sum()
+    return -cast(Tensor, scores.log_probs * learned).sum()

@@ -1,4 +1,4 @@
-"""Where fine-tuning takes its demonstrations from: an expert, a person, a data set, or a mixture."""
+"""Sources of demonstrations: an expert, a person, a data set, or a mixture of them."""
 
 from __future__ import annotations
 
@@ -85,9 +85,8 @@ def open_source(config: SFTConfig) -> tuple[Source, int]:
     samples = max(1, round(epoch * (config.epochs or 1)))
     if config.env is None:
         return dataset, samples
-    return Mixture(
-        [dataset, _environment(config, config.batch_size - config.from_dataset)]
-    ), samples
+    rest = _environment(config, config.batch_size - config.from_dataset)
+    return Mixture([dataset, rest]), samples
 
 
 def _environment(config: SFTConfig, batch_size: int) -> Demonstrator | RecordedDemonstrator:
