@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from vlm_agent.core.types import Demonstration
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.models.policy import VLMPolicy
+from vlm_agent.training.sft.micro_batches import micro_batches
 from vlm_agent.training.sft.reading_probe import ReadingProbe, picture_embeddings
 
 
@@ -45,22 +46,21 @@ def accumulate(
     """
     processes = processes or Processes()
     module = policy if module is None else module
-    replies = [LearnedReply.of(policy, item) for item in batch]
-    own = sum(len(reply.tokens) - reply.given for reply in replies)
+    own = sum(len(r.tokens) - r.given for r in (LearnedReply.of(policy, item) for item in batch))
     total = processes.sum({"tokens": own, "size": len(batch)})
     probed = probe if batch[0].observation.images else None
     losses = {"loss": 0.0} if probed is None else {"loss": 0.0, "probe_loss": 0.0}
-    parts = [slice(at, at + micro_batch_size) for at in range(0, len(batch), micro_batch_size)]
-    for part, counts in processes.accumulate(module, parts, slice(0, 1)):
+    for part, counts in micro_batches(batch, micro_batch_size, module, processes):
+        replies = [LearnedReply.of(policy, item) for item in part]
         collecting: AbstractContextManager[list[list[Tensor]]] = (
             nullcontext([]) if probed is None else picture_embeddings(policy)
         )
         with collecting as seen:
-            loss = reply_loss(module, batch[part], replies[part]) / total["tokens"]
+            loss = reply_loss(module, part, replies) / total["tokens"]
         if counts:
             losses["loss"] += loss.item()
         if probed is not None and counts:
-            observations = [item.observation for item in batch[part]]
+            observations = [item.observation for item in part]
             read = probed.loss(policy, seen[0], observations) * len(observations) / total["size"]
             losses["probe_loss"] += read.item()
             loss = loss + probe_weight * read

@@ -200,6 +200,8 @@ def _train(
     policy.train()
     samples = checkpoints.restore(saved) if saved is not None else 0
     done = samples // config.batch_size
+    if done >= steps:
+        gathered.gather()  # the run was complete, and is saved again
     total = steps * config.batch_size
     with (
         tqdm(
