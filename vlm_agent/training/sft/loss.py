@@ -46,12 +46,14 @@ def accumulate(
     """
     processes = processes or Processes()
     module = policy if module is None else module
-    own = sum(len(r.tokens) - r.given for r in (LearnedReply.of(policy, item) for item in batch))
+    encoded = {id(item): LearnedReply.of(policy, item) for item in batch}
+    own = sum(len(each.tokens) - each.given for each in (encoded[id(item)] for item in batch))
     total = processes.sum({"tokens": own, "size": len(batch)})
     probed = probe if batch[0].observation.images else None
     losses = {"loss": 0.0} if probed is None else {"loss": 0.0, "probe_loss": 0.0}
     for part, counts in micro_batches(batch, micro_batch_size, module, processes):
-        replies = [LearnedReply.of(policy, item) for item in part]
+        # A pass that does not count may have a demonstration of its own.
+        replies = [encoded.get(id(item)) or LearnedReply.of(policy, item) for item in part]
         collecting: AbstractContextManager[list[list[Tensor]]] = (
             nullcontext([]) if probed is None else picture_embeddings(policy)
         )
