@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 
 from vlm_agent.cli.main import main
 from vlm_agent.config.sft import SFTConfig
+from vlm_agent.config.tools import PlayConfig
 from vlm_agent.core.run_directory import read_metrics
 from vlm_agent.data.conversation_dataset import ConversationDataset
 from vlm_agent.data.conversations import DatasetError
@@ -64,6 +65,8 @@ def test_a_model_learns_what_it_is_shown(data, tmp_path, capsys):
     assert rows[-1]["train/loss"] < 0.05 < 1 < rows[0]["train/loss"]
     run = json.loads((tmp_path / "out" / "run.json").read_text())
     assert (run["samples"], run["epochs"], run["env"]) == (200, None, None)
+    with pytest.raises(ValueError, match="was trained without an environment: give an --env"):
+        PlayConfig(str(tmp_path / "out"))
     policy = VLMPolicy.load(tmp_path / "out")
     dataset = ConversationDataset(open_rows(str(data)), batch_size=5)
     items = read(policy, next(iter(dataset)))
