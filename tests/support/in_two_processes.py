@@ -14,8 +14,12 @@ from accelerate import PartialState
 from accelerate.utils import DistributedType
 from torch.distributed.tensor import DTensor
 
+from vlm_agent.config.sft import SFTConfig
 from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.ppo_trainer import resume_ppo, train_ppo
+from vlm_agent.training.sft.trainer import resume_sft, train_sft
+
+COMMANDS = {"ppo": (PPOConfig, train_ppo, resume_ppo), "sft": (SFTConfig, train_sft, resume_sft)}
 
 
 def prepare_for_cpus():
@@ -51,14 +55,15 @@ def shard(parameter):
 
 def main(trainings):
     torch.set_num_threads(1)
-    for options in trainings:
+    for options in map(dict, trainings):
+        config, train, resume = COMMANDS[options.pop("command", "ppo")]
         if "resume" in options:
-            policy = resume_ppo(options["resume"])
+            policy = resume(options["resume"])
         elif "interrupt" in options:
             interrupt(**options["interrupt"])
             continue
         else:
-            policy = train_ppo(PPOConfig(**options))
+            policy = train(config(**options))
         show_share(policy)
 
 

@@ -99,6 +99,24 @@ def shown(out):
     ]
 
 
+def fine_tuning(folder, name, **changes):
+    """Options of a short fine-tuning, on a model in the folder unless changed."""
+    return {
+        "command": "sft",
+        "env": NUMBER_LINE,
+        "model": str(folder / "start"),
+        "out": str(folder / name),
+        "samples": 24,
+        "batch_size": 6,
+        "micro_batch_size": 2,
+        "random_share": 0.5,
+        "learning_rate": 1e-3,
+        "checkpoint_every": 1,
+        "keep_checkpoints": 4,
+        **changes,
+    }
+
+
 def options(folder, name, **changes):
     return {
         "env": NUMBER_LINE,
@@ -120,15 +138,18 @@ def options(folder, name, **changes):
     }
 
 
-def check_interrupted(folder, how):
+def check_interrupted(folder, how, command="ppo"):
     """Checks that a training is saved after the update in which Ctrl-C was pressed."""
-    given = options(folder, "run", total_steps=12_000, checkpoint_every=500)
+    if command == "sft":
+        given = fine_tuning(folder, "run", samples=12_000, checkpoint_every=500)
+    else:
+        given = options(folder, "run", total_steps=12_000, checkpoint_every=500)
     status = launch_and_interrupt(given, how, folder / "errors")
     assert status != 0, "the training was not finished"
     assert "stopping after this update" in (folder / "errors").read_text()
     last = read_metrics(given["out"])[-1]["step"]
-    assert 12 <= last < 12_000
-    checkpoint = find_checkpoint(given["out"], "ppo")
+    assert 6 <= last < 12_000
+    checkpoint = find_checkpoint(given["out"], command)
     assert checkpoint.step == last
     saved, kept = weights(given["out"]), weights(checkpoint.path / "policy")
     assert saved.keys() == kept.keys() == weights(folder / "start").keys()

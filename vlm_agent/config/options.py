@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vlm_agent.config.values import POSITIONAL, convert, unwrap
+from vlm_agent.config.values import POSITIONAL, REQUIRED, convert, unwrap
 
 _UNTITLED = "Options"
 
@@ -76,8 +76,8 @@ class Option:
 
     @property
     def is_required(self) -> bool:
-        """True if it has no default."""
-        return self.default is dataclasses.MISSING
+        """True if it has no default that is of use."""
+        return self.default is dataclasses.MISSING or REQUIRED in unwrap(self.hint)[1]
 
     @property
     def flag(self) -> str:

@@ -14,12 +14,13 @@ from vlm_agent.config.values import (
     PositiveFloat,
     PositiveFraction,
     PositiveInt,
+    Required,
 )
 
 
 @dataclass
 class SFTConfig(ModelOptions, PromptOptions):
-    """Fine-tunes a model on an expert's or a person's replies, and saves it as a policy.
+    """Fine-tunes a model on replies of an expert, a person or a data set, and saves it as a policy.
 
     Args: Run
         out: Directory of the run.
@@ -30,7 +31,8 @@ class SFTConfig(ModelOptions, PromptOptions):
         keep_checkpoints: Number of checkpoints to keep, the latest ones.
 
     Args: Environment
-        env: Environment id, such as gym_cards/NumberLine-v0.
+        env: Environment id, such as gym_cards/NumberLine-v0; with a data set, only to mix its
+            expert's replies in.
         env_kwargs: Keyword arguments of the environment, as JSON.
 
     Args: Model
@@ -43,7 +45,8 @@ class SFTConfig(ModelOptions, PromptOptions):
         max_new_tokens: Maximum length of the trained policy's replies in tokens.
 
     Args: Demonstrations
-        samples: Number of complete demonstrations to train on.
+        samples: Number of complete demonstrations to train on; by default 4096 of an expert or a
+            person, and one epoch of a data set.
         random_share: Fraction of the demonstrator's actions that are random.
         shown_share: Fraction of the demonstrator's steps to train on; fewer steps of each episode
             make demonstrations less alike where many steps share a picture.
@@ -53,6 +56,15 @@ class SFTConfig(ModelOptions, PromptOptions):
             a prompt and the second half after one.
         reasoning_samples: Number of demonstrations without picture and prompt, spread among the
             complete ones, of which only thoughts and action are learned, given the state.
+
+    Args: Data set
+        dataset: Conversations to learn from: a .json, .jsonl or .parquet file, a directory, or a
+            name on the Hugging Face hub; every reply of an assistant is a demonstration.
+        dataset_split: Split of a data set that has several.
+        dataset_subset: Subset of a data set on the hub that has several.
+        dataset_share: Fraction of each batch that is from the data set; below 1, the rest is from
+            the environment.
+        epochs: Number of passes through the data set, in place of samples.
 
     Args: Optimisation
         batch_size: Demonstrations per optimiser step.
@@ -65,8 +77,8 @@ class SFTConfig(ModelOptions, PromptOptions):
         micro_batch_size: Demonstrations per forward pass; lower it to save memory.
     """
 
-    env: str
-    out: str
+    env: str | None = None
+    out: Required[str] = ""
     model: str = "tiny"
     env_kwargs: JsonObject = field(default_factory=dict)
     overwrite: bool = False
@@ -78,7 +90,12 @@ class SFTConfig(ModelOptions, PromptOptions):
     successes_only: bool = False
     caption_samples: NonNegativeInt = 0
     reasoning_samples: NonNegativeInt = 0
-    samples: PositiveInt = 4096
+    samples: PositiveInt | None = None
+    dataset: str | None = None
+    dataset_split: str = "train"
+    dataset_subset: str | None = None
+    dataset_share: PositiveFraction = 1.0
+    epochs: PositiveFloat | None = None
     probe_weight: NonNegativeFloat = 0.0
     batch_size: PositiveInt = 16
     micro_batch_size: PositiveInt = 16
@@ -92,6 +109,9 @@ class SFTConfig(ModelOptions, PromptOptions):
     def __post_init__(self) -> None:
         """Refuses options that contradict each other."""
         super().__post_init__()
+        if not self.out:
+            raise ValueError("out='': expected a directory for the run")
+        self._check_dataset()
         if (self.caption_samples or self.reasoning_samples) and not self.cot:
             raise ValueError(
                 "caption_samples and reasoning_samples need replies with state and thoughts: leave "
@@ -113,3 +133,51 @@ class SFTConfig(ModelOptions, PromptOptions):
                 "model='tiny' is trained from scratch, in float32, with all its weights: leave out "
                 "lora, load_in_4bit, dtype and gradient_checkpointing, or name another model"
             )
+
+    def _check_dataset(self) -> None:
+        if self.dataset is None:
+            if self.env is None:
+                raise ValueError("env=None: give an environment to learn from, or a dataset")
+            if self.epochs or self.dataset_share < 1 or self.dataset_subset is not None:
+                raise ValueError(
+                    "epochs, dataset_share and dataset_subset are those of a data set: give its "
+                    "name as dataset"
+                )
+            return
+        if self.epochs is not None and self.samples is not None:
+            raise ValueError(
+                f"epochs={self.epochs} and samples={self.samples} both say how long to train: "
+                "give one of them"
+            )
+        if self.caption_samples or self.reasoning_samples or self.probe_weight:
+            raise ValueError(
+                "caption_samples, reasoning_samples and probe_weight need the state that an "
+                "environment tells: leave them out, or leave out dataset"
+            )
+        mixed = 0 < self.from_dataset < self.batch_size
+        if (self.env is not None) != (self.dataset_share < 1):
+            raise ValueError(
+                f"env={self.env!r} with dataset_share={self.dataset_share}: to mix a data set with "
+                "an environment give both, with a share below 1; to learn from the data set alone "
+                "give neither"
+            )
+        if self.env is not None and not mixed:
+            raise ValueError(
+                f"dataset_share={self.dataset_share} of batch_size={self.batch_size} is "
+                f"{self.from_dataset} demonstrations: expected some from both"
+            )
+        environment = {
+            "env_kwargs": self.env_kwargs,
+            "random_share": self.random_share,
+            "demonstrations": self.demonstrations,
+        }
+        if self.env is None and (given := [name for name, each in environment.items() if each]):
+            raise ValueError(
+                f"{', '.join(given)}: the data set needs no environment: leave that out, or mix in "
+                "an environment with env and dataset_share"
+            )
+
+    @property
+    def from_dataset(self) -> int:
+        """Number of demonstrations of each batch that are from the data set."""
+        return 0 if self.dataset is None else round(self.dataset_share * self.batch_size)

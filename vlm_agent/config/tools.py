@@ -82,6 +82,8 @@ class PlayConfig(LoadOptions, PromptOptions):
             if not path.is_file():
                 raise ValueError(f"{self.run} does not name an environment: give one with --env")
             options = json.loads(path.read_text(encoding="utf-8"))
+            if options["env"] is None:
+                raise ValueError(f"{self.run} was trained without an environment: give an --env")
             self.env = str(options["env"])
             self.env_kwargs = self.env_kwargs or dict(options.get("env_kwargs", {}))
 

@@ -56,6 +56,7 @@ class Marker:
 
 NON_EMPTY = Marker("non-empty")
 POSITIONAL = Marker("positional")
+REQUIRED = Marker("required")
 
 PositiveInt = Annotated[int, Bounds(1)]
 NonNegativeInt = Annotated[int, Bounds(0)]
@@ -67,6 +68,8 @@ ProperFraction = Annotated[float, Bounds(0, 1, open_high=True)]
 JsonObject = dict[str, Any]
 NonEmpty = Annotated[tuple[T, ...], NON_EMPTY]
 Positional = Annotated[T, POSITIONAL]
+# For an option that follows others with a default; its own default is refused.
+Required = Annotated[T, REQUIRED]
 
 _EXPECTED = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 

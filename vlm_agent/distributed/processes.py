@@ -11,7 +11,7 @@ import contextlib
 import os
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar, cast
@@ -189,6 +189,14 @@ class Processes:
             return
         # Accelerate's modules average gradients over processes.
         self._accelerator.backward(loss * self.count)
+
+    def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Averages gradients over processes, as modules do, of parameters outside of any module."""
+        if self.count > 1:
+            for parameter in parameters:
+                gradient = cast(Tensor, parameter.grad)
+                torch.distributed.all_reduce(gradient)
+                gradient /= self.count
 
     def clip(self, parameters: Sequence[nn.Parameter], max_norm: float) -> float:
         """Clips gradients to a maximum norm and returns the norm before clipping."""

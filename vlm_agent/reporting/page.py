@@ -99,7 +99,7 @@ def _group(group: Sequence[TrainingRun]) -> dict[str, Any]:
     return {
         "name": group_name(group),
         "kind": group[0].kind,
-        "env": str(group[0].config.get("env", "")),
+        "env": str(group[0].config.get("env") or ""),
         "curves": curves_of(group),
         "runs": [_run(run) for run in group],
     }

@@ -19,6 +19,7 @@ from vlm_agent.core.prompt_builder import PromptBuilder
 from vlm_agent.core.prompts import Chat
 from vlm_agent.core.types import Observation
 from vlm_agent.models.inputs.cache import EncodingCache, Pictures, Row, join_rows, split_rows
+from vlm_agent.models.inputs.chat_template import ChatTemplate
 from vlm_agent.models.inputs.families import special_case
 
 
@@ -30,9 +31,12 @@ class Encoder:
         processor: Its processor.
 
     Attributes:
-        end_tokens: Ids that close a reply; the tokenizer's own comes first.
+        end_tokens: Ids that close a reply. The first is the one that is taught: what the chat
+            template ends a turn with, or else the tokenizer's own.
         unwritable_tokens: Ids that a reply must not contain: special tokens, and those that stand
             for no text.
+        template: The chat template.
+        context_length: Maximum number of tokens of a prompt and its reply, if the model has one.
 
     Raises:
         ValueError: If the model has no token that closes a reply.
@@ -40,12 +44,13 @@ class Encoder:
 
     def __init__(self, model: Any, processor: Any) -> None:
         self.processor = processor
-        self.end_tokens = _end_tokens(model, self.tokenizer)
+        self.template = ChatTemplate(processor)
+        self.end_tokens = _end_tokens(model, self.tokenizer, self.template.end_token)
         self.unwritable_tokens = _unwritable_tokens(model, self.tokenizer, self.end_tokens)
         self._special_case = special_case(model.config)
         self._cache = EncodingCache()
         text = model.config.get_text_config()
-        self._max_length: int | None = getattr(text, "max_position_embeddings", None)
+        self.context_length: int | None = getattr(text, "max_position_embeddings", None)
 
     @property
     def tokenizer(self) -> Any:
@@ -64,20 +69,18 @@ class Encoder:
         """Returns the complete text of the model's prompt, chat template included.
 
         Raises:
-            ValueError: If the processor has no chat template and no token for a picture, or its
-                chat template leaves out the system message.
+            ValueError: If neither the processor nor its tokenizer has a chat template, and there
+                is no token for a picture; or if the template leaves out the system message.
         """
         chat = builder.messages(observation)
-        if self.processor.chat_template is not None:
-            text = self.processor.apply_chat_template(
-                chat, add_generation_prompt=True, tokenize=False
-            )
+        if self.template.text is not None:
+            text = self.template.render(chat)
             if builder.system_prompt not in text and not isinstance(observation, Chat):
                 raise ValueError(
                     f"the chat template of {type(self.processor).__name__} leaves system messages "
                     "out: say the same in the prompt, and leave out system_prompt"
                 )
-            return cast(str, text)
+            return text
         # Models that were never tuned to chat get pictures and plain text.
         token = getattr(self.processor, "image_token", None)
         if token is None:
@@ -142,11 +145,11 @@ class Encoder:
             **options,
         )
         length = inputs["input_ids"].shape[1]
-        if self._max_length is not None and length > self._max_length:
+        if self.context_length is not None and length > self.context_length:
             raise ValueError(
                 f"a prompt of {length} tokens, pictures included, for a model with a context of at "
-                f"most {self._max_length}: use a shorter history_length, a shorter description of "
-                "the task, or a model with a longer context"
+                f"most {self.context_length}: use a shorter history_length, a shorter description "
+                "of the task, or a model with a longer context"
             )
         # Some processors add labels, for which a model would compute a loss.
         kept = {name: value for name, value in inputs.items() if name != "labels"}
@@ -284,10 +287,10 @@ class Encoder:
         return next((at for at, agrees in enumerate(same) if not agrees), len(decoded))
 
 
-def _end_tokens(model: Any, tokenizer: Any) -> list[int]:
+def _end_tokens(model: Any, tokenizer: Any, end_of_turn: int | None) -> list[int]:
     ids = model.generation_config.eos_token_id
-    ids = ids if isinstance(ids, list) else [ids]
-    ids = list(dict.fromkeys(i for i in (tokenizer.eos_token_id, *ids) if i is not None))
+    ids = [end_of_turn, tokenizer.eos_token_id, *(ids if isinstance(ids, list) else [ids])]
+    ids = list(dict.fromkeys(i for i in ids if i is not None))
     if not ids:
         raise ValueError(
             f"neither the {type(tokenizer).__name__} nor the generation config of a "

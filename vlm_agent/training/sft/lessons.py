@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import cast
 
 from vlm_agent.config.sft import SFTConfig
 from vlm_agent.core.prompts import Chat
@@ -22,12 +23,16 @@ class Lessons:
     demonstrations and reasoning follow in even alternation, because what is not practised for long
     is forgotten.
 
+    Args:
+        config: The options, with a number of samples.
+
     Attributes:
         steps: Number of optimizer steps of all lessons.
     """
 
     def __init__(self, config: SFTConfig) -> None:
-        asked = (config.caption_samples, config.samples, config.reasoning_samples)
+        samples = cast(int, config.samples)
+        asked = (config.caption_samples, samples, config.reasoning_samples)
         self._reading, self._whole, reasoning = (-(-each // config.batch_size) for each in asked)
         self._mixed = self._whole + reasoning
         self.steps = self._reading + self._mixed

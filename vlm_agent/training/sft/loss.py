@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vlm_agent.core.types import Demonstration
+from vlm_agent.distributed.processes import Processes
 from vlm_agent.models.policy import VLMPolicy
+from vlm_agent.training.sft.micro_batches import micro_batches
 from vlm_agent.training.sft.reading_probe import ReadingProbe, picture_embeddings
 
 
@@ -20,41 +22,54 @@ def accumulate(
     micro_batch_size: int,
     probe: ReadingProbe | None = None,
     probe_weight: float = 0.0,
+    *,
+    module: nn.Module | None = None,
+    processes: Processes | None = None,
 ) -> tuple[dict[str, float], int]:
     """Adds the gradient of a batch's losses.
 
     The loss is the mean negative log-probability of the tokens of the demonstrated replies, at
-    temperature 1; the size of the micro-batches does not change it.
+    temperature 1; neither the size of the micro-batches nor the number of processes changes it.
 
     Args:
         policy: The policy to train.
-        batch: The demonstrations to learn from.
+        batch: The demonstrations to learn from, of this process.
         micro_batch_size: Number of demonstrations per forward pass.
         probe: Probe that reads the pictures, if there are any.
         probe_weight: Weight of the probe's loss.
+        module: What `Processes.prepare` returned for the policy; by default the policy.
+        processes: Those that train together, each with a batch; by default this one.
 
     Returns:
-        The losses by name, unweighted, and the number of tokens that were learned from.
+        The losses by name, unweighted, and the number of tokens that were learned from, of all
+        processes.
     """
-    replies = [LearnedReply.of(policy, item) for item in batch]
-    tokens = sum(len(reply.tokens) - reply.given for reply in replies)
+    processes = processes or Processes()
+    module = policy if module is None else module
+    encoded = {id(item): LearnedReply.of(policy, item) for item in batch}
+    own = sum(len(each.tokens) - each.given for each in (encoded[id(item)] for item in batch))
+    total = processes.sum({"tokens": own, "size": len(batch)})
     probed = probe if batch[0].observation.images else None
     losses = {"loss": 0.0} if probed is None else {"loss": 0.0, "probe_loss": 0.0}
-    for start in range(0, len(batch), micro_batch_size):
-        part = slice(start, start + micro_batch_size)
+    for part, counts in micro_batches(batch, micro_batch_size, module, processes):
+        # A pass that does not count may have a demonstration of its own.
+        replies = [encoded.get(id(item)) or LearnedReply.of(policy, item) for item in part]
         collecting: AbstractContextManager[list[list[Tensor]]] = (
             nullcontext([]) if probed is None else picture_embeddings(policy)
         )
         with collecting as seen:
-            loss = reply_loss(policy, batch[part], replies[part]) / tokens
-        losses["loss"] += loss.item()
-        if probed is not None:
-            observations = [item.observation for item in batch[part]]
-            read = probed.loss(policy, seen[0], observations) * len(observations) / len(batch)
+            loss = reply_loss(module, part, replies) / total["tokens"]
+        if counts:
+            losses["loss"] += loss.item()
+        if probed is not None and counts:
+            observations = [item.observation for item in part]
+            read = probed.loss(policy, seen[0], observations) * len(observations) / total["size"]
             losses["probe_loss"] += read.item()
             loss = loss + probe_weight * read
-        loss.backward()
-    return losses, tokens
+        processes.backward(loss if counts else 0 * loss)
+    if probed is not None:
+        processes.average_gradients(probed.linear.parameters())
+    return processes.sum(losses), int(total["tokens"])
 
 
 class LearnedReply(NamedTuple):
@@ -81,13 +96,19 @@ class LearnedReply(NamedTuple):
 
 
 def reply_loss(
-    policy: VLMPolicy, batch: Sequence[Demonstration], replies: Sequence[LearnedReply]
+    module: nn.Module, batch: Sequence[Demonstration], replies: Sequence[LearnedReply]
 ) -> Tensor:
-    """Returns the summed negative log-probability of the tokens to be learned."""
-    scores = policy.score(
+    """Returns the summed negative log-probability of the tokens to be learned.
+
+    Args:
+        module: The policy, or what wraps it.
+        batch: The demonstrations.
+        replies: Their replies.
+    """
+    scores = module(
         [item.observation for item in batch], [reply.tokens for reply in replies], temperature=1.0
     )
     given = torch.tensor([reply.given for reply in replies])
     places = torch.arange(scores.log_probs.shape[1])
     learned = (places >= given[:, None]).to(scores.log_probs.device)
-    return -(scores.log_probs * learned).sum()
+    return -cast(Tensor, scores.log_probs * learned).sum()

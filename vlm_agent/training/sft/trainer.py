@@ -1,24 +1,23 @@
-"""A run of supervised fine-tuning on the replies of an expert or a person."""
+"""A run of supervised fine-tuning on the replies of an expert, a person or a data set."""
 
 from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import torch
+from torch import nn
 from tqdm import tqdm
 from transformers import get_cosine_with_min_lr_schedule_with_warmup
 
 from vlm_agent.config.generation import GenerationConfig
 from vlm_agent.config.sft import SFTConfig
 from vlm_agent.core.prompts import texts_of
-from vlm_agent.core.types import Demonstration
-from vlm_agent.data.demonstrations import Demonstrator
-from vlm_agent.data.recordings import RecordedDemonstrator
+from vlm_agent.data.conversation_dataset import Sample
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.models.gathered_policy import GatheredPolicy
 from vlm_agent.models.policy import VLMPolicy
@@ -34,6 +33,8 @@ from vlm_agent.training.saving.run import Run, check_free, peak_memory
 from vlm_agent.training.sft.lessons import Lessons
 from vlm_agent.training.sft.loss import accumulate
 from vlm_agent.training.sft.reading_probe import ReadingProbe
+from vlm_agent.training.sft.sources import Source, open_source
+from vlm_agent.training.sft.teaching import as_written, read
 
 # Maximum number of demonstrations that the tiny model's tokenizer is trained on.
 _TEXTS = 2048
@@ -42,30 +43,34 @@ _PROBED = 512
 
 
 def train_sft(config: SFTConfig) -> VLMPolicy:
-    """Trains a model on an expert's or a person's replies, and saves it in `config.out`.
+    """Trains a model on the replies of an expert, a person or a data set.
 
-    An interrupt (Ctrl-C) or an error saves what was learned so far before it is raised again;
-    `resume_sft` continues from the last checkpoint.
+    The policy is saved in `config.out`. An interrupt (Ctrl-C) or an error saves what was learned so
+    far before it is raised again; `resume_sft` continues from the last checkpoint. In processes
+    that `accelerate launch` has started, each learns its share of every batch; where they also
+    shard the weights (FSDP), what is returned is a part of the policy: load `config.out` to use it.
 
     Raises:
         FileExistsError: If `config.out` holds anything already.
+        FileNotFoundError: If there is no such data set.
+        DatasetError: If a row of the data set cannot be learned from.
         RecordingError: If the recorded episodes cannot be played again.
-        ValueError: If it runs in several processes.
+        ValueError: If a batch cannot be divided among the processes.
         OSError: If something cannot be written.
     """
-    if Processes().count > 1:
-        raise ValueError("fine-tuning runs in one process: start it without `accelerate launch`")
+    processes = Processes()
+    _check_processes(config, processes)
     check_free(config.out, overwrite=config.overwrite)
+    processes.wait()  # before the first of them writes there
     if config.learning_rate is None:
         config = replace(config, learning_rate=2e-3 if config.model == "tiny" else 2e-5)
-    demonstrator = _demonstrator(config)
+    source, samples = open_source(config)
     try:
-        policy = _start(config, demonstrator)
-        run = Run(config.out, config, overwrite=config.overwrite)
-        with run.saving(policy):
-            _train(config, policy, demonstrator, run, None)
+        if config.samples is None:
+            config = replace(config, samples=samples, epochs=None)
+        _run(config, policy := _start(config, source, processes), source, None, processes)
     finally:
-        demonstrator.close()
+        source.close()
     return policy
 
 
@@ -75,45 +80,31 @@ def resume_sft(place: str | Path, *, trust_remote_code: bool = False) -> VLMPoli
     Arguments, guarantees and errors are those of `resume_ppo`.
 
     Raises:
+        DatasetError: If the data set was changed.
         RecordingError: If the file of recorded episodes was changed.
     """
+    processes = Processes()
     saved = read_saved(place, "sft", SFTConfig, trust_remote_code=trust_remote_code)
-    config = saved.config
-    demonstrator = _demonstrator(config)
+    _check_processes(saved.config, processes)
+    source, _ = open_source(saved.config)
     try:
-        policy = saved.policy()
-        run = Run(config.out, config, resumed=saved.position)
-        with run.saving(policy):
-            _train(config, policy, demonstrator, run, saved)
+        _run(saved.config, policy := saved.policy(), source, saved, processes)
     finally:
-        demonstrator.close()
+        source.close()
     return policy
 
 
-def _demonstrator(config: SFTConfig) -> Demonstrator | RecordedDemonstrator:
-    if config.demonstrations is not None:
-        return RecordedDemonstrator(
-            config.demonstrations,
-            config.env,
-            batch_size=config.batch_size,
-            successes_only=config.successes_only,
-            cot=config.cot,
-            seed=config.seed,
-            history_length=config.history_length,
+def _check_processes(config: SFTConfig, processes: Processes) -> None:
+    processes.check_options(load_in_4bit=config.load_in_4bit)
+    processes.share(config.batch_size, "batch_size")
+    if config.probe_weight and processes.is_sharded:
+        raise ValueError(
+            "probe_weight adds a probe to the model, which is not sharded with it: leave it out, "
+            "or train with DDP (`accelerate launch --multi_gpu`)"
         )
-    return Demonstrator(
-        config.env,
-        num_envs=config.batch_size,
-        random_share=config.random_share,
-        cot=config.cot,
-        seed=config.seed,
-        env_kwargs=config.env_kwargs,
-        history_length=config.history_length,
-        shown_share=config.shown_share,
-    )
 
 
-def _start(config: SFTConfig, demonstrator: Iterable[list[Demonstration]]) -> VLMPolicy:
+def _start(config: SFTConfig, source: Source, processes: Processes) -> VLMPolicy:
     settings = GenerationConfig(
         cot=config.cot,
         temperature=config.temperature,
@@ -124,39 +115,74 @@ def _start(config: SFTConfig, demonstrator: Iterable[list[Demonstration]]) -> VL
     if config.model != "tiny":
         return VLMPolicy.load(config.model, options=config, **{**vars(settings), **prompts})
     settings = settings.with_changes(**prompts)
-    batches = -(-min(_TEXTS, config.samples) // config.batch_size)
+    batches = -(-min(_TEXTS, cast(int, config.samples)) // config.batch_size)
+    before = source.state_dict() if config.dataset is not None else None
     texts = itertools.chain.from_iterable(
         (*texts_of(settings.prompt_builder.messages(item.observation)), item.reply)
-        for batch in tqdm(itertools.islice(demonstrator, batches), "tokenizer", batches)
-        for item in batch
+        for batch in tqdm(
+            itertools.islice(source, batches), "tokenizer", batches, disable=not processes.is_main
+        )
+        for item in (each.load() if isinstance(each, Sample) else each for each in batch)
     )
-    return VLMPolicy(*build_tiny(texts, seed=config.seed), settings)
+    policy = VLMPolicy(*build_tiny(texts, seed=config.seed), settings)
+    if before is not None:  # or the first replies of the data set would not be learned
+        source.load_state_dict(before)
+    return policy
+
+
+def _run(
+    config: SFTConfig,
+    policy: VLMPolicy,
+    source: Source,
+    saved: Saved[SFTConfig] | None,
+    processes: Processes,
+) -> None:
+    """Trains from the start, or from a checkpoint; the main process logs and saves."""
+    gathered = GatheredPolicy(policy, processes)
+    # It is not trained, and processes would wait for its gradient.
+    policy.value_head.requires_grad_(False)
+    with ExitStack() as stack:
+        run = None
+        if processes.is_main:
+            run = Run(
+                config.out,
+                config,
+                overwrite=config.overwrite,
+                resumed=None if saved is None else saved.position,
+            )
+            stack.enter_context(run.saving(gathered))
+        _train(config, gathered, source, run, saved, processes)
+    policy.value_head.requires_grad_(True)
+    processes.finish()
 
 
 def _train(
     config: SFTConfig,
-    policy: VLMPolicy,
-    demonstrator: Demonstrator | RecordedDemonstrator,
-    run: Run,
+    gathered: GatheredPolicy,
+    source: Source,
+    run: Run | None,
     saved: Saved[SFTConfig] | None,
+    processes: Processes,
 ) -> None:
+    policy = gathered.policy
     lessons = Lessons(config)
-    probe = _probe(config, policy, demonstrator, saved)
-    parameters = [p for p in policy.model.parameters() if p.requires_grad]
-    clipped = {"gradient_norm": parameters}
-    if probe is not None:
-        clipped["probe_gradient_norm"] = list(probe.linear.parameters())
+    probe = _probe(config, policy, source, saved, processes)
+    probed = [] if probe is None else list(probe.linear.parameters())
     optimizer = torch.optim.AdamW(
-        itertools.chain(*clipped.values()), lr=cast(float, config.learning_rate), weight_decay=0.0
+        [*_trained(policy), *probed], lr=cast(float, config.learning_rate), weight_decay=0.0
     )
-    optimizer_step = OptimizerStep(clipped, config.max_grad_norm)
     steps = lessons.steps
     schedule = get_cosine_with_min_lr_schedule_with_warmup(
         optimizer, num_warmup_steps=min(20, steps // 10), num_training_steps=steps, min_lr_rate=0.01
     )
+    module, prepared = processes.prepare(policy, optimizer)
+    clipped = {"gradient_norm": _trained(policy)}
+    if probe is not None:
+        clipped["probe_gradient_norm"] = probed
+    optimizer_step = OptimizerStep(clipped, config.max_grad_norm, clip=processes.clip)
     parts: dict[str, Stateful] = {
-        "demonstrator": demonstrator,
-        "optimizer": SavedOptimizer(optimizer),
+        "demonstrator": source,
+        "optimizer": SavedOptimizer(prepared),
         "optimizer_step": optimizer_step,
         "schedule": schedule,
     }
@@ -165,27 +191,44 @@ def _train(
     checkpoints = CheckpointManager(
         run,
         "sft",
-        GatheredPolicy(policy),
+        gathered,
         parts,
         every=config.checkpoint_every,
         keep=config.keep_checkpoints,
+        processes=processes,
     )
     policy.train()
     samples = checkpoints.restore(saved) if saved is not None else 0
     done = samples // config.batch_size
+    if done >= steps:
+        gathered.gather()  # the run was complete, and is saved again
     total = steps * config.batch_size
     with (
-        tqdm(total=total, initial=samples, desc="sft", unit=" demonstrations") as progress,
+        tqdm(
+            total=total,
+            initial=samples,
+            desc="sft",
+            unit=" demonstrations",
+            disable=not processes.is_main,
+        ) as progress,
         checkpoints.finishing_updates(),
     ):
-        for step, batch in enumerate(itertools.islice(demonstrator, steps - done), start=done + 1):
+        for step, batch in enumerate(itertools.islice(source, steps - done), start=done + 1):
+            # Every process draws the whole batch, which costs little, and learns its share.
+            own = read(policy, batch[processes.rank :: processes.count])
             started = time.perf_counter()
-            lesson, learned = lessons.of(step, batch)
-            optimizer.zero_grad()
+            lesson, learned = lessons.of(step, own)
+            prepared.zero_grad()
             losses, tokens = accumulate(
-                policy, learned, config.micro_batch_size, probe, config.probe_weight
+                policy,
+                [as_written(policy, item) for item in learned],
+                config.micro_batch_size,
+                probe,
+                config.probe_weight,
+                module=module,
+                processes=processes,
             )
-            norms = optimizer_step.step(optimizer, losses)
+            norms = optimizer_step.step(prepared, losses)
             seconds = time.perf_counter() - started
             metrics = {
                 **{f"train/{name}": loss if norms else None for name, loss in losses.items()},
@@ -197,18 +240,24 @@ def _train(
                 "system/peak_memory_gib": peak_memory(),
             }
             schedule.step()
-            run.log(step * config.batch_size, metrics)
+            if run is not None:
+                run.log(step * config.batch_size, metrics)
             progress.update(len(batch))
             progress.set_postfix({"loss": f"{losses['loss']:.3f}", "of": lesson})
             checkpoints.updated(step * config.batch_size, step, last=step == steps)
     policy.eval()
 
 
+def _trained(policy: VLMPolicy) -> list[nn.Parameter]:
+    return [p for p in policy.model.parameters() if p.requires_grad]
+
+
 def _probe(
     config: SFTConfig,
     policy: VLMPolicy,
-    demonstrator: Demonstrator | RecordedDemonstrator,
+    source: Source,
     saved: Saved[SFTConfig] | None,
+    processes: Processes,
 ) -> ReadingProbe | None:
     """Returns the probe that is trained with the policy, if any: a new one or the saved one."""
     if not config.probe_weight:
@@ -217,10 +266,10 @@ def _probe(
         probe = ReadingProbe.of_state(saved.state["parts"]["probe"])
         probe.linear.to(policy.device)
         return probe
-    batches = -(-min(_PROBED, config.samples) // config.batch_size)
+    batches = -(-min(_PROBED, cast(int, config.samples)) // config.batch_size)
     shown = itertools.chain.from_iterable(
-        tqdm(itertools.islice(demonstrator, batches), "probe", batches)
+        tqdm(itertools.islice(source, batches), "probe", batches, disable=not processes.is_main)
     )
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
-        return ReadingProbe.of(policy, list(shown))
+        return ReadingProbe.of(policy, read(policy, shown))
