@@ -53,6 +53,8 @@ class SFTConfig(ModelOptions, PromptOptions):
             a prompt and the second half after one.
         reasoning_samples: Number of demonstrations without picture and prompt, spread among the
             complete ones, of which only thoughts and action are learned, given the state.
+        prefetch_batches: Number of batches that a thread prepares ahead; 0 for no thread, if an
+            environment has to run in the main one.
 
     Args: Optimisation
         batch_size: Demonstrations per optimiser step.
@@ -79,6 +81,7 @@ class SFTConfig(ModelOptions, PromptOptions):
     caption_samples: NonNegativeInt = 0
     reasoning_samples: NonNegativeInt = 0
     samples: PositiveInt = 4096
+    prefetch_batches: NonNegativeInt = 2
     probe_weight: NonNegativeFloat = 0.0
     batch_size: PositiveInt = 16
     micro_batch_size: PositiveInt = 16

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -16,8 +16,8 @@ from transformers import get_cosine_with_min_lr_schedule_with_warmup
 from vlm_agent.config.generation import GenerationConfig
 from vlm_agent.config.sft import SFTConfig
 from vlm_agent.core.prompts import texts_of
-from vlm_agent.core.types import Demonstration
 from vlm_agent.data.demonstrations import Demonstrator
+from vlm_agent.data.prefetch import DemonstrationSource, Prefetcher
 from vlm_agent.data.recordings import RecordedDemonstrator
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.models.gathered_policy import GatheredPolicy
@@ -113,7 +113,7 @@ def _demonstrator(config: SFTConfig) -> Demonstrator | RecordedDemonstrator:
     )
 
 
-def _start(config: SFTConfig, demonstrator: Iterable[list[Demonstration]]) -> VLMPolicy:
+def _start(config: SFTConfig, demonstrator: DemonstrationSource) -> VLMPolicy:
     settings = GenerationConfig(
         cot=config.cot,
         temperature=config.temperature,
@@ -127,7 +127,9 @@ def _start(config: SFTConfig, demonstrator: Iterable[list[Demonstration]]) -> VL
     batches = -(-min(_TEXTS, config.samples) // config.batch_size)
     texts = itertools.chain.from_iterable(
         (*texts_of(settings.prompt_builder.messages(item.observation)), item.reply)
-        for batch in tqdm(itertools.islice(demonstrator, batches), "tokenizer", batches)
+        for batch in tqdm(
+            demonstrator.batches(itertools.repeat(False, batches)), "tokenizer", batches
+        )
         for item in batch
     )
     return VLMPolicy(*build_tiny(texts, seed=config.seed), settings)
@@ -136,7 +138,7 @@ def _start(config: SFTConfig, demonstrator: Iterable[list[Demonstration]]) -> VL
 def _train(
     config: SFTConfig,
     policy: VLMPolicy,
-    demonstrator: Demonstrator | RecordedDemonstrator,
+    demonstrator: DemonstrationSource,
     run: Run,
     saved: Saved[SFTConfig] | None,
 ) -> None:
@@ -154,8 +156,9 @@ def _train(
     schedule = get_cosine_with_min_lr_schedule_with_warmup(
         optimizer, num_warmup_steps=min(20, steps // 10), num_training_steps=steps, min_lr_rate=0.01
     )
+    prefetcher = Prefetcher(demonstrator, config.prefetch_batches)
     parts: dict[str, Stateful] = {
-        "demonstrator": demonstrator,
+        "demonstrator": prefetcher,
         "optimizer": SavedOptimizer(optimizer),
         "optimizer_step": optimizer_step,
         "schedule": schedule,
@@ -174,11 +177,13 @@ def _train(
     samples = checkpoints.restore(saved) if saved is not None else 0
     done = samples // config.batch_size
     total = steps * config.batch_size
+    pictures = map(lessons.shows_pictures, range(done + 1, steps + 1))
     with (
+        closing(prefetcher.batches(pictures)) as batches,
         tqdm(total=total, initial=samples, desc="sft", unit=" demonstrations") as progress,
         checkpoints.finishing_updates(),
     ):
-        for step, batch in enumerate(itertools.islice(demonstrator, steps - done), start=done + 1):
+        for step, batch in enumerate(batches, start=done + 1):
             started = time.perf_counter()
             lesson, learned = lessons.of(step, batch)
             optimizer.zero_grad()
@@ -194,6 +199,7 @@ def _train(
                 "train/learning_rate": schedule.get_last_lr()[0],
                 "time/samples_per_second": len(batch) / seconds,
                 "time/tokens_per_second": tokens / seconds,
+                "time/data_share": prefetcher.waited / (prefetcher.waited + seconds),
                 "system/peak_memory_gib": peak_memory(),
             }
             schedule.step()
@@ -207,7 +213,7 @@ def _train(
 def _probe(
     config: SFTConfig,
     policy: VLMPolicy,
-    demonstrator: Demonstrator | RecordedDemonstrator,
+    demonstrator: DemonstrationSource,
     saved: Saved[SFTConfig] | None,
 ) -> ReadingProbe | None:
     """Returns the probe that is trained with the policy, if any: a new one or the saved one."""
@@ -218,9 +224,9 @@ def _probe(
         probe.linear.to(policy.device)
         return probe
     batches = -(-min(_PROBED, config.samples) // config.batch_size)
-    shown = itertools.chain.from_iterable(
-        tqdm(itertools.islice(demonstrator, batches), "probe", batches)
-    )
+    # The probe looks at the first picture, for its size.
+    pictures = itertools.chain([True], itertools.repeat(False, batches - 1))
+    shown = itertools.chain.from_iterable(tqdm(demonstrator.batches(pictures), "probe", batches))
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
         return ReadingProbe.of(policy, list(shown))
