@@ -16,6 +16,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from gym_cards.core.action_values import ActionValues, check_gamma
+from gym_cards.core.checks import plain_options
 from gym_cards.core.search import search
 from gym_cards.core.window import Window
 from gym_cards.render.picture import Picture
@@ -114,11 +115,7 @@ class CardGameEnv(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
         return self._returned(), reward, terminated, truncated, self.info()
 
     def current_observation(self) -> ObsType:
-        """Returns the observation of the present state, also if observations are lazy.
-
-        Raises:
-            ResetNeeded: If the game was never reset.
-        """
+        """Returns the observation of the current state, also if observations are lazy."""
         self._require_start()
         return self._observation()
 
@@ -133,7 +130,7 @@ class CardGameEnv(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
             # gives. The jitter before is part of it because options draw nothing.
             last = None if seed is not None else self._jitter
             self._jitter = zlib.crc32(repr((random, last)).encode())
-        plain = _plain(options) if options else None
+        plain = plain_options(options) if options else None
         self._origin = {"random": random, "options": plain, "jitter": self._jitter}
         self._set_off(parsed)
 
@@ -412,15 +409,6 @@ class CardGameEnv(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
     def __getstate__(self) -> dict[str, Any]:
         # A window belongs to its process; a copy of the game opens its own.
         return {**self.__dict__, "_window": None}
-
-
-def _plain(value: Any) -> Any:
-    """Returns options as values that `json.dumps` accepts."""
-    if isinstance(value, Mapping):
-        return {name: _plain(part) for name, part in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(part) for part in value]
-    return value.item() if isinstance(value, np.generic) else value
 
 
 @functools.cache
