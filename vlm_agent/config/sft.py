@@ -26,7 +26,8 @@ class SFTConfig(ModelOptions, PromptOptions):
         overwrite: Replace an existing run in --out.
         seed: Random seed of weights, episodes and random actions.
         checkpoint_every: Optimiser steps between checkpoints, from which --resume continues; 0 for
-            none.
+            none. By default 100, or more if they are large, so that writing takes up to 5% of the
+            time.
         keep_checkpoints: Number of checkpoints to keep, the latest ones.
 
     Args: Environment
@@ -89,7 +90,7 @@ class SFTConfig(ModelOptions, PromptOptions):
     max_grad_norm: PositiveFloat = 1.0
     temperature: NonNegativeFloat = 0.2
     max_new_tokens: PositiveInt = 256
-    checkpoint_every: NonNegativeInt = 100
+    checkpoint_every: NonNegativeInt | None = None
     keep_checkpoints: PositiveInt = 2
 
     def __post_init__(self) -> None:

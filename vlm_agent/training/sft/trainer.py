@@ -171,6 +171,7 @@ def _train(
         GatheredPolicy(policy),
         parts,
         every=config.checkpoint_every,
+        usual=100,
         keep=config.keep_checkpoints,
     )
     policy.train()
@@ -200,6 +201,7 @@ def _train(
                 "time/samples_per_second": len(batch) / seconds,
                 "time/tokens_per_second": tokens / seconds,
                 "time/data_share": prefetcher.waited / (prefetcher.waited + seconds),
+                **checkpoints.metrics(),
                 "system/peak_memory_gib": peak_memory(),
             }
             schedule.step()
