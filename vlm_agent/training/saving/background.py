@@ -19,14 +19,16 @@ class BackgroundWriter:
 
     def __init__(self) -> None:
         self.seconds: float | None = None
-        self._thread: threading.Thread | None = None
+        # Not the thread itself: Python takes one for ended if Ctrl-C interrupts its `join`.
+        self._ended = threading.Event()
+        self._ended.set()
         self._name = ""
         self._error: BaseException | None = None
 
     @property
     def is_busy(self) -> bool:
         """True while a task runs."""
-        return self._thread is not None and self._thread.is_alive()
+        return not self._ended.is_set()
 
     def start(self, task: Callable[[], object], name: str) -> None:
         """Starts a task, once the one before has ended.
@@ -40,9 +42,9 @@ class BackgroundWriter:
         """
         self.wait()
         self._name = name
+        self._ended.clear()
         # A daemon, so that Ctrl-C while it is waited for ends the program.
-        self._thread = threading.Thread(target=self._run, args=(task,), name=name, daemon=True)
-        self._thread.start()
+        threading.Thread(target=self._run, args=(task,), name=name, daemon=True).start()
 
     def check(self) -> None:
         """Raises the error of a task that has ended with one; each error is raised once.
@@ -62,11 +64,9 @@ class BackgroundWriter:
         Raises:
             BaseException: What the task raised.
         """
-        if self._thread is not None:
-            if announce and self.is_busy:
-                tqdm.write(f"finishing {self._name}; Ctrl-C again leaves it out", file=sys.stderr)
-            self._thread.join()
-            self._thread = None
+        if announce and self.is_busy:
+            tqdm.write(f"finishing {self._name}; Ctrl-C again leaves it out", file=sys.stderr)
+        self._ended.wait()
         error, self._error = self._error, None
         if error is not None:
             raise error
@@ -79,3 +79,5 @@ class BackgroundWriter:
             self._error = error
         else:
             self.seconds = time.perf_counter() - started
+        finally:
+            self._ended.set()
