@@ -231,6 +231,7 @@ class CheckpointManager:
         due = self._every > 0 and (ending or (updates % self._every == 0 and is_time))
         started = time.perf_counter()
         if due or ending:
+            self._writer.wait()  # so that there is never more than one copy
             self._policy.gather()
         if due:
             self._checkpoint(step, started)
@@ -259,7 +260,6 @@ class CheckpointManager:
 
     def _checkpoint(self, step: int, started: float) -> None:
         """Gathers and copies the state of all processes; the main one writes it, in a thread."""
-        self._writer.wait()  # so that there is never more than one copy
         own = {
             "parts": {name: part.state_dict() for name, part in self._own.items()},
             "random": _random_state(),
