@@ -212,6 +212,7 @@ class ALFWorldEnv(gym.Env[Frame, str]):
         size = check_integer("size", size, SMALLEST)
         if size > LARGEST:
             raise ValueError(f"size={size}: expected at most {LARGEST}; pass a smaller one")
+        self._size = size
         self._reward: Reward = reward
         self._list = self._games_to_play(games, data, num_games)
         self._turns = Turns(len(self._list.names), order) if self._list else None
@@ -219,6 +220,7 @@ class ALFWorldEnv(gym.Env[Frame, str]):
         self._house: House = ThorHouse(paths, size) if backend == "thor" else TextHouse(view, size)
         self._window: Window | None = None
         self._playing = False
+        self.lazy_observations = False
         self._moment: Moment | None = None
         self.action_space = spaces.Text(
             max_length=MAX_COMMAND, charset=string.ascii_letters + string.digits + " "
@@ -244,7 +246,7 @@ class ALFWorldEnv(gym.Env[Frame, str]):
         self._playing = True
         if self.render_mode == "human":
             self.render()
-        return self._frame(), self._info()
+        return self._returned(), self._info()
 
     def step(self, action: str) -> tuple[Frame, float, bool, bool, dict[str, Any]]:
         """Plays a command.
@@ -271,7 +273,11 @@ class ALFWorldEnv(gym.Env[Frame, str]):
         reward = 50.0 * info["won"] + info["goal_condition_success_rate"] - (not admissible)
         if self._reward == "sparse":
             reward = float(info["won"])
-        return self._frame(), reward, info["won"], False, info
+        return self._returned(), reward, info["won"], False, info
+
+    def current_observation(self) -> Frame:
+        """Returns the picture of the present state, also if observations are lazy."""
+        return self._frame()
 
     def render(self) -> Frame | None:
         """Returns the picture in the mode "rgb_array"; shows it in a window in the mode "human"."""
@@ -393,6 +399,12 @@ class ALFWorldEnv(gym.Env[Frame, str]):
                 "game.tw-pddl with its traj_data.json next to it"
             )
         return Chosen(read_game(path), path)
+
+    def _returned(self) -> Frame:
+        """Returns the observation for `reset` and `step`."""
+        if self.lazy_observations:
+            return np.zeros((self._size, self._size, 3), np.uint8)
+        return self._frame()
 
     def _frame(self) -> Frame:
         _ = self._now

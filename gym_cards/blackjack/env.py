@@ -224,7 +224,7 @@ class BlackjackEnv(CardGameEnv[Any]):
             self._total, self._usable_ace = count(self._player)
             self._entries.append(_ENTRIES[card])
             self._labels += f" {card.label}"
-            if self.is_pixel:
+            if self.is_pixel and not self._undrawn:
                 self.picture.hit(card)
             bust = self._total > 21
             return (-1.0 if bust else 0.0), bust, False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -80,3 +81,12 @@ def check_cards(name: str, codes: object, count: int | None = None) -> tuple[Car
             "as the game deals"
         )
     return cards
+
+
+def plain_options(value: Any) -> Any:
+    """Returns options as values that `json.dumps` accepts."""
+    if isinstance(value, Mapping):
+        return {name: plain_options(part) for name, part in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [plain_options(part) for part in value]
+    return value.item() if isinstance(value, np.generic) else value

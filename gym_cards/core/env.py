@@ -16,6 +16,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from gym_cards.core.action_values import ActionValues, check_gamma
+from gym_cards.core.checks import plain_options
 from gym_cards.core.search import search
 from gym_cards.core.window import Window
 from gym_cards.render.picture import Picture
@@ -47,6 +48,10 @@ class CardGameEnv(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
         task_description: The rules and the goal, as a person would be told.
         render_mode: `None`, "rgb_array" or "human".
         observation_space: The space of `_observation`; by default that of the picture.
+
+    Attributes:
+        lazy_observations: Whether `reset` and `step` return a black picture and draw nothing, for
+            an agent that looks at few of them, by `current_observation`; `False` at first.
 
     Raises:
         ValueError: If there is no such render mode.
@@ -90,6 +95,8 @@ class CardGameEnv(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
         self._origin: dict[str, Any] = {}
         self._actions: list[int] = []
         self._window: Window | None = None
+        self.lazy_observations = False
+        self._undrawn = False
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -98,14 +105,19 @@ class CardGameEnv(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
         self.begin(seed, options)
         if self.render_mode == "human":
             self.render()
-        return self._observation(), self.info()
+        return self._returned(), self.info()
 
     def step(self, action: np.int64 | int) -> tuple[ObsType, float, bool, bool, dict[str, Any]]:
         """Plays one action."""
         reward, terminated, truncated = self.advance(action)
         if self.render_mode == "human":
             self.render()
-        return self._observation(), reward, terminated, truncated, self.info()
+        return self._returned(), reward, terminated, truncated, self.info()
+
+    def current_observation(self) -> ObsType:
+        """Returns the observation of the current state, also if observations are lazy."""
+        self._require_start()
+        return self._observation()
 
     def begin(self, seed: int | None = None, options: Mapping[str, Any] | None = None) -> None:
         """Does what `reset` does, but returns nothing."""
@@ -118,7 +130,7 @@ class CardGameEnv(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
             # gives. The jitter before is part of it because options draw nothing.
             last = None if seed is not None else self._jitter
             self._jitter = zlib.crc32(repr((random, last)).encode())
-        plain = _plain(options) if options else None
+        plain = plain_options(options) if options else None
         self._origin = {"random": random, "options": plain, "jitter": self._jitter}
         self._set_off(parsed)
 
@@ -137,7 +149,10 @@ class CardGameEnv(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
 
         A vector environment checks the actions of all games at once.
         """
+        self._undrawn |= self.lazy_observations
         reward, terminated, truncated = self._play(index)
+        if not self.lazy_observations:
+            self._catch_up()
         self._actions.append(index)
         self._return += reward
         self._playing = not (terminated or truncated)
@@ -303,7 +318,7 @@ class CardGameEnv(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
 
     @abstractmethod
     def _play(self, action: int) -> tuple[float, bool, bool]:
-        """Applies an action and draws what it changes.
+        """Applies an action and draws what it changes, unless the picture is `_undrawn`.
 
         Returns:
             The reward, and whether the episode was terminated or truncated.
@@ -346,8 +361,21 @@ class CardGameEnv(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
         """Returns 1 for each action that the rules accept now, else 0; callers copy it."""
         return _all_accepted(len(self.action_names))
 
+    def _returned(self) -> ObsType:
+        """Returns the observation for `reset` and `step`."""
+        if self.lazy_observations and isinstance(self.observation_space, spaces.Box):
+            return np.zeros_like(self.picture.frame)  # type: ignore[return-value]
+        return self._observation()
+
+    def _catch_up(self) -> None:
+        """Draws the state, if moves were made without drawing."""
+        if self._undrawn:
+            self._draw()
+            self._undrawn = False
+
     def _frame(self) -> Frame:
         """Returns a copy of the picture."""
+        self._catch_up()
         return self.picture.frame.copy()
 
     def _kind(self) -> str:
@@ -360,7 +388,9 @@ class CardGameEnv(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
         self._actions = []
         self._return = 0.0
         self._started = self._playing = True
-        self._draw()
+        self._undrawn = True
+        if not self.lazy_observations:
+            self._catch_up()
 
     def _replay(self, snapshot: Mapping[str, Any]) -> None:
         options = snapshot["options"]
@@ -379,15 +409,6 @@ class CardGameEnv(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
     def __getstate__(self) -> dict[str, Any]:
         # A window belongs to its process; a copy of the game opens its own.
         return {**self.__dict__, "_window": None}
-
-
-def _plain(value: Any) -> Any:
-    """Returns options as values that `json.dumps` accepts."""
-    if isinstance(value, Mapping):
-        return {name: _plain(part) for name, part in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(part) for part in value]
-    return value.item() if isinstance(value, np.generic) else value
 
 
 @functools.cache

@@ -172,7 +172,8 @@ class NumberLineEnv(CardGameEnv[Frame]):
     def _play(self, action: int) -> tuple[float, bool, bool]:
         before, self._current = self._current, move(self._current, action, self.max_position)
         self._steps += 1
-        self._draw()
+        if not self._undrawn:
+            self._draw()
         terminated = self._current == self._target
         truncated = not terminated and self._steps >= self.max_steps
         return reward(self._target, before, self._current), terminated, truncated

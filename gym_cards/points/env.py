@@ -133,6 +133,9 @@ class PointsEnv(CardGameEnv[Frame]):
         self._cards = cards
         self._formula: list[Token] = []
         self._text = ""
+        # The last plan, with the formula before it, and the length of that formula.
+        self._planned: tuple[str, ...] | None = None
+        self._plan_from = 0
         # The rest is what infos contain of the cards.
         entries = [self._entries[card] for card in cards]
         self._numbers = [number for number, _, _ in entries]
@@ -159,7 +162,8 @@ class PointsEnv(CardGameEnv[Frame]):
                 self._mask[action] = token in self._left
             self._formula.append(token)
             self._text += str(token)
-            self.picture.append(str(token))
+            if not self._undrawn:
+                self.picture.append(str(token))
         return reward, terminated, truncated
 
     def _draw(self) -> None:
@@ -196,18 +200,28 @@ class PointsEnv(CardGameEnv[Frame]):
         numbers = " ".join(map(str, sorted(self._numbers)))
         return f"sorted {numbers}, rest {''.join(map(str, rest))}"
 
-    def _plan(self, formula: Sequence[Token]) -> list[Token]:
-        """Returns what the expert would append to a formula, "=" included."""
-        rest = complete(
-            formula,
-            self._numbers,
-            self.target_points,
-            max_tokens=self._max_length,
-            operators=self._game.signs,
-            parentheses=self._game.parentheses,
-            floating_point=self.rules == "published",
-        )
-        return [*(rest or ()), "="]
+    def _plan(self, formula: Sequence[Token]) -> tuple[str, ...]:
+        """Returns what the expert would append to a formula, "=" included.
+
+        The rest of a plan is the plan after its first tokens (`complete`), so that whoever follows
+        it costs one search: for the hand, and after each token that is off the plan. Searches from
+        the empty formula are cached for all games.
+        """
+        tokens = tuple(map(str, formula))
+        known, start = self._planned, self._plan_from
+        if known is None or len(tokens) < start or known[: len(tokens)] != tokens:
+            rest = complete(
+                tokens,
+                self._numbers,
+                self.target_points,
+                max_tokens=self._max_length,
+                operators=self._game.signs,
+                parentheses=self._game.parentheses,
+                floating_point=self.rules == "published",
+            )
+            known = (*tokens, *(rest or ()), "=")
+            self._planned, self._plan_from = known, len(tokens)
+        return known[len(tokens) :]
 
     def _action_mask(self) -> NDArray[np.int8]:
         return self._mask

@@ -27,7 +27,8 @@ class SFTConfig(ModelOptions, PromptOptions):
         overwrite: Replace an existing run in --out.
         seed: Random seed of weights, episodes and random actions.
         checkpoint_every: Optimiser steps between checkpoints, from which --resume continues; 0 for
-            none.
+            none. By default 100, or more if they are large, so that writing takes up to 5% of the
+            time.
         keep_checkpoints: Number of checkpoints to keep, the latest ones.
 
     Args: Environment
@@ -56,6 +57,8 @@ class SFTConfig(ModelOptions, PromptOptions):
             a prompt and the second half after one.
         reasoning_samples: Number of demonstrations without picture and prompt, spread among the
             complete ones, of which only thoughts and action are learned, given the state.
+        prefetch_batches: Number of batches that a thread prepares ahead; 0 for no thread, if an
+            environment has to run in the main one.
 
     Args: Data set
         dataset: Conversations to learn from: a .json, .jsonl or .parquet file, a directory, or a
@@ -96,6 +99,7 @@ class SFTConfig(ModelOptions, PromptOptions):
     dataset_subset: str | None = None
     dataset_share: PositiveFraction = 1.0
     epochs: PositiveFloat | None = None
+    prefetch_batches: NonNegativeInt = 2
     probe_weight: NonNegativeFloat = 0.0
     batch_size: PositiveInt = 16
     micro_batch_size: PositiveInt = 16
@@ -103,7 +107,7 @@ class SFTConfig(ModelOptions, PromptOptions):
     max_grad_norm: PositiveFloat = 1.0
     temperature: NonNegativeFloat = 0.2
     max_new_tokens: PositiveInt = 256
-    checkpoint_every: NonNegativeInt = 100
+    checkpoint_every: NonNegativeInt | None = None
     keep_checkpoints: PositiveInt = 2
 
     def __post_init__(self) -> None:

@@ -11,6 +11,9 @@ The agent asks an environment only for plain values:
 - optional method `explain(action) -> str`: a sentence that leads to the given action;
 - optional attribute `game_names: tuple[str, ...] | None`: the names of all games, if the
   environment plays a fixed list; `reset(options={"game": i})` then starts the game at position i;
+- optional attribute `lazy_observations` and method `current_observation()`: if an agent sets the
+  attribute to true, `reset` and `step` may return any array of the observation's shape instead of
+  drawing a picture, and the method returns the picture of the current state;
 - optional method `exact()`: an object whose `action_values` are, for each action, the undiscounted
   expected sum of rewards of playing it now and optimally afterwards; `None`, or a `RuntimeError`,
   if they are not known;

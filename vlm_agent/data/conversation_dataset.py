@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,7 +77,11 @@ class ConversationDataset:
 
     def __iter__(self) -> Iterator[list[Sample]]:
         """Yields batches endlessly."""
-        while True:
+        return self.batches(itertools.repeat(False))
+
+    def batches(self, pictures: Iterable[bool]) -> Iterator[list[Sample]]:
+        """Yields a batch for each value; pictures are read only when a sample is loaded."""
+        for _ in pictures:
             start = self._drawn * self.batch_size
             self._drawn += 1
             yield [self._sample(number) for number in range(start, start + self.batch_size)]

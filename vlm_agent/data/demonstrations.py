@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,7 @@ class Demonstrator:
         self.cot = cot
         kwargs = dict(env_kwargs or {})
         self._runners = [
-            EpisodeRunner(Resumable(make_env(env, **kwargs)), history_length)
+            EpisodeRunner(Resumable(make_env(env, **kwargs)), history_length, lazy=True)
             for _ in range(num_envs)
         ]
         check_expert(self._runners[0].env, "start from a model that plays already")
@@ -78,8 +79,17 @@ class Demonstrator:
 
     def __iter__(self) -> Iterator[list[Demonstration]]:
         """Yields endless batches, one demonstration from each environment."""
-        while True:
-            yield [self._demonstrate(runner) for runner in self._runners]
+        return self.batches(itertools.repeat(True))
+
+    def batches(self, pictures: Iterable[bool]) -> Iterator[list[Demonstration]]:
+        """Yields batches, one demonstration from each environment.
+
+        Args:
+            pictures: For each batch, whether its observations need their pictures. Environments
+                that offer it do not draw the others, which are black then.
+        """
+        for needed in pictures:
+            yield [self._demonstrate(runner, needed) for runner in self._runners]
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the state of the environments and of the random moves."""
@@ -101,23 +111,24 @@ class Demonstrator:
         for runner in self._runners:
             runner.close()
 
-    def _demonstrate(self, runner: EpisodeRunner) -> Demonstration:
-        move = self._move(runner)
-        while self.shown_share < 1 and self._rng.random() >= self.shown_share:
-            move = self._move(runner)
-        return move
-
-    def _move(self, runner: EpisodeRunner) -> Demonstration:
-        observation = runner.observation
-        if self._rng.random() < self.random_share:
-            action = int(self._rng.integers(len(observation.actions)))
-            reason = explain(runner.env, observation, action)
-        else:
-            action, reason = lesson(runner.env, observation)
-        text = build_reply(observation, action, reason, cot=self.cot)
-        if runner.step(Reply(text, action), action).done:
-            runner.reset()
-        return Demonstration(observation, text)
+    def _demonstrate(self, runner: EpisodeRunner, pictures: bool) -> Demonstration:
+        while True:
+            if self._rng.random() < self.random_share:
+                action = int(self._rng.integers(len(runner.observation.actions)))
+                reason = None
+            else:
+                action, reason = lesson(runner.env, runner.observation)
+            shown = self.shown_share == 1 or self._rng.random() < self.shown_share
+            observation = runner.look() if shown and pictures else runner.observation
+            text = ""
+            if shown:
+                if reason is None:
+                    reason = explain(runner.env, observation, action)
+                text = build_reply(observation, action, reason, cot=self.cot)
+            if runner.step(Reply(text, action), action).done:
+                runner.reset()
+            if shown:
+                return Demonstration(observation, text)
 
 
 def demonstration_state(demonstration: Demonstration) -> dict[str, Any]:

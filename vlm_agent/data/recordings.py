@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -178,6 +178,11 @@ class RecordedDemonstrator:
                 waiting[index], waiting[-1] = waiting[-1], waiting[index]
                 batch.append(waiting.pop())
             self._drawn += 1
+            yield batch
+
+    def batches(self, pictures: Iterable[bool]) -> Iterator[list[Demonstration]]:
+        """Yields a batch for each value; whether true or false, it has its pictures."""
+        for _, batch in zip(pictures, self, strict=False):
             yield batch
 
     def state_dict(self) -> dict[str, Any]:

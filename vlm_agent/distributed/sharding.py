@@ -148,12 +148,12 @@ def full_tensor(value: Tensor) -> Tensor:
 
 
 def unshard(tree: Any, *, keep: bool) -> Any:
-    """Returns nested dictionaries, lists and tuples with sharded tensors made full, on the CPU.
+    """Returns a tree with sharded tensors replaced by full copies on the CPU.
 
     All processes have to call it, with trees of the same sharded tensors.
 
     Args:
-        tree: The tree; a tensor that occurs twice stays one tensor.
+        tree: Nested dictionaries, lists and tuples; a tensor that occurs twice stays one tensor.
         keep: Whether this process needs the tensors; otherwise they become `None`.
     """
     known: dict[int, Tensor | None] = {}
@@ -162,7 +162,7 @@ def unshard(tree: Any, *, keep: bool) -> Any:
         if is_sharded(value):
             if id(value) not in known:
                 full = full_tensor(value.detach())
-                known[id(value)] = full.cpu() if keep else None
+                known[id(value)] = full.to("cpu", copy=True) if keep else None
             return known[id(value)]
         if isinstance(value, Mapping):
             return {key: visit(each) for key, each in value.items()}

@@ -35,22 +35,35 @@ class GatheredPolicy:
         """Drops the gathered weights, which the next update makes out of date."""
         self._weights = None
 
-    def save(self, directory: str | Path) -> None:
-        """Writes the policy into a directory.
+    def weights(self) -> PolicyWeights:
+        """Returns the weights that `save` writes: the policy's own tensors, or gathered copies.
 
         Raises:
-            NotWholeError: If the weights are sharded and were not gathered, or were gathered
-                without those of the base model, which has since disappeared from the disk.
+            NotWholeError: If the weights are sharded and were not gathered.
         """
         if self._sharded_over is None:
-            self.policy.save(directory)
-        elif self._weights is not None:
-            self.policy.save(directory, self._weights)
-        else:
+            return _weights(self.policy, adapter_only=_saves_adapter_only(self.policy))
+        if self._weights is None:
             raise NotWholeError(
                 f"the weights are sharded over {self._sharded_over.count} processes and can no "
                 "longer be gathered: resume from the last checkpoint with --resume"
             )
+        return self._weights
+
+    def save(self, directory: str | Path, weights: PolicyWeights | None = None) -> None:
+        """Writes the policy into a directory.
+
+        Args:
+            directory: Directory to write to.
+            weights: Copies of what `weights` returned earlier; by default the present ones.
+
+        Raises:
+            NotWholeError: If the weights are sharded and were not gathered, or `weights` lacks
+                those of the base model, which has since disappeared from the disk.
+        """
+        if weights is None and self._sharded_over is not None:
+            weights = self.weights()
+        self.policy.save(directory, weights)
 
 
 def _saves_adapter_only(policy: VLMPolicy) -> bool:

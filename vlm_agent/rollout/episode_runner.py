@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
+from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
 from vlm_agent.core.protocol import check_reward, env_action, observe, succeeded, task_of
 from vlm_agent.core.types import Info, Observation, PastStep, Reply
+from vlm_agent.rollout.resumable_env import Resumable
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class EpisodeRunner:
     Args:
         env: The environment.
         history_length: Number of earlier steps of the episode that observations hold.
+        lazy: Whether to have observations without their pictures, which `look` adds, if the
+            environment offers that and there is no history to be shown.
 
     Attributes:
         env: The environment.
@@ -68,7 +73,9 @@ class EpisodeRunner:
     is_success: bool
     task_type: str | None
 
-    def __init__(self, env: gym.Env[Any, Any], history_length: int = 0) -> None:
+    def __init__(
+        self, env: gym.Env[Any, Any], history_length: int = 0, *, lazy: bool = False
+    ) -> None:
         self.env = env
         self.task = task_of(env)
         self.history_length = history_length
@@ -76,6 +83,9 @@ class EpisodeRunner:
         self.episode_length = 0
         self._shown: tuple[Any, Info] | None = None
         self._history: tuple[PastStep, ...] = ()
+        self._lazy_layer = _lazy_layer(env) if lazy and history_length == 0 else None
+        if self._lazy_layer is not None:
+            self._lazy_layer.lazy_observations = True
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> Observation:
         """Starts an episode and returns its first observation.
@@ -133,6 +143,16 @@ class EpisodeRunner:
             self.observation = self.last_observation()
         return transition
 
+    def look(self) -> Observation:
+        """Returns the current observation with its picture, also of a lazy environment.
+
+        Call it before the action that answers the observation is played.
+        """
+        if self._lazy_layer is not None:
+            picture = np.array(self._lazy_layer.current_observation())
+            self.observation = replace(self.observation, image=picture)
+        return self.observation
+
     def last_observation(self) -> Observation:
         """Returns the observation after the last step, also if that ended the episode.
 
@@ -145,3 +165,14 @@ class EpisodeRunner:
     def close(self) -> None:
         """Closes the environment."""
         self.env.close()
+
+
+def _lazy_layer(env: gym.Env[Any, Any]) -> Any:
+    """Returns the environment or wrapper that can leave out pictures until asked, if any."""
+    layer: Any = env
+    while not (hasattr(layer, "lazy_observations") and hasattr(layer, "current_observation")):
+        # Exact types, because any other wrapper may change the pictures.
+        if type(layer) not in (OrderEnforcing, PassiveEnvChecker, Resumable, TimeLimit):
+            return None
+        layer = layer.env
+    return layer

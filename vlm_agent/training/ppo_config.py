@@ -84,7 +84,8 @@ class PPOConfig(ModelOptions, PromptOptions):
             minibatches.
         record_episodes: Episodes of each rollout to record in the run's folder `trajectories`, with
             pictures, prompts, replies and token probabilities, for `vlm-agent report`; 0 for none.
-        checkpoint_every: Updates between checkpoints, from which --resume continues; 0 for none.
+        checkpoint_every: Updates between checkpoints, from which --resume continues; 0 for none. By
+            default 1, or more if they are large, so that writing takes up to 5% of the time.
         keep_checkpoints: Number of checkpoints to keep, the latest ones.
 
     Args: Environment
@@ -224,7 +225,7 @@ class PPOConfig(ModelOptions, PromptOptions):
     update_dropout: bool = False
     max_grad_norm: PositiveFloat = BY_ALGORITHM
     record_episodes: NonNegativeInt = 4
-    checkpoint_every: NonNegativeInt = 1
+    checkpoint_every: NonNegativeInt | None = None
     keep_checkpoints: PositiveInt = 2
 
     def __post_init__(self) -> None:

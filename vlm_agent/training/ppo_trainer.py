@@ -194,6 +194,7 @@ def _train(
         gathered,
         parts,
         every=config.checkpoint_every,
+        usual=1,
         keep=config.keep_checkpoints,
         own={"collector": collector, "imitation": ppo.imitation.buffer},
         processes=processes,
@@ -223,6 +224,7 @@ def _train(
             }
             steps = sum(processes.gather(len(rollout)))
             metrics["time/update_steps_per_second"] = steps / (time.perf_counter() - started)
+            metrics.update(checkpoints.metrics())
             metrics["system/peak_memory_gib"] = peak_memory()
             done += steps
             if run is not None:

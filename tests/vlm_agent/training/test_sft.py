@@ -4,9 +4,11 @@ import pytest
 import torch
 
 from vlm_agent.config.sft import SFTConfig
+from vlm_agent.core.run_directory import read_metrics
 from vlm_agent.data.demonstrations import Demonstrator
 from vlm_agent.training.sft.lessons import Lessons
 from vlm_agent.training.sft.loss import accumulate
+from vlm_agent.training.sft.trainer import train_sft
 
 NUMBER_LINE = "gym_cards/NumberLine-v0"
 
@@ -59,3 +61,32 @@ def test_lessons_begin_with_reading_and_deal_reasoning_out_among_the_rest():
     assert names == ["captions"] * 2 + ["readouts"] * 2 + dealt
     alone = Lessons(SFTConfig(env=NUMBER_LINE, out="out", samples=8, batch_size=4))
     assert [alone.of(step, [])[0] for step in (1, 2)] == ["demonstrations"] * 2
+
+
+def test_a_thread_that_prepares_batches_changes_nothing(tmp_path):
+    """Nor does it matter to the lessons which pictures an environment draws."""
+    asked = {"caption_samples": 8, "reasoning_samples": 16, "samples": 8, "batch_size": 4}
+    rows, weights = [], []
+    for ahead in (0, 3):
+        out = tmp_path / str(ahead)
+        config = SFTConfig(
+            env="gym_cards/EZPoints-v0",
+            out=str(out),
+            random_share=0.5,
+            shown_share=0.5,
+            probe_weight=1.0,
+            prefetch_batches=ahead,
+            **asked,
+        )
+        train_sft(config)
+        assert all(0 <= row["time/data_share"] < 1 for row in read_metrics(out))
+        rows.append(
+            [
+                {k: v for k, v in row.items() if not k.startswith(("time/", "system/"))}
+                for row in read_metrics(out)
+            ]
+        )
+        weights.append((out / "model.safetensors").read_bytes())
+    assert len(rows[0]) == 8
+    assert rows[0] == rows[1]
+    assert weights[0] == weights[1]

@@ -8,6 +8,7 @@ import random
 import signal
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,8 +27,9 @@ from vlm_agent.core.run_directory import CONFIG_FILE
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.models import lora
 from vlm_agent.models.gathered_policy import GatheredPolicy
-from vlm_agent.models.policy import VLMPolicy
+from vlm_agent.models.policy import PolicyWeights, VLMPolicy
 from vlm_agent.models.training_state import load_training_state, training_state
+from vlm_agent.training.saving.background import BackgroundWriter
 from vlm_agent.training.saving.checkpoints import (
     Checkpoint,
     CheckpointError,
@@ -36,7 +38,8 @@ from vlm_agent.training.saving.checkpoints import (
     write_checkpoint,
 )
 from vlm_agent.training.saving.run import Run, RunPosition
-from vlm_agent.training.saving.tensor_tree import read_tree, write_tree
+from vlm_agent.training.saving.spacing import Spacing
+from vlm_agent.training.saving.tensor_tree import read_tree, size_of, snapshot, write_tree
 
 Config = TypeVar("Config", bound=ModelOptions)
 Kind = Literal["ppo", "sft"]
@@ -131,7 +134,9 @@ class CheckpointManager:
         policy: The policy that is trained.
         parts: The other parts of the training's state, by name; the same in all processes, or only
             in the main one.
-        every: Number of updates between checkpoints; 0 for none.
+        every: Number of updates between checkpoints; 0 for none; `None` for `usual`, or more if
+            checkpoints are large (`Spacing`).
+        usual: Number of updates between checkpoints that are not large.
         keep: Number of checkpoints to keep, the newest ones.
         own: Parts that differ from process to process, by name.
         processes: The processes that train together; the main one writes.
@@ -144,7 +149,8 @@ class CheckpointManager:
         policy: GatheredPolicy,
         parts: Mapping[str, Stateful],
         *,
-        every: int,
+        every: int | None,
+        usual: int,
         keep: int,
         own: Mapping[str, Stateful] | None = None,
         processes: Processes | None = None,
@@ -155,9 +161,12 @@ class CheckpointManager:
         self._kind: Kind = kind
         self._policy = policy
         self._parts = parts
-        self._every = every
+        self._every = usual if every is None else every
+        self._spacing = Spacing() if every is None else None
         self._keep = keep
         self._interrupted = False
+        self._writer = BackgroundWriter()
+        self._waited: float | None = None
         self._keep_base()
 
     def _keep_base(self) -> None:
@@ -200,7 +209,9 @@ class CheckpointManager:
         return saved.checkpoint.step
 
     def updated(self, step: int, updates: int, *, last: bool) -> None:
-        """Writes a checkpoint if one is due, and gathers the policy for saving after the last.
+        """Starts to write a checkpoint if one is due, and gathers the policy after the last update.
+
+        After the last update, or the one in which Ctrl-C was pressed, it is waited for.
 
         Args:
             step: Step that was just logged.
@@ -208,44 +219,96 @@ class CheckpointManager:
             last: Whether this was the last update.
 
         Raises:
-            OSError: If a checkpoint cannot be written.
+            OSError: If this checkpoint, or the one before, cannot be written.
             KeyboardInterrupt: If Ctrl-C was pressed during the update.
         """
-        # A signal may reach the processes in different updates.
-        interrupted = self._processes.any(self._interrupted)
+        self._waited = None
+        self._writer.check()
+        # A signal may reach the processes in different updates, and their clocks differ.
+        told = self._processes.gather((self._interrupted, self._is_time()))
+        interrupted, is_time = any(each for each, _ in told), told[0][1]
         ending = last or interrupted
-        due = self._every > 0 and (ending or updates % self._every == 0)
+        due = self._every > 0 and (ending or (updates % self._every == 0 and is_time))
+        started = time.perf_counter()
         if due or ending:
+            self._writer.wait()  # so that there is never more than one copy
             self._policy.gather()
         if due:
-            self._checkpoint(step)
+            self._checkpoint(step, started)
         if not ending:
             self._policy.release()
+        else:
+            self._writer.wait(announce=interrupted)
+        if due:
+            self._waited = time.perf_counter() - started
         if interrupted and not last:
             raise KeyboardInterrupt
 
-    def _checkpoint(self, step: int) -> None:
-        """Gathers the state of all processes; the main one writes it."""
+    def metrics(self) -> dict[str, float | None]:
+        """Returns the seconds that training waited for the last update's checkpoint, if any.
+
+        And those that a thread took to write the checkpoint that was finished last.
+        """
+        return {
+            "time/checkpoint_seconds": self._waited,
+            "time/checkpoint_writing_seconds": self._writer.seconds,
+        }
+
+    def _is_time(self) -> bool:
+        """Returns whether a checkpoint may be written now, by its size and the time."""
+        return self._spacing is None or self._spacing.is_over(self._writer)
+
+    def _checkpoint(self, step: int, started: float) -> None:
+        """Gathers and copies the state of all processes; the main one writes it, in a thread."""
         own = {
             "parts": {name: part.state_dict() for name, part in self._own.items()},
             "random": _random_state(),
         }
         every = self._processes.gather(own)
-        shared = self._processes.unshard(
-            {
-                "policy": training_state(self._policy.policy),
-                "parts": {name: part.state_dict() for name, part in self._parts.items()},
-            }
-        )
-        if self._run is not None:
-            self._write(self._run, step, {**shared, "own": every})
+        shared = {
+            "policy": training_state(self._policy.policy),
+            "parts": {name: part.state_dict() for name, part in self._parts.items()},
+        }
+        if self._run is None:
+            self._processes.unshard(shared)
+            return
+        about = {
+            "metrics_size": self._run.metrics_size(),
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+        }
+        state = {
+            **about,
+            **self._processes.unshard(snapshot(shared)),
+            "own": snapshot(every),
+        }
+        weights = self._policy.weights()
+        if not self._processes.is_sharded:
+            weights = snapshot(weights)
+        if self._spacing is not None:
+            self._spacing.began(started, size_of((state, weights)))
+        write = functools.partial(self._write, self._run, step, state, weights)
+        self._writer.start(write, f"the checkpoint at step {step}")
 
     @contextmanager
     def finishing_updates(self) -> Iterator[None]:
         """Lets Ctrl-C wait for the end of the update inside the block; a second one stops at once.
 
-        Has no effect outside the main thread, or if SIGINT has another handler.
+        Ctrl-C is left alone outside the main thread, or if SIGINT has another handler. What is
+        being written when the block ends is finished.
         """
+        try:
+            with self._deferring_interrupts():
+                yield
+        except BaseException as error:
+            try:
+                self._writer.wait(announce=True)
+            except Exception as failure:
+                error.add_note(str(failure))
+            raise
+
+    @contextmanager
+    def _deferring_interrupts(self) -> Iterator[None]:
         normal = signal.default_int_handler
         if (
             threading.current_thread() is not threading.main_thread()
@@ -265,28 +328,21 @@ class CheckpointManager:
         finally:
             signal.signal(signal.SIGINT, normal)
 
-    def _write(self, run: Run, step: int, state: Mapping[str, Any]) -> None:
-        directory = run.directory
-        fill = functools.partial(self._fill, run, state)
+    def _write(self, run: Run, step: int, state: Mapping[str, Any], weights: PolicyWeights) -> None:
+        def fill(folder: Path) -> None:
+            (folder / CONFIG_FILE).write_text(run.configuration, encoding="utf-8")
+            self._policy.save(folder / POLICY, weights)
+            write_tree(state, folder, _STATE)
+
         try:
-            write_checkpoint(directory, step, self._kind, fill, keep=self._keep)
+            write_checkpoint(run.directory, step, self._kind, fill, keep=self._keep)
         except OSError as error:
             raise OSError(
                 error.errno,
                 f"the checkpoint at step {step} cannot be written ({error.strerror}); earlier ones "
                 "are complete. Free some disk space, and resume",
-                str(directory),
+                str(run.directory),
             ) from error
-
-    def _fill(self, run: Run, state: Mapping[str, Any], folder: Path) -> None:
-        (folder / CONFIG_FILE).write_text(run.configuration, encoding="utf-8")
-        self._policy.save(folder / POLICY)
-        about = {
-            "metrics_size": run.metrics_size(),
-            "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
-        }
-        write_tree({**about, **state}, folder, _STATE)
 
 
 def _read_state(checkpoint: Checkpoint) -> dict[str, Any]:

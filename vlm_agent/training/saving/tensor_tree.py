@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from vlm_agent.distributed.sharding import is_sharded
+
 # A dictionary whose only key is one of these stands for something other than a dictionary.
 _TENSOR, _ARRAY, _DICT = "$tensor", "$array", "$dict"
 
@@ -37,6 +39,12 @@ def write_tree(tree: Any, directory: Path, name: str) -> None:
     """
     arrays: dict[str, Tensor] = {}
     packed = _pack(tree, arrays, "")
+    known: set[int] = set()
+    for place, tensor in arrays.items():
+        memory = tensor.untyped_storage().data_ptr()
+        if memory in known:  # safetensors refuses tensors that share memory
+            arrays[place] = tensor.clone()
+        known.add(memory)
     (directory / f"{name}.json").write_text(json.dumps(packed), encoding="utf-8")
     save_file(arrays, directory / f"{name}.safetensors")
 
@@ -45,6 +53,51 @@ def read_tree(directory: Path, name: str) -> Any:
     """Reads what `write_tree` wrote; tensors are on the CPU."""
     packed = json.loads((directory / f"{name}.json").read_text(encoding="utf-8"))
     return _unpack(packed, load_file(directory / f"{name}.safetensors"))
+
+
+def snapshot(tree: Any) -> Any:
+    """Copies a tree on the host, so that it stays as it is while training continues.
+
+    Args:
+        tree: As for `write_tree`. A tensor or array that occurs twice is copied once. Sharded
+            tensors are left as they are: making them full copies them.
+    """
+    known: dict[int, Any] = {}
+
+    def copied(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: copied(each) for key, each in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [copied(each) for each in value]
+        if isinstance(value, (Tensor, np.ndarray)) and not is_sharded(value):
+            if id(value) not in known:
+                known[id(value)] = (
+                    value.detach().to("cpu", copy=True)
+                    if isinstance(value, Tensor)
+                    else value.copy()
+                )
+            return known[id(value)]
+        return value
+
+    return copied(tree)
+
+
+def size_of(tree: Any) -> int:
+    """Returns the size in bytes of a tree's tensors and arrays; what occurs twice counts once."""
+    found: dict[int, int] = {}
+
+    def add(value: Any) -> None:
+        if isinstance(value, Mapping):
+            for each in value.values():
+                add(each)
+        elif isinstance(value, (list, tuple)):
+            for each in value:
+                add(each)
+        elif isinstance(value, (Tensor, np.ndarray)):
+            found[id(value)] = value.nbytes
+
+    add(tree)
+    return sum(found.values())
 
 
 def _pack(value: Any, arrays: dict[str, Tensor], place: str) -> Any:
@@ -60,8 +113,7 @@ def _pack(value: Any, arrays: dict[str, Tensor], place: str) -> Any:
     if isinstance(value, (list, tuple)):
         return [_pack(each, arrays, f"{place}/{i}") for i, each in enumerate(value)]
     if isinstance(value, Tensor):
-        # A copy, because safetensors refuses tensors that share memory.
-        arrays[place] = value.detach().cpu().contiguous().clone()
+        arrays[place] = value.detach().cpu().contiguous()
         return {_TENSOR: place}
     if isinstance(value, np.ndarray) and not value.dtype.hasobject:
         return {_ARRAY: _pack_array(value, arrays)}

@@ -44,14 +44,23 @@ class Lessons:
             step: Number of the step, from 1.
             batch: The demonstrator's batch.
         """
+        name = self._name(step)
+        make = _LESSONS.get(name)
+        return name, batch if make is None else [make(item) for item in batch]
+
+    def shows_pictures(self, step: int) -> bool:
+        """Returns whether the lesson of a step, from 1, shows the pictures of its batch."""
+        return self._name(step) != "reasoning"
+
+    def _name(self, step: int) -> str:
         place = step - self._reading
         if 2 * step <= self._reading:
-            return "captions", [caption(item) for item in batch]
+            return "captions"
         if place <= 0:
-            return "readouts", [readout(item) for item in batch]
+            return "readouts"
         if place * self._whole // self._mixed == (place - 1) * self._whole // self._mixed:
-            return "reasoning", [reasoning(item) for item in batch]
-        return "demonstrations", batch
+            return "reasoning"
+        return "demonstrations"
 
 
 def seen_fields(observation: Observation) -> dict[str, str]:
@@ -97,6 +106,10 @@ def reasoning(demonstration: Demonstration) -> Demonstration:
     """
     learned = (_end_of_state(demonstration), len(demonstration.reply))
     return Demonstration(_chat([], demonstration.observation), demonstration.reply, learned)
+
+
+# How lessons are made from a whole demonstration.
+_LESSONS = {"captions": caption, "readouts": readout, "reasoning": reasoning}
 
 
 def _end_of_state(demonstration: Demonstration) -> int:

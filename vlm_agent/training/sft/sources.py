@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from vlm_agent.config.sft import SFTConfig
-from vlm_agent.core.types import Demonstration
-from vlm_agent.data.conversation_dataset import ConversationDataset, Sample
+from vlm_agent.data.conversation_dataset import ConversationDataset
 from vlm_agent.data.dataset_rows import open_rows
 from vlm_agent.data.demonstrations import Demonstrator
+from vlm_agent.data.prefetch import Batch, DemonstrationSource
 from vlm_agent.data.recordings import RecordedDemonstrator
 
-Batch = Sequence[Demonstration | Sample]
 
-
-class Source(Protocol):
-    """Endless batches of demonstrations, the same in all processes."""
-
-    def __iter__(self) -> Iterator[Batch]:
-        """Yields batches endlessly."""
-        ...
-
-    def state_dict(self) -> dict[str, Any]:
-        """Returns the state that decides the next batches."""
-        ...
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continues from a state."""
-        ...
+class Source(DemonstrationSource, Protocol):
+    """Batches of demonstrations, the same in all processes."""
 
     def close(self) -> None:
         """Closes environments and files."""
@@ -45,9 +32,11 @@ class Mixture:
     def __init__(self, sources: Sequence[Source]) -> None:
         self._sources = sources
 
-    def __iter__(self) -> Iterator[Batch]:
-        """Yields batches endlessly."""
-        for parts in zip(*self._sources, strict=True):
+    def batches(self, pictures: Iterable[bool]) -> Iterator[Batch]:
+        """Yields a batch for each value, which says whether its pictures will be looked at."""
+        needed = itertools.tee(pictures, len(self._sources))
+        each = [source.batches(n) for source, n in zip(self._sources, needed, strict=True)]
+        for parts in zip(*each, strict=True):
             yield [item for part in parts for item in part]
 
     def state_dict(self) -> dict[str, Any]:

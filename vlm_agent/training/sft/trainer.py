@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -18,6 +18,7 @@ from vlm_agent.config.generation import GenerationConfig
 from vlm_agent.config.sft import SFTConfig
 from vlm_agent.core.prompts import texts_of
 from vlm_agent.data.conversation_dataset import Sample
+from vlm_agent.data.prefetch import Prefetcher
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.models.gathered_policy import GatheredPolicy
 from vlm_agent.models.policy import VLMPolicy
@@ -120,7 +121,10 @@ def _start(config: SFTConfig, source: Source, processes: Processes) -> VLMPolicy
     texts = itertools.chain.from_iterable(
         (*texts_of(settings.prompt_builder.messages(item.observation)), item.reply)
         for batch in tqdm(
-            itertools.islice(source, batches), "tokenizer", batches, disable=not processes.is_main
+            source.batches(itertools.repeat(False, batches)),
+            "tokenizer",
+            batches,
+            disable=not processes.is_main,
         )
         for item in (each.load() if isinstance(each, Sample) else each for each in batch)
     )
@@ -180,8 +184,9 @@ def _train(
     if probe is not None:
         clipped["probe_gradient_norm"] = probed
     optimizer_step = OptimizerStep(clipped, config.max_grad_norm, clip=processes.clip)
+    prefetcher = Prefetcher(source, config.prefetch_batches)
     parts: dict[str, Stateful] = {
-        "demonstrator": source,
+        "demonstrator": prefetcher,
         "optimizer": SavedOptimizer(prepared),
         "optimizer_step": optimizer_step,
         "schedule": schedule,
@@ -194,6 +199,7 @@ def _train(
         gathered,
         parts,
         every=config.checkpoint_every,
+        usual=100,
         keep=config.keep_checkpoints,
         processes=processes,
     )
@@ -203,7 +209,9 @@ def _train(
     if done >= steps:
         gathered.gather()  # the run was complete, and is saved again
     total = steps * config.batch_size
+    pictures = map(lessons.shows_pictures, range(done + 1, steps + 1))
     with (
+        closing(prefetcher.batches(pictures)) as batches,
         tqdm(
             total=total,
             initial=samples,
@@ -213,7 +221,7 @@ def _train(
         ) as progress,
         checkpoints.finishing_updates(),
     ):
-        for step, batch in enumerate(itertools.islice(source, steps - done), start=done + 1):
+        for step, batch in enumerate(batches, start=done + 1):
             # Every process draws the whole batch, which costs little, and learns its share.
             own = read(policy, batch[processes.rank :: processes.count])
             started = time.perf_counter()
@@ -237,6 +245,8 @@ def _train(
                 "train/learning_rate": schedule.get_last_lr()[0],
                 "time/samples_per_second": len(batch) / seconds,
                 "time/tokens_per_second": tokens / seconds,
+                "time/data_share": prefetcher.waited / (prefetcher.waited + seconds),
+                **checkpoints.metrics(),
                 "system/peak_memory_gib": peak_memory(),
             }
             schedule.step()
@@ -267,8 +277,10 @@ def _probe(
         probe.linear.to(policy.device)
         return probe
     batches = -(-min(_PROBED, cast(int, config.samples)) // config.batch_size)
+    # The probe looks at the first picture, for its size.
+    pictures = itertools.chain([True], itertools.repeat(False, batches - 1))
     shown = itertools.chain.from_iterable(
-        tqdm(itertools.islice(source, batches), "probe", batches, disable=not processes.is_main)
+        tqdm(source.batches(pictures), "probe", batches, disable=not processes.is_main)
     )
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
