@@ -7,7 +7,7 @@ import weakref
 import pytest
 import torch
 
-from vlm_agent.models.inputs.cache import EncodingCache
+from vlm_agent.models.inputs.cache import InputCache
 
 
 @pytest.fixture
