@@ -263,7 +263,9 @@ def test_every_part_learns_and_checkpointing_recomputes_layers(name):
 def test_a_frozen_vision_part_sees_each_picture_once(name):
     policy = make_policy(name)
     observations = moments(name)
-    if name != "Mllama":  # the second remembers what the first shows: four pictures, three different
+    if (
+        name != "Mllama"
+    ):  # the second remembers what the first shows: four pictures, three different
         observations[1] = dataclasses.replace(observations[1], earlier=observations[0].images)
     replies = policy.act(observations)
     expected = score(policy, replies, observations)

@@ -144,13 +144,10 @@ class InputCache:
     Args:
         capacity: Maximum size in bytes. Prompts, with their original pictures, fill at most a
             quarter.
-
-    Attributes:
-        capacity: The same; it may be changed.
     """
 
     def __init__(self, capacity: int = 2**30) -> None:
-        self.capacity = capacity
+        self._capacity = capacity
         self._prompts: OrderedDict[Key, PreparedPrompt] = OrderedDict()
         self._pictures: OrderedDict[bytes, PreparedPicture] = OrderedDict()
         # Original pictures, each once, and the number of prompts that have it.
@@ -163,6 +160,11 @@ class InputCache:
     def nbytes(self) -> int:
         """Number of bytes that are filled, including original pictures."""
         return self._prompt_bytes + self._picture_bytes
+
+    def resize(self, capacity: int) -> None:
+        """Sets the maximum size in bytes."""
+        self._capacity = capacity
+        self._make_room()
 
     def prompt(self, key: Key) -> PreparedPrompt | None:
         """Returns a prepared prompt, or `None`."""
@@ -210,9 +212,9 @@ class InputCache:
         return known, same
 
     def _make_room(self) -> None:
-        while self._prompts and self._prompt_bytes > _PROMPTS * self.capacity:
+        while self._prompts and self._prompt_bytes > _PROMPTS * self._capacity:
             self._forget(next(iter(self._prompts)))
-        while self._pictures and self.nbytes > self.capacity:
+        while self._pictures and self.nbytes > self._capacity:
             self._picture_bytes -= self._pictures.popitem(last=False)[1].nbytes
 
     def _forget(self, key: Key) -> None:

@@ -199,4 +199,4 @@ def _differing(
     """Returns where a table does not give the same bits; everywhere without a table."""
     if table is None:
         return np.ones(codes.shape, np.bool_)
-    return _looked_up(table.values, codes).view(np.int32) != values.view(np.int32)
+    return np.not_equal(_looked_up(table.values, codes).view(np.int32), values.view(np.int32))

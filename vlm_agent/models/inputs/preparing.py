@@ -8,12 +8,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from vlm_agent.models.inputs.cache import (
     InputCache,
     Key,
     Prepared,
+    PreparedPicture,
     PreparedPrompt,
     pack_row,
 )
@@ -27,6 +28,17 @@ _MAX_WORKERS = 4
 _WINDOW = 32
 
 
+class _Ahead(NamedTuple):
+    """An observation that is prepared ahead, in a call with others."""
+
+    call: Future[list[Prepared]]
+    place: int
+    round: int
+
+    def result(self) -> Prepared:
+        return self.call.result()[self.place]
+
+
 class Preparer:
     """Calls a processor for what is not remembered.
 
@@ -37,27 +49,28 @@ class Preparer:
     Attributes:
         cache: What is remembered.
         max_length: The same; it may be changed.
-        asked: Number of observations whose inputs, with pictures, were asked for.
-        processed: Number of observations that the processor was called for.
+        processed: Number of observations, so far, that the processor was called for.
     """
 
     def __init__(self, processor: Any, max_length: int | None) -> None:
         self.cache = InputCache()
         self.max_length = max_length
-        self.asked = 0
         self.processed = 0
+        self._reported = 0  # of the processed
+        self._asked = 0
         self._processor = processor
         self._packer = Packer(getattr(processor, "image_processor", None))
         self._row_bytes: dict[Any, int] = {}
-        self._workers = min(_MAX_WORKERS, len(os.sched_getaffinity(0)))
+        self._workers = min(_MAX_WORKERS, os.cpu_count() or 1)
         self._executor: ThreadPoolExecutor | None = None
         # Tokenizers must not be used by two threads at once.
         self._copies: SimpleQueue[Any] = SimpleQueue()
-        self._ahead: dict[Key, tuple[Future[list[Prepared]], int]] = {}
+        self._ahead: dict[Key, _Ahead] = {}
+        self._round = 0
 
     def limit(self, gib: float) -> None:
         """Sets the maximum size of the memory, in GiB."""
-        self.cache.capacity = int(gib * 2**30)
+        self.cache.resize(int(gib * 2**30))
 
     def prepare(self, keys: Sequence[Key]) -> list[Prepared]:
         """Returns the prepared inputs of observations.
@@ -65,17 +78,44 @@ class Preparer:
         Raises:
             ValueError: If a prompt with its pictures is longer than the model can read.
         """
-        self.asked += len(keys)
-        return self._prepare(keys)
+        self._asked += len(keys)
+        found: dict[Key, Prepared] = {}
+        missing: list[Key] = []
+        for key in dict.fromkeys(keys):
+            if key in self._ahead:
+                found[key] = self._keep(*self._ahead.pop(key).result())
+            elif (known := self._found(key)) is not None:
+                found[key] = known
+            else:
+                missing.append(key)
+        made, parts = self._calls(missing)
+        if len(parts) == 1:
+            made += self._process(self._processor, parts[0])
+        else:
+            for future in [self._begin(part) for part in parts]:
+                made += future.result()
+        for prompt, pictures in made:
+            found[prompt.key] = self._keep(prompt, pictures)
+        return [found[key] for key in keys]
 
     def prompts(self, keys: Sequence[Key]) -> Iterator[PreparedPrompt]:
         """Yields prepared prompts, whose pictures may not be remembered any more."""
         for start in range(0, len(keys), _WINDOW):
             window = keys[start : start + _WINDOW]
             found = {key: self.cache.prompt(key) for key in window}
+            self._asked += len(found) - sum(prompt is None for prompt in found.values())
             missing = [key for key, prompt in found.items() if prompt is None]
-            found.update((prompt.key, prompt) for prompt, _ in self._prepare(missing))
+            found.update((prompt.key, prompt) for prompt, _ in self.prepare(missing))
             yield from (cast(PreparedPrompt, found[key]) for key in window)
+
+    def metrics(self) -> dict[str, float | None]:
+        """Returns how well the memory served since the last call."""
+        asked, processed = self._asked, self.processed - self._reported
+        self._asked, self._reported = 0, self.processed
+        return {
+            "system/input_cache_hit_rate": 1 - processed / asked if asked else None,
+            "system/input_cache_gib": self.cache.nbytes / 2**30,
+        }
 
     def prefetch(self, keys: Sequence[Key], known: Callable[[bytes], bool]) -> None:
         """Begins to prepare, in worker threads, what is not remembered.
@@ -84,41 +124,23 @@ class Preparer:
             keys: The observations.
             known: Whether a picture with this digest is not needed.
         """
-        for key, (future, index) in list(self._ahead.items()):
-            if future.done():
+        self._round += 1
+        for key, item in list(self._ahead.items()):
+            if item.round < self._round - 1:  # nobody asked for it
                 del self._ahead[key]
-                if future.exception() is None:  # otherwise it is raised when it is asked for again
-                    self.cache.put(*future.result()[index])
         missing = [key for key in dict.fromkeys(keys) if self._is_missing(key, known)]
         made, parts = self._calls(missing)
         for prompt, pictures in made:
-            self.cache.put(prompt, pictures)
+            self._keep(prompt, pictures)
         for part in parts:
-            self._begin(part)
+            future = self._begin(part)
+            self._ahead.update(
+                (key, _Ahead(future, place, self._round)) for place, key in enumerate(part)
+            )
 
-    def _prepare(self, keys: Sequence[Key]) -> list[Prepared]:
-        found: dict[Key, Prepared] = {}
-        missing: list[Key] = []
-        for key in dict.fromkeys(keys):
-            if key in self._ahead:
-                future, index = self._ahead.pop(key)
-                found[key] = self.cache.put(*future.result()[index])
-            elif (known := self._found(key)) is not None:
-                found[key] = known
-            else:
-                missing.append(key)
-        made, parts = self._calls(missing)
-        if len(parts) == 1:
-            made += self._process(self._processor, parts[0])
-        elif parts:
-            futures = [self._begin(part) for part in parts]
-            made += [each for future in futures for each in future.result()]
-            for part in parts:
-                for key in part:
-                    self._ahead.pop(key, None)
-        for prompt, pictures in made:
-            found[prompt.key] = self.cache.put(prompt, pictures)
-        return [found[key] for key in keys]
+    def _keep(self, prompt: PreparedPrompt, pictures: Sequence[PreparedPicture]) -> Prepared:
+        self.processed += 1
+        return self.cache.put(prompt, pictures)
 
     def _is_missing(self, key: Key, known: Callable[[bytes], bool]) -> bool:
         if key in self._ahead or self._found(key) is not None:
@@ -161,9 +183,7 @@ class Preparer:
                 own = copy.copy(self._processor)
                 own.tokenizer = copy.deepcopy(self._processor.tokenizer)
                 self._copies.put(own)
-        future = self._executor.submit(self._process_in_worker, part)
-        self._ahead.update({key: (future, index) for index, key in enumerate(part)})
-        return future
+        return self._executor.submit(self._process_in_worker, part)
 
     def _process_in_worker(self, part: Sequence[Key]) -> list[Prepared]:
         processor = self._copies.get()
@@ -176,7 +196,6 @@ class Preparer:
         """Returns what a processor makes of observations with pictures of the same sizes."""
         rows = _rows(processor, part, self.max_length)
         self._row_bytes[_shapes(part[0])] = sum(value.nbytes for value in rows[0].values())
-        self.processed += len(part)
         return [pack_row(key, row, self._packer) for key, row in zip(part, rows, strict=True)]
 
 

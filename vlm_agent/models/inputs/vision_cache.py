@@ -28,9 +28,7 @@ class _ImageFeatures(NamedTuple):
     @property
     def nbytes(self) -> int:
         """Number of bytes."""
-        pooled = self.pooler_output
-        tensors = [pooled] if isinstance(pooled, Tensor) else pooled
-        return sum(each.nbytes for each in (*tensors, *(self.deepstack_features or ())))
+        return _nbytes(self.pooler_output) + _nbytes(self.deepstack_features or ())
 
 
 class VisionCache:
@@ -46,7 +44,7 @@ class VisionCache:
         load: Returns the prepared pictures of each prompt, such as `Encoder.pictures`.
 
     Attributes:
-        asked: Number of pictures whose features were asked for.
+        asked: Number of pictures, of all observations, whose features were asked for.
         computed: Number of pictures whose features were computed.
     """
 
@@ -85,6 +83,12 @@ class VisionCache:
     def holds(self, digest: bytes) -> bool:
         """Returns whether the features of a picture are cached."""
         return self._features is not None and digest in self._features
+
+    def metrics(self) -> dict[str, float | None]:
+        """Returns the share of features that were found, and begins to count anew."""
+        rate = 1 - self.computed / self.asked if self.asked else None
+        self.asked = self.computed = 0
+        return {"system/vision_cache_hit_rate": rate}
 
     def features(
         self, prompts: Sequence[PreparedPrompt], place: Callable[[Tensor], Tensor]
@@ -136,6 +140,11 @@ class VisionCache:
         vision = [p for p in network.parameters() if id(p) not in known]
         # Sharded weights need every process in every pass, and these see different pictures.
         return bool(vision) and not any(p.requires_grad or is_sharded(p) for p in vision)
+
+
+def _nbytes(value: Tensor | Sequence[Any]) -> int:
+    """Returns the size of a tensor, or of tensors in lists of lists."""
+    return value.nbytes if isinstance(value, Tensor) else sum(map(_nbytes, value))
 
 
 def _joined(features: Sequence[_ImageFeatures]) -> Any:

@@ -130,7 +130,9 @@ def _start(config: SFTConfig, demonstrator: Iterable[list[Demonstration]]) -> VL
         for batch in tqdm(itertools.islice(demonstrator, batches), "tokenizer", batches)
         for item in batch
     )
-    return VLMPolicy(*build_tiny(texts, seed=config.seed), settings)
+    policy = VLMPolicy(*build_tiny(texts, seed=config.seed), settings)
+    policy.encoder.preparer.limit(config.input_cache_gib)
+    return policy
 
 
 def _train(
