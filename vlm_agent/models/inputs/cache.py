@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from vlm_agent.models.inputs.packing import PackedTensor, Packer, content_digest
 from vlm_agent.models.inputs.rows import Pictures, Row, split_pictures
 
-# Share of the memory that prompts may fill; what they do not fill is left to pictures.
-_PROMPTS = 0.25
+# A prompt is out of date once there were this many times as many uses of prompts, after its own, as
+# there are prompts. None is in an update, which uses each once an epoch: they stay when pictures go.
+_OUTDATED = 3
 
 
 class PictureKey:
@@ -141,9 +142,10 @@ def is_pixels(name: str) -> bool:
 class InputCache:
     """Least-recently-used cache of prepared prompts and pictures.
 
+    Pictures make room first, unless there are prompts that have not been used for long.
+
     Args:
-        capacity: Maximum size in bytes. Prompts, with their original pictures, fill at most a
-            quarter.
+        capacity: Maximum size in bytes.
     """
 
     def __init__(self, capacity: int = 2**30) -> None:
@@ -153,6 +155,8 @@ class InputCache:
         # Original pictures, each once, and the number of prompts that have it.
         self._originals: dict[PictureKey, PictureKey] = {}
         self._uses: Counter[PictureKey] = Counter()
+        self._used: dict[Key, int] = {}  # when, in uses of all prompts
+        self._time = 0
         self._prompt_bytes = 0
         self._picture_bytes = 0
 
@@ -169,8 +173,12 @@ class InputCache:
     def prompt(self, key: Key) -> PreparedPrompt | None:
         """Returns a prepared prompt, or `None`."""
         if (found := self._prompts.get(key)) is not None:
-            self._prompts.move_to_end(key)
+            self._touch(found)
         return found
+
+    def peek(self, key: Key) -> PreparedPrompt | None:
+        """Returns a prepared prompt, or `None`, without counting this as a use."""
+        return self._prompts.get(key)
 
     def pictures(self, prompt: PreparedPrompt) -> list[PreparedPicture] | None:
         """Returns the prepared pictures of a prompt, or `None` if one is missing."""
@@ -207,18 +215,29 @@ class InputCache:
                 self._uses[original] += 1
             self._prompts[prompt.key] = prompt
             self._prompt_bytes += prompt.nbytes
-        self._prompts.move_to_end(prompt.key)
+        self._touch(known)
         self._make_room()
         return known, same
 
+    def _touch(self, prompt: PreparedPrompt) -> None:
+        self._time += 1
+        self._used[prompt.key] = self._time
+        self._prompts.move_to_end(prompt.key)
+
     def _make_room(self) -> None:
-        while self._prompts and self._prompt_bytes > _PROMPTS * self._capacity:
-            self._forget(next(iter(self._prompts)))
-        while self._pictures and self.nbytes > self._capacity:
-            self._picture_bytes -= self._pictures.popitem(last=False)[1].nbytes
+        while self.nbytes > self._capacity:
+            oldest = next(iter(self._prompts), None)
+            if oldest is not None and (not self._pictures or self._is_outdated(oldest)):
+                self._forget(oldest)
+            else:
+                self._picture_bytes -= self._pictures.popitem(last=False)[1].nbytes
+
+    def _is_outdated(self, key: Key) -> bool:
+        return self._time - self._used[key] > _OUTDATED * len(self._prompts)
 
     def _forget(self, key: Key) -> None:
         prompt = self._prompts.pop(key)
+        del self._used[key]
         self._prompt_bytes -= prompt.nbytes
         for original in prompt.key[1]:
             self._uses[original] -= 1

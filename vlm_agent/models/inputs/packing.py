@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 _NARROW = (torch.uint8, torch.int16, torch.int32)
+# Tensors of fewer bytes, such as the tokens of short prompts, are stored as they are.
+_SMALL = 4096
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class PackedTensor:
         return self.data.nbytes + (0 if self.zeros is None else self.zeros.nbytes)
 
     def unpack(self) -> Tensor:
-        """Returns the tensor, bit by bit as it was packed."""
+        """Returns the tensor, bit by bit as it was packed; do not modify it."""
         if self.table is not None:
             levels = self.data.numpy()
             found = _looked_up(self.table.values, levels)
@@ -68,9 +70,7 @@ class PackedTensor:
                 zeros = np.unpackbits(self.zeros, count=levels.size).astype(bool)
                 found[zeros.reshape(levels.shape)] = 0.0
             return torch.from_numpy(found).reshape(self.shape)
-        if self.data.ndim == 0 and self.shape:
-            return self.data.to(self.dtype).repeat(self.shape)
-        return self.data.to(self.dtype).reshape(self.shape)
+        return self.data.to(self.dtype).expand(self.shape).contiguous()
 
     def hash_into(self, digest: Any) -> None:
         """Feeds the content to a hash of `hashlib`; equal tensors give equal hashes."""
@@ -109,12 +109,14 @@ class Packer:
         """Returns a copy of a tensor in few bytes."""
         value = value.detach()
         shape, dtype = tuple(value.shape), value.dtype
-        if dtype == torch.float32 and value.numel():
+        if value.nbytes < _SMALL:
+            pass
+        elif dtype == torch.float32:
             values = np.ascontiguousarray(value.numpy())
             for kind, view in enumerate(self._views(shape)):
                 if (packed := self._levels(values.reshape(view), shape, kind)) is not None:
                     return packed
-        elif not dtype.is_floating_point and not dtype.is_complex and value.numel():
+        elif not dtype.is_floating_point and not dtype.is_complex:
             low, high = int(value.min()), int(value.max())
             if low == high:
                 return PackedTensor(value.flatten()[0].clone(), shape, dtype)

@@ -143,10 +143,11 @@ class Preparer:
         return self.cache.put(prompt, pictures)
 
     def _is_missing(self, key: Key, known: Callable[[bytes], bool]) -> bool:
-        if key in self._ahead or self._found(key) is not None:
+        if key in self._ahead:
             return False
-        prompt = self.cache.prompt(key)
-        return prompt is None or not all(map(known, prompt.pictures))
+        if (prompt := self.cache.peek(key)) is None:
+            return True
+        return self.cache.pictures(prompt) is None and not all(map(known, prompt.pictures))
 
     def _found(self, key: Key) -> Prepared | None:
         if (prompt := self.cache.prompt(key)) is None:

@@ -82,6 +82,21 @@ def test_the_least_recently_used_pictures_are_evicted_and_prompts_stay():
     assert get(cache, "c", image(3))[1] is None
 
 
+def test_prompts_of_earlier_updates_make_room_for_pictures():
+    cache = InputCache(100_000)
+    for update in range(6):
+        for _ in range(5):  # in each epoch
+            for number in range(20):
+                put(cache, f"{update} {number}", 20 * update + number, size=1000)
+    kept = [
+        len([1 for key in cache._prompts if key[0].startswith(f"{update} ")]) for update in range(6)
+    ]
+    assert kept[-1] == 20, "all of the last update"
+    assert sum(kept) <= 60, "and few of those before it"
+    pictures = [get(cache, f"5 {number}", image(100 + number))[1] for number in range(20)]
+    assert len([each for each in pictures if each]) >= 12
+
+
 def test_nothing_is_kept_beyond_the_capacity():
     cache = InputCache(2000)
     for number in range(50):
@@ -92,7 +107,7 @@ def test_nothing_is_kept_beyond_the_capacity():
         ), "what was put is usable, whether it was kept or not"
     kept = [each for each in range(50) if get(cache, f"prompt {each}", image(each))[0]]
     assert kept == [*range(50 - len(kept), 50)], "the latest"
-    assert 0 < len(kept) < 5
+    assert 1 < len(kept) < 8
 
 
 @pytest.mark.parametrize("capacity", [0, 500])
