@@ -1,10 +1,14 @@
 """Memory for pictures changes how often they are prepared, and nothing else."""
 
+import threading
+
 import pytest
 import torch
 
 from tests.support.launching import NUMBER_LINE, shown
+from vlm_agent.config.model import LoadOptions
 from vlm_agent.core.run_directory import read_metrics
+from vlm_agent.models.inputs import preparing
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.ppo_trainer import train_ppo
@@ -60,9 +64,24 @@ def test_a_run_with_less_memory_is_the_same_run(train, parts):
         assert row["system/vision_cache_hit_rate"] is less["system/vision_cache_hit_rate"] is None
 
 
-def test_a_loaded_policy_has_the_memory_that_was_asked_for(make_policy, tmp_path):
-    from vlm_agent.config.model import LoadOptions
+def test_the_next_micro_batch_is_prepared_while_the_model_computes(train, monkeypatch):
+    callers = []
+    rows = preparing._rows
 
+    def called(processor, keys, max_length):
+        callers.append(threading.current_thread() is threading.main_thread())
+        return rows(processor, keys, max_length)
+
+    monkeypatch.setattr(preparing, "_rows", called)
+    train("roomy")
+    assert not [by_main for by_main in callers if not by_main], "nothing to prepare again"
+    callers.clear()
+    train("narrow", input_cache_gib=1e-6)
+    # Of the two micro-batches of 12 minibatches, the main thread prepares none but the first.
+    assert callers.count(False) >= 11
+
+
+def test_a_loaded_policy_has_the_memory_that_was_asked_for(make_policy, tmp_path):
     make_policy().save(tmp_path)
     policy = VLMPolicy.load(tmp_path, options=LoadOptions(input_cache_gib=0.5))
     assert policy.encoder.preparer.cache._capacity == 2**29

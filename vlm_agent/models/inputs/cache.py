@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from vlm_agent.models.inputs.packing import PackedTensor, Packer, content_digest
 from vlm_agent.models.inputs.rows import Pictures, Row, split_pictures
 
-# A prompt is out of date once there were this many times as many uses of prompts, after its own, as
-# there are prompts. None is in an update, which uses each once an epoch: they stay when pictures go.
+# A prompt is out of date once there were this many times as many uses of prompts after its own as
+# there are prompts. In an update, which uses each once an epoch, none is: they outlast pictures.
 _OUTDATED = 3
 
 

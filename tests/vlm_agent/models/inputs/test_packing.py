@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 import torch
 
+from vlm_agent.models.inputs import packing
 from vlm_agent.models.inputs.packing import Packer, content_digest
+
+
+@pytest.fixture(autouse=True)
+def low_limit(monkeypatch):
+    monkeypatch.setattr(packing, "SMALL", 4096)
+
 
 MEAN, STD = [0.48, 0.46, 0.41], [0.27, 0.26, 0.28]
 
