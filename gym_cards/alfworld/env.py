@@ -18,19 +18,16 @@ from gym_cards.alfworld.games.alfred import SPLITS, Split
 from gym_cards.alfworld.games.catalogue import (
     GAMES,
     ORDERS,
-    AlfredGames,
-    Catalogue,
     Chosen,
     DataSet,
     Games,
-    GeneratedGames,
     Order,
-    Selection,
     Turns,
     any_generated,
     chosen,
+    list_games,
 )
-from gym_cards.alfworld.games.dataset import data_folder, read_game
+from gym_cards.alfworld.games.dataset import read_game
 from gym_cards.alfworld.games.game import TASK_TYPES, TaskType
 from gym_cards.alfworld.games.generator import generate
 from gym_cards.alfworld.house import House, TextHouse
@@ -214,7 +211,7 @@ class ALFWorldEnv(gym.Env[Frame, str]):
             raise ValueError(f"size={size}: expected at most {LARGEST}; pass a smaller one")
         self._size = size
         self._reward: Reward = reward
-        self._list = self._games_to_play(games, data, num_games)
+        self._list = list_games(split, self.task_types, games, data, num_games)
         self._turns = Turns(len(self._list.names), order) if self._list else None
         paths = self._list.paths if isinstance(self._list, DataSet) else None
         self._house: House = ThorHouse(paths, size) if backend == "thor" else TextHouse(view, size)
@@ -334,30 +331,9 @@ class ALFWorldEnv(gym.Env[Frame, str]):
             raise gym.error.ResetNeeded("the game has no state yet: call reset() first")
         return self._moment
 
-    def _games_to_play(
-        self, games: Games | None, data: str | os.PathLike[str] | None, count: int | None
-    ) -> Catalogue | None:
-        """Returns the list of games; `None` if they are endless."""
-        if games is not None and data is not None:
-            raise ValueError(
-                f"games={games!r} and data={data!r}: expected one of them; leave the other out"
-            )
-        if count is not None:
-            count = check_integer("num_games", count, 1)
-        folder = data_folder(data) if games is None else None
-        self._generates = False
-        found: Catalogue
-        if folder is not None:
-            found = DataSet(folder, self.split, self.task_types)
-        elif games == "alfred" or (games is None and self.split.startswith("valid")):
-            found = AlfredGames(self.split, self.task_types)
-        else:
-            self._generates = True
-            return GeneratedGames(self.split, self.task_types, count) if count else None
-        return found if count is None else Selection(found, count)
-
     def _pick(self, options: Mapping[str, Any]) -> Chosen:
         """Returns the game to play."""
+        generates = self._list is None or self._list.are_generated
         if not options:
             if self._list is None or self._turns is None:
                 drawn = any_generated(self.task_types, self.np_random)
@@ -365,13 +341,13 @@ class ALFWorldEnv(gym.Env[Frame, str]):
             return self._list.get(self._turns.next(self.np_random))
         if set(options) == {"game"}:
             return self._named(options["game"])
-        if set(options) == {"task_type", "game_seed"} and self._generates:
+        if set(options) == {"task_type", "game_seed"} and generates:
             _check_one_of("options['task_type']", options["task_type"], TASK_TYPES)
             seed = check_integer("options['game_seed']", options["game_seed"], 0)
             return chosen(generate(self.split, options["task_type"], seed))
         expected = (
             "the keys 'task_type' and 'game_seed', or the key 'game'"
-            if self._generates
+            if generates
             else "the key 'game' alone, because these games are not generated"
         )
         raise ValueError(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vlm_agent.config.options import Options
-from vlm_agent.config.values import NonEmpty, PositiveInt, ProperFraction
+from vlm_agent.config.values import NonEmpty, PositiveFloat, PositiveInt, ProperFraction
 
 Part = Literal["vision", "projector", "language"]
 PARTS: tuple[Part, ...] = ("vision", "projector", "language")
@@ -22,11 +22,14 @@ class LoadOptions(Options):
             4-bit weights.
         load_in_4bit: Quantise the weights to 4 bits while loading (requires bitsandbytes).
         trust_remote_code: Run Python code that comes with the model; only for authors you trust.
+        input_cache_gib: Memory of each process for prompts and pictures that its processor has
+            prepared, in GiB; what does not fit is prepared again for every pass over it.
     """
 
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     load_in_4bit: bool = False
     trust_remote_code: bool = False
+    input_cache_gib: PositiveFloat = 1.0
 
 
 @dataclass(kw_only=True)

@@ -75,7 +75,7 @@ class VLMPolicy(nn.Module):
         self.kept_reference: Reference | None = None
         self.generator = torch.Generator()
         self.encoder = Encoder(self.network, processor)
-        self.vision = VisionCache(self.network)
+        self.vision = VisionCache(self.network, self.encoder.pictures)
         banned = torch.zeros(model.get_output_embeddings().weight.shape[0])
         banned[self.encoder.unwritable_tokens] = -torch.inf
         self.register_buffer("banned", banned.to(model.device), persistent=False)
@@ -142,8 +142,9 @@ class VLMPolicy(nn.Module):
         if self.generation_config.temperature <= 0:
             choose = greedy_chooser(self.banned)
         else:
-            uniform = self._uniform(len(observations), draws)
-            choose = sampling_chooser(self.token_log_probs, uniform)
+            longest = self.generation_config.max_new_tokens
+            uniform = sampling.uniform(len(observations), longest, draws or self.generator)
+            choose = sampling_chooser(self.token_log_probs, uniform.to(self.device))
         with evaluating(self), self._autocast():
             written = write_replies(
                 self.network,
@@ -196,11 +197,7 @@ class VLMPolicy(nn.Module):
             entropy: Whether to compute `Scores.entropies`.
         """
         reply_ids, mask = pad_replies(replies, self.encoder.pad_token, self.device)
-        inputs = self.encoder.append(self.encode(observations), reply_ids, mask)
-        if self.vision.is_remembering:
-            rows = self.encoder.rows(observations, self.prompt_builder)
-            with self._autocast():
-                inputs = self.vision.replace(inputs, rows)
+        inputs = self.encoder.append(self._remembered(observations), reply_ids, mask)
         logits, hidden = self._forward(inputs, keep=reply_ids.shape[1] + 1)
         state = hidden[:, 0].detach() if stop_value_gradient else hidden[:, 0]
         all_log_probs = self.token_log_probs(logits[:, :-1], temperature, written=reply_ids)
@@ -253,15 +250,16 @@ class VLMPolicy(nn.Module):
 
     def encode(self, observations: Sequence[Observation]) -> dict[str, Tensor]:
         """Returns the model's inputs for a batch of observations, padded on the left."""
-        return {
-            name: value.to(self.device, self._weights_dtype if value.is_floating_point() else None)
-            for name, value in self.encoder.encode(observations, self.prompt_builder).items()
-        }
+        inputs = self.encoder.encode(observations, self.prompt_builder)
+        return {name: self._placed(value) for name, value in inputs.items()}
+
+    def prefetch(self, observations: Sequence[Observation]) -> None:
+        """Begins to prepare observations in worker threads, for the next pass over them."""
+        self.encoder.prefetch(observations, self.prompt_builder, self.vision.holds)
 
     def prompt_lengths(self, observations: Sequence[Observation]) -> list[int]:
         """Returns the number of tokens of each prompt, including those of pictures."""
-        rows = self.encoder.rows(observations, self.prompt_builder)
-        return [row["input_ids"].shape[1] for row in rows]
+        return [each.length for each in self.encoder.prompts(observations, self.prompt_builder)]
 
     def picture(self, observation: Observation) -> NDArray[np.uint8]:
         """Returns the picture as the model gets it; see `Encoder.picture`."""
@@ -345,8 +343,10 @@ class VLMPolicy(nn.Module):
         with reporting_damage(name):
             source = find_model(str(name))
             config = GenerationConfig.load(Path(source)).with_changes(**overrides)
-            loaded = load_model(source, options or LoadOptions())
+            options = options or LoadOptions()
+            loaded = load_model(source, options)
             policy = cls(loaded.model, loaded.processor, config, compute_dtype=loaded.compute_dtype)
+            policy.encoder.preparer.limit(options.input_cache_gib)
             policy.value_head.load(Path(source))
         return policy
 
@@ -385,14 +385,18 @@ class VLMPolicy(nn.Module):
         with self._autocast():
             return last_positions(self.network, inputs, keep)
 
-    def _uniform(self, batch: int, draws: Sequence[np.random.Generator] | None) -> Tensor:
-        """Returns random numbers for replies of any length, shape (batch, longest reply)."""
-        # All at once: what a generator draws next must not depend on the length of a reply.
-        longest = self.generation_config.max_new_tokens
-        if draws is not None:
-            return torch.tensor(np.stack([each.random(longest) for each in draws])).to(self.device)
-        uniform = torch.rand(batch, longest, generator=self.generator, dtype=torch.float64)
-        return uniform.to(self.device)
+    def _placed(self, value: Tensor) -> Tensor:
+        """Returns an input on the model's device, floats in the number format of its weights."""
+        return value.to(self.device, self._weights_dtype if value.is_floating_point() else None)
+
+    def _remembered(self, observations: Sequence[Observation]) -> dict[str, Any]:
+        """Returns what `encode` does, with image features for pixels where these are remembered."""
+        if not self.vision.is_remembering:
+            return self.encode(observations)
+        prompts = self.encoder.prompts(observations, self.prompt_builder)
+        inputs = {n: self._placed(value) for n, value in self.encoder.join(prompts).items()}
+        with self._autocast():
+            return {**inputs, **self.vision.features(prompts, self._placed)}
 
     def _reply(
         self,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -65,6 +68,26 @@ def draw(log_probs: Tensor, uniform: Tensor) -> Tensor:
     chosen = uniform.to(cumulative)[:, None] * cumulative[:, -1:]
     # The first token whose sum exceeds the number: never one of probability 0.
     return torch.searchsorted(cumulative, chosen, right=True)[:, 0]
+
+
+def uniform(
+    batch: int, longest: int, source: torch.Generator | Sequence[np.random.Generator]
+) -> Tensor:
+    """Returns random numbers in [0, 1) for replies of any length.
+
+    All are drawn at once: what a generator draws next must not depend on the length of a reply.
+
+    Args:
+        batch: Number of replies.
+        longest: Maximum length of a reply.
+        source: One generator on the CPU for all replies, or one for each.
+
+    Returns:
+        Float64 of shape (batch, longest), on the CPU.
+    """
+    if isinstance(source, torch.Generator):
+        return torch.rand(batch, longest, generator=source, dtype=torch.float64)
+    return torch.tensor(np.stack([each.random(longest) for each in source]))
 
 
 def entropies(log_probs: Tensor) -> Tensor:

@@ -120,7 +120,7 @@ class PPO:
             "--lora"
         )
         with (
-            self.policy.vision.remembering(),
+            self.policy.vision.remembering(self.config.vision_cache_gib),
             oom_hint(f"learning from {self.config.micro_batch_size} steps at once", advice),
         ):
             return self._update(rollout, advantages)

@@ -226,6 +226,8 @@ def _train(
             metrics["time/update_steps_per_second"] = steps / (time.perf_counter() - started)
             metrics.update(checkpoints.metrics())
             metrics["system/peak_memory_gib"] = peak_memory()
+            metrics |= gathered.policy.encoder.preparer.metrics()
+            metrics |= gathered.policy.vision.metrics()
             done += steps
             if run is not None:
                 run.log(done, metrics)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
+from vlm_agent.core.types import Observation
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.models.scoring import Scores
@@ -34,6 +36,9 @@ class BatchScorer:
         self._config = config
         self._processes = processes
         self._lengths: list[int] = []
+        self._observations: Sequence[Observation] = ()
+        self._coming: deque[list[int]] = deque()
+        self._prepared = 0
 
     def begin(self, batch: Batch) -> None:
         """Prepares for the passes over a batch."""
@@ -41,13 +46,17 @@ class BatchScorer:
         self._lengths = [
             prompt + len(reply.tokens) for prompt, reply in zip(prompts, batch.replies, strict=True)
         ]
+        self._observations = batch.observations
+        self._prepared = self._policy.encoder.preparer.processed
 
     def micro_batches(self, rows: Sequence[int]) -> list[list[int]]:
         """Splits steps of this process into parts for one forward pass each."""
         config = self._config
         lengths = [self._lengths[row] for row in rows]
         parts = micro_batches(lengths, config.micro_batch_size, config.micro_batch_tokens)
-        return [[rows[index] for index in part] for part in parts]
+        found = [[rows[index] for index in part] for part in parts]
+        self._coming = deque(found[1:])
+        return found
 
     def score(self, part: Batch, **options: bool) -> Scores:
         """Scores a micro-batch under the observations that its replies answered."""
@@ -57,6 +66,10 @@ class BatchScorer:
         alone = len(part) == 1 < config.micro_batch_size and config.micro_batch_tokens is None
         rows = part.select([0, 0]) if alone else part
         replies = [reply.tokens for reply in rows.replies]
+        # Where memory does not hold all inputs, the next are prepared while the model computes.
+        coming = self._coming.popleft() if self._coming else []
+        if self._policy.encoder.preparer.processed > self._prepared:
+            self._policy.prefetch([self._observations[row] for row in coming])
         scores: Scores = self._module(rows.observations, replies, **options)
         return scores.first(1) if alone else scores
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, get_args
@@ -13,6 +14,7 @@ from gym_cards.alfworld.games.alfred_games import played_tasks, reconstruct
 from gym_cards.alfworld.games.dataset import (
     LAYOUT,
     GameFiles,
+    data_folder,
     files_of,
     find_games,
     keep_game,
@@ -21,6 +23,7 @@ from gym_cards.alfworld.games.dataset import (
 from gym_cards.alfworld.games.game import Game, TaskType
 from gym_cards.alfworld.games.generator import generate, task_type_counts
 from gym_cards.alfworld.games.streams import Stream
+from gym_cards.core.checks import check_integer
 
 Games = Literal["alfred", "generated"]
 GAMES: tuple[Games, ...] = get_args(Games)
@@ -43,7 +46,13 @@ class Chosen(NamedTuple):
 
 
 class Catalogue(Protocol):
-    """List of games."""
+    """List of games.
+
+    Attributes:
+        are_generated: Whether games that are not in it can be generated too.
+    """
+
+    are_generated: bool
 
     @property
     def names(self) -> Sequence[str]:
@@ -64,6 +73,8 @@ class DataSet:
     Raises:
         FileNotFoundError: If there is none.
     """
+
+    are_generated = False
 
     def __init__(self, folder: Path, split: Split, task_types: tuple[TaskType, ...]) -> None:
         self.paths = find_games(folder, split, task_types)
@@ -86,6 +97,8 @@ class AlfredGames:
         ValueError: If there is none.
     """
 
+    are_generated = False
+
     def __init__(self, split: Split, task_types: tuple[TaskType, ...]) -> None:
         self._tasks = played_tasks(split, task_types)
         self.names = tuple(task.name for task in self._tasks)
@@ -103,6 +116,8 @@ class GeneratedGames:
         task_types: Types of tasks to play.
         count: Number of games.
     """
+
+    are_generated = True
 
     def __init__(self, split: Split, task_types: tuple[TaskType, ...], count: int) -> None:
         self._split: Split = split
@@ -130,6 +145,7 @@ class Selection:
         total = len(games.names)
         if count > total:
             raise ValueError(f"num_games={count}: expected at most {total}, the number of games")
+        self.are_generated = games.are_generated
         self._games = games
         self._kept = [i * total // count for i in range(count)]
         self.names = tuple(games.names[index] for index in self._kept)
@@ -137,6 +153,44 @@ class Selection:
     def get(self, index: int) -> Chosen:
         """Returns a game by its position in the selection."""
         return self._games.get(self._kept[index])
+
+
+def list_games(
+    split: Split,
+    task_types: tuple[TaskType, ...],
+    games: Games | None = None,
+    data: str | os.PathLike[str] | None = None,
+    count: int | None = None,
+) -> Catalogue | None:
+    """Returns the list of games to play; `None` for endless generated ones.
+
+    Args:
+        split: Split to play.
+        task_types: Types of tasks to play.
+        games: Kind of games; `None` for those of a data set, if there is one, else ALFRED's in the
+            validation splits and generated ones in the others.
+        data: Folder of a data set; `None` for the one that ALFWORLD_DATA names, if any.
+        count: Number of games to play; `None` for all.
+
+    Raises:
+        FileNotFoundError: If the folder holds no such games.
+        ValueError: If both `games` and `data` are given, or there are fewer games.
+    """
+    if games is not None and data is not None:
+        raise ValueError(
+            f"games={games!r} and data={data!r}: expected one of them; leave the other out"
+        )
+    if count is not None:
+        count = check_integer("num_games", count, 1)
+    folder = data_folder(data) if games is None else None
+    found: Catalogue
+    if folder is not None:
+        found = DataSet(folder, split, task_types)
+    elif games == "alfred" or (games is None and split.startswith("valid")):
+        found = AlfredGames(split, task_types)
+    else:
+        return GeneratedGames(split, task_types, count) if count else None
+    return found if count is None else Selection(found, count)
 
 
 class Turns:

@@ -84,7 +84,7 @@ def test_the_longest_prompts_fit_the_model(household, fullest):
     policy = VLMPolicy.load(str(household[1]), cot=True)
     *_, other, longest = sorted(fullest, key=lambda moment: len(build_prompt(moment)))
     assert policy.encode([longest])["input_ids"].shape[1] < 4096
-    policy.encoder._max_length = 256
+    policy.encoder.preparer.max_length = 256
     with pytest.raises(ValueError, match="tokens, pictures included, for a model .* most 256"):
         policy.encode([other])
 

@@ -3,12 +3,14 @@
 import copy
 import dataclasses
 import functools
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from transformers import GenerationConfig as HFGenerationConfig
 from transformers import LogitsProcessor, LogitsProcessorList
 
@@ -17,7 +19,8 @@ from vlm_agent.config.generation import GenerationConfig
 from vlm_agent.config.model import ModelOptions
 from vlm_agent.core.parsing import parse
 from vlm_agent.core.types import Demonstration, Observation, Task
-from vlm_agent.models.inputs.cache import EncodingCache
+from vlm_agent.models.inputs import packing
+from vlm_agent.models.inputs.cache import InputCache
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.training.sft.reading_probe import ReadingProbe, picture_embeddings
 
@@ -76,6 +79,19 @@ def rows(scores, replies):
     return [scores.log_probs[row, : len(reply.tokens)] for row, reply in enumerate(replies)]
 
 
+def processed(policy, observation):
+    """What a processor makes of one observation, without any cache."""
+    prompt = policy.prompt(observation)
+    begin = policy.tokenizer.bos_token
+    inputs = policy.processor(
+        text=[prompt],
+        images=[[Image.fromarray(image) for image in observation.images]],
+        return_tensors="pt",
+        **({"add_special_tokens": False} if begin and prompt.startswith(begin) else {}),
+    )
+    return {key: value for key, value in inputs.items() if key != "labels"}
+
+
 class Dictated(LogitsProcessor):
     """Forces a model to write given tokens, and records its own logits."""
 
@@ -109,6 +125,26 @@ def reference(policy, observation, reply):
         logits = logits / TEMPERATURE
         result.append((logits[token] - torch.logsumexp(logits, 0)).item())
     return result
+
+
+@every
+def test_inputs_are_bit_by_bit_those_of_the_processor_in_a_fraction_of_the_bytes(name, monkeypatch):
+    monkeypatch.setattr(packing, "SMALL", 0)  # these pictures are small
+    policy = make_policy(name)
+    several = [dataclasses.replace(each, image=picture(7)) for each in moments(name)]
+    expected = [processed(policy, each) for each in several]
+    for _ in range(2):  # the second time from the cache
+        found = policy.encoder.rows(several, policy.prompt_builder)
+        for row, right in zip(found, expected, strict=True):
+            assert row.keys() == right.keys()
+            for key, value in right.items():
+                assert row[key].dtype == value.dtype
+                assert torch.equal(row[key], value), key
+    assert policy.encoder.preparer.processed == len(several)
+    prepared = policy.encoder.preparer.cache._pictures.values()
+    pixels = [t for each in prepared for key, t in each.tensors.items() if key == "pixel_values"]
+    ratio = sum(t.nbytes for t in pixels) / sum(4 * math.prod(t.shape) for t in pixels)
+    assert ratio < 0.3, "levels, not floats; padding takes a bit more"
 
 
 @every
@@ -229,6 +265,10 @@ def test_every_part_learns_and_checkpointing_recomputes_layers(name):
 def test_a_frozen_vision_part_sees_each_picture_once(name):
     policy = make_policy(name)
     observations = moments(name)
+    if (
+        name != "Mllama"
+    ):  # the second remembers what the first shows: four pictures, three different
+        observations[1] = dataclasses.replace(observations[1], earlier=observations[0].images)
     replies = policy.act(observations)
     expected = score(policy, replies, observations)
     calls = []
@@ -244,14 +284,14 @@ def test_a_frozen_vision_part_sees_each_picture_once(name):
     calls.clear()
     with policy.vision.remembering():
         for _ in range(3):
-            policy.encoder._cache = EncodingCache()  # as if all rows had been evicted
+            policy.encoder.preparer.cache = InputCache()  # as if all rows had been evicted
             again = score(policy, replies, observations)
             torch.testing.assert_close(again.log_probs, expected.log_probs, atol=1e-4, rtol=1e-4)
             torch.testing.assert_close(again.values, expected.values, atol=1e-4, rtol=1e-4)
         (alone,) = score(policy, replies[1:2], observations[1:2]).values
         assert alone == pytest.approx(expected.values[1].item(), abs=1e-4)
     # Mllama does not accept precomputed features, and computes them in every pass.
-    assert len(calls) == (4 if name == "Mllama" else len(observations))
+    assert len(calls) == (4 if name == "Mllama" else 3)
 
 
 @every

@@ -6,8 +6,7 @@ and the chat template.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -18,9 +17,17 @@ from torch import Tensor
 from vlm_agent.core.prompt_builder import PromptBuilder
 from vlm_agent.core.prompts import Chat
 from vlm_agent.core.types import Observation
-from vlm_agent.models.inputs.cache import EncodingCache, Pictures, Row, join_rows, split_rows
+from vlm_agent.models.inputs.cache import (
+    Key,
+    PreparedPicture,
+    PreparedPrompt,
+    key_of,
+    unpack_row,
+)
 from vlm_agent.models.inputs.chat_template import ChatTemplate
 from vlm_agent.models.inputs.families import special_case
+from vlm_agent.models.inputs.preparing import Preparer
+from vlm_agent.models.inputs.rows import Row, join_rows
 
 
 class Encoder:
@@ -37,6 +44,7 @@ class Encoder:
             for no text.
         template: The chat template.
         context_length: Maximum number of tokens of a prompt and its reply, if the model has one.
+        preparer: Calls the processor, and remembers what it made of observations.
 
     Raises:
         ValueError: If the model has no token that closes a reply.
@@ -48,9 +56,9 @@ class Encoder:
         self.end_tokens = _end_tokens(model, self.tokenizer, self.template.end_token)
         self.unwritable_tokens = _unwritable_tokens(model, self.tokenizer, self.end_tokens)
         self._special_case = special_case(model.config)
-        self._cache = EncodingCache()
         text = model.config.get_text_config()
         self.context_length: int | None = getattr(text, "max_position_embeddings", None)
+        self.preparer = Preparer(processor, self.context_length)
 
     @property
     def tokenizer(self) -> Any:
@@ -112,55 +120,45 @@ class Encoder:
         return join_rows(self.rows(observations, builder), self.pad_token)
 
     def rows(self, observations: Sequence[Observation], builder: PromptBuilder) -> list[Row]:
-        """Returns the inputs of each observation by itself, without padding; do not modify them."""
-        prompts = [self.prompt(observation, builder) for observation in observations]
-        pictures = [observation.images for observation in observations]
-        rows = list(map(self._cache.get, prompts, pictures))
-        by_shapes: dict[Any, list[int]] = defaultdict(list)
-        for index, row in enumerate(rows):
-            if row is None:
-                by_shapes[tuple(image.shape for image in pictures[index])].append(index)
-        for indices in by_shapes.values():
-            found = self._process([prompts[i] for i in indices], [pictures[i] for i in indices])
-            for index, row in zip(indices, found, strict=True):
-                self._cache.put(prompts[index], pictures[index], row)
-                rows[index] = row
-        return cast(list[Row], rows)
+        """Returns the inputs of each observation by itself, without padding."""
+        keys = self._keys(observations, builder)
+        return [unpack_row(*each) for each in self.preparer.prepare(keys)]
 
-    def _process(self, prompts: Sequence[str], pictures: Sequence[Pictures]) -> list[Row]:
-        """Returns a row for each prompt; all have equally many pictures of the same sizes."""
-        from PIL import Image
+    def prompts(
+        self, observations: Sequence[Observation], builder: PromptBuilder
+    ) -> list[PreparedPrompt]:
+        """Returns what was prepared of each observation except for its pixels."""
+        return list(self.preparer.prompts(self._keys(observations, builder)))
 
-        options: dict[str, Any] = {}
-        if (begin := self.tokenizer.bos_token) and prompts[0].startswith(begin):
-            # The chat template writes the first token, and the tokenizer would write it again.
-            options["add_special_tokens"] = False
-        images = [[Image.fromarray(image) for image in each] for each in pictures]
-        inputs = self.processor(
-            text=list(prompts),
-            images=images if any(images) else None,
-            padding=True,
-            padding_side="left",
-            return_tensors="pt",
-            **options,
-        )
-        length = inputs["input_ids"].shape[1]
-        if self.context_length is not None and length > self.context_length:
-            raise ValueError(
-                f"a prompt of {length} tokens, pictures included, for a model with a context of at "
-                f"most {self.context_length}: use a shorter history_length, a shorter description "
-                "of the task, or a model with a longer context"
-            )
-        # Some processors add labels, for which a model would compute a loss.
-        kept = {name: value for name, value in inputs.items() if name != "labels"}
-        if (rows := split_rows(kept, len(prompts))) is not None:
-            return rows
-        pairs = zip(prompts, pictures, strict=True)
-        return [row for prompt, each in pairs for row in self._process([prompt], [each])]
+    def join(self, prompts: Sequence[PreparedPrompt]) -> dict[str, Tensor]:
+        """Returns the model's inputs for a batch, as `encode` does, without the pixels."""
+        return join_rows([prompt.unpack() for prompt in prompts], self.pad_token)
+
+    def pictures(self, prompts: Sequence[PreparedPrompt]) -> list[list[PreparedPicture]]:
+        """Returns the prepared pictures of each prompt, in the order of its digests."""
+        return [found for _, found in self.preparer.prepare([each.key for each in prompts])]
+
+    def prefetch(
+        self,
+        observations: Sequence[Observation],
+        builder: PromptBuilder,
+        known: Callable[[bytes], bool],
+    ) -> None:
+        """Begins to prepare observations in worker threads, for `encode` to find them.
+
+        Args:
+            observations: The observations.
+            builder: Builds their prompts.
+            known: Whether a picture, given by the digest of what was prepared of it, is not needed.
+        """
+        self.preparer.prefetch(self._keys(observations, builder), known)
+
+    def _keys(self, observations: Sequence[Observation], builder: PromptBuilder) -> list[Key]:
+        return [key_of(self.prompt(each, builder), each.images) for each in observations]
 
     def append(
-        self, inputs: dict[str, Tensor], reply_ids: Tensor, reply_mask: Tensor
-    ) -> dict[str, Tensor]:
+        self, inputs: Mapping[str, Any], reply_ids: Tensor, reply_mask: Tensor
+    ) -> dict[str, Any]:
         """Returns the inputs of prompts followed by replies.
 
         Inputs with one number per token are extended by the reply's mask, its token types, or 0.
@@ -168,7 +166,7 @@ class Encoder:
         prompt's last token has.
 
         Args:
-            inputs: Inputs of the prompts, from `encode`.
+            inputs: Inputs of the prompts, from `encode`; what is not a tensor stays as it is.
             reply_ids: Shape (batch, longest reply).
             reply_mask: True for tokens, False for padding; bool, same shape.
         """
@@ -179,7 +177,7 @@ class Encoder:
         }
         extended = dict(inputs)
         for name, value in inputs.items():
-            if value.shape[:2] == inputs["input_ids"].shape:
+            if isinstance(value, Tensor) and value.shape[:2] == inputs["input_ids"].shape:
                 tail = value[:, -1:].expand(-1, reply_ids.shape[1], *value.shape[2:])
                 if value.ndim == 2:
                     tail = tails.get(name, torch.zeros_like(tail))

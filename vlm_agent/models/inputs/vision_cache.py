@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
 
@@ -12,10 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from vlm_agent.distributed.sharding import is_sharded
-from vlm_agent.models.inputs.cache import Row
+from vlm_agent.models.inputs.cache import PreparedPicture, PreparedPrompt
 
 # The argument by which a model accepts image features that were computed before.
 _PRECOMPUTED = "mm_encoder_outputs"
+GIB = 2**30
 
 
 class _ImageFeatures(NamedTuple):
@@ -25,62 +25,105 @@ class _ImageFeatures(NamedTuple):
     pooler_output: Tensor | list[Tensor]
     deepstack_features: list[Tensor] | None
 
+    @property
+    def nbytes(self) -> int:
+        """Number of bytes."""
+        return _nbytes(self.pooler_output) + _nbytes(self.deepstack_features or ())
+
 
 class VisionCache:
     """Computes the image features of each picture once while `remembering` is on.
 
-    Features are found again by the content of the pixel tensors. Nothing is cached if a weight of
-    the vision part (tower or projector) is trained, if weights are sharded over processes, or if
-    the model does not accept precomputed features, as Mllama, whose cross-attention reads the
-    pictures itself: `replace` then returns its inputs unchanged.
+    Features belong to the content of what the processor made of a picture, whichever prompts show
+    it. Nothing is cached if a weight of the vision part (tower or projector) is trained, if weights
+    are sharded over processes, or if the model does not accept precomputed features, as Mllama,
+    whose cross-attention reads the pictures itself.
 
     Args:
         network: The Hugging Face model, without PEFT's wrapper.
+        load: Returns the prepared pictures of each prompt, such as `Encoder.pictures`.
+
+    Attributes:
+        asked: Number of pictures, of all observations, whose features were asked for.
+        computed: Number of pictures whose features were computed.
     """
 
-    def __init__(self, network: Any) -> None:
+    def __init__(
+        self,
+        network: Any,
+        load: Callable[[Sequence[PreparedPrompt]], list[list[PreparedPicture]]],
+    ) -> None:
         self._network = network
+        self._load = load
         self._features: dict[bytes, _ImageFeatures] | None = None
+        self._room = 0
+        self.asked = 0
+        self.computed = 0
 
     @property
     def is_remembering(self) -> bool:
-        """True if `replace` puts features in the place of pictures."""
+        """True if `features` are to be used in the place of pixels."""
         return self._features is not None
 
     @contextmanager
-    def remembering(self) -> Iterator[None]:
-        """Caches features inside the context and drops them at its end."""
+    def remembering(self, gib: float = 4.0) -> Iterator[None]:
+        """Caches features inside the context and drops them at its end.
+
+        Args:
+            gib: Maximum size in GiB. Features beyond it are computed again, rather than put in the
+                place of others: every epoch needs all of them, in another order.
+        """
         self._features = {} if self._can_remember() else None
+        self._room = int(gib * GIB)
         try:
             yield
         finally:
             self._features = None
 
-    def replace(self, inputs: dict[str, Tensor], rows: Sequence[Row]) -> dict[str, Any]:
-        """Returns a model's inputs with image features in the place of pixels.
+    def holds(self, digest: bytes) -> bool:
+        """Returns whether the features of a picture are cached."""
+        return self._features is not None and digest in self._features
+
+    def metrics(self) -> dict[str, float | None]:
+        """Returns the share of features that were found, and begins to count anew."""
+        rate = 1 - self.computed / self.asked if self.asked else None
+        self.asked = self.computed = 0
+        return {"system/vision_cache_hit_rate": rate}
+
+    def features(
+        self, prompts: Sequence[PreparedPrompt], place: Callable[[Tensor], Tensor]
+    ) -> dict[str, Any]:
+        """Returns the argument by which a model gets image features in the place of pixels.
 
         Args:
-            inputs: Inputs of the whole batch, on the model's device.
-            rows: Inputs of each observation by itself, as `Encoder.rows` gives them.
+            prompts: Prepared prompts of the batch.
+            place: Brings a tensor to the model's device and number format.
         """
-        if self._features is None:
-            return inputs
-        accepted = inspect.signature(self._network.model.get_image_features).parameters
-        found = []
-        for row in rows:
-            pictures = {name: value for name, value in row.items() if name in accepted}
-            key = _content_hash(pictures)
-            if key not in self._features:
-                self._features[key] = self._compute(
-                    {n: v.to(inputs[n].device, inputs[n].dtype) for n, v in pictures.items()}
-                )
-            found.append(self._features[key])
-        kept = {name: value for name, value in inputs.items() if name != "pixel_values"}
-        return {**kept, _PRECOMPUTED: {"image": _joined(found)}}
+        cached = cast(dict[bytes, _ImageFeatures], self._features)
+        wanted = [digest for prompt in prompts for digest in prompt.pictures]
+        new: dict[bytes, _ImageFeatures] = {}
+        missing = [each for each in prompts if any(d not in cached for d in each.pictures)]
+        for picture in (each for found in self._load(missing) for each in found):
+            if picture.digest in cached or picture.digest in new:
+                continue
+            features = new[picture.digest] = self._compute(picture, place)
+            if features.nbytes <= self._room:
+                self._room -= features.nbytes
+                cached[picture.digest] = features
+        self.asked += len(wanted)
+        self.computed += len(new)
+        found = [cached[digest] if digest in cached else new[digest] for digest in wanted]
+        return {_PRECOMPUTED: {"image": _joined(found)}} if found else {}
 
     @torch.no_grad()
-    def _compute(self, pictures: dict[str, Tensor]) -> _ImageFeatures:
-        output = self._network.model.get_image_features(**pictures, return_dict=True)
+    def _compute(
+        self, picture: PreparedPicture, place: Callable[[Tensor], Tensor]
+    ) -> _ImageFeatures:
+        accepted = inspect.signature(self._network.model.get_image_features).parameters
+        inputs = {
+            name: place(value) for name, value in picture.unpack().items() if name in accepted
+        }
+        output = self._network.model.get_image_features(**inputs, return_dict=True)
         deepstack = getattr(output, "deepstack_features", None)
         return _ImageFeatures(type(output), output.pooler_output, deepstack)
 
@@ -99,16 +142,13 @@ class VisionCache:
         return bool(vision) and not any(p.requires_grad or is_sharded(p) for p in vision)
 
 
-def _content_hash(tensors: dict[str, Tensor]) -> bytes:
-    digest = hashlib.blake2b(digest_size=16)
-    for name, value in tensors.items():
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        digest.update(value.contiguous().flatten().view(torch.uint8).numpy().data)
-    return digest.digest()
+def _nbytes(value: Tensor | Sequence[Any]) -> int:
+    """Returns the size of a tensor, or of tensors in lists of lists."""
+    return value.nbytes if isinstance(value, Tensor) else sum(map(_nbytes, value))
 
 
 def _joined(features: Sequence[_ImageFeatures]) -> Any:
-    """Concatenates the features of several observations to those of one batch."""
+    """Concatenates the features of several pictures to those of one batch."""
     first = features[0]
     joined = first.output_type(pooler_output=_concatenated([f.pooler_output for f in features]))
     if first.deepstack_features is not None:

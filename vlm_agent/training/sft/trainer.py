@@ -129,6 +129,7 @@ def _start(config: SFTConfig, source: Source, processes: Processes) -> VLMPolicy
         for item in (each.load() if isinstance(each, Sample) else each for each in batch)
     )
     policy = VLMPolicy(*build_tiny(texts, seed=config.seed), settings)
+    policy.encoder.preparer.limit(config.input_cache_gib)
     if before is not None:  # or the first replies of the data set would not be learned
         source.load_state_dict(before)
     return policy
