@@ -172,7 +172,7 @@ class PPOConfig(ModelOptions, PromptOptions):
     Args: Memory
         micro_batch_size: Maximum number of steps per forward pass; lower it to save memory.
         micro_batch_tokens: Maximum number of tokens per forward pass, including those of pictures
-            and padding; a longer step gets a pass of its own. By default unlimited.
+            and padding; a longer step gets a pass of its own.
     """
 
     env: str
@@ -202,7 +202,7 @@ class PPOConfig(ModelOptions, PromptOptions):
     ppo_epochs: PositiveInt = BY_ALGORITHM
     minibatch_size: PositiveInt = 128
     micro_batch_size: PositiveInt = 16
-    micro_batch_tokens: PositiveInt | None = None
+    micro_batch_tokens: PositiveInt | None = 16_384
     clip_range: PositiveFloat = BY_ALGORITHM
     target_kl: PositiveFloat | None = None
     entropy_coef: NonNegativeFloat = BY_ALGORITHM

@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.models.scoring import Scores
-from vlm_agent.training.batch import Batch, micro_batches
+from vlm_agent.training.batch import Batch, StepLength, micro_batches, padded_tokens
 from vlm_agent.training.losses import mean_over_tokens, reply_log_probs
 from vlm_agent.training.ppo_config import PPOConfig
 
@@ -33,14 +33,11 @@ class BatchScorer:
         self._module = module
         self._config = config
         self._processes = processes
-        self._lengths: list[int] = []
+        self._lengths: list[StepLength] = []
 
     def begin(self, batch: Batch) -> None:
         """Prepares for the passes over a batch."""
-        prompts = self._policy.prompt_lengths(batch.observations)
-        self._lengths = [
-            prompt + len(reply.tokens) for prompt, reply in zip(prompts, batch.replies, strict=True)
-        ]
+        self._lengths = self._lengths_of(batch)
 
     def micro_batches(self, rows: Sequence[int]) -> list[list[int]]:
         """Splits steps of this process into parts for one forward pass each."""
@@ -52,9 +49,11 @@ class BatchScorer:
     def score(self, part: Batch, **options: bool) -> Scores:
         """Scores a micro-batch under the observations that its replies answered."""
         config = self._config
-        # A batch of one uses different kernels and rounds differently: duplicate the row unless
-        # memory is capped.
-        alone = len(part) == 1 < config.micro_batch_size and config.micro_batch_tokens is None
+        # A batch of one uses different kernels and rounds differently: duplicate the row unless it
+        # would then be too long.
+        alone = len(part) == 1 < config.micro_batch_size
+        if alone and config.micro_batch_tokens is not None:
+            alone = padded_tokens(self._lengths_of(part) * 2) <= config.micro_batch_tokens
         rows = part.select([0, 0]) if alone else part
         replies = [reply.tokens for reply in rows.replies]
         scores: Scores = self._module(rows.observations, replies, **options)
@@ -113,6 +112,10 @@ class BatchScorer:
                 states += self._policy.states([batch.observations[row] for row in part]).cpu()
         every = [each for found in self._processes.gather(states) for each in found]
         self._policy.value_head.standardise(torch.stack(every).to(self._policy.device))
+
+    def _lengths_of(self, batch: Batch) -> list[StepLength]:
+        prompts = self._policy.prompt_lengths(batch.observations)
+        return list(map(StepLength, prompts, (len(reply.tokens) for reply in batch.replies)))
 
 
 def _in_order(rows: dict[int, Tensor]) -> Tensor:
