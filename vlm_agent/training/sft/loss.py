@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vlm_agent.core.types import Demonstration
 from vlm_agent.models.policy import VLMPolicy
+from vlm_agent.training.batch import StepLength, bounded_parts
 from vlm_agent.training.sft.reading_probe import ReadingProbe, picture_embeddings
 
 
@@ -20,6 +21,7 @@ def accumulate(
     micro_batch_size: int,
     probe: ReadingProbe | None = None,
     probe_weight: float = 0.0,
+    micro_batch_tokens: int | None = None,
 ) -> tuple[dict[str, float], int]:
     """Adds the gradient of a batch's losses.
 
@@ -32,6 +34,8 @@ def accumulate(
         micro_batch_size: Number of demonstrations per forward pass.
         probe: Probe that reads the pictures, if there are any.
         probe_weight: Weight of the probe's loss.
+        micro_batch_tokens: Number of tokens per forward pass, including padding; by default
+            unlimited.
 
     Returns:
         The losses by name, unweighted, and the number of tokens that were learned from.
@@ -40,16 +44,16 @@ def accumulate(
     tokens = sum(len(reply.tokens) - reply.given for reply in replies)
     probed = probe if batch[0].observation.images else None
     losses = {"loss": 0.0} if probed is None else {"loss": 0.0, "probe_loss": 0.0}
-    for start in range(0, len(batch), micro_batch_size):
-        part = slice(start, start + micro_batch_size)
+    for part in _parts(policy, batch, replies, micro_batch_size, micro_batch_tokens):
+        items = [batch[index] for index in part]
         collecting: AbstractContextManager[list[list[Tensor]]] = (
             nullcontext([]) if probed is None else picture_embeddings(policy)
         )
         with collecting as seen:
-            loss = reply_loss(policy, batch[part], replies[part]) / tokens
+            loss = reply_loss(policy, items, [replies[index] for index in part]) / tokens
         losses["loss"] += loss.item()
         if probed is not None:
-            observations = [item.observation for item in batch[part]]
+            observations = [item.observation for item in items]
             read = probed.loss(policy, seen[0], observations) * len(observations) / len(batch)
             losses["probe_loss"] += read.item()
             loss = loss + probe_weight * read
@@ -78,6 +82,21 @@ class LearnedReply(NamedTuple):
         if end < len(item.reply):
             tokens = tokens[: policy.action_token(tokens, end - 1) + 1]
         return cls(tokens, policy.action_token(tokens, start))
+
+
+def _parts(
+    policy: VLMPolicy,
+    batch: Sequence[Demonstration],
+    replies: Sequence[LearnedReply],
+    largest: int,
+    most_tokens: int | None,
+) -> list[list[int]]:
+    """Returns the indices of demonstrations for each forward pass."""
+    prompts = policy.prompt_lengths([item.observation for item in batch])
+    lengths = list(map(StepLength, prompts, (len(reply.tokens) for reply in replies)))
+    rows = range(len(batch))
+    parts = [list(rows[start : start + largest]) for start in rows[::largest]]
+    return bounded_parts(parts, lengths, largest, most_tokens)
 
 
 def reply_loss(

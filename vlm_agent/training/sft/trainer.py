@@ -183,7 +183,12 @@ def _train(
             lesson, learned = lessons.of(step, batch)
             optimizer.zero_grad()
             losses, tokens = accumulate(
-                policy, learned, config.micro_batch_size, probe, config.probe_weight
+                policy,
+                learned,
+                config.micro_batch_size,
+                probe,
+                config.probe_weight,
+                config.micro_batch_tokens,
             )
             norms = optimizer_step.step(optimizer, losses)
             seconds = time.perf_counter() - started
