@@ -8,8 +8,8 @@ from transformers.models.llava.modeling_llava import (
     LlavaForConditionalGeneration,
 )
 
+from tests.support.allocated_bytes import AllocatedBytes
 from tests.support.architectures import ARCHITECTURES
-from tests.support.live_bytes import LiveBytes
 from tests.vlm_agent.models.test_architectures import make_policy as make_architecture
 from tests.vlm_agent.models.test_architectures import moments
 from vlm_agent.config.generation import GenerationConfig
@@ -222,7 +222,7 @@ def wide_policy(texts):
 def peaks(policy, observation, tokens, *, entropy):
     """Returns the peak of a forward and backward pass, and of a pass without gradients."""
     batch = [observation] * 2, [[5 + index % 100 for index in range(tokens)]] * 2
-    with LiveBytes() as count:
+    with AllocatedBytes() as count:
         scores = policy.score(*batch, entropy=entropy)
         count.mark("backward")
         loss = scores.log_probs.sum() + (scores.entropies.sum() if entropy else 0.0)

@@ -1,9 +1,9 @@
-"""Counts the bytes of tensors on the CPU that are alive, from what torch's allocator reports."""
+"""Counts the bytes that torch allocates on the CPU, from what its allocator reports."""
 
 from torch.profiler import ProfilerActivity, profile, record_function
 
 
-class LiveBytes:
+class AllocatedBytes:
     """Counts inside its context; `mark` divides that into named phases.
 
     Bytes that were allocated before do not count.
