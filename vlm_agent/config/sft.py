@@ -78,6 +78,8 @@ class SFTConfig(ModelOptions, PromptOptions):
 
     Args: Memory
         micro_batch_size: Demonstrations per forward pass; lower it to save memory.
+        micro_batch_tokens: Maximum number of tokens per forward pass, including those of pictures
+            and padding; a longer demonstration gets a pass of its own.
     """
 
     env: str | None = None
@@ -103,6 +105,7 @@ class SFTConfig(ModelOptions, PromptOptions):
     probe_weight: NonNegativeFloat = 0.0
     batch_size: PositiveInt = 16
     micro_batch_size: PositiveInt = 16
+    micro_batch_tokens: PositiveInt | None = 16_384
     learning_rate: PositiveFloat | None = None
     max_grad_norm: PositiveFloat = 1.0
     temperature: NonNegativeFloat = 0.2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,17 +12,20 @@ from torch import Tensor, nn
 from transformers import GenerationConfig as HFGenerationConfig
 
 
-def last_positions(network: Any, inputs: Mapping[str, Any], keep: int) -> tuple[Tensor, Tensor]:
+def last_positions(
+    network: Any, inputs: Mapping[str, Any], keep: int, *, only_last_logits: bool = False
+) -> tuple[Tensor, Tensor]:
     """Runs one pass and returns the logits and hidden states of the last positions.
 
     Args:
         network: The model, without PEFT's wrapper.
         inputs: Inputs of a batch that is padded on the left.
         keep: Number of positions to return.
+        only_last_logits: Whether to compute the logits of the last position only.
 
     Returns:
-        Logits of shape (batch, keep, vocabulary), and the hidden states that they were computed
-        from, of shape (batch, keep, hidden size).
+        Logits of shape (batch, keep or 1, vocabulary), and the hidden states that logits are
+        computed from, of shape (batch, keep, hidden size).
     """
     inputs = dict(inputs)
     accepted = inspect.signature(network.forward).parameters
@@ -33,22 +36,97 @@ def last_positions(network: Any, inputs: Mapping[str, Any], keep: int) -> tuple[
         # Padding on the left must not shift a row's positions. Models whose positions have rows
         # and columns of a picture compute their own.
         inputs["position_ids"] = (inputs["attention_mask"].cumsum(1) - 1).clamp(min=0)
-    with hidden_states(network) as hidden, gradient_checkpointing(network):
+    with (
+        hidden_states(network, only_last=only_last_logits) as hidden,
+        gradient_checkpointing(network),
+    ):
         logits = network(**inputs, use_cache=False).logits
     return logits[:, -keep:], hidden[0][:, -keep:]
 
 
 @contextmanager
-def hidden_states(network: Any) -> Iterator[list[Tensor]]:
-    """Records the input of the output embeddings in the first pass: the normed hidden states."""
+def hidden_states(network: Any, *, only_last: bool = False) -> Iterator[list[Tensor]]:
+    """Records the input of the output embeddings in the first pass: the normed hidden states.
+
+    Args:
+        network: The model, without PEFT's wrapper.
+        only_last: Whether the output embeddings then see the last position only.
+    """
     hidden: list[Tensor] = []
-    handle = network.get_output_embeddings().register_forward_pre_hook(
-        lambda _, args: hidden.append(args[0]) if not hidden else None
-    )
+
+    def record(_: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        if not hidden:
+            hidden.append(args[0])
+        return (args[0][:, -1:], *args[1:]) if only_last else None
+
+    handle = network.get_output_embeddings().register_forward_pre_hook(record)
     try:
         yield hidden
     finally:
         handle.remove()
+
+
+class _DecoderOutput:
+    """Hidden states in the place of a decoder's output, whatever class that has."""
+
+    def __init__(self, hidden: Tensor) -> None:
+        self.last_hidden_state = hidden
+
+    def __getitem__(self, index: int) -> Tensor:
+        return (self.last_hidden_state,)[index]
+
+    def __getattr__(self, name: str) -> None:
+        """Returns `None`: everything else, such as attentions, is optional."""
+
+
+def logits_function(network: Any) -> Callable[[Tensor], Tensor] | None:
+    """Returns the part of a model behind its decoder, from hidden states to logits.
+
+    It is the model's own `forward` with the decoder's output given. So adapters and hooks of the
+    output embeddings take part, and logits are scaled or capped as in a whole pass.
+
+    Args:
+        network: The model, without PEFT's wrapper.
+
+    Returns:
+        Maps hidden states of shape (tokens, hidden size) to logits of shape (tokens, vocabulary).
+        `None` if a trial on one token shows that the model does something else between decoder and
+        output embeddings, or that it cannot run without its decoder.
+    """
+    decoder, head = network.base_model, network.get_output_embeddings()
+    # If FSDP gathers the output embeddings by themselves, all processes need equally many calls.
+    if decoder is network or any(hasattr(each, "unshard") for each in head.modules()):
+        return None
+
+    def logits_of(hidden: Tensor) -> Tensor:
+        ids = torch.zeros(1, len(hidden), dtype=torch.long, device=hidden.device)
+        output = _DecoderOutput(hidden[None])
+        with _answering(decoder, output):
+            logits: Tensor = network.forward(input_ids=ids, use_cache=False).logits
+        return logits[0]
+
+    vocabulary, size = head.weight.shape
+    token = torch.linspace(-1, 1, size, dtype=network.dtype, device=network.device)[None]
+    try:
+        with torch.no_grad(), hidden_states(network) as seen:
+            found = logits_of(token)
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError):
+        return None
+    is_split = found.shape == (1, vocabulary) and len(seen) == 1 and torch.equal(seen[0][0], token)
+    return logits_of if is_split else None
+
+
+@contextmanager
+def _answering(module: nn.Module, output: Any) -> Iterator[None]:
+    """Makes a module return a given output instead of running."""
+    own = vars(module).get("forward")  # libraries set it to wrap the method of the class
+    module.forward = lambda *_, **__: output
+    try:
+        yield
+    finally:
+        del module.forward
+        if own is not None:
+            module.forward = own
 
 
 @contextmanager

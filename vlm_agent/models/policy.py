@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,7 +32,7 @@ from vlm_agent.models.inputs.encoder import Encoder
 from vlm_agent.models.inputs.vision_cache import VisionCache
 from vlm_agent.models.loading import find_model, load_model, reporting_damage
 from vlm_agent.models.reference import Reference
-from vlm_agent.models.scoring import Scores, pad_replies
+from vlm_agent.models.scoring import Scores, pad_replies, score_replies
 from vlm_agent.models.value_head import ValueHead
 
 PolicyWeights = Mapping[str, Mapping[str, Tensor]]
@@ -171,8 +172,8 @@ class VLMPolicy(nn.Module):
     def states(self, observations: Sequence[Observation]) -> Tensor:
         """Returns the value head's inputs, hidden states of shape (batch, hidden size)."""
         inputs = self.encode(observations)
-        with evaluating(self):
-            _, hidden = self._forward(inputs, keep=1)
+        with evaluating(self), self._autocast():
+            _, hidden = last_positions(self.network, inputs, keep=1)
         return hidden[:, -1]
 
     # ----- scoring ----------------------------------------------------------------------------
@@ -198,16 +199,18 @@ class VLMPolicy(nn.Module):
         """
         reply_ids, mask = pad_replies(replies, self.encoder.pad_token, self.device)
         inputs = self.encoder.append(self._remembered(observations), reply_ids, mask)
-        logits, hidden = self._forward(inputs, keep=reply_ids.shape[1] + 1)
-        state = hidden[:, 0].detach() if stop_value_gradient else hidden[:, 0]
-        all_log_probs = self.token_log_probs(logits[:, :-1], temperature, written=reply_ids)
-        log_probs = all_log_probs.gather(2, reply_ids[..., None])[..., 0]
+        distribution = partial(self.token_log_probs, temperature=temperature)
+        with self._autocast():
+            found = score_replies(
+                self.network, inputs, reply_ids, mask, distribution, entropy=entropy
+            )
+        state = found.prompt_state.detach() if stop_value_gradient else found.prompt_state
         return Scores(
             # Masked by `where`, because a pad token may be a banned one: -inf * 0 is NaN.
-            torch.where(mask, log_probs, 0.0),
+            torch.where(mask, found.log_probs, 0.0),
             mask,
             self.value_head(state).clone(),  # FSDP's hooks are lost on views
-            torch.where(mask, sampling.entropies(all_log_probs), 0.0) if entropy else None,
+            None if found.entropies is None else torch.where(mask, found.entropies, 0.0),
         )
 
     def forward(self, *args: Any, **kwargs: Any) -> Scores:
@@ -379,11 +382,6 @@ class VLMPolicy(nn.Module):
         if self.compute_dtype == self._weights_dtype:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.compute_dtype)
-
-    def _forward(self, inputs: dict[str, Any], keep: int) -> tuple[Tensor, Tensor]:
-        """Returns logits and hidden states of the last `keep` positions."""
-        with self._autocast():
-            return last_positions(self.network, inputs, keep)
 
     def _placed(self, value: Tensor) -> Tensor:
         """Returns an input on the model's device, floats in the number format of its weights."""

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from vlm_agent.models import sampling
+from vlm_agent.models.forward import last_positions, logits_function
+
+# Logits that exist at the same time, beyond which replies are scored in chunks of tokens: with what
+# is computed from them, up to 350 MB.
+_CHUNK_LOGITS = 2**24
+# A chunk of fewer tokens than this share of the hidden size would spend more time on reading the
+# weights of the output embeddings, and on adding up their gradients, than on products.
+_MIN_SHARE_OF_WEIGHTS = 8
+# Returns log-probabilities of shape (…, vocabulary), given logits of that shape and, as `written`,
+# the tokens of shape (…) to be scored.
+TokenDistribution = Callable[..., Tensor]
 
 
 class Scores(NamedTuple):
@@ -47,3 +61,81 @@ def pad_replies(
     lengths = torch.tensor([len(tokens) for tokens in replies], device=device)
     mask = torch.arange(longest, device=device) < lengths[:, None]
     return torch.tensor(padded, device=device), mask
+
+
+class ReplyScores(NamedTuple):
+    """Scores of the tokens of replies, those of padding being meaningless, and states of prompts.
+
+    Attributes:
+        log_probs: Log-probability of each token, shape (batch, longest reply).
+        entropies: Entropies of their distributions, same shape; `None` unless asked for.
+        prompt_state: Hidden state of each prompt's last token, shape (batch, hidden size).
+    """
+
+    log_probs: Tensor
+    entropies: Tensor | None
+    prompt_state: Tensor
+
+
+def score_replies(
+    network: Any,
+    inputs: Mapping[str, Any],
+    reply_ids: Tensor,
+    mask: Tensor,
+    distribution: TokenDistribution,
+    *,
+    entropy: bool = False,
+) -> ReplyScores:
+    """Scores replies in one pass.
+
+    Logits take far more memory than anything else that a reply's token needs. Where they are many,
+    only chunks of tokens have theirs at the same time, and the backward pass computes them again.
+    Models of which `logits_function` knows no part behind the decoder are scored all at once.
+
+    Args:
+        network: The model, without PEFT's wrapper.
+        inputs: Its inputs for prompts followed by replies, padded on both sides.
+        reply_ids: Token ids, shape (batch, longest reply).
+        mask: True for tokens, False for padding; bool, same shape.
+        distribution: Maps logits to the log-probabilities that tokens are sampled from.
+        entropy: Whether to compute entropies.
+    """
+    batch, longest = reply_ids.shape
+    vocabulary, hidden_size = network.get_output_embeddings().weight.shape
+    limit = max(_CHUNK_LOGITS, vocabulary * hidden_size // _MIN_SHARE_OF_WEIGHTS)
+    is_large = batch * (longest + 1) * vocabulary > limit
+    logits_of = logits_function(network) if is_large else None
+    logits, hidden = last_positions(
+        network, inputs, longest + 1, only_last_logits=logits_of is not None
+    )
+    if logits_of is None:
+        return ReplyScores(
+            *_score_tokens(logits[:, :-1], reply_ids, distribution, entropy), hidden[:, 0]
+        )
+
+    def score_chunk(states: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor | None]:
+        return _score_tokens(logits_of(states), tokens, distribution, entropy)
+
+    parts = -(-int(mask.sum()) // max(1, limit // vocabulary))
+    chunks = [
+        checkpoint(score_chunk, *each, use_reentrant=False, preserve_rng_state=False)
+        for each in zip(
+            hidden[:, :-1][mask].tensor_split(parts),
+            reply_ids[mask].tensor_split(parts),
+            strict=True,
+        )
+    ]
+    log_probs, entropies = zip(*chunks, strict=True)
+
+    def in_place(found: tuple[Tensor, ...]) -> Tensor:
+        return torch.zeros(mask.shape, device=mask.device).masked_scatter(mask, torch.cat(found))
+
+    return ReplyScores(in_place(log_probs), in_place(entropies) if entropy else None, hidden[:, 0])
+
+
+def _score_tokens(
+    logits: Tensor, tokens: Tensor, distribution: TokenDistribution, entropy: bool
+) -> tuple[Tensor, Tensor | None]:
+    every = distribution(logits, written=tokens)
+    log_probs = every.gather(-1, tokens[..., None])[..., 0]
+    return log_probs, sampling.entropies(every) if entropy else None

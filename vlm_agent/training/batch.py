@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +15,18 @@ from torch.nn.utils.rnn import pad_sequence
 from vlm_agent.core.types import Observation, Reply
 from vlm_agent.rollout.advantages import Floats
 from vlm_agent.rollout.buffer import Rollout
+
+
+class StepLength(NamedTuple):
+    """Number of tokens of a step.
+
+    Attributes:
+        prompt: Tokens of the prompt, including those of pictures.
+        reply: Tokens of the reply.
+    """
+
+    prompt: int
+    reply: int
 
 
 @dataclass
@@ -131,29 +144,64 @@ def stratified_minibatches(
 
 
 def micro_batches(
-    lengths: Sequence[int], largest: int, most_tokens: int | None = None
+    lengths: Sequence[StepLength], largest: int, most_tokens: int | None = None
 ) -> list[list[int]]:
     """Splits steps into parts of similar length, to save padding, for one forward pass each.
 
     Args:
-        lengths: Number of tokens of each step, prompt and reply.
+        lengths: Length of each step.
         largest: Maximum number of steps in a part.
-        most_tokens: Maximum number of tokens in a part, including padding; a longer step is a part
-            of its own.
+        most_tokens: As for `bounded_parts`.
 
     Returns:
         Indices of steps, one list per part, longest first, so that memory runs out early if at all.
     """
-    order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
-    if most_tokens is None:
-        return even_parts(order, largest)
-    parts: list[list[int]] = []
-    for index in order:
-        # The first of a part is its longest.
-        if parts and len(parts[-1]) < largest:
-            longest = lengths[parts[-1][0]]
-            if longest * (len(parts[-1]) + 1) <= most_tokens:
-                parts[-1].append(index)
-                continue
-        parts.append([index])
-    return parts
+    parts = even_parts(_longest_first(lengths), largest)
+    return bounded_parts(parts, lengths, largest, most_tokens)
+
+
+def bounded_parts(
+    parts: list[list[int]],
+    lengths: Sequence[StepLength],
+    largest: int,
+    most_tokens: int | None,
+) -> list[list[int]]:
+    """Returns parts unchanged if none of them is too long, or else splits all steps anew.
+
+    Args:
+        parts: Indices of steps, one list per part.
+        lengths: Length of each step.
+        largest: Maximum number of steps in a part.
+        most_tokens: Maximum number of tokens in a part, including padding; a longer step is a part
+            of its own. `None` for no limit.
+
+    Returns:
+        Indices of steps, one list per part; of new parts, the longest is the first.
+    """
+
+    def fits(part: Sequence[int]) -> bool:
+        return most_tokens is None or padded_tokens([lengths[i] for i in part]) <= most_tokens
+
+    if all(map(fits, parts)):
+        return parts
+    found: list[list[int]] = []
+    for index in _longest_first(lengths):
+        if found and len(found[-1]) < largest and fits([*found[-1], index]):
+            found[-1].append(index)
+        else:
+            found.append([index])
+    return found
+
+
+def padded_tokens(lengths: Sequence[StepLength]) -> int:
+    """Returns the number of tokens of a batch of steps, with padding on both sides.
+
+    Prompts are padded to the longest prompt, and replies to the longest reply, even if these belong
+    to different steps.
+    """
+    longest = max(each.prompt for each in lengths) + max(each.reply for each in lengths)
+    return len(lengths) * longest
+
+
+def _longest_first(lengths: Sequence[StepLength]) -> list[int]:
+    return sorted(range(len(lengths)), key=lambda index: -sum(lengths[index]))

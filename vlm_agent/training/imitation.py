@@ -16,7 +16,7 @@ from vlm_agent.data.demonstrations import demonstration_from, demonstration_stat
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.models.scoring import Scores
-from vlm_agent.training.batch import even_parts
+from vlm_agent.training.batch import StepLength, bounded_parts, even_parts
 from vlm_agent.training.losses import imitation_loss
 from vlm_agent.training.ppo_config import PPOConfig
 
@@ -126,14 +126,22 @@ class ThoughtImitation:
         Returns:
             This process's part of the loss.
         """
+        config = self._config
         drawn = self.buffer.sample(size)
-        parts = even_parts(range(len(drawn)), self._config.micro_batch_size)
+        prompts = self._policy.prompt_lengths([each.observation for each in drawn])
+        replies = [len(self._policy.encode_reply(each.reply)) for each in drawn]
+        parts = bounded_parts(
+            even_parts(range(len(drawn)), config.micro_batch_size),
+            list(map(StepLength, prompts, replies)),
+            config.micro_batch_size,
+            config.micro_batch_tokens,
+        )
         corrected = drawn or self._spare
         total = 0.0
         for part, counts in self._processes.accumulate(self._module, parts, [0]):
             loss = self._loss([corrected[index] for index in part]).sum()
             loss = (1 / size if counts else 0.0) * loss
-            self._processes.backward(self._config.imitation_coef * loss)
+            self._processes.backward(config.imitation_coef * loss)
             total += loss.item()
         return total
 

@@ -173,7 +173,7 @@ class PPOConfig(ModelOptions, PromptOptions):
     Args: Memory
         micro_batch_size: Maximum number of steps per forward pass; lower it to save memory.
         micro_batch_tokens: Maximum number of tokens per forward pass, including those of pictures
-            and padding; a longer step gets a pass of its own. By default unlimited.
+            and padding; a longer step gets a pass of its own.
         vision_cache_gib: Memory on the device, in GiB, for image features of a vision part that is
             not trained; features that do not fit are computed in every pass.
     """
@@ -205,7 +205,7 @@ class PPOConfig(ModelOptions, PromptOptions):
     ppo_epochs: PositiveInt = BY_ALGORITHM
     minibatch_size: PositiveInt = 128
     micro_batch_size: PositiveInt = 16
-    micro_batch_tokens: PositiveInt | None = None
+    micro_batch_tokens: PositiveInt | None = 16_384
     vision_cache_gib: PositiveFloat = 4.0
     clip_range: PositiveFloat = BY_ALGORITHM
     target_kl: PositiveFloat | None = None

@@ -13,7 +13,7 @@ from vlm_agent.core.types import Observation
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.models.scoring import Scores
-from vlm_agent.training.batch import Batch, micro_batches
+from vlm_agent.training.batch import Batch, StepLength, micro_batches, padded_tokens
 from vlm_agent.training.losses import mean_over_tokens, reply_log_probs
 from vlm_agent.training.ppo_config import PPOConfig
 
@@ -35,17 +35,14 @@ class BatchScorer:
         self._module = module
         self._config = config
         self._processes = processes
-        self._lengths: list[int] = []
+        self._lengths: list[StepLength] = []
         self._observations: Sequence[Observation] = ()
         self._coming: deque[list[int]] = deque()
         self._prepared = 0
 
     def begin(self, batch: Batch) -> None:
         """Prepares for the passes over a batch."""
-        prompts = self._policy.prompt_lengths(batch.observations)
-        self._lengths = [
-            prompt + len(reply.tokens) for prompt, reply in zip(prompts, batch.replies, strict=True)
-        ]
+        self._lengths = self._lengths_of(batch)
         self._observations = batch.observations
         self._prepared = self._policy.encoder.preparer.processed
 
@@ -61,9 +58,11 @@ class BatchScorer:
     def score(self, part: Batch, **options: bool) -> Scores:
         """Scores a micro-batch under the observations that its replies answered."""
         config = self._config
-        # A batch of one uses different kernels and rounds differently: duplicate the row unless
-        # memory is capped.
-        alone = len(part) == 1 < config.micro_batch_size and config.micro_batch_tokens is None
+        # A batch of one uses different kernels and rounds differently: duplicate the row unless it
+        # would then be too long.
+        alone = len(part) == 1 < config.micro_batch_size
+        if alone and config.micro_batch_tokens is not None:
+            alone = padded_tokens(self._lengths_of(part) * 2) <= config.micro_batch_tokens
         rows = part.select([0, 0]) if alone else part
         replies = [reply.tokens for reply in rows.replies]
         # Where memory does not hold all inputs, the next are prepared while the model computes.
@@ -126,6 +125,10 @@ class BatchScorer:
                 states += self._policy.states([batch.observations[row] for row in part]).cpu()
         every = [each for found in self._processes.gather(states) for each in found]
         self._policy.value_head.standardise(torch.stack(every).to(self._policy.device))
+
+    def _lengths_of(self, batch: Batch) -> list[StepLength]:
+        prompts = self._policy.prompt_lengths(batch.observations)
+        return list(map(StepLength, prompts, (len(reply.tokens) for reply in batch.replies)))
 
 
 def _in_order(rows: dict[int, Tensor]) -> Tensor:

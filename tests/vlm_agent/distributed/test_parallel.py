@@ -10,6 +10,8 @@ from torch.distributed.fsdp import (
 )
 from torch.nn.parallel import DistributedDataParallel
 
+from vlm_agent.models import scoring
+
 
 @pytest.fixture
 def processes(tmp_path):
@@ -44,11 +46,15 @@ def gradients(module):
     }
 
 
+@pytest.mark.parametrize("tokens", [None, 3], ids=["all at once", "in chunks"])
 @pytest.mark.parametrize("wrap", [in_parallel, in_shards])
 def test_a_wrapped_policy_has_the_gradients_of_a_bare_one(
-    make_policy, observations, processes, wrap
+    make_policy, observations, processes, wrap, tokens, monkeypatch
 ):
     policy = make_policy()
+    if tokens:
+        monkeypatch.setattr(scoring, "_CHUNK_LOGITS", tokens * len(policy.banned))
+        monkeypatch.setattr(scoring, "_MIN_SHARE_OF_WEIGHTS", 2**40)
     with torch.no_grad():
         policy.value_head.layers[-1].weight.fill_(0.1)
     replies = [reply.tokens for reply in policy.act(observations)]
@@ -58,12 +64,16 @@ def test_a_wrapped_policy_has_the_gradients_of_a_bare_one(
     policy.seed(1)
     written = policy.act(observations)
     wrapped = wrap(policy)
+    calls = []
+    policy.network.get_output_embeddings().register_forward_hook(lambda *_: calls.append(1))
     policy.seed(1)
     assert policy.act(observations) == written
     assert isinstance(wrapped, DistributedDataParallel | FSDPModule)
     for _ in range(2):  # the second pass starts from the state that the first one left
         wrapped.zero_grad()
+        calls.clear()
         loss(wrapped(observations, replies, entropy=True)).backward()
+        assert (len(calls) > 1) == bool(tokens)
         found = gradients(wrapped)
         assert found.keys() == expected.keys()
         for name, gradient in expected.items():

@@ -5,9 +5,16 @@ import pytest
 import torch
 
 from tests.support.updates import NUMBER_LINE, config, update, updated
+from vlm_agent.models import policy as policy_module
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.rollout.collector import Collector
-from vlm_agent.training.batch import micro_batches, stratified_minibatches
+from vlm_agent.training.batch import (
+    StepLength,
+    bounded_parts,
+    micro_batches,
+    padded_tokens,
+    stratified_minibatches,
+)
 from vlm_agent.training.oom import NotEnoughMemoryError, oom_hint
 from vlm_agent.training.ppo import PPO, Minibatch
 
@@ -39,36 +46,53 @@ def test_processes_deal_out_what_one_would():
 
 
 def test_micro_batches_by_hand():
-    lengths = [10, 40, 20, 30]
+    lengths = [StepLength(prompt, 0) for prompt in (10, 40, 20, 30)]
     assert micro_batches(lengths, 2) == [[1, 3], [2, 0]], "alike ones together, longest first"
     # 40 is too long for any other beside it, 2 · 30 fits, and 10 is left over.
     assert micro_batches(lengths, 4, most_tokens=60) == [[1], [3, 2], [0]]
     assert micro_batches(lengths, 1, most_tokens=60) == [[1], [3], [2], [0]]
-    assert micro_batches([100], 4, most_tokens=60) == [[0]], "what cannot be cut goes by itself"
+    alone = [StepLength(60, 40)]
+    assert micro_batches(alone, 4, most_tokens=60) == [[0]], "what cannot be cut goes by itself"
     assert micro_batches([], 4, most_tokens=60) == micro_batches([], 4) == []
+    five = [StepLength(10, 5)] * 5
+    assert micro_batches(five, 4, most_tokens=60) == micro_batches(five, 4) == [[0, 1, 2], [3, 4]]
+
+
+def test_prompts_and_replies_are_padded_by_themselves():
+    lengths = [StepLength(30, 5), StepLength(5, 30), StepLength(20, 10)]
+    assert padded_tokens(lengths) == 3 * (30 + 30)
+    assert micro_batches(lengths, 3, most_tokens=2 * 35) == [[0], [1], [2]]
+    assert micro_batches(lengths, 3, most_tokens=2 * 60) == [[0, 1], [2]]
+    assert micro_batches(lengths, 3, most_tokens=180) == micro_batches(lengths, 3) == [[0, 1, 2]]
+
+
+def test_parts_that_fit_stay_as_they_are():
+    lengths = [StepLength(1, 1), StepLength(9, 9), StepLength(5, 5)]
+    assert bounded_parts([[0, 1], [2]], lengths, 2, 36) == [[0, 1], [2]]
+    assert bounded_parts([[0, 1], [2]], lengths, 2, 35) == [[1], [2, 0]]
+    assert bounded_parts([[0, 1], [2]], lengths, 2, None) == [[0, 1], [2]]
 
 
 def test_tokens_of_a_forward_pass_are_bounded_and_the_update_is_the_same(
     make_policy, tmp_path, monkeypatch
 ):
     sizes = []
-    forward = VLMPolicy._forward
+    score_replies = policy_module.score_replies
 
-    def counted(policy, inputs, keep):
+    def counted(network, inputs, *args, **options):
         sizes.append(inputs["input_ids"].numel())
-        return forward(policy, inputs, keep)
+        return score_replies(network, inputs, *args, **options)
 
-    monkeypatch.setattr(VLMPolicy, "_forward", counted)
+    monkeypatch.setattr(policy_module, "score_replies", counted)
     weights = []
     for bound in (None, 200):
         sizes.clear()
         policy = make_policy(max_new_tokens=16)
         policy.seed(0)
-        updated(policy, tmp_path, micro_batch_tokens=bound, micro_batch_size=8)
+        options = {"micro_batch_size": 8, "imitation_coef": 0.5}
+        updated(policy, tmp_path, micro_batch_tokens=bound, **options)
         weights.append(torch.cat([p.detach().flatten() for p in policy.parameters()]))
-        # The first passes ask for values, before the update.
-        learned = sizes[1:]
-        assert (max(learned) > 200) == (bound is None)
+        assert (max(sizes) > 200) == (bound is None)
     torch.testing.assert_close(weights[0], weights[1], atol=1e-5, rtol=1e-4)
     with pytest.raises(ValueError, match="micro_batch_tokens=0"):
         config(tmp_path, micro_batch_tokens=0)

@@ -20,9 +20,18 @@ def test_accumulated_micro_batches_equal_one_batch(make_policy):
     batch = next(itertools.islice(demonstrator, 3, None))
     demonstrator.close()
     found = []
-    for size in (1, 4, 6):
+    sizes = []
+    decoder = policy.network.get_decoder()
+    decoder.register_forward_pre_hook(
+        lambda _, args, inputs: sizes.append(inputs["inputs_embeds"][..., 0].numel()),
+        with_kwargs=True,
+    )
+    for size, most_tokens, passes in ((1, None, 6), (4, None, 2), (6, None, 1), (6, 600, 3)):
         policy.zero_grad()
-        losses, tokens = accumulate(policy, batch, size)
+        sizes.clear()
+        losses, tokens = accumulate(policy, batch, size, micro_batch_tokens=most_tokens)
+        assert len(sizes) == passes
+        assert (max(sizes) > 600) == (passes < 3)
         found.append(
             (
                 losses["loss"],

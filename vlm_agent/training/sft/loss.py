@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from vlm_agent.core.types import Demonstration
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.models.policy import VLMPolicy
+from vlm_agent.training.batch import StepLength
 from vlm_agent.training.sft.micro_batches import micro_batches
 from vlm_agent.training.sft.reading_probe import ReadingProbe, picture_embeddings
 
@@ -22,6 +23,7 @@ def accumulate(
     micro_batch_size: int,
     probe: ReadingProbe | None = None,
     probe_weight: float = 0.0,
+    micro_batch_tokens: int | None = None,
     *,
     module: nn.Module | None = None,
     processes: Processes | None = None,
@@ -37,6 +39,8 @@ def accumulate(
         micro_batch_size: Number of demonstrations per forward pass.
         probe: Probe that reads the pictures, if there are any.
         probe_weight: Weight of the probe's loss.
+        micro_batch_tokens: Number of tokens per forward pass, including padding; by default
+            unlimited.
         module: What `Processes.prepare` returned for the policy; by default the policy.
         processes: Those that train together, each with a batch; by default this one.
 
@@ -51,7 +55,9 @@ def accumulate(
     total = processes.sum({"tokens": own, "size": len(batch)})
     probed = probe if batch[0].observation.images else None
     losses = {"loss": 0.0} if probed is None else {"loss": 0.0, "probe_loss": 0.0}
-    for part, counts in micro_batches(batch, micro_batch_size, module, processes):
+    lengths = _lengths(policy, [(item, encoded[id(item)]) for item in batch])
+    parts = micro_batches(batch, micro_batch_size, module, processes, lengths, micro_batch_tokens)
+    for part, counts in parts:
         # A pass that does not count may have a demonstration of its own.
         replies = [encoded.get(id(item)) or LearnedReply.of(policy, item) for item in part]
         collecting: AbstractContextManager[list[list[Tensor]]] = (
@@ -93,6 +99,17 @@ class LearnedReply(NamedTuple):
         if end < len(item.reply):
             tokens = tokens[: policy.action_token(tokens, end - 1) + 1]
         return cls(tokens, policy.action_token(tokens, start))
+
+
+def _lengths(
+    policy: VLMPolicy, learned: Sequence[tuple[Demonstration, LearnedReply]]
+) -> dict[int, StepLength]:
+    """Returns the lengths of demonstrations, by their `id`."""
+    prompts = policy.prompt_lengths([item.observation for item, _ in learned])
+    return {
+        id(item): StepLength(prompt, len(reply.tokens))
+        for (item, reply), prompt in zip(learned, prompts, strict=True)
+    }
 
 
 def reply_loss(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from torch import nn
@@ -10,10 +10,16 @@ from torch import nn
 from vlm_agent.core.prompts import Chat
 from vlm_agent.core.types import Demonstration, Task
 from vlm_agent.distributed.processes import Processes
+from vlm_agent.training.batch import StepLength, bounded_parts
 
 
 def micro_batches(
-    batch: Sequence[Demonstration], size: int, module: nn.Module, processes: Processes
+    batch: Sequence[Demonstration],
+    size: int,
+    module: nn.Module,
+    processes: Processes,
+    lengths: Mapping[int, StepLength],
+    most_tokens: int | None,
 ) -> Iterator[tuple[list[Demonstration], bool]]:
     """Yields micro-batches for `Processes.backward`, and whether each of them counts.
 
@@ -26,23 +32,34 @@ def micro_batches(
         size: Maximum number of demonstrations in a micro-batch.
         module: What `Processes.prepare` returned.
         processes: The processes.
+        lengths: Length of each demonstration, by its `id`.
+        most_tokens: Maximum number of tokens in a micro-batch, as for `bounded_parts`.
     """
     kinds = {
         shown: [item for item in batch if bool(item.observation.images) == shown]
         for shown in (True, False)
     }
     if not processes.is_sharded:
-        parts = [part for own in kinds.values() for part in _parts(own, size)]
+        parts = [part for own in kinds.values() for part in _parts(own, size, lengths, most_tokens)]
         yield from processes.accumulate(module, parts, list(batch[:1]))
         return
     for shown, own in kinds.items():
         if processes.any(bool(own)):
             filler = own[:1] or [_blank(shown)]
-            yield from processes.accumulate(module, _parts(own, size), filler)
+            parts = _parts(own, size, lengths, most_tokens)
+            yield from processes.accumulate(module, parts, filler)
 
 
-def _parts(batch: Sequence[Demonstration], size: int) -> list[list[Demonstration]]:
-    return [list(batch[at : at + size]) for at in range(0, len(batch), size)]
+def _parts(
+    batch: Sequence[Demonstration],
+    size: int,
+    lengths: Mapping[int, StepLength],
+    most_tokens: int | None,
+) -> list[list[Demonstration]]:
+    rows = range(len(batch))
+    parts = [list(rows[at : at + size]) for at in rows[::size]]
+    those = [lengths[id(item)] for item in batch]
+    return [[batch[i] for i in part] for part in bounded_parts(parts, those, size, most_tokens)]
 
 
 def _blank(shown: bool) -> Demonstration:

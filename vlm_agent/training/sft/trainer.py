@@ -234,6 +234,7 @@ def _train(
                 config.micro_batch_size,
                 probe,
                 config.probe_weight,
+                config.micro_batch_tokens,
                 module=module,
                 processes=processes,
             )
