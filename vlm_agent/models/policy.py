@@ -25,7 +25,7 @@ from vlm_agent.core.parsing import parse
 from vlm_agent.core.prompt_builder import PromptBuilder
 from vlm_agent.core.types import Observation, Reply
 from vlm_agent.models import lora, sampling
-from vlm_agent.models.forward import evaluating, last_positions
+from vlm_agent.models.forward import computing_in, evaluating, last_positions
 from vlm_agent.models.generation import greedy_chooser, sampling_chooser, write_replies
 from vlm_agent.models.inputs.encoder import Encoder
 from vlm_agent.models.inputs.vision_cache import VisionCache
@@ -144,7 +144,7 @@ class VLMPolicy(nn.Module):
         else:
             uniform = self._uniform(len(observations), draws)
             choose = sampling_chooser(self.token_log_probs, uniform)
-        with evaluating(self), self._autocast():
+        with evaluating(self), self._autocast(cache=True):
             written = write_replies(
                 self.network,
                 inputs,
@@ -375,10 +375,10 @@ class VLMPolicy(nn.Module):
         """Number format of the weights that see pictures and tokens first."""
         return cast(torch.dtype, self.network.get_input_embeddings().weight.dtype)
 
-    def _autocast(self) -> AbstractContextManager[Any]:
+    def _autocast(self, *, cache: bool = False) -> AbstractContextManager[Any]:
         if self.compute_dtype == self._weights_dtype:
             return nullcontext()
-        return torch.autocast(self.device.type, dtype=self.compute_dtype)
+        return computing_in(self.compute_dtype, self.device, cache=cache)
 
     def _forward(self, inputs: dict[str, Any], keep: int) -> tuple[Tensor, Tensor]:
         """Returns logits and hidden states of the last `keep` positions."""

@@ -67,7 +67,9 @@ class PPO:
         self._rng = np.random.default_rng(config.seed)
         self._processes = processes or Processes()
         self._module, self.optimizer = self._processes.prepare(
-            policy, torch.optim.Adam(parameter_groups(policy, config), lr=config.learning_rate)
+            policy,
+            torch.optim.Adam(parameter_groups(policy, config), lr=config.learning_rate),
+            gradient_dtype=getattr(torch, config.gradient_dtype),
         )
         self._optimizer_step = OptimizerStep(
             clipped_together(policy, config), config.max_grad_norm, clip=self._processes.clip
@@ -133,6 +135,7 @@ class PPO:
             # Integers until the last, so that equal progress is equal to the last digit.
             done = self._steps * steps + log.tried * total
             self._schedule.apply(self.optimizer, done / (self.total_steps * steps))
+        self.optimizer.zero_grad()  # the next rollout needs the memory of gradients
         learning_rate = self.learning_rate
         self._steps += total
         self.updates += 1

@@ -148,6 +148,8 @@ class PPOConfig(ModelOptions, PromptOptions):
         micro_batch_size: Maximum number of steps per forward pass; lower it to save memory.
         micro_batch_tokens: Maximum number of tokens per forward pass, including those of pictures
             and padding; a longer step gets a pass of its own. By default unlimited.
+        gradient_dtype: Number format in which several processes exchange gradients. In bfloat16
+            half as much is sent, and sums are less precise.
     """
 
     env: str
@@ -179,6 +181,7 @@ class PPOConfig(ModelOptions, PromptOptions):
     minibatch_size: PositiveInt = 128
     micro_batch_size: PositiveInt = 16
     micro_batch_tokens: PositiveInt | None = None
+    gradient_dtype: Literal["float32", "bfloat16"] = "float32"
     clip_range: PositiveFloat = BY_ALGORITHM
     target_kl: PositiveFloat | None = None
     entropy_coef: NonNegativeFloat = BY_ALGORITHM
