@@ -131,7 +131,8 @@ class Processes:
         if gradient_dtype == torch.bfloat16:
             from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import bf16_compress_hook
 
-            module.register_comm_hook(None, bf16_compress_hook)
+            # By that name DDP refuses it outside of NCCL, although gloo can do it too.
+            module.register_comm_hook(None, lambda group, bucket: bf16_compress_hook(group, bucket))
         return module, optimizer
 
     def _shard(
@@ -155,7 +156,7 @@ class Processes:
             cast(nn.Module, policy.value_head),
             reshard=self._reshard,
             # An adapter's weights, and those of its base model, decide for themselves.
-            compute_dtype=None if policy.has_adapter else policy.compute_dtype,
+            compute_dtype=None if policy.has_adapter else cast(torch.dtype, policy.compute_dtype),
             gradient_dtype=gradient_dtype,
             ready=ready,
         )
@@ -222,6 +223,13 @@ class Processes:
             else:
                 with self._accelerator.no_sync(module):
                     yield part, counts
+
+    def zero_grad(self, optimizer: torch.optim.Optimizer) -> None:
+        """Clears gradients, and frees the memory that they took unless it is needed again."""
+        # With DDP they are views of what is exchanged, which stays. Without them the passes that do
+        # not synchronise would sum up gradients somewhere else.
+        in_place = self._accelerator is not None and not self.is_sharded
+        optimizer.zero_grad(set_to_none=not in_place)
 
     def backward(self, loss: Tensor) -> None:
         """Runs the backward pass of this process's part of a loss summed over all processes."""

@@ -83,20 +83,24 @@ def gradient_checkpointing(network: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def computing_in(dtype: torch.dtype, device: torch.device, *, cache: bool) -> Iterator[None]:
-    """Computes in a narrower number format than that of the weights.
+def computing_in(dtype: torch.dtype, network: Any, *, cache: bool) -> Iterator[None]:
+    """Computes in a number format that may be narrower than that of the weights.
 
-    Weights are converted where they are used. By itself autocast would keep all converted weights
-    until the context ends, and those of a pass with gradients until its backward pass, in which
-    they are converted again here.
+    Weights are then converted where they are used. By itself autocast would keep all converted
+    weights until the context ends, and those of a pass with gradients until its backward pass, in
+    which they are converted again here.
 
     Args:
         dtype: Number format of the computation.
-        device: Device of the computation.
+        network: The model.
         cache: Whether to keep converted weights until the context ends, for many passes.
     """
+    weight = network.get_input_embeddings().weight
+    if weight.dtype == dtype:
+        yield
+        return
     with (
-        torch.autocast(device.type, dtype=dtype, cache_enabled=cache),
+        torch.autocast(weight.device.type, dtype=dtype, cache_enabled=cache),
         torch.autograd.graph.saved_tensors_hooks(_without_conversion, _converted),
     ):
         yield

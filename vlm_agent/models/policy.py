@@ -9,7 +9,7 @@ tokenizer and processor.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -24,6 +24,7 @@ from vlm_agent.config.model import LoadOptions
 from vlm_agent.core.parsing import parse
 from vlm_agent.core.prompt_builder import PromptBuilder
 from vlm_agent.core.types import Observation, Reply
+from vlm_agent.distributed.processes import Processes
 from vlm_agent.models import lora, sampling
 from vlm_agent.models.forward import computing_in, evaluating, last_positions
 from vlm_agent.models.generation import greedy_chooser, sampling_chooser, write_replies
@@ -324,7 +325,12 @@ class VLMPolicy(nn.Module):
 
     @classmethod
     def load(
-        cls, name: str | Path, *, options: LoadOptions | None = None, **overrides: Any
+        cls,
+        name: str | Path,
+        *,
+        options: LoadOptions | None = None,
+        processes: Processes | None = None,
+        **overrides: Any,
     ) -> VLMPolicy:
         """Loads a saved policy, or any vision-language model, from a directory or the hub.
 
@@ -333,6 +339,7 @@ class VLMPolicy(nn.Module):
         Args:
             name: Directory or hub name.
             options: Options; with `ModelOptions` the model is prepared for training.
+            processes: Those that will train it, so that only one reads it; see `load_model`.
             **overrides: Fields of `GenerationConfig` in place of the saved ones, such as
                 `temperature=0.2`; `None` leaves a field as saved. A `prompt` may be a function or
                 a template file; see `vlm_agent.core.prompt_builder`.
@@ -345,7 +352,7 @@ class VLMPolicy(nn.Module):
         with reporting_damage(name):
             source = find_model(str(name))
             config = GenerationConfig.load(Path(source)).with_changes(**overrides)
-            loaded = load_model(source, options or LoadOptions())
+            loaded = load_model(source, options or LoadOptions(), processes)
             policy = cls(loaded.model, loaded.processor, config, compute_dtype=loaded.compute_dtype)
             policy.value_head.load(Path(source))
         return policy
@@ -376,9 +383,7 @@ class VLMPolicy(nn.Module):
         return cast(torch.dtype, self.network.get_input_embeddings().weight.dtype)
 
     def _autocast(self, *, cache: bool = False) -> AbstractContextManager[Any]:
-        if self.compute_dtype == self._weights_dtype:
-            return nullcontext()
-        return computing_in(self.compute_dtype, self.device, cache=cache)
+        return computing_in(self.compute_dtype, self.network, cache=cache)
 
     def _forward(self, inputs: dict[str, Any], keep: int) -> tuple[Tensor, Tensor]:
         """Returns logits and hidden states of the last `keep` positions."""

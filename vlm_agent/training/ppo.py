@@ -135,7 +135,7 @@ class PPO:
             # Integers until the last, so that equal progress is equal to the last digit.
             done = self._steps * steps + log.tried * total
             self._schedule.apply(self.optimizer, done / (self.total_steps * steps))
-        self.optimizer.zero_grad()  # the next rollout needs the memory of gradients
+        self._processes.zero_grad(self.optimizer)  # the next rollout needs the memory of gradients
         learning_rate = self.learning_rate
         self._steps += total
         self.updates += 1
@@ -177,7 +177,7 @@ class PPO:
         Returns:
             The means that are logged, and the largest distance of a ratio from 1.
         """
-        self.optimizer.zero_grad()
+        self._processes.zero_grad(self.optimizer)
         warmup = self.config.value_warmup if self.algorithm.has_critic else None
         value_only = self.updates < (warmup or 0)
         imitating = self.imitation.is_on and not value_only

@@ -1,7 +1,6 @@
 """Training in two processes with weights sharded over them by FSDP."""
 
 import json
-import re
 import shutil
 
 import pytest
@@ -12,7 +11,6 @@ from torch import nn
 from tests.support.architectures import ARCHITECTURES
 from tests.support.in_two_processes import main
 from tests.support.launching import (
-    ROOT,
     check_alike,
     check_interrupted,
     check_resumed,
@@ -36,15 +34,6 @@ CONFIGURED = {
     "FSDP_VERSION": "2",
     "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP",
 }
-
-
-@pytest.fixture
-def documented(tmp_path):
-    """The configuration in the documentation."""
-    page = (ROOT / "docs" / "scale" / "fsdp.md").read_text(encoding="utf-8")
-    text = re.search(r"```yaml\n(compute_environment.*?)```", page, re.DOTALL)[1]
-    (tmp_path / "fsdp.yaml").write_text(text, encoding="utf-8")
-    return "--config_file", str(tmp_path / "fsdp.yaml")
 
 
 def test_two_processes_with_sharded_weights_train_like_one(make_policy, tmp_path, documented):
