@@ -60,10 +60,11 @@ def test_what_is_counted_is_what_the_table_says(texts, tmp_path, documented, way
         for phase in ("update", "rollout"):
             formula = formulas[way, number_format, phase]
             expected = evaluated(formula, trained, frozen)
-            # Activations of one short step, and in updates with FSDP what is gathered of a layer
-            # and of the embeddings, take up to 1.2 bytes a weight more.
+            # Activations of one short step, and in updates a bucket of gradients in bfloat16 with
+            # DDP, or with FSDP two of six layers and their gradients.
+            most = {"DDP": 2.2, "FSDP": 4.0}[way] if phase == "update" else 0.5
             more = (row[phase] - expected) / (trained + frozen)
-            assert -0.1 < more < (1.2 if phase == "update" else 0.5), (row, formula)
+            assert -0.1 < more < most, (row, formula)
         if not frozen:
             # The sum of two processes' gradients has more digits than bfloat16, unless asked for.
             assert (row["rounded"] == 1) == (row.get("gradient_dtype") == "bfloat16"), row
