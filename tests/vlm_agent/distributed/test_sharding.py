@@ -180,6 +180,15 @@ def test_a_model_that_does_not_list_its_layers():
         layer_classes(nn.Linear(2, 2))
 
 
+def test_layers_that_the_configuration_names(monkeypatch):
+    model = nn.Sequential(nn.Linear(2, 2), nn.Tanh())
+    monkeypatch.setenv("FSDP_TRANSFORMER_CLS_TO_WRAP", "Linear, Tanh")
+    assert layer_classes(model) == ["Linear", "Tanh"]
+    monkeypatch.setenv("FSDP_TRANSFORMER_CLS_TO_WRAP", "Linear,Block")
+    with pytest.raises(ValueError, match="no layers of class Block, .*_layer_cls_to_wrap"):
+        layer_classes(model)
+
+
 def test_an_adapter_is_never_saved_without_its_base_model(make_policy, tmp_path, monkeypatch):
     make_policy().save(tmp_path / "start")
     processes = Processes()
