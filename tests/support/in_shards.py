@@ -14,6 +14,7 @@ from tests.vlm_agent.models.test_architectures import make_policy, moments
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.models import scoring
 from vlm_agent.models.gathered_policy import GatheredPolicy
+from vlm_agent.models.lora import cast_weights
 
 
 def gradients(policy, processes):
@@ -77,9 +78,34 @@ def compare(name):
     processes.finish()
 
 
+def compare_in_bfloat16(name):
+    """Compares a policy whose weights are in float32 with one that was loaded in bfloat16."""
+    observations = moments(name)
+    loaded = make_policy(name)
+    cast_weights(loaded.model, torch.bfloat16)
+    loaded.compute_dtype = torch.bfloat16
+    loaded.seed(1)
+    expected = loaded.act(observations)
+    replies = [reply.tokens for reply in expected]
+    policy = make_policy(name)
+    policy.compute_dtype = torch.bfloat16
+    processes = Processes()
+    module, _ = processes.prepare(policy, torch.optim.Adam(policy.parameters()))
+    with processes.gathered():
+        policy.seed(1)
+        assert policy.act(observations) == expected
+        scored = policy.score(observations, replies)
+        torch.testing.assert_close(scored, loaded.score(observations, replies), atol=0, rtol=0)
+    again = module(observations, replies)
+    torch.testing.assert_close(again.log_probs, scored.log_probs, atol=0, rtol=0)
+    assert again.values.dtype == torch.float32
+    processes.finish()
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     torch.manual_seed(0)  # models have to be built with the same weights in all processes
     prepare_for_cpus()
     for architecture in json.loads(sys.argv[1]):
         compare(architecture)
+        compare_in_bfloat16(architecture)

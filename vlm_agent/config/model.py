@@ -52,6 +52,8 @@ class ModelOptions(LoadOptions):
 
     Args: Memory
         gradient_checkpointing: Recompute activations in the backward pass to save memory.
+        gradient_dtype: Number format in which several processes exchange gradients. In bfloat16
+            half as much is sent, and sums are less precise.
     """
 
     seed: int = 0
@@ -61,6 +63,7 @@ class ModelOptions(LoadOptions):
     lora_dropout: ProperFraction = 0.05
     lora_parts: NonEmpty[Part] = PARTS
     gradient_checkpointing: bool = False
+    gradient_dtype: Literal["float32", "bfloat16"] = "float32"
 
     def __post_init__(self) -> None:
         """Refuses what cannot be trained."""

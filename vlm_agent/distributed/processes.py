@@ -11,15 +11,16 @@ import contextlib
 import os
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
-from vlm_agent.distributed import sharding
+from vlm_agent.distributed import sharding, weights
 
 T = TypeVar("T")
 # How long processes wait for each other. NCCL's default is 10 minutes, and saving a large model may
@@ -91,40 +92,81 @@ class Processes:
             )
 
     def prepare(
-        self, policy: nn.Module, optimizer: torch.optim.Optimizer
+        self,
+        policy: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        *,
+        gradient_dtype: torch.dtype = torch.float32,
     ) -> tuple[nn.Module, torch.optim.Optimizer]:
         """Returns the module to call for passes with gradients, and the optimizer.
+
+        Weights that only the first process has read reach the others here.
 
         Args:
             policy: The `VLMPolicy` to train.
             optimizer: Optimizer of its parameters.
+            gradient_dtype: Number format in which gradients are exchanged.
+
+        Raises:
+            RuntimeError: If the processes have loaded different models.
         """
         if self._accelerator is None:
             return policy, optimizer
+        device = self._accelerator.device
+        receives = self.any(weights.are_missing(policy))
+        if receives and len(set(self.gather(weights.outline(policy)))) > 1:
+            raise RuntimeError(
+                "the processes have loaded different models: all have to see the same files and "
+                "to have the same version of transformers"
+            )
         if self.is_sharded:
-            return self._shard(self._accelerator, policy, optimizer)
+            ready = partial(weights.receive, device=device) if receives else _is_ready
+            return self._shard(self._accelerator, policy, optimizer, gradient_dtype, ready)
+        if receives:
+            weights.receive(policy, device)
         with warnings.catch_warnings():
             # Torch renamed the option that Accelerate passes on.
             warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
             module, optimizer = self._accelerator.prepare(policy, optimizer)
+        if gradient_dtype == torch.bfloat16:
+            from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import bf16_compress_hook
+
+            # By that name DDP refuses it outside of NCCL, although gloo can do it too.
+            module.register_comm_hook(None, lambda group, bucket: bf16_compress_hook(group, bucket))
         return module, optimizer
 
     def _shard(
-        self, accelerator: Any, policy: nn.Module, optimizer: torch.optim.Optimizer
+        self,
+        accelerator: Any,
+        policy: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        gradient_dtype: torch.dtype,
+        ready: Callable[[nn.Module], None],
     ) -> tuple[nn.Module, torch.optim.Optimizer]:
         from torch.distributed.fsdp import register_fsdp_forward_method
 
-        plugin = accelerator.state.fsdp_plugin
-        if "FSDP_TRANSFORMER_CLS_TO_WRAP" not in os.environ:
-            # For this model, whatever was trained in this process before.
-            plugin.transformer_cls_names_to_wrap = sharding.layer_classes(
-                cast(nn.Module, policy.network)
-            )
-        module, optimizer = accelerator.prepare(policy, optimizer)
+        names = {id(parameter): name for name, parameter in policy.named_parameters()}
+        groups = [[names[id(p)] for p in group["params"]] for group in optimizer.param_groups]
+        for group in optimizer.param_groups:
+            group["params"] = []  # or whole weights would be kept alive
+        self._reshard = accelerator.state.fsdp_plugin.reshard_after_forward
+        sharding.shard(
+            policy,
+            sharding.layer_classes(cast(nn.Module, policy.network)),
+            cast(nn.Module, policy.value_head),
+            reshard=self._reshard,
+            # An adapter's weights, and those of its base model, decide for themselves.
+            compute_dtype=None if policy.has_adapter else cast(torch.dtype, policy.compute_dtype),
+            gradient_dtype=gradient_dtype,
+            ready=ready,
+        )
+        sharded = dict(policy.named_parameters())
+        for group, own in zip(optimizer.param_groups, groups, strict=True):
+            group["params"] = [sharded[name] for name in own]
         for name in ("act", "states"):
-            register_fsdp_forward_method(module, name)
-        self._sharded, self._reshard = module, plugin.reshard_after_forward
-        return module, optimizer
+            register_fsdp_forward_method(policy, name)
+        self._sharded = policy
+        return policy, accelerator.prepare_optimizer(optimizer)
 
     @contextmanager
     def gathered(self) -> Iterator[None]:
@@ -181,6 +223,13 @@ class Processes:
             else:
                 with self._accelerator.no_sync(module):
                     yield part, counts
+
+    def zero_grad(self, optimizer: torch.optim.Optimizer) -> None:
+        """Clears gradients, and frees the memory that they took unless it is needed again."""
+        # With DDP they are views of what is exchanged, which stays. Without them the passes that do
+        # not synchronise would sum up gradients somewhere else.
+        in_place = self._accelerator is not None and not self.is_sharded
+        optimizer.zero_grad(set_to_none=not in_place)
 
     def backward(self, loss: Tensor) -> None:
         """Runs the backward pass of this process's part of a loss summed over all processes."""
@@ -242,6 +291,10 @@ def clip_grad_norm(parameters: Sequence[nn.Parameter], max_norm: float) -> float
     return torch.nn.utils.clip_grad_norm_(parameters, max_norm).item()
 
 
+def _is_ready(module: nn.Module) -> None:
+    """Does nothing to a module that has its weights."""
+
+
 def _is_launched() -> bool:
     """Returns whether Accelerate, or a launcher that sets its variables, started this process."""
     return "ACCELERATE_MIXED_PRECISION" in os.environ or int(os.environ.get("WORLD_SIZE", 1)) > 1
@@ -277,8 +330,11 @@ def _accelerator() -> Any:
             "Accelerate is configured for DeepSpeed, which is not supported: FSDP2 shards weights, "
             "gradients and optimizer states in the same way (docs/scale/fsdp.md shows how)"
         )
-    # Without a critic the value head has no gradient; buffers are the same everywhere.
-    ddp = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
+    # Without a critic the value head has no gradient; buffers are the same everywhere. Gradients
+    # are views of what is exchanged, or they would be stored twice.
+    ddp = DistributedDataParallelKwargs(
+        find_unused_parameters=True, broadcast_buffers=False, gradient_as_bucket_view=True
+    )
     group = InitProcessGroupKwargs(timeout=_TIMEOUT)
     accelerator = Accelerator(kwargs_handlers=[ddp, group])
     if sharding.is_requested() and not accelerator.is_fsdp2:

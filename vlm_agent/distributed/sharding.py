@@ -7,10 +7,11 @@ each process keeps a shard.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
 
+import torch
 from torch import Tensor, nn
 
 
@@ -42,7 +43,7 @@ _SETTINGS = (
     _Setting(
         *("FSDP_CPU_RAM_EFFICIENT_LOADING", "false", "false"),
         "fsdp_cpu_ram_efficient_loading: false",
-        "every process loads the model itself",
+        "the first process alone reads the weights anyway",
     ),
     _Setting(
         *("FSDP_OFFLOAD_PARAMS", "false", "false"),
@@ -95,16 +96,65 @@ def layer_classes(network: nn.Module) -> list[str]:
         network: The Hugging Face model.
 
     Raises:
-        ValueError: If the model does not list them.
+        ValueError: If the model does not list them, or has none that the configuration names.
     """
+    existing = {type(module).__name__ for module in network.modules()}
+    if named := os.environ.get("FSDP_TRANSFORMER_CLS_TO_WRAP"):
+        if missing := sorted({name.strip() for name in named.split(",")} - existing):
+            raise ValueError(
+                f"{type(network).__name__} has no layers of class {missing[0]}, which "
+                "fsdp_transformer_layer_cls_to_wrap in Accelerate's configuration names: leave it "
+                "out, or correct it"
+            )
+        return [name.strip() for name in named.split(",")]
     listed = set(getattr(network, "_no_split_modules", None) or ())
-    found = sorted(listed & {type(module).__name__ for module in network.modules()})
+    found = sorted(listed & existing)
     if not found:
         raise ValueError(
             f"{type(network).__name__} does not list its layer classes: name them with "
             "fsdp_transformer_layer_cls_to_wrap in Accelerate's configuration"
         )
     return found
+
+
+def shard(
+    module: nn.Module,
+    layers: Collection[str],
+    exact: nn.Module,
+    *,
+    reshard: bool,
+    compute_dtype: torch.dtype | None,
+    gradient_dtype: torch.dtype,
+    ready: Callable[[nn.Module], None],
+) -> None:
+    """Shards a module's weights over all processes; each keeps its shards in their own format.
+
+    All processes have to call it.
+
+    Args:
+        module: The module.
+        layers: Names of the classes whose weights are gathered together; those of all other
+            modules are gathered at once.
+        exact: Part of the module that computes in the format of its weights.
+        reshard: Whether layers are resharded after a forward pass in training.
+        compute_dtype: Number format in which weights are gathered, so that all modules but `exact`
+            compute in it; by default that of the weights.
+        gradient_dtype: Number format in which gradients are exchanged.
+        ready: Called with each module before its own weights are sharded.
+    """
+    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+
+    # Inputs keep their format, as they do in a model that was loaded in the narrower one.
+    narrow = MixedPrecisionPolicy(compute_dtype, gradient_dtype, cast_forward_inputs=False)
+    wide = MixedPrecisionPolicy(reduce_dtype=torch.float32)
+    # The last ones first: layers inside layers before those around them.
+    for part in reversed(list(module.modules())):
+        if part is exact or type(part).__name__ in layers:
+            ready(part)
+            policy = wide if part is exact else narrow
+            fully_shard(part, mp_policy=policy, reshard_after_forward=reshard)
+    ready(module)
+    fully_shard(module, mp_policy=narrow)
 
 
 @contextmanager

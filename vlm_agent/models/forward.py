@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -158,6 +158,61 @@ def gradient_checkpointing(network: nn.Module) -> Iterator[None]:
             layer.training = False
         for layer, name, value in dropout:
             setattr(layer, name, value)
+
+
+@contextmanager
+def computing_in(dtype: torch.dtype, network: Any, *, cache: bool) -> Iterator[None]:
+    """Computes in a number format that may be narrower than that of the weights.
+
+    Weights are then converted where they are used. By itself autocast would keep all converted
+    weights until the context ends, and those of a pass with gradients until its backward pass, in
+    which they are converted again here.
+
+    Args:
+        dtype: Number format of the computation.
+        network: The model.
+        cache: Whether to keep converted weights until the context ends, for many passes.
+    """
+    weight = network.get_input_embeddings().weight
+    if weight.dtype == dtype:
+        yield
+        return
+    with (
+        torch.autocast(weight.device.type, dtype=dtype, cache_enabled=cache),
+        torch.autograd.graph.saved_tensors_hooks(_without_conversion, _converted),
+    ):
+        yield
+
+
+class _Converted(NamedTuple):
+    """A parameter in another number format, as a backward pass needs it."""
+
+    parameter: nn.Parameter
+    dtype: torch.dtype
+    size: torch.Size
+    stride: tuple[int, ...]
+    offset: int
+
+
+def _without_conversion(tensor: Tensor) -> Tensor | _Converted:
+    """Returns what to keep of a tensor that a backward pass needs: not a converted parameter."""
+    whole = tensor if tensor._base is None else tensor._base
+    source = whole.grad_fn
+    if source is None or source.name() != "ToCopyBackward0":
+        return tensor
+    parameter = getattr(source.next_functions[0][0], "variable", None)
+    # A tensor that is no leaf has no variable. One on another device was not just converted.
+    if not isinstance(parameter, nn.Parameter) or parameter.device != tensor.device:
+        return tensor
+    layout = tensor.size(), tensor.stride(), cast(int, tensor.storage_offset())
+    return _Converted(parameter, tensor.dtype, *layout)
+
+
+def _converted(kept: Tensor | _Converted) -> Tensor:
+    if isinstance(kept, Tensor):
+        return kept
+    whole = kept.parameter.detach().to(kept.dtype)
+    return whole.as_strided(kept.size, kept.stride, kept.offset)
 
 
 @contextmanager

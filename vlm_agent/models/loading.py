@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,15 @@ from typing import Any
 import torch
 from huggingface_hub import snapshot_download
 from safetensors import SafetensorError
-from transformers import AutoModelForImageTextToText
+from torch.utils._pytree import tree_leaves
+from transformers import AutoConfig, AutoModelForImageTextToText
+from transformers import GenerationConfig as HFGenerationConfig
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME
 from transformers.utils.hub import cached_file
 from transformers.utils.peft_utils import find_adapter_config_file
 
 from vlm_agent.config.model import LoadOptions, ModelOptions
+from vlm_agent.distributed.processes import Processes
 from vlm_agent.models import lora
 from vlm_agent.models.inputs.processors import (
     has_processor,
@@ -26,13 +30,17 @@ from vlm_agent.models.inputs.processors import (
     untrusted_code_error,
 )
 
+# Where a module keeps its parameters, buffers and submodules.
+_REGISTERED = ("_parameters", "_buffers", "_modules")
+
 
 @dataclass(frozen=True)
 class LoadedModel:
     """A model and its processor.
 
     Attributes:
-        model: The model, on a GPU if there is one; a `peft.PeftModel` if it has an adapter.
+        model: The model, on a GPU if there is one, or on the meta device while its weights are
+            missing; a `peft.PeftModel` if it has an adapter.
         processor: Its processor.
         compute_dtype: Number format of computations, which may be narrower than that of weights.
     """
@@ -104,13 +112,15 @@ def reporting_damage(name: str | Path) -> Iterator[None]:
         raise
 
 
-def load_model(name: str, options: LoadOptions) -> LoadedModel:
+def load_model(name: str, options: LoadOptions, processes: Processes | None = None) -> LoadedModel:
     """Loads a model, its adapter if it has one, and its processor.
 
     Args:
         name: Directory or hub name, as `find_model` returns it. Weights are read from safetensors
             only.
         options: Options; with `ModelOptions` the model is prepared for training.
+        processes: Those that will train the model, all of which load it. Only the first reads the
+            weights of the model itself; `Processes.prepare` gives them to the others.
 
     Raises:
         FileNotFoundError: If the base model of an adapter is gone.
@@ -124,8 +134,14 @@ def load_model(name: str, options: LoadOptions) -> LoadedModel:
     base = lora.find_base(directory) if has_adapter else name
     # Absolute, to tell the model's directory from a hub name even after it was deleted.
     base = str(Path(base).resolve()) if Path(base).is_dir() else base
+    # Merging needs the values of all weights.
+    waits = processes is not None and not processes.is_main and not (has_adapter and trains_all)
+    # Weights to shard are moved to the device layer by layer, which need not hold all of them.
+    on_host = processes is not None and processes.is_sharded
+    device = torch.device("cpu") if on_host else _device()
     # Weights that are all trained are read as they were saved, whatever the model computes in.
-    model = _load_weights(base, options, "auto" if trains_all else options.dtype)
+    dtype = "auto" if trains_all else options.dtype
+    model = _load_weights(base, options, dtype, device, waits=waits)
     compute_dtype = model.get_input_embeddings().weight.dtype
     if trains_all:
         if options.dtype != "auto":
@@ -137,9 +153,12 @@ def load_model(name: str, options: LoadOptions) -> LoadedModel:
         if not trains_all:
             lora.cast_weights(model, compute_dtype)
     if has_adapter:
-        model = lora.load_adapter(
-            model, directory, trainable=training is not None and training.lora
-        )
+        with warnings.catch_warnings():
+            if model.device.type == "meta":
+                warnings.filterwarnings("ignore", ".*copying from a non-meta parameter")
+            model = lora.load_adapter(
+                model, directory, trainable=training is not None and training.lora
+            )
         if trains_all:
             model = lora.merge_adapter(model)
     elif training is not None and training.lora:
@@ -152,35 +171,94 @@ def load_model(name: str, options: LoadOptions) -> LoadedModel:
     return LoadedModel(model, processor, compute_dtype)
 
 
-def _load_weights(name: str, options: LoadOptions, dtype: str) -> Any:
+def _load_weights(
+    name: str, options: LoadOptions, dtype: str, device: torch.device, *, waits: bool
+) -> Any:
+    """Loads a model without its adapter.
+
+    Args:
+        name: Directory or hub name.
+        options: Options.
+        dtype: Number format of the weights, or auto.
+        device: Device of the weights.
+        waits: Whether another process gives this one the weights, so that it need not read them.
+    """
     if find_adapter_config_file(name) is not None:
         # transformers would load it without the checks of `lora.load_adapter`.
         raise ValueError(f"{name} is an adapter itself: merge it, and use the merged model")
     _check_index(name)
+    try:
+        if waits and not options.load_in_4bit:
+            empty = build_empty(name, dtype, trust_remote_code=options.trust_remote_code)
+            if empty is not None:
+                return empty
+        return _read_weights(name, options, dtype, device)
+    except ValueError as error:
+        if (refused := untrusted_code_error(error, name)) is None:
+            raise
+        raise refused from error
+
+
+def _read_weights(name: str, options: LoadOptions, dtype: str, device: torch.device) -> Any:
     if options.load_in_4bit and dtype == "auto":
         dtype = "bfloat16"
     arguments: dict[str, Any] = {
         "dtype": dtype if dtype == "auto" else getattr(torch, dtype),
         "use_safetensors": True,
         "trust_remote_code": options.trust_remote_code,
+        "device_map": {"": device},  # each weight is read onto it, without a copy of all elsewhere
     }
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if options.load_in_4bit:
         arguments["quantization_config"] = _four_bits(arguments["dtype"])
-        arguments["device_map"] = {"": device}
-    try:
-        model: Any = AutoModelForImageTextToText.from_pretrained(name, **arguments)
-    except ValueError as error:
-        if (refused := untrusted_code_error(error, name)) is None:
-            raise
-        raise refused from error
-    if not options.load_in_4bit:
-        return model.to(device)
-    for module in model.modules():
+    model: Any = AutoModelForImageTextToText.from_pretrained(name, **arguments)
+    for module in model.modules() if options.load_in_4bit else ():
         # On some CPUs bitsandbytes would pack weights for inference, which is irreversible.
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False
     return model
+
+
+def _device() -> torch.device:
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    # By its number, because the threads that read weights have a current device of their own.
+    return torch.device("cuda", torch.cuda.current_device())
+
+
+def build_empty(name: str, dtype: str, *, trust_remote_code: bool = False) -> Any:
+    """Builds a model whose weights have shapes and number formats, but no values.
+
+    Args:
+        name: Directory or hub name.
+        dtype: Number format of the weights; auto is that of the model's config.
+        trust_remote_code: Whether the code that comes with the model may be run.
+
+    Returns:
+        The model on the meta device, or `None` if it cannot be built there: if it computes while it
+        is built, has tensors that are neither parameters nor buffers, to which nothing could give
+        their values, or if only its weights tell their format.
+    """
+    config = AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
+    found = config.dtype if dtype == "auto" else getattr(torch, dtype)
+    if found is None:
+        return None
+    try:
+        with torch.device("meta"):
+            model: Any = AutoModelForImageTextToText.from_config(
+                config, dtype=found, trust_remote_code=trust_remote_code
+            )
+    except (NotImplementedError, RuntimeError):
+        return None  # a tensor without values was asked for them
+    known = {id(each) for each in (*model.parameters(), *model.buffers())}
+    for module in model.modules():
+        own = {key: value for key, value in vars(module).items() if key not in _REGISTERED}
+        for value in tree_leaves(own):
+            if isinstance(value, torch.Tensor) and id(value) not in known:
+                return None
+    # A model whose weights are read gets it from this file.
+    with suppress(OSError):
+        model.generation_config = HFGenerationConfig.from_pretrained(name)
+    return model.eval()
 
 
 def _check_index(name: str) -> None:

@@ -9,7 +9,7 @@ tokenizer and processor.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,8 +25,9 @@ from vlm_agent.config.model import LoadOptions
 from vlm_agent.core.parsing import parse
 from vlm_agent.core.prompt_builder import PromptBuilder
 from vlm_agent.core.types import Observation, Reply
+from vlm_agent.distributed.processes import Processes
 from vlm_agent.models import lora, sampling
-from vlm_agent.models.forward import evaluating, last_positions
+from vlm_agent.models.forward import computing_in, evaluating, last_positions
 from vlm_agent.models.generation import greedy_chooser, sampling_chooser, write_replies
 from vlm_agent.models.inputs.encoder import Encoder
 from vlm_agent.models.inputs.vision_cache import VisionCache
@@ -71,7 +72,8 @@ class VLMPolicy(nn.Module):
         self.processor = processor
         self.generation_config = generation_config or GenerationConfig()
         self.value_head = value_head or ValueHead(model.get_output_embeddings().weight.shape[1])
-        self.value_head.to(model.device)
+        if model.device.type != "meta":  # small, and its own in every process
+            self.value_head.to(model.device)
         self.compute_dtype = compute_dtype or self._weights_dtype
         self.kept_reference: Reference | None = None
         self.generator = torch.Generator()
@@ -146,7 +148,7 @@ class VLMPolicy(nn.Module):
             longest = self.generation_config.max_new_tokens
             uniform = sampling.uniform(len(observations), longest, draws or self.generator)
             choose = sampling_chooser(self.token_log_probs, uniform.to(self.device))
-        with evaluating(self), self._autocast():
+        with evaluating(self), self._autocast(cache=True):
             written = write_replies(
                 self.network,
                 inputs,
@@ -325,7 +327,12 @@ class VLMPolicy(nn.Module):
 
     @classmethod
     def load(
-        cls, name: str | Path, *, options: LoadOptions | None = None, **overrides: Any
+        cls,
+        name: str | Path,
+        *,
+        options: LoadOptions | None = None,
+        processes: Processes | None = None,
+        **overrides: Any,
     ) -> VLMPolicy:
         """Loads a saved policy, or any vision-language model, from a directory or the hub.
 
@@ -334,6 +341,7 @@ class VLMPolicy(nn.Module):
         Args:
             name: Directory or hub name.
             options: Options; with `ModelOptions` the model is prepared for training.
+            processes: Those that will train it, so that only one reads it; see `load_model`.
             **overrides: Fields of `GenerationConfig` in place of the saved ones, such as
                 `temperature=0.2`; `None` leaves a field as saved. A `prompt` may be a function or
                 a template file; see `vlm_agent.core.prompt_builder`.
@@ -347,7 +355,7 @@ class VLMPolicy(nn.Module):
             source = find_model(str(name))
             config = GenerationConfig.load(Path(source)).with_changes(**overrides)
             options = options or LoadOptions()
-            loaded = load_model(source, options)
+            loaded = load_model(source, options, processes)
             policy = cls(loaded.model, loaded.processor, config, compute_dtype=loaded.compute_dtype)
             policy.encoder.preparer.limit(options.input_cache_gib)
             policy.value_head.load(Path(source))
@@ -378,10 +386,8 @@ class VLMPolicy(nn.Module):
         """Number format of the weights that see pictures and tokens first."""
         return cast(torch.dtype, self.network.get_input_embeddings().weight.dtype)
 
-    def _autocast(self) -> AbstractContextManager[Any]:
-        if self.compute_dtype == self._weights_dtype:
-            return nullcontext()
-        return torch.autocast(self.device.type, dtype=self.compute_dtype)
+    def _autocast(self, *, cache: bool = False) -> AbstractContextManager[Any]:
+        return computing_in(self.compute_dtype, self.network, cache=cache)
 
     def _placed(self, value: Tensor) -> Tensor:
         """Returns an input on the model's device, floats in the number format of its weights."""

@@ -131,11 +131,13 @@ class ValueHead(nn.Module):
     def load(self, directory: Path) -> None:
         """Reads the head that a directory holds; without one this head stays as it is.
 
+        So does a head without values, which gets them from another process.
+
         Raises:
             ValueError: If the file has another format version, or is for a model of another size.
         """
         path = directory / VALUE_HEAD_FILE
-        if not path.is_file():
+        if self.mean.is_meta or not path.is_file():
             return
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}

@@ -82,7 +82,9 @@ class PPO:
         optimizer = torch.optim.Adam(
             parameter_groups(policy, config), lr=config.learning_rate, eps=config.adam_epsilon
         )
-        self._module, self.optimizer = self._processes.prepare(policy, optimizer)
+        self._module, self.optimizer = self._processes.prepare(
+            policy, optimizer, gradient_dtype=getattr(torch, config.gradient_dtype)
+        )
         self._optimizer_step = OptimizerStep(
             clipped_together(policy, config), config.max_grad_norm, clip=self._processes.clip
         )
@@ -148,6 +150,7 @@ class PPO:
             # Integers until the last, so that equal progress is equal to the last digit.
             done = self._steps * steps + log.tried * total
             self._set_learning_rate(done / (self.total_steps * steps))
+        self._processes.zero_grad(self.optimizer)  # the next rollout needs the memory of gradients
         learning_rate = self.learning_rate
         self._steps += total
         self.updates += 1
@@ -207,7 +210,7 @@ class PPO:
         Returns:
             The means that are logged, and the largest distance of a ratio from 1.
         """
-        self.optimizer.zero_grad()
+        self._processes.zero_grad(self.optimizer)
         warmup = self.config.value_warmup if self.algorithm.has_critic else None
         value_only = self.updates < (warmup or 0)
         imitating = self.imitation.is_on and not value_only

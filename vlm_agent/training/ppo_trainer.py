@@ -54,6 +54,7 @@ def train_ppo(config: PPOConfig) -> VLMPolicy:
     policy = VLMPolicy.load(
         config.model,
         options=config,
+        processes=processes,
         temperature=config.temperature,
         max_new_tokens=config.max_new_tokens,
         top_k=config.top_k,
@@ -92,7 +93,7 @@ def resume_ppo(place: str | Path, *, trust_remote_code: bool = False) -> VLMPoli
     processes = Processes()
     saved = read_saved(place, "ppo", PPOConfig, trust_remote_code=trust_remote_code)
     processes.check_options(load_in_4bit=saved.config.load_in_4bit)
-    return _run(saved.config, saved.policy(), saved, processes)
+    return _run(saved.config, saved.policy(processes), saved, processes)
 
 
 def make_collector(

@@ -1,7 +1,6 @@
 """Training in two processes with weights sharded over them by FSDP."""
 
 import json
-import re
 import shutil
 
 import pytest
@@ -12,7 +11,6 @@ from torch import nn
 from tests.support.architectures import ARCHITECTURES
 from tests.support.in_two_processes import main
 from tests.support.launching import (
-    ROOT,
     check_alike,
     check_interrupted,
     check_resumed,
@@ -36,15 +34,6 @@ CONFIGURED = {
     "FSDP_VERSION": "2",
     "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP",
 }
-
-
-@pytest.fixture
-def documented(tmp_path):
-    """The configuration in the documentation."""
-    page = (ROOT / "docs" / "scale" / "fsdp.md").read_text(encoding="utf-8")
-    text = re.search(r"```yaml\n(compute_environment.*?)```", page, re.DOTALL)[1]
-    (tmp_path / "fsdp.yaml").write_text(text, encoding="utf-8")
-    return "--config_file", str(tmp_path / "fsdp.yaml")
 
 
 def test_two_processes_with_sharded_weights_train_like_one(make_policy, tmp_path, documented):
@@ -189,6 +178,15 @@ def test_a_model_that_does_not_list_its_layers():
         ValueError, match="Linear does not list.*fsdp_transformer_layer_cls_to_wrap"
     ):
         layer_classes(nn.Linear(2, 2))
+
+
+def test_layers_that_the_configuration_names(monkeypatch):
+    model = nn.Sequential(nn.Linear(2, 2), nn.Tanh())
+    monkeypatch.setenv("FSDP_TRANSFORMER_CLS_TO_WRAP", "Linear, Tanh")
+    assert layer_classes(model) == ["Linear", "Tanh"]
+    monkeypatch.setenv("FSDP_TRANSFORMER_CLS_TO_WRAP", "Linear,Block")
+    with pytest.raises(ValueError, match="no layers of class Block, .*_layer_cls_to_wrap"):
+        layer_classes(model)
 
 
 def test_an_adapter_is_never_saved_without_its_base_model(make_policy, tmp_path, monkeypatch):

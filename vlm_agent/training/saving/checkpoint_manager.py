@@ -78,9 +78,10 @@ class Saved(Generic[Config]):
         """Position in the run."""
         return RunPosition(self.checkpoint.step, self.state["metrics_size"])
 
-    def policy(self) -> VLMPolicy:
-        """Loads the policy as it was saved."""
-        policy = VLMPolicy.load(self.checkpoint.path / POLICY, options=self.config)
+    def policy(self, processes: Processes | None = None) -> VLMPolicy:
+        """Loads the policy as it was saved; see `VLMPolicy.load`."""
+        place = self.checkpoint.path / POLICY
+        policy = VLMPolicy.load(place, options=self.config, processes=processes)
         load_training_state(policy, self.state["policy"])
         return policy
 

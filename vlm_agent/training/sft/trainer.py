@@ -89,7 +89,13 @@ def resume_sft(place: str | Path, *, trust_remote_code: bool = False) -> VLMPoli
     _check_processes(saved.config, processes)
     source, _ = open_source(saved.config)
     try:
-        _run(saved.config, policy := saved.policy(), source, saved, processes)
+        _run(
+            saved.config,
+            policy := saved.policy(_readers(saved.config, processes)),
+            source,
+            saved,
+            processes,
+        )
     finally:
         source.close()
     return policy
@@ -105,6 +111,14 @@ def _check_processes(config: SFTConfig, processes: Processes) -> None:
         )
 
 
+def _readers(config: SFTConfig, processes: Processes) -> Processes | None:
+    """Returns the processes of which one reads the model; `None` if each has to do so.
+
+    A probe looks at the model's picture embeddings before weights reach the other processes.
+    """
+    return None if config.probe_weight else processes
+
+
 def _start(config: SFTConfig, source: Source, processes: Processes) -> VLMPolicy:
     settings = GenerationConfig(
         cot=config.cot,
@@ -114,7 +128,12 @@ def _start(config: SFTConfig, source: Source, processes: Processes) -> VLMPolicy
     )
     prompts = {"prompt": config.prompt, "system_prompt": config.system_prompt}
     if config.model != "tiny":
-        return VLMPolicy.load(config.model, options=config, **{**vars(settings), **prompts})
+        return VLMPolicy.load(
+            config.model,
+            options=config,
+            processes=_readers(config, processes),
+            **{**vars(settings), **prompts},
+        )
     settings = settings.with_changes(**prompts)
     batches = -(-min(_TEXTS, cast(int, config.samples)) // config.batch_size)
     before = source.state_dict() if config.dataset is not None else None
@@ -180,7 +199,9 @@ def _train(
     schedule = get_cosine_with_min_lr_schedule_with_warmup(
         optimizer, num_warmup_steps=min(20, steps // 10), num_training_steps=steps, min_lr_rate=0.01
     )
-    module, prepared = processes.prepare(policy, optimizer)
+    module, prepared = processes.prepare(
+        policy, optimizer, gradient_dtype=getattr(torch, config.gradient_dtype)
+    )
     clipped = {"gradient_norm": _trained(policy)}
     if probe is not None:
         clipped["probe_gradient_norm"] = probed
@@ -204,6 +225,7 @@ def _train(
         keep=config.keep_checkpoints,
         processes=processes,
     )
+    shows_always = not config.reasoning_samples and config.dataset is None
     policy.train()
     samples = checkpoints.restore(saved) if saved is not None else 0
     done = samples // config.batch_size
@@ -227,7 +249,11 @@ def _train(
             own = read(policy, batch[processes.rank :: processes.count])
             started = time.perf_counter()
             lesson, learned = lessons.of(step, own)
-            prepared.zero_grad()
+            if shows_always:
+                processes.zero_grad(prepared)
+            else:
+                # Without pictures the vision part has no gradient, and must not go on by momentum.
+                prepared.zero_grad()
             losses, tokens = accumulate(
                 policy,
                 [as_written(policy, item) for item in learned],
