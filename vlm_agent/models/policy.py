@@ -25,8 +25,10 @@ from vlm_agent.core.parsing import parse
 from vlm_agent.core.prompt_builder import PromptBuilder
 from vlm_agent.core.types import Observation, Reply
 from vlm_agent.models import lora, sampling
+from vlm_agent.models.adapter_products import compute_in_model_format
 from vlm_agent.models.forward import evaluating, last_positions
-from vlm_agent.models.generation import greedy_chooser, sampling_chooser, write_replies
+from vlm_agent.models.generation import loop
+from vlm_agent.models.generation.merging import AdapterMerging
 from vlm_agent.models.inputs.encoder import Encoder
 from vlm_agent.models.inputs.vision_cache import VisionCache
 from vlm_agent.models.loading import find_model, load_model, reporting_damage
@@ -68,6 +70,8 @@ class VLMPolicy(nn.Module):
         super().__init__()
         self.model = model
         self.processor = processor
+        if self.has_adapter:
+            compute_in_model_format(model)
         self.generation_config = generation_config or GenerationConfig()
         self.value_head = value_head or ValueHead(model.get_output_embeddings().weight.shape[1])
         self.value_head.to(model.device)
@@ -76,6 +80,7 @@ class VLMPolicy(nn.Module):
         self.generator = torch.Generator()
         self.encoder = Encoder(self.network, processor)
         self.vision = VisionCache(self.network)
+        self._merging = AdapterMerging(model)
         banned = torch.zeros(model.get_output_embeddings().weight.shape[0])
         banned[self.encoder.unwritable_tokens] = -torch.inf
         self.register_buffer("banned", banned.to(model.device), persistent=False)
@@ -140,12 +145,13 @@ class VLMPolicy(nn.Module):
         """
         inputs = self.encode(observations)
         if self.generation_config.temperature <= 0:
-            choose = greedy_chooser(self.banned)
+            choose = loop.greedy_chooser(self.banned)
         else:
-            uniform = self._uniform(len(observations), draws)
-            choose = sampling_chooser(self.token_log_probs, uniform)
-        with evaluating(self), self._autocast():
-            written = write_replies(
+            longest = self.generation_config.max_new_tokens
+            uniform = loop.random_numbers(len(observations), longest, draws or self.generator)
+            choose = loop.sampling_chooser(self.token_log_probs, uniform.to(self.device))
+        with evaluating(self), self.writing(), self._autocast():
+            written = loop.write_replies(
                 self.network,
                 inputs,
                 choose,
@@ -160,6 +166,10 @@ class VLMPolicy(nn.Module):
                 observations, written.tokens, written.log_probs, values, strict=True
             )
         ]
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Keeps adapters merged between calls of `act`; see `AdapterMerging.merged`."""
+        return self._merging.merged()
 
     @torch.no_grad()
     def values(self, observations: Sequence[Observation]) -> list[float]:
@@ -195,6 +205,7 @@ class VLMPolicy(nn.Module):
             stop_value_gradient: Whether the gradient of values reaches the value head only.
             entropy: Whether to compute `Scores.entropies`.
         """
+        self._merging.undo()  # scores are those of the adapters, which get gradients
         reply_ids, mask = pad_replies(replies, self.encoder.pad_token, self.device)
         inputs = self.encoder.append(self.encode(observations), reply_ids, mask)
         if self.vision.is_remembering:
@@ -384,15 +395,6 @@ class VLMPolicy(nn.Module):
         """Returns logits and hidden states of the last `keep` positions."""
         with self._autocast():
             return last_positions(self.network, inputs, keep)
-
-    def _uniform(self, batch: int, draws: Sequence[np.random.Generator] | None) -> Tensor:
-        """Returns random numbers for replies of any length, shape (batch, longest reply)."""
-        # All at once: what a generator draws next must not depend on the length of a reply.
-        longest = self.generation_config.max_new_tokens
-        if draws is not None:
-            return torch.tensor(np.stack([each.random(longest) for each in draws])).to(self.device)
-        uniform = torch.rand(batch, longest, generator=self.generator, dtype=torch.float64)
-        return uniform.to(self.device)
 
     def _reply(
         self,
