@@ -164,6 +164,8 @@ def _load_weights(name: str, options: LoadOptions, dtype: str) -> Any:
         "use_safetensors": True,
         "trust_remote_code": options.trust_remote_code,
     }
+    if options.attn_implementation != "auto":
+        arguments["attn_implementation"] = options.attn_implementation
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if options.load_in_4bit:
         arguments["quantization_config"] = _four_bits(arguments["dtype"])
