@@ -25,7 +25,7 @@ from vlm_agent.core.parsing import parse
 from vlm_agent.core.prompt_builder import PromptBuilder
 from vlm_agent.core.types import Observation, Reply
 from vlm_agent.models import lora, sampling
-from vlm_agent.models.adapter_products import compute_in_model_format
+from vlm_agent.models.adapters.products import compute_in_model_format
 from vlm_agent.models.forward import evaluating, last_positions
 from vlm_agent.models.generation import loop
 from vlm_agent.models.generation.merging import AdapterMerging

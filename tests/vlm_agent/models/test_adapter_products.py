@@ -5,7 +5,7 @@ import torch
 
 from tests.support.products import Operations
 from vlm_agent.config.model import ModelOptions
-from vlm_agent.models.adapter_products import compute_in_model_format
+from vlm_agent.models.adapters.products import compute_in_model_format
 from vlm_agent.models.policy import VLMPolicy
 
 
