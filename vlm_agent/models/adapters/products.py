@@ -32,7 +32,8 @@ def compute_in_model_format(model: nn.Module) -> None:
             parts = [*module.lora_A.values(), *module.lora_B.values()]
             if parts and all(type(part) is nn.Linear for part in parts):
                 # In place: other modules may refer to the layer, and PEFT knows it by its type.
-                module.__class__ = _in_model_format(type(module))
+                layer: Any = module
+                layer.__class__ = _in_model_format(type(module))
 
 
 @cache

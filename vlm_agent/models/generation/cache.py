@@ -19,9 +19,11 @@ def reserve_room(cache: Any) -> None:
     do not grow, are left alone.
     """
     if isinstance(cache, Cache):
-        for index, layer in enumerate(getattr(cache, "layers", ())):
+        layers: Any = getattr(cache, "layers", ())
+        for index, layer in enumerate(layers):
             if type(layer) is DynamicLayer and layer.get_seq_length():
-                cache.layers[index] = _RoomyLayer(layer.keys, layer.values)
+                states: Any = layer
+                layers[index] = _RoomyLayer(states.keys, states.values)
 
 
 class _RoomyLayer(DynamicLayer):
@@ -32,8 +34,11 @@ class _RoomyLayer(DynamicLayer):
         values: Same shape, except for the size.
     """
 
+    keys: Tensor
+    values: Tensor
+
     def __init__(self, keys: Tensor, values: Tensor) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.dtype, self.device = keys.dtype, keys.device
         self.is_initialized = True
         self._place(keys, values)
