@@ -10,6 +10,9 @@ from vlm_agent.config.options import Options
 from vlm_agent.config.values import NonEmpty, PositiveFloat, PositiveInt, ProperFraction
 
 Part = Literal["vision", "projector", "language"]
+AttentionImplementation = Literal[
+    "auto", "eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention"
+]
 PARTS: tuple[Part, ...] = ("vision", "projector", "language")
 
 
@@ -21,6 +24,8 @@ class LoadOptions(Options):
         dtype: Data type of the computation; auto is that of the saved weights, or bfloat16 with
             4-bit weights.
         load_in_4bit: Quantise the weights to 4 bits while loading (requires bitsandbytes).
+        attn_implementation: Implementation of attention, as transformers names it: auto leaves the
+            choice to the model, which is mostly sdpa; the flash kernels need their own packages.
         trust_remote_code: Run Python code that comes with the model; only for authors you trust.
         input_cache_gib: Memory of each process for prompts and pictures that its processor has
             prepared, in GiB; what does not fit is prepared again for every pass over it.
@@ -28,6 +33,7 @@ class LoadOptions(Options):
 
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     load_in_4bit: bool = False
+    attn_implementation: AttentionImplementation = "auto"
     trust_remote_code: bool = False
     input_cache_gib: PositiveFloat = 1.0
 

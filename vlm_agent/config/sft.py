@@ -135,10 +135,12 @@ class SFTConfig(ModelOptions, PromptOptions):
                 "shown_share and env_kwargs, or demonstrations"
             )
         changed = self.lora or self.load_in_4bit or self.gradient_checkpointing
-        if self.model == "tiny" and (changed or self.dtype != "auto"):
+        chosen = (self.dtype, self.attn_implementation) != ("auto", "auto")
+        if self.model == "tiny" and (changed or chosen):
             raise ValueError(
                 "model='tiny' is trained from scratch, in float32, with all its weights: leave out "
-                "lora, load_in_4bit, dtype and gradient_checkpointing, or name another model"
+                "lora, load_in_4bit, dtype, attn_implementation and "
+                "gradient_checkpointing, or name another model"
             )
 
     def _check_dataset(self) -> None:

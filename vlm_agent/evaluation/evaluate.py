@@ -84,7 +84,7 @@ def evaluate(
         keeper: Any = closing(log)
     else:
         log, keeper = progress, nullcontext()
-    with keeper:
+    with keeper, getattr(policy, "writing", nullcontext)():
         if log is not None and log.record is not None:
             return Evaluation.of(log.record)
         results = [] if log is None else [EpisodeResult(**r) for r in log.over.values()]

@@ -189,7 +189,7 @@ def _load_weights(
     _check_index(name)
     try:
         if waits and not options.load_in_4bit:
-            empty = build_empty(name, dtype, trust_remote_code=options.trust_remote_code)
+            empty = build_empty(name, dtype, options)
             if empty is not None:
                 return empty
         return _read_weights(name, options, dtype, device)
@@ -207,6 +207,7 @@ def _read_weights(name: str, options: LoadOptions, dtype: str, device: torch.dev
         "use_safetensors": True,
         "trust_remote_code": options.trust_remote_code,
         "device_map": {"": device},  # each weight is read onto it, without a copy of all elsewhere
+        **_attention(options),
     }
     if options.load_in_4bit:
         arguments["quantization_config"] = _four_bits(arguments["dtype"])
@@ -218,6 +219,11 @@ def _read_weights(name: str, options: LoadOptions, dtype: str, device: torch.dev
     return model
 
 
+def _attention(options: LoadOptions) -> dict[str, str]:
+    chosen = options.attn_implementation
+    return {} if chosen == "auto" else {"attn_implementation": chosen}
+
+
 def _device() -> torch.device:
     if not torch.cuda.is_available():
         return torch.device("cpu")
@@ -225,27 +231,31 @@ def _device() -> torch.device:
     return torch.device("cuda", torch.cuda.current_device())
 
 
-def build_empty(name: str, dtype: str, *, trust_remote_code: bool = False) -> Any:
+def build_empty(name: str, dtype: str, options: LoadOptions | None = None) -> Any:
     """Builds a model whose weights have shapes and number formats, but no values.
 
     Args:
         name: Directory or hub name.
         dtype: Number format of the weights; auto is that of the model's config.
-        trust_remote_code: Whether the code that comes with the model may be run.
+        options: How the model is loaded otherwise; by default in the usual way.
 
     Returns:
         The model on the meta device, or `None` if it cannot be built there: if it computes while it
         is built, has tensors that are neither parameters nor buffers, to which nothing could give
         their values, or if only its weights tell their format.
     """
-    config = AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
+    options = options or LoadOptions()
+    config = AutoConfig.from_pretrained(name, trust_remote_code=options.trust_remote_code)
     found = config.dtype if dtype == "auto" else getattr(torch, dtype)
     if found is None:
         return None
     try:
         with torch.device("meta"):
             model: Any = AutoModelForImageTextToText.from_config(
-                config, dtype=found, trust_remote_code=trust_remote_code
+                config,
+                dtype=found,
+                trust_remote_code=options.trust_remote_code,
+                **_attention(options),
             )
     except (NotImplementedError, RuntimeError):
         return None  # a tensor without values was asked for them

@@ -22,13 +22,15 @@ from torch import Tensor, nn
 
 from vlm_agent.config.generation import GenerationConfig
 from vlm_agent.config.model import LoadOptions
-from vlm_agent.core.parsing import parse
 from vlm_agent.core.prompt_builder import PromptBuilder
 from vlm_agent.core.types import Observation, Reply
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.models import lora, sampling
+from vlm_agent.models.adapters.products import compute_in_model_format
 from vlm_agent.models.forward import computing_in, evaluating, last_positions
-from vlm_agent.models.generation import greedy_chooser, sampling_chooser, write_replies
+from vlm_agent.models.generation import loop
+from vlm_agent.models.generation.merging import AdapterMerging
+from vlm_agent.models.generation.replies import read_reply
 from vlm_agent.models.inputs.encoder import Encoder
 from vlm_agent.models.inputs.vision_cache import VisionCache
 from vlm_agent.models.loading import find_model, load_model, reporting_damage
@@ -70,6 +72,8 @@ class VLMPolicy(nn.Module):
         super().__init__()
         self.model = model
         self.processor = processor
+        if self.has_adapter:
+            compute_in_model_format(model)
         self.generation_config = generation_config or GenerationConfig()
         self.value_head = value_head or ValueHead(model.get_output_embeddings().weight.shape[1])
         if model.device.type != "meta":  # small, and its own in every process
@@ -79,6 +83,7 @@ class VLMPolicy(nn.Module):
         self.generator = torch.Generator()
         self.encoder = Encoder(self.network, processor)
         self.vision = VisionCache(self.network, self.encoder.pictures)
+        self._merging = AdapterMerging(model)
         banned = torch.zeros(model.get_output_embeddings().weight.shape[0])
         banned[self.encoder.unwritable_tokens] = -torch.inf
         self.register_buffer("banned", banned.to(model.device), persistent=False)
@@ -143,13 +148,13 @@ class VLMPolicy(nn.Module):
         """
         inputs = self.encode(observations)
         if self.generation_config.temperature <= 0:
-            choose = greedy_chooser(self.banned)
+            choose = loop.greedy_chooser(self.banned)
         else:
             longest = self.generation_config.max_new_tokens
             uniform = sampling.uniform(len(observations), longest, draws or self.generator)
-            choose = sampling_chooser(self.token_log_probs, uniform.to(self.device))
-        with evaluating(self), self._autocast(cache=True):
-            written = write_replies(
+            choose = loop.sampling_chooser(self.token_log_probs, uniform.to(self.device))
+        with evaluating(self), self.writing(), self._autocast(cache=True):
+            written = loop.write_replies(
                 self.network,
                 inputs,
                 choose,
@@ -159,11 +164,17 @@ class VLMPolicy(nn.Module):
             )
         values = self.value_head(written.prompt_state).tolist()
         return [
-            self._reply(observation, self.encoder.until_end(tokens), log_probs, value)
+            read_reply(
+                self.encoder, observation, tokens, log_probs, value, self.generation_config.parser
+            )
             for observation, tokens, log_probs, value in zip(
                 observations, written.tokens, written.log_probs, values, strict=True
             )
         ]
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Keeps adapters merged between calls of `act`; see `AdapterMerging.merged`."""
+        return self._merging.merged()
 
     @torch.no_grad()
     def values(self, observations: Sequence[Observation]) -> list[float]:
@@ -199,6 +210,7 @@ class VLMPolicy(nn.Module):
             stop_value_gradient: Whether the gradient of values reaches the value head only.
             entropy: Whether to compute `Scores.entropies`.
         """
+        self._merging.undo()  # scores are those of the adapters, which get gradients
         reply_ids, mask = pad_replies(replies, self.encoder.pad_token, self.device)
         inputs = self.encoder.append(self._remembered(observations), reply_ids, mask)
         distribution = partial(self.token_log_probs, temperature=temperature)
@@ -401,22 +413,3 @@ class VLMPolicy(nn.Module):
         inputs = {n: self._placed(value) for n, value in self.encoder.join(prompts).items()}
         with self._autocast():
             return {**inputs, **self.vision.features(prompts, self._placed)}
-
-    def _reply(
-        self,
-        observation: Observation,
-        tokens: tuple[int, ...],
-        log_probs: list[float],
-        value: float,
-    ) -> Reply:
-        text = self.encoder.decode(tokens)
-        parsed = parse(text, observation.actions, self.generation_config.parser)
-        return Reply(
-            text=text,
-            action=parsed.action,
-            tokens=tokens,
-            action_token=self.action_token(tokens, parsed.action_start),
-            log_probs=tuple(log_probs[: len(tokens)]),
-            value=value,
-            fields=parsed.fields,
-        )

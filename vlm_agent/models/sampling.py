@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+# Tokens whose probabilities are summed up together to draw one of them.
+_BLOCK = 128
 
 
 def token_log_probs(
@@ -63,11 +66,25 @@ def draw(log_probs: Tensor, uniform: Tensor) -> Tensor:
     Returns:
         Token ids, shape (batch,).
     """
-    cumulative = log_probs.double().exp().cumsum(dim=-1)
-    # Below 1 by more than the rounding of doubles, so that an index is never beyond the last.
-    chosen = uniform.to(cumulative)[:, None] * cumulative[:, -1:]
-    # The first token whose sum exceeds the number: never one of probability 0.
-    return torch.searchsorted(cumulative, chosen, right=True)[:, 0]
+    # Sums of doubles over the whole vocabulary take as long as the model, so first a block is drawn
+    # by its sum, and then a token of it.
+    batch, size = log_probs.shape
+    padded = log_probs.new_empty(batch, size + -size % _BLOCK)
+    torch.exp(log_probs, out=padded[:, :size])
+    padded[:, size:] = 0
+    blocks = padded.unflatten(1, (-1, _BLOCK))
+    sums = blocks.sum(dim=2, dtype=torch.float64).cumsum(dim=1)
+    # Below the total by more than the rounding of doubles, so that an index is never too large.
+    chosen = uniform.to(sums)[:, None] * sums[:, -1:]
+    # The first one whose sum exceeds the number: never one of probability 0.
+    block = torch.searchsorted(sums, chosen, right=True)
+    rows = torch.arange(batch, device=block.device)
+    within = blocks[rows, block[:, 0]].double().cumsum(dim=1)
+    before = nn.functional.pad(sums, (1, 0)).gather(1, block)
+    token = torch.searchsorted(within, chosen - before, right=True)
+    # Rounding may have put the number behind the block's last token of any probability.
+    last = torch.searchsorted(within, within[:, -1:].contiguous())
+    return (block * _BLOCK + torch.minimum(token, last))[:, 0]
 
 
 def uniform(

@@ -62,6 +62,10 @@ class BatchWriter:
         self._thread.join()
 
     def _work(self) -> None:
+        with self._policy.writing():
+            self._reply_until_stopped()
+
+    def _reply_until_stopped(self) -> None:
         pending: list[tuple[Question, Future[Answer]]] = []
         stopped = False
         while not stopped or pending:

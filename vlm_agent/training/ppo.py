@@ -103,6 +103,7 @@ class PPO:
         with (
             oom_hint(f"replying to {at_once} environments at once", advice),
             self._processes.gathered(),
+            self.policy.writing(),
         ):
             return collector.collect(self.policy, config.rollout_steps)
 

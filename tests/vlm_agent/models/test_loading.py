@@ -284,3 +284,20 @@ def test_the_commands_and_the_code_of_the_page(saved, tmp_path, monkeypatch):
     assert not merged.has_adapter
     code = PAGE.split("```python\n")[1].split("```")[0]
     exec(compile(code, "docs/training/models.md", "exec"), {})
+
+
+def test_the_implementation_of_attention(saved, observations):
+    policies = {
+        name: VLMPolicy.load(saved, options=LoadOptions(attn_implementation=name))
+        for name in ("auto", "eager", "sdpa")
+    }
+    used = {n: p.network.config.text_config._attn_implementation for n, p in policies.items()}
+    assert used == {"auto": "sdpa", "eager": "eager", "sdpa": "sdpa"}
+    replies = [reply.tokens for reply in policies["auto"].act(observations)]
+    found = {name: p.score(observations, replies).log_probs for name, p in policies.items()}
+    torch.testing.assert_close(found["eager"], found["auto"], atol=1e-4, rtol=1e-4)
+    assert not torch.equal(found["eager"], found["auto"]), "another implementation"
+    with pytest.raises(ValueError, match="attn_implementation='fast'"):
+        LoadOptions(attn_implementation="fast")
+    with pytest.raises(ImportError, match="(?i)flash"):
+        VLMPolicy.load(saved, options=LoadOptions(attn_implementation="flash_attention_2"))

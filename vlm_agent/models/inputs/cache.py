@@ -146,10 +146,13 @@ class InputCache:
 
     Args:
         capacity: Maximum size in bytes.
+
+    Attributes:
+        capacity: The same; `resize` sets it.
     """
 
     def __init__(self, capacity: int = 2**30) -> None:
-        self._capacity = capacity
+        self.capacity = capacity
         self._prompts: OrderedDict[Key, PreparedPrompt] = OrderedDict()
         self._pictures: OrderedDict[bytes, PreparedPicture] = OrderedDict()
         # Original pictures, each once, and the number of prompts that have it.
@@ -167,7 +170,7 @@ class InputCache:
 
     def resize(self, capacity: int) -> None:
         """Sets the maximum size in bytes."""
-        self._capacity = capacity
+        self.capacity = capacity
         self._make_room()
 
     def prompt(self, key: Key) -> PreparedPrompt | None:
@@ -225,7 +228,7 @@ class InputCache:
         self._prompts.move_to_end(prompt.key)
 
     def _make_room(self) -> None:
-        while self.nbytes > self._capacity:
+        while self.nbytes > self.capacity:
             oldest = next(iter(self._prompts), None)
             if oldest is not None and (not self._pictures or self._is_outdated(oldest)):
                 self._forget(oldest)

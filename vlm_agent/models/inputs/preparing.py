@@ -68,6 +68,10 @@ class Preparer:
         self._ahead: dict[Key, _Ahead] = {}
         self._round = 0
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy, such as that of a deep-copied policy, remembers nothing and has no threads."""
+        return _new, (self._processor, self.max_length, self.cache.capacity)
+
     def limit(self, gib: float) -> None:
         """Sets the maximum size of the memory, in GiB."""
         self.cache.resize(int(gib * 2**30))
@@ -198,6 +202,12 @@ class Preparer:
         rows = _rows(processor, part, self.max_length)
         self._row_bytes[_shapes(part[0])] = sum(value.nbytes for value in rows[0].values())
         return [pack_row(key, row, self._packer) for key, row in zip(part, rows, strict=True)]
+
+
+def _new(processor: Any, max_length: int | None, capacity: int) -> Preparer:
+    preparer = Preparer(processor, max_length)
+    preparer.cache.resize(capacity)
+    return preparer
 
 
 def _rows(processor: Any, keys: Sequence[Key], max_length: int | None) -> list[Row]:

@@ -1,5 +1,6 @@
 """Processors are called for what is not remembered, in bounded calls, in worker threads."""
 
+import copy
 import dataclasses
 import threading
 
@@ -208,3 +209,15 @@ def test_bytes_of_an_observation_with_a_big_picture(make, before, most):
     (own,) = preparing._rows(processor, [prompt.key], None)
     assert row.keys() == own.keys()
     assert all(torch.equal(row[name], value) for name, value in own.items())
+
+
+def test_a_copied_policy_prepares_for_itself(make_policy, observations):
+    policy = make_policy()
+    policy.encoder.preparer.limit(0.5)
+    expected = policy.encode(observations)
+    copied = copy.deepcopy(policy)
+    assert copied.encoder.preparer.cache.capacity == GIB // 2
+    assert copied.encoder.preparer.cache.nbytes == 0
+    found = copied.encode(observations)
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], value) for name, value in expected.items())

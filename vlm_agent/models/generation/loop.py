@@ -18,9 +18,11 @@ from transformers import GenerationConfig as HFGenerationConfig
 
 from vlm_agent.models import sampling
 from vlm_agent.models.forward import hidden_states, without_generation_defaults
+from vlm_agent.models.generation.cache import reserve_room
 
 # Shrinking a batch copies its cache, which pays off only if enough of the rows are dropped.
 _MIN_SHARE_TO_DROP = 0.25
+_CHECK_EVERY = 8
 # Returns tokens and their log-probabilities, each of shape (rows,), given logits of shape (rows,
 # vocabulary), the rows' indices in the batch, and the number of tokens that each has written.
 TokenChooser = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
@@ -48,6 +50,7 @@ def write_replies(
     end_tokens: list[int],
     pad_token: int,
     max_new_tokens: int,
+    check_every: int | None = None,
 ) -> WrittenReplies:
     """Writes one reply to each prompt of a batch.
 
@@ -58,8 +61,12 @@ def write_replies(
         end_tokens: Ids that close a reply.
         pad_token: Id for padding.
         max_new_tokens: Number of tokens after which a reply is cut off.
+        check_every: Number of tokens after which to ask whether replies are finished. Asking waits
+            for a GPU, and finished replies meanwhile write on; so by default 8, and 1 on the CPU.
     """
-    writer = _ReplyWriter(choose, end_tokens)
+    if check_every is None:
+        check_every = 1 if inputs["input_ids"].device.type == "cpu" else _CHECK_EVERY
+    writer = _ReplyWriter(choose, end_tokens, check_every)
     with without_generation_defaults(network), hidden_states(network) as hidden:
         network.generate(
             **inputs,
@@ -106,9 +113,10 @@ def sampling_chooser(log_probs_of: Callable[[Tensor], Tensor], uniform: Tensor) 
 class _ReplyWriter:
     """The `custom_generate` of `transformers.generate`."""
 
-    def __init__(self, choose: TokenChooser, end_tokens: Sequence[int]) -> None:
+    def __init__(self, choose: TokenChooser, end_tokens: Sequence[int], check_every: int) -> None:
         self._choose = choose
         self._end_tokens = end_tokens
+        self._check_every = check_every
         self.tokens: list[list[int]] = []
         self.log_probs: list[list[float]] = []
 
@@ -142,10 +150,14 @@ class _ReplyWriter:
             tokens, log_probs = self._choose(outputs.logits[:, -1], rows, count)
             chosen.append((rows, tokens, log_probs))
             writing &= ~torch.isin(tokens, end_tokens)
+            input_ids = torch.cat([input_ids, tokens[:, None]], dim=1)
+            if count == 0:
+                reserve_room(model_kwargs.get("cache"))
+            if (count + 1) % self._check_every:
+                continue
             left = int(writing.sum())
             if not left:
                 break
-            input_ids = torch.cat([input_ids, tokens[:, None]], dim=1)
             if left <= (1 - _MIN_SHARE_TO_DROP) * len(rows):
                 stays = writing.nonzero()[:, 0]
                 if _select_rows(model_kwargs, stays, len(rows)):
