@@ -82,7 +82,7 @@ def measure_update(
         marks["logits"] = simulation.peak
 
     policy.network.get_output_embeddings().register_forward_pre_hook(at_logits)
-    policy.encode = lambda _: inputs  # type: ignore[method-assign]
+    policy.encode = lambda observations: inputs  # type: ignore[method-assign]
     # One is shorter, as nearly always: masks of padding take memory in every layer.
     replies = [[0] * reply_tokens] * (steps - 1) + [[0] * max(1, reply_tokens - (steps > 1))]
     with simulation:
@@ -123,7 +123,7 @@ def measure_rollout(planned: WeightlessPolicy, replies: int) -> RolloutMemory:
         marks["kept"] = simulation.peak = simulation.live
 
     policy.network.register_forward_hook(at_end)
-    policy.encode = lambda _: inputs  # type: ignore[method-assign]
+    policy.encode = lambda observations: inputs  # type: ignore[method-assign]
     with simulation:
         policy.act([_OBSERVATION] * replies)
     activations = marks["passed"] - before - pictures - marks["cache"]

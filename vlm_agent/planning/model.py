@@ -45,7 +45,8 @@ class WeightlessPolicy:
     @property
     def picture_tokens(self) -> int:
         """Number of tokens of the prompt that stand for pictures."""
-        return int((self.row["input_ids"] == _image_token(self.policy.network.config)).sum())
+        token = _image_token(self.policy.network.config)
+        return self.row["input_ids"].flatten().tolist().count(token)
 
     def inputs(self, simulation: Simulation, count: int) -> dict[str, Tensor]:
         """Returns the inputs of a batch; the memory of its pictures is counted."""
@@ -199,7 +200,7 @@ def _plain_row(policy: VLMPolicy, pictures: int) -> Row:
             row["pixel_values"] = pixels.expand(pictures, -1, -1, -1)
         except (AttributeError, IndexError, RuntimeError, TypeError, ValueError):
             pass  # a model that needs more than pixels
-    row["input_ids"] = torch.full((1, max(1, count * pictures)), token if count else 0)
+    row["input_ids"] = torch.full((1, max(1, count * pictures)), token or 0)
     row["attention_mask"] = torch.ones_like(row["input_ids"])
     return row
 

@@ -1,4 +1,4 @@
-"""The plan of a run's memory: what an update and a rollout take on each GPU, and what changes it."""
+"""A plan of a run's memory: what updates and rollouts take on each GPU, and what changes it."""
 
 from __future__ import annotations
 
