@@ -57,6 +57,7 @@ def test_the_operations_of_an_update_are_those_of_its_products(benchmark, model,
     assert update.operations() == pytest.approx(products, rel=0.1)
 
 
+@pytest.mark.slow
 def test_everything_is_measured(benchmark, model, small_words, tmp_path, monkeypatch, capsys):
     record = tmp_path / "record.json"
     words = ["--model", str(model), "--smollm2", str(model), "--num-envs", "2", "--repeats", "1"]

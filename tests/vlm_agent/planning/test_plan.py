@@ -186,6 +186,7 @@ def test_gpus_share_what_fsdp_shards(model):
     assert both.replies == alone.replies // 2
 
 
+@pytest.mark.slow  # plans seven runs
 def test_the_command_prints_what_other_options_change(model, capsys):
     words = ["--model", str(model), "--env", ENV, "--max-new-tokens", "8", "--gpu-memory", "1"]
     assert main(["plan", *words, "--num-envs", "1", "--json"]) == 0
