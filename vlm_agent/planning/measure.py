@@ -72,7 +72,7 @@ def measure_update(
     marks: dict[str, int] = {}
 
     def at_logits(_: nn.Module, args: tuple[Tensor, ...]) -> None:
-        if marks:
+        if marks or not args[0].requires_grad:  # a later chunk, or a trial
             return
         marks["before"] = simulation.peak
         marks["kept"] = simulation.peak = simulation.live
