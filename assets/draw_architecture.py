@@ -24,6 +24,7 @@ ROOMS = {
     "data": "trajectories, demonstrations, export",
     "evaluation": "episodes of any policy, tables, plots",
     "training": "PPO, SFT, losses, checkpoints",
+    "planning": "memory of a run, in advance",
     "serving": "API client and server",
     "reporting": "HTML report, live viewer",
     "integrations": "TRL, verl-agent, VAGEN",
@@ -32,7 +33,7 @@ ROOMS = {
 COLOURS = {
     **dict.fromkeys(("core", "config", "distributed"), "#dbe9f4"),
     **dict.fromkeys(("models", "rollout", "data"), "#d8efe0"),
-    **dict.fromkeys(("evaluation", "training"), "#fbe8c8"),
+    **dict.fromkeys(("evaluation", "training", "planning"), "#fbe8c8"),
     **dict.fromkeys(("serving", "reporting", "integrations", "cli"), "#ece2f3"),
 }
 OUTSIDE = "#eeeeee"

@@ -2,6 +2,7 @@
 
     python benchmarks/agent.py                  # fine-tunes a tiny model first, in a minute or two
     python benchmarks/agent.py --model runs/sft --json FILE
+    python benchmarks/agent.py --smollm2 build/smollm2-llava --threads 1 2 --repeats 3
 
 Only ratios within one run are comparable between machines: repeats are interleaved, and medians are
 reported. The plain implementation plays one environment: it encodes one prompt, generates one reply
@@ -10,6 +11,12 @@ value. Both use the same weights and temperature, so that their replies have the
 is printed. The update's share of the peak is the number of operations in matrix products
 (torch.utils.flop_counter) of forward and backward passes without padding, divided by those of the
 fastest `torch.mm` of this run with the same threads.
+
+With `--smollm2` a pretrained model of 138 million weights (benchmarks/smollm2.py builds it) is
+measured in addition, in bfloat16: optimizer steps of full and LoRA training (rank 128) as shares of
+the fastest bfloat16 `torch.mm`, rollouts against `transformers.generate` with the same prompts and
+number of tokens, and the memory of a LoRA step beyond weights and optimizer. On a GPU, its
+allocator counts that; elsewhere the tensors of all operations are counted.
 """
 
 from __future__ import annotations
@@ -17,15 +24,18 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from real_size import measure, peak, report, seconds
+from smollm2 import smollm2_llava
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import GenerationConfig
 from transformers.utils import logging
@@ -36,6 +46,8 @@ from vlm_agent.core.parsing import parse
 from vlm_agent.core.protocol import env_action, observe, task_of
 from vlm_agent.core.types import Observation
 from vlm_agent.models.forward import hidden_states
+from vlm_agent.models.inputs import preparing
+from vlm_agent.models.inputs.cache import key_of
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.models.tiny import build_model
 from vlm_agent.rollout.collector import Collector, Rollout
@@ -45,13 +57,6 @@ from vlm_agent.training.sft.trainer import train_sft
 
 TEMPERATURE = 0.5
 PEAK_SHARE = 0.4  # below this, the update is profiled
-
-
-def seconds(work: Callable[..., Any], *arguments: Any) -> float:
-    """Measures the duration of a call."""
-    start = time.perf_counter()
-    work(*arguments)
-    return time.perf_counter() - start
 
 
 # ----- playing ------------------------------------------------------------------------------------
@@ -107,7 +112,8 @@ class PlainPlayer:
 
 def plainly_encoded(policy: VLMPolicy, observation: Observation) -> dict[str, torch.Tensor]:
     """Encodes an observation without the policy's caches."""
-    (row,) = policy.encoder._process([observation], policy.cot)
+    key = key_of(policy.prompt(observation), observation.images)
+    (row,) = preparing._rows(policy.processor, [key], None)
     return row
 
 
@@ -125,7 +131,7 @@ def measure_rollouts(policy: VLMPolicy, env: str, num_envs: int, repeats: int) -
         start = time.perf_counter()
         rollout = collector.collect(policy, steps)
         rates["ours"].append(steps * num_envs / (time.perf_counter() - start))
-        ours += [len(reply.tokens) for reply in rollout.flat_replies()]
+        ours += [len(reply.tokens) for reply in rollout.replies]
     collector.close()
     median = {name: statistics.median(each) for name, each in rates.items()}
     return {
@@ -140,25 +146,13 @@ def measure_rollouts(policy: VLMPolicy, env: str, num_envs: int, repeats: int) -
 # ----- learning -----------------------------------------------------------------------------------
 
 
-def peak() -> float:
-    """Measures the peak operations per second of a float32 matrix product."""
-    best = 0.0
-    for size in (1024, 2048, 4096):
-        a, b = torch.randn(size, size), torch.randn(size, size)
-        torch.mm(a, b)
-        best = max(best, *(2 * size**3 / seconds(torch.mm, a, b) for _ in range(3)))
-    return best
-
-
 def operations(policy: VLMPolicy, rollout: Rollout) -> float:
     """Counts operations of scoring every step once, forward and backward, without padding."""
     known: dict[tuple[int, int], int] = {}
     total = 0
-    observations = rollout.flat_observations()
+    observations = rollout.observations
     prompts = policy.prompt_lengths(observations)
-    for observation, prompt, reply in zip(
-        observations, prompts, rollout.flat_replies(), strict=True
-    ):
+    for observation, prompt, reply in zip(observations, prompts, rollout.replies, strict=True):
         key = (prompt, len(reply.tokens))
         if key not in known:
             with FlopCounterMode(display=False) as counter:
@@ -175,14 +169,15 @@ def measure_updates(policy: VLMPolicy, config: PPOConfig, repeats: int) -> dict[
     collector = Collector(config.env, config.num_envs)
     rollout = collector.collect(policy, config.rollout_steps)
     collector.close()
-    steps = len(rollout.flat_replies())
+    steps = len(rollout.replies)
     wanted = config.ppo_epochs * operations(policy, rollout)
     algorithm = PPO(policy, config, total_steps=1000 * steps)
-    algorithm.update(rollout)
+    advantages = algorithm.advantages(rollout)
+    algorithm.update(rollout, advantages)
     peaks, times = [], []
     for _ in range(repeats):
-        peaks.append(peak())
-        times.append(seconds(lambda: algorithm.update(rollout)))
+        peaks.append(peak(torch.float32, policy.device, (1024, 2048, 4096)))
+        times.append(seconds(lambda: algorithm.update(rollout, advantages)))
     shares = [wanted / t / p for t, p in zip(times, peaks, strict=True)]
     return {
         "steps_per_second": steps * config.ppo_epochs / statistics.median(times),
@@ -192,6 +187,7 @@ def measure_updates(policy: VLMPolicy, config: PPOConfig, repeats: int) -> dict[
         "reason": None,
         "algorithm": algorithm,
         "rollout": rollout,
+        "advantages": advantages,
     }
 
 
@@ -200,7 +196,7 @@ def reason(measured: dict[str, Any]) -> str:
     from torch.profiler import ProfilerActivity, profile
 
     with profile(activities=[ProfilerActivity.CPU]) as profiler:
-        measured["algorithm"].update(measured["rollout"])
+        measured["algorithm"].update(measured["rollout"], measured["advantages"])
     rows = profiler.key_averages()
     total = sum(row.self_cpu_time_total for row in rows)
     products = ("mm", "addmm", "bmm", "baddbmm", "convolution", "scaled_dot_product")
@@ -246,9 +242,10 @@ def growth_of_updates(policy: VLMPolicy, config: PPOConfig, sizes: Sequence[int]
     for size in sizes:
         changed = dataclasses.replace(config, micro_batch_size=size, ppo_epochs=1)
         algorithm = PPO(policy, changed, total_steps=10**6)
-        algorithm.update(rollout)
-        taken = statistics.median(seconds(algorithm.update, rollout) for _ in range(3))
-        print(f"  {size:4} {len(rollout.flat_replies()) / taken:8.0f}")
+        advantages = algorithm.advantages(rollout)
+        algorithm.update(rollout, advantages)
+        taken = statistics.median(seconds(algorithm.update, rollout, advantages) for _ in range(3))
+        print(f"  {size:4} {len(rollout.replies) / taken:8.0f}")
 
 
 def growth_of_models(policy: VLMPolicy, config: PPOConfig) -> None:
@@ -277,25 +274,8 @@ def fine_tuned(env: str, folder: str) -> str:
     return folder
 
 
-def main() -> None:
-    """Prints all measurements, and writes the ratios."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--model", help="directory of a fine-tuned policy; by default a new one")
-    parser.add_argument("--env", default="gym_cards/NumberLine-v0")
-    parser.add_argument("--num-envs", type=int, default=32)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--growth", action="store_true", help="by batch, environments and model")
-    parser.add_argument("--json", type=Path, help="file for the ratios")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    logging.disable_progress_bar()
-    with tempfile.TemporaryDirectory() as folder:
-        model = options.model or fine_tuned(options.env, folder)
-        policy = VLMPolicy.load(model, temperature=TEMPERATURE)
-    policy.seed(0)
-    print(f"{options.env}, {options.num_envs} environments, {options.threads} threads")
-
+def measure_embedded(options: argparse.Namespace, model: str, policy: VLMPolicy) -> dict[str, Any]:
+    """Prints and returns the measurements of the embedded model."""
     played = measure_rollouts(policy, options.env, options.num_envs, options.repeats)
     print(
         f"\nRollouts: {played['ours']:.0f} steps/s, plain implementation {played['plain']:.1f}: "
@@ -326,12 +306,58 @@ def main() -> None:
         growth(policy, options.env, (1, 2, 4, 8, 16, 32, 64, 128))
         growth_of_updates(policy, config, (1, 4, 16, 64))
         growth_of_models(policy, config)
+    return {
+        "rollout_speedup": played["speedup"],
+        "rollout_speedups": played["speedups"],
+        "update_peak_share": learned["share"],
+        "update_peak_shares": learned["shares"],
+        "update_reason": why,
+    }
+
+
+def measure_pretrained(directory: Path, options: argparse.Namespace) -> dict[str, Any] | None:
+    """Prints and returns the measurements of the pretrained model, `None` if it cannot be had."""
+    try:
+        smollm2_llava(directory)
+    except ModuleNotFoundError as error:
+        print(f"\nSmolLM2's LLaVA is skipped: {error}")
+        return None
+    found = measure(directory, options.env, options.repeats)
+    print(f"\nSmolLM2's LLaVA:\n{report(found)}", flush=True)
+    return found
+
+
+def main() -> None:
+    """Prints all measurements, and writes them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--model", help="directory of a fine-tuned policy; by default a new one")
+    parser.add_argument("--smollm2", type=Path, help="directory of SmolLM2's LLaVA, or for it")
+    parser.add_argument("--env", default="gym_cards/NumberLine-v0")
+    parser.add_argument("--num-envs", type=int, default=32)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, nargs="+", default=[torch.get_num_threads()])
+    parser.add_argument("--device", choices=("auto", "cpu"), default="auto")
+    parser.add_argument("--growth", action="store_true", help="by batch, environments and model")
+    parser.add_argument("--json", type=Path, help="file for the measurements")
+    options = parser.parse_args()
+    if options.device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # before torch looks
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    record: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        model = options.model or fine_tuned(options.env, folder)
+        for threads in options.threads:
+            torch.set_num_threads(threads)
+            print(f"{options.env}, {options.num_envs} environments, {threads} threads")
+            # Loaded again, because measuring its updates changes it.
+            policy = VLMPolicy.load(model, temperature=TEMPERATURE)
+            policy.seed(0)
+            record[str(threads)] = {"embedded": measure_embedded(options, model, policy)}
+            if options.smollm2:
+                found = measure_pretrained(options.smollm2, options)
+                record[str(threads)]["smollm2"] = found
     if options.json:
-        record = {
-            "rollout_speedup": played["speedup"],
-            "update_peak_share": learned["share"],
-            "update_reason": why,
-        }
         options.json.write_text(json.dumps(record, indent=2) + "\n")
 
 

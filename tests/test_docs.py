@@ -109,7 +109,19 @@ def test_recordings_in_python(tmp_path, monkeypatch, capsys):
 
 # ----- commands -----------------------------------------------------------------------------------
 
-VLM_AGENT = "sft", "ppo", "merge", "eval", "serve", "report", "export", "play", "show", "demo"
+VLM_AGENT = (
+    "sft",
+    "ppo",
+    "plan",
+    "merge",
+    "eval",
+    "serve",
+    "report",
+    "export",
+    "play",
+    "show",
+    "demo",
+)
 # Options of programs of others.
 FOREIGN = {"--config_file", "--main_process_ip", "--main_process_port", "--machine_rank"} | {
     "--multi_gpu", "--num_machines", "--num_processes", "--logdir",

@@ -19,6 +19,7 @@ ROOMS = (
     "data",
     "evaluation",
     "training",
+    "planning",
     "serving",
     "reporting",
     "integrations",

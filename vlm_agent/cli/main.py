@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from vlm_agent.core.errors import NotWholeError
 
 _INSTALL = 'pip install "gym-cards[agent]"'
-_USAGE = """usage: vlm-agent {sft,ppo,merge,eval,serve,report,export,play,show,demo} [options]
+_USAGE = """usage: vlm-agent {sft,ppo,plan,merge,eval,serve,report,export,play,show,demo} [options]
 
 Trains and evaluates vision-language agents.
 
   sft     fine-tune a model on the replies of an environment's expert
   ppo     train a policy by reinforcement learning on an environment's reward
+  plan    print the memory that `ppo` will take, before anything is loaded
   merge   merge a low-rank adapter into the weights of its model
   eval    evaluate policies in environments
   serve   serve a policy through the OpenAI chat-completions API
@@ -33,6 +34,7 @@ explains the method.
 _COMMANDS = {
     "sft": "train:sft",
     "ppo": "train:ppo",
+    "plan": "plan:plan",
     "merge": "commands:merge",
     "eval": "commands:eval_",
     "serve": "commands:serve",

@@ -102,7 +102,7 @@ def _mergeable(model: nn.Module) -> list[Any]:
 
     layers = [module for module in model.modules() if isinstance(module, Linear)]
     shared = Counter(
-        parameter.data_ptr()
+        id(parameter)
         for module in model.modules()
         for parameter in module._parameters.values()
         if parameter is not None
@@ -118,7 +118,7 @@ def _is_mergeable(layer: Any, uses: Counter[int]) -> bool:
         # Not a tensor of another kind, such as one that is sharded over processes.
         and all(type(weight) in (nn.Parameter, Tensor) for weight in weights)
         and base.weight.is_floating_point()
-        and uses[base.weight.data_ptr()] == 1
+        and uses[id(base.weight)] == 1
         and not (layer.disable_adapters or layer.merged or layer.lora_variant)
         and not any(layer.lora_bias.values())
     )
