@@ -114,7 +114,7 @@ def animation(episode: Episode) -> bytes:
         reward = moment.reward
     frames.append(_captioned(last.picture, f"sum of rewards {episode.total:g}", "", reward))
     seconds = [SECONDS] * len(moments) + [LAST_SECONDS]
-    for colours in (256, 192, 128, 64):
+    for colours in (256, 192, 128, 64, 48):
         gif = to_gif(frames, seconds, colours)
         if len(gif) < LIMIT:
             break

@@ -52,8 +52,13 @@ MAY_IMPORT = {
     "alfworld/scene": set(),
     "alfworld/games/floor_plans": {
         "numpy",
-        *(f"gym_cards.alfworld.{name}" for name in ("games.streams", "ids", "packages", "scene")),
+        *(
+            f"gym_cards.alfworld.{name}"
+            for name in ("games.alfred", "games.streams", "ids", "packages", "scene")
+        ),
     },
+    "alfworld/games/alfred": {"numpy"},
+    "alfworld/games/catalogue": {"numpy", "gym_cards.alfworld.games", "gym_cards.core.checks"},
     "alfworld/ids": {"gym_cards.alfworld.scene"},
     "alfworld/engine": {f"gym_cards.alfworld.{name}" for name in ("engine", "ids", "packages")},
     "alfworld/games": {

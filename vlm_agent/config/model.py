@@ -43,10 +43,8 @@ class ModelOptions(LoadOptions):
     """Options for loading a model to train; a base of the trainers' configurations.
 
     Trained weights are kept in float32, whatever the model computes in: at a learning rate of
-    1e-5, most of an update to a bfloat16 weight is lost to rounding.
-
-    Args: Weights
-        seed: Random seed of new weights: those of a new adapter.
+    1e-5, most of an update to a bfloat16 weight is lost to rounding. New adapters are drawn from
+    `seed`.
 
     Args: LoRA
         lora: Train low-rank adapters instead of all weights.

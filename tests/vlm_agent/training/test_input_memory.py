@@ -84,4 +84,4 @@ def test_the_next_micro_batch_is_prepared_while_the_model_computes(train, monkey
 def test_a_loaded_policy_has_the_memory_that_was_asked_for(make_policy, tmp_path):
     make_policy().save(tmp_path)
     policy = VLMPolicy.load(tmp_path, options=LoadOptions(input_cache_gib=0.5))
-    assert policy.encoder.preparer.cache._capacity == 2**29
+    assert policy.encoder.preparer.cache.capacity == 2**29
