@@ -55,14 +55,16 @@ def count(model, options, gradient_dtype="float32"):
         update(passes=1)
         counts["rounded"] = rounded(policy)
         processes.zero_grad(optimizer)
-        live.mark("rollout")
-        with processes.gathered():
+        with processes.gathered(), policy.writing():
+            live.mark("rollout")
             policy.act([observation])
+            # In the host's memory, which is the device's here: weights that adapters are merged into.
+            hosted = sum(original.nbytes for _, original in policy._merging._originals)
         live.mark("update")
         update(passes=2)
         live.mark("end")
     processes.wait()
-    return {**counts, "rollout": live.peak["rollout"], "update": live.peak["update"]}
+    return {**counts, "rollout": live.peak["rollout"] - hosted, "update": live.peak["update"]}
 
 
 def rounded(policy):
