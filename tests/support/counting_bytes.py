@@ -58,7 +58,7 @@ def count(model, options, gradient_dtype="float32"):
         with processes.gathered(), policy.writing():
             live.mark("rollout")
             policy.act([observation])
-            # In the host's memory, which is the device's here: weights that adapters are merged into.
+            # In the host's memory, which is the device's here: weights that an adapter changes.
             hosted = sum(original.nbytes for _, original in policy._merging._originals)
         live.mark("update")
         update(passes=2)

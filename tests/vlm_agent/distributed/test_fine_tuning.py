@@ -1,7 +1,6 @@
 """Fine-tuning in two processes, launched with Accelerate as a user would."""
 
 import json
-import re
 
 import numpy as np
 import pytest
@@ -10,7 +9,6 @@ from PIL import Image
 
 from tests.support.in_two_processes import main
 from tests.support.launching import (
-    ROOT,
     check_interrupted,
     fine_tuning,
     launch,
@@ -20,15 +18,6 @@ from tests.support.launching import (
 from vlm_agent.config.sft import SFTConfig
 from vlm_agent.data.demonstrations import Demonstrator
 from vlm_agent.training.sft import trainer
-
-
-@pytest.fixture
-def documented(tmp_path):
-    """The configuration of FSDP in the documentation."""
-    page = (ROOT / "docs" / "scale" / "fsdp.md").read_text(encoding="utf-8")
-    text = re.search(r"```yaml\n(compute_environment.*?)```", page, re.DOTALL)[1]
-    (tmp_path / "fsdp.yaml").write_text(text, encoding="utf-8")
-    return "--config_file", str(tmp_path / "fsdp.yaml")
 
 
 @pytest.fixture
