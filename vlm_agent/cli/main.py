@@ -14,7 +14,7 @@ _USAGE = """usage: vlm-agent {sft,ppo,plan,merge,eval,serve,report,export,play,s
 
 Trains and evaluates vision-language agents.
 
-  sft     fine-tune a model on the replies of an environment's expert
+  sft     fine-tune a model on an environment's expert, or on a data set
   ppo     train a policy by reinforcement learning on an environment's reward
   plan    print the memory that `ppo` will take, before anything is loaded
   merge   merge a low-rank adapter into the weights of its model
