@@ -49,7 +49,7 @@ def demo(words: Sequence[str]) -> None:
         f"both policies\n(sft, ppo) and the evaluations (result.json). Next:\n"
         f"  vlm-agent report {config.out}/ppo    # a page with every recorded step\n"
         f"  vlm-agent play {config.out}/ppo      # watch the policy play; needs pygame\n"
-        "  vlm-agent ppo --help             # all options of training\n"
+        "  vlm-agent ppo --help              # all options of training\n"
         "docs/start/your-model-and-environment.md shows the same with your own."
     )
 
