@@ -106,7 +106,7 @@ class ALFWorldEnv(gym.Env[Frame, str]):
 
     ## Starting State
     `reset()` starts the next game. If the games are a list, whose names are in `game_names`, each
-    is played once before any is played again, in an order that `reset(seed=…)` draws anew; with
+    is played once before any is played again, in an order that `reset(seed=…)` shuffles; with
     `order="fixed"`, from the first to the last. Otherwise the game is drawn: its task type as often
     as ALFRED has such tasks, a scene, a goal that the room allows, and things where such things are
     kept; none of the things to find is where it has to go. The agent starts with a free hand and
@@ -130,7 +130,7 @@ class ALFWorldEnv(gym.Env[Frame, str]):
     - `observation_text`: alfworld's answer in words;
     - `admissible_commands`: the commands that can be done now, in alphabetical order;
     - `task`: the goal in words, the same throughout an episode; `task_type`: one of the six;
-    - `scene`: ALFRED's number of the room; -1 if a data set does not tell;
+    - `scene`: ALFRED's number of the room; -1 if a data set does not say;
     - `won`, `is_success`: whether the goal is reached;
     - `goal_condition_success_rate`: the share of the goal's conditions that hold now. Clean, heat
       and cool have three: a thing is in place, one is treated, one is both. The task of two things

@@ -198,7 +198,7 @@ class Turns:
 
     Args:
         count: Length of the list.
-        order: "fixed", from the first to the last; or "shuffled", drawn anew for each cycle.
+        order: "fixed", from the first to the last; or "shuffled", with a new order for each cycle.
     """
 
     def __init__(self, count: int, order: Order) -> None:
