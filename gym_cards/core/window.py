@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
+from contextlib import suppress
 from types import ModuleType
 
 import numpy as np
-from gymnasium.error import DependencyNotInstalled
+from gymnasium.error import DependencyNotInstalled, Error
 from numpy.typing import NDArray
+
+from gym_cards.core import viewer
 
 
 def load_pygame(purpose: str) -> ModuleType:
@@ -30,9 +36,11 @@ def load_pygame(purpose: str) -> ModuleType:
 
 
 class Window:
-    """pygame window that shows pictures of shape (height, width, 3), dtype uint8.
+    """Window that shows pictures of shape (height, width, 3), dtype uint8.
 
-    A click on the close button closes it for good; the game continues unseen.
+    Every object has its own window, in a process of its own, because SDL shows one per process. It
+    opens with the picture enlarged by a whole factor, can be resized, and reacts while the game
+    waits. If the player closes it, it is closed for good; the game continues unseen.
 
     Args:
         title: The text in the title bar.
@@ -43,35 +51,74 @@ class Window:
     """
 
     def __init__(self, title: str, fps: int) -> None:
-        self._pygame = load_pygame("render_mode='human' shows the game")
+        load_pygame("render_mode='human' shows the game")
         self._title = title
-        self._fps = fps
-        self._clock = self._pygame.time.Clock()
+        self._pause = 1 / fps
+        self._due = 0.0
+        self._process: subprocess.Popen[bytes] | None = None
         self._open = True
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether there is a window now."""
+        return self._process is not None and self._process.poll() is None
+
     def show(self, frame: NDArray[np.uint8]) -> None:
-        """Draws the picture, then waits until the next one is due."""
+        """Draws the picture, then waits until the next one is due.
+
+        Raises:
+            gymnasium.error.Error: If no window can be opened.
+        """
         if not self._open:
             return
-        pygame = self._pygame
-        size = (frame.shape[1], frame.shape[0])
-        pygame.display.init()
-        # SDL shows one window per process, which another game may have opened, resized or closed.
-        screen = pygame.display.get_surface()
-        if screen is None or screen.get_size() != size:
-            screen = pygame.display.set_mode(size)
-        pygame.display.set_caption(self._title)
-        # pygame's surfaces are indexed by column first.
-        pygame.surfarray.blit_array(screen, frame.swapaxes(0, 1))
-        pygame.display.flip()
-        # Fetching events also pumps them; otherwise the window counts as hanging.
-        if pygame.event.get(pygame.QUIT):
+        height, width = frame.shape[:2]
+        message = viewer.HEADER.pack(width, height) + np.ascontiguousarray(frame).tobytes()
+        if self._process is None:
+            self._start(message)
+        elif not self._send(self._process, message):
             self.close()
             return
-        self._clock.tick(self._fps)
+        time.sleep(max(0.0, self._due - time.monotonic()))
+        self._due = time.monotonic() + self._pause
 
     def close(self) -> None:
         """Closes the window; a second call does nothing."""
-        if self._open:
-            self._open = False
-            self._pygame.display.quit()
+        self._open = False
+        process, self._process = self._process, None
+        if process is None or process.stdin is None or process.stdout is None:
+            return
+        # The end of its input ends the program.
+        with suppress(OSError):
+            process.stdin.close()
+        process.stdout.close()
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _start(self, message: bytes) -> None:
+        # Without the folder of the program, whose modules would hide others of the same names.
+        command = [sys.executable, "-P", viewer.__file__, self._title]
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe)
+        sent = self._send(self._process, message)
+        answer = self._process.stdout.readline() if sent and self._process.stdout else b""
+        if answer != viewer.READY:
+            self.close()
+            reason = answer.decode(errors="replace").strip() or "its program ended"
+            raise Error(
+                f"render_mode='human' cannot open a window: {reason}; run it where there is a "
+                "display, or use render_mode='rgb_array'"
+            )
+
+    def _send(self, process: subprocess.Popen[bytes], message: bytes) -> bool:
+        """Sends a picture; returns whether the window is still open."""
+        if process.stdin is None or process.poll() is not None:
+            return False
+        try:
+            process.stdin.write(message)
+            process.stdin.flush()
+        except OSError:
+            return False
+        return True
