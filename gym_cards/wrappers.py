@@ -11,6 +11,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.utils import RecordConstructorArgs
 
+from gym_cards.core.texts import SharedText
 from gym_cards.points.formula import evaluate_exact, evaluate_published
 from gym_cards.points.solver import unused_numbers
 
@@ -29,9 +30,8 @@ class TextObservation(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     It works with every environment whose infos have the `state` of the package's protocol.
     Everything else is passed through, including the protocol's attributes
     (`get_wrapper_attr("action_names")`). In a vector environment it wraps the single ones:
-    `gym.make_vec(id, 4, vectorization_mode="sync", wrappers=[TextObservation])`. In "async" mode
-    texts, unlike tokens, also need `vector_kwargs={"shared_memory": False}`: Gymnasium reads texts
-    from shared memory only once.
+    `gym.make_vec(id, 4, vectorization_mode="async", wrappers=[TextObservation])`. Gymnasium's own
+    `Text` spaces never change in "async" mode; the texts observed here do.
 
     ## Observation Space
     - text: `Text(min_length=0, max_length=max_length, charset=charset)`;
@@ -80,7 +80,7 @@ class TextObservation(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         text: spaces.Space[Any] = (
             spaces.MultiDiscrete([len(self.vocabulary)] * max_length)
             if tokens
-            else spaces.Text(max_length, min_length=0, charset=charset)
+            else SharedText(max_length, min_length=0, charset=charset)
         )
         self.observation_space = (
             spaces.Dict({"image": env.observation_space, "text": text}) if keep_image else text

@@ -1,4 +1,4 @@
-"""Program of a watched game's window: reads pictures from its standard input and shows the last one.
+"""Program of a watched game's window: shows the last picture that it read from standard input.
 
 It runs in a process of its own, so that every game has its window, which reacts at once while the
 game, or an agent, computes. It is started by its path and imports nothing of the package.

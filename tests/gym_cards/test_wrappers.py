@@ -120,7 +120,6 @@ def test_vector_environments_take_it(form, mode):
         "gym_cards/NumberLine-v0",
         3,
         vectorization_mode=mode,
-        vector_kwargs={"shared_memory": form["tokens"]} if mode == "async" else None,
         wrappers=[wrap],
     )
     single = wrap(gym.make("gym_cards/NumberLine-v0"))
