@@ -8,10 +8,10 @@ from contextlib import suppress
 from importlib.resources import as_file, files
 from typing import Any
 
+from gym_cards.core.keys import moves_of_keys
 from gym_cards.core.window import load_pygame
 from gym_cards.play.command_line import CommandLine
 from gym_cards.play.geometry import Rect
-from gym_cards.play.keys import moves_of_keys
 from gym_cards.play.layout import (
     COLUMNS,
     arrange,

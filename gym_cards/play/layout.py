@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
+from gym_cards.core.keys import captions
 from gym_cards.play.command_line import CommandLine
 from gym_cards.play.geometry import Rect
-from gym_cards.play.keys import captions
 from gym_cards.play.session import Choice, Session
 from gym_cards.play.theme import GAP, Kind
 from gym_cards.play.widgets import Button

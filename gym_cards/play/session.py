@@ -193,7 +193,7 @@ class Session:
     def choices(self) -> list[Choice]:
         """All moves, legal or not; in a game of words the admissible commands."""
         if self.is_textual:
-            commands = sorted(self._info["admissible_commands"], key=_by_use)
+            commands = sorted(self._info["admissible_commands"], key=by_use)
             return [Choice(name, name, True) for name in commands]
         names = self._env.get_wrapper_attr("action_names")
         mask = self._info.get("action_mask", np.ones(len(names), np.int8))
@@ -331,7 +331,7 @@ def _make(game: Game) -> gym.Env[Any, Any]:
     ) from refused
 
 
-def _by_use(command: str) -> tuple[bool, list[tuple[int, str]]]:
-    """Sort key of commands: what can be done here before walking, and 2 before 10."""
+def by_use(command: str) -> tuple[bool, list[tuple[int, str]]]:
+    """Returns the sort key of a command: what can be done here before walking, and 2 before 10."""
     words = [(int(word), "") if word.isdigit() else (-1, word) for word in command.split()]
     return command.startswith("go to "), words

@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "core/checks": {"numpy", CARDS},
     "core/infos": {"numpy"},
     "core/search": {VALUES},
+    "core/keys": set(),
     "core/texts": {"numpy", "gymnasium"},
     "core/viewer": set(),
     "core/window": {"numpy", "gymnasium", "gym_cards.core.viewer"},
@@ -74,6 +75,7 @@ MAY_IMPORT = {
         *("gym_cards.alfworld.scene", "gym_cards.alfworld.view"),
     },
     "play": {"numpy", "gymnasium", "gym_cards.core", "gym_cards.play"},
+    "play/keyboard": {"numpy", "PIL", "gymnasium", "gym_cards.core", "gym_cards.play"},
     "play/painter": {"numpy", "PIL", "gym_cards.core.window", "gym_cards.play"},
     "play/__main__": {"numpy", "gymnasium", "gym_cards"},
 }

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from gym_cards.core.action_values import ActionValues, IntractableError
-from gym_cards.play.session import LARGE, Game, Session, _by_use
+from gym_cards.play.session import LARGE, Game, Session, by_use
 
 
 def legal(session):
@@ -159,7 +159,7 @@ def test_commands_are_sorted_by_their_numbers(make_session):
 
 def test_what_can_be_done_here_comes_first():
     commands = ["go to bed 1", "look", "go to desk 1", "take mug 10 from bed 1", "take mug 2"]
-    assert sorted(commands, key=_by_use) == [
+    assert sorted(commands, key=by_use) == [
         "look",
         "take mug 2",
         "take mug 10 from bed 1",
