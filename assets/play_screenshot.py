@@ -11,7 +11,8 @@ from pathlib import Path
 from PIL import Image
 
 from gym_cards.core.window import load_pygame
-from gym_cards.play.app import SIZE, App
+from gym_cards.play.app import App
+from gym_cards.play.drawing.layout import SIZE
 from gym_cards.play.session import Game, Session
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"

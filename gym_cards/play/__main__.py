@@ -19,6 +19,7 @@ _EPILOG = """examples:
   python -m gym_cards.play Points24
   python -m gym_cards.play Points24 target_points=36 hands=solvable --seed 3
   python -m gym_cards.play Blackjack --record blackjack.jsonl
+  python -m gym_cards.play Blackjack --record baseline.jsonl --hide-state
 
 A model can learn from a recording: vlm-agent sft --env gym_cards/Blackjack-v0 \\
     --demonstrations blackjack.jsonl --out runs/sft
@@ -38,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         game = Game(find_id(options.game), kwargs, seed)
         # Some games take seconds to set up.
         open_window(game.title, options.scale)
-        session = Session(game, recorder)
+        session = Session(game, recorder, hide_state=options.hide_state)
     except (ValueError, OSError, gym.error.Error) as error:
         return _fail(error)
     try:
@@ -127,6 +128,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--record", metavar="FILE", help="append the episodes to this file, one per line"
+    )
+    parser.add_argument(
+        "--hide-state",
+        action="store_true",
+        help="show what an agent gets and no more: the picture, the rules and the moves, without "
+        "the state in words, hints, or grey buttons",
     )
     parser.add_argument(
         "--scale", type=float, default=1.0, help="size of the window; 1 is 1280 x 800 (default 1)"

@@ -11,26 +11,28 @@ from typing import Any
 from gym_cards.core.keys import moves_of_keys
 from gym_cards.core.window import load_pygame
 from gym_cards.play.command_line import CommandLine
-from gym_cards.play.geometry import Rect
-from gym_cards.play.layout import (
-    COLUMNS,
+from gym_cards.play.drawing.geometry import Rect
+from gym_cards.play.drawing.layout import (
+    SIZE,
     arrange,
+    columns_in,
     command_area,
     command_buttons,
     list_height,
     move_buttons,
-    new_button,
     picture_place,
+    result_button,
+    scale_for,
     scroll_to,
     tool_buttons,
 )
-from gym_cards.play.painter import Painter
+from gym_cards.play.drawing.painter import Painter
+from gym_cards.play.drawing.scene import Scene
+from gym_cards.play.drawing.view import draw, draw_waiting
+from gym_cards.play.drawing.widgets import Button, Touch
+from gym_cards.play.drawing.words import points
 from gym_cards.play.session import Choice, Session
-from gym_cards.play.view import Scene, draw, draw_waiting, points
-from gym_cards.play.widgets import Button, Touch
 
-SIZE = (1280, 800)
-_LEAST = (640, 400)
 # The time that a button looks pressed after its key, in seconds.
 _FLASH = 0.12
 
@@ -76,7 +78,7 @@ class App:
     def __init__(self, session: Session, scale: float = 1.0) -> None:
         self._pygame = load_pygame("a game is played by hand")
         self.session = session
-        self.line = CommandLine() if session.is_textual else None
+        self.line = CommandLine() if session.is_typed else None
         self.buttons: list[Button] = []
         self.open = True
         self._touch = Touch()
@@ -86,12 +88,6 @@ class App:
         self._stale = True
         self._flash_ends: float | None = None
         pygame = self._pygame
-        self._steps = {
-            pygame.K_RIGHT: 1,
-            pygame.K_LEFT: -1,
-            pygame.K_DOWN: COLUMNS,
-            pygame.K_UP: -COLUMNS,
-        }
         self._painter = Painter()
         if not pygame.display.get_init():
             open_window(session.game.title, scale)
@@ -169,29 +165,30 @@ class App:
     def _fit(self) -> None:
         """Adapts the drawing to the window's size."""
         surface = self._pygame.display.get_surface()
-        # A window too small to be read shows only a part.
-        sizes = zip(surface.get_size(), _LEAST, SIZE, strict=True)
-        self._painter.fit(surface, min(max(size, least) / full for size, least, full in sizes))
+        self._painter.fit(surface, scale_for(*surface.get_size()))
 
     def _arrange(self) -> None:
         """Places everything for the session's state."""
         session = self.session
-        layout = arrange(*self._painter.size, textual=session.is_textual)
+        layout = arrange(
+            *self._painter.size,
+            textual=session.is_textual,
+            typed=session.is_typed,
+            facts=bool(session.state or session.goal or session.text),
+        )
         self._layout = layout
         if session.finished:
-            area = layout.moves
-            rect = area.inset(28, 20)._replace(y=area.bottom - 20 - 52, height=52)
-            moves = [new_button(session, rect, "brass")]
-        elif self.line is not None and self._rules:
+            moves = [result_button(session, layout)]
+        elif self._rules and (self.line is not None or layout.is_compact):
             moves = []
         elif self.line is not None:
-            area = command_area(layout.moves.inset(14))
-            found = self.line.matches([choice.name for choice in session.choices])
-            most = max(0.0, list_height(len(found)) - area.height)
+            area = command_area(layout)
+            found = self.line.matches(session.commands)
+            most = max(0.0, list_height(len(found), area) - area.height)
             self._scroll = min(max(self._scroll, 0.0), most)
             moves = command_buttons(session, self.line, area, self._scroll)
         else:
-            moves = move_buttons(session, layout.moves.inset(16))
+            moves = move_buttons(session, layout)
         tools = tool_buttons(session, layout.tools, rules_shown=self._rules)
         self.buttons = [*moves, *tools]
         ids = {button.id for button in self.buttons if button.enabled}
@@ -225,7 +222,7 @@ class App:
 
     def _at(self, pos: tuple[int, int]) -> Button | None:
         x, y = pos[0] / self._painter.scale, pos[1] / self._painter.scale
-        listed = command_area(self._layout.moves.inset(14))
+        listed = command_area(self._layout)
         for button in self.buttons:
             seen = not button.listed or listed.contains(x, y)
             if button.rect.contains(x, y) and seen:
@@ -303,26 +300,35 @@ class App:
         """Handles a key while a command is typed."""
         pygame = self._pygame
         self._rules = False
-        names = [choice.name for choice in self.session.choices]
+        names = self.session.commands
+        area = command_area(self._layout)
+        columns = columns_in(area)
+        steps = {
+            pygame.K_RIGHT: 1,
+            pygame.K_LEFT: -1,
+            pygame.K_DOWN: columns,
+            pygame.K_UP: -columns,
+            pygame.K_PAGEDOWN: 10,
+            pygame.K_PAGEUP: -10,
+        }
         if event.key in (pygame.K_RETURN, pygame.K_KP_ENTER):
             name = line.command(names)
             if name is None:
                 self._notice = "No such command can be given here."
             else:
-                self._play(self.session.choices[names.index(name)])
+                self._play(next(choice for choice in self.session.choices if choice.name == name))
         elif event.key == pygame.K_TAB and not event.mod & pygame.KMOD_SHIFT:
             line.complete(names)
         elif event.key == pygame.K_TAB:
             self._move_focus(1)
-        elif event.key in self._steps:
-            line.move(self._steps[event.key], names)
+        elif event.key in steps:
+            line.move(steps[event.key], names)
         elif event.key == pygame.K_BACKSPACE:
             line.erase(word=command)
         elif event.key == pygame.K_ESCAPE:
             line.clear()
         elif event.unicode.isprintable() and event.unicode and not command:
             line.type(event.unicode)
-        area = command_area(self._layout.moves.inset(14))
         self._scroll = scroll_to(line.chosen, area, self._scroll)
 
     def _move_focus(self, by: int) -> None:
@@ -371,9 +377,8 @@ class App:
         hint = self.session.hint
         if self.line is not None and hint is not None:
             self.line.clear()
-            names = [choice.name for choice in self.session.choices]
-            area = command_area(self._layout.moves.inset(14))
-            self._scroll = scroll_to(names.index(hint.name), area, self._scroll)
+            place = self.session.commands.index(hint.name)
+            self._scroll = scroll_to(place, command_area(self._layout), self._scroll)
 
     def _begin_move(self) -> None:
         self._rules, self._notice, self._scroll = False, "", 0.0

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from gym_cards.core.keys import keys_to_action, moves_of_keys
-from gym_cards.play import theme
+from gym_cards.play.drawing import theme
 from gym_cards.play.session import by_use
 
 # Lines of the goal and of moves, and how far a page key goes.

@@ -5,6 +5,7 @@ seed and the actions:
 
 - `format`: `"gym-cards-episode"`, and `version`: 1;
 - `env`, `kwargs`, `seed`: what `gymnasium.make` and `reset` were given;
+- `state_hidden`: whether the player saw the pictures alone, without the state in words;
 - `steps`: for each step the `state` before it (`info["state"]`), the `action` that `step` took, an
   index or a text, its `name`, and the `reward`;
 - `terminated`, `truncated`: how the last step ended the episode; both are false if the player

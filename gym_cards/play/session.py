@@ -11,10 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gym_cards.core.action_values import IntractableError
+from gym_cards.play.hints import advice
 from gym_cards.play.recording import Recorder
 
 LARGE = 1000
 """The size of the pictures of gym_cards' games, large enough for most windows."""
+MOST_BUTTONS = 30
+"""The most moves that have buttons; more are typed, as commands are."""
 
 
 class Choice(NamedTuple):
@@ -44,7 +47,7 @@ class Hint(NamedTuple):
 
     Attributes:
         name: The move.
-        reason: A sentence that gives the reason.
+        reason: A sentence that gives the reason, as told to the player.
         chance: The probability of success under the best play, in games of chance that know it.
     """
 
@@ -110,21 +113,28 @@ class Session:
         won: Whether it was a success.
         truncated: Whether it was truncated.
         rules: The rules, in words.
-        has_hints: Whether there is an expert.
+        has_hints: Whether there is an expert whose advice may be shown.
+        hides_state: Whether the player gets only what an agent gets that sees pictures.
         seed: The episode's seed.
 
     Args:
         game: The game, which has to offer `task_description`, `action_names` and, in every info,
-            `state` and `is_success`. Hints need `expert()`.
+            `state` and `is_success`. Hints need `expert()`, or `demonstrate()` where the expert
+            knows more than pictures show.
         recorder: The recorder of the episodes, if any.
+        hide_state: Whether to keep from the player what the picture is to tell: the state, the
+            game's answers in words, which moves the rules refuse, and hints.
 
     Raises:
         gymnasium.error.Error: If the environment cannot be made.
         ValueError: If the game does not accept the keyword arguments or lacks what a player needs.
     """
 
-    def __init__(self, game: Game, recorder: Recorder | None = None) -> None:
+    def __init__(
+        self, game: Game, recorder: Recorder | None = None, *, hide_state: bool = False
+    ) -> None:
         self.game = game
+        self.hides_state = hide_state
         self.score = Score()
         self.moves: list[Move] = []
         self.hint: Hint | None = None
@@ -133,6 +143,7 @@ class Session:
         self.won = False
         self.truncated = False
         self._recorder = recorder
+        self._info: dict[str, Any] = {}
         self._env = _make(game)
         missing = [
             name
@@ -145,7 +156,7 @@ class Session:
                 f"{' and '.join(missing)}; choose a game of gym_cards, or add them"
             )
         self.rules: str = self._env.get_wrapper_attr("task_description")
-        self.has_hints: bool = self._env.has_wrapper_attr("expert")
+        self.has_hints: bool = not hide_state and self._env.has_wrapper_attr("expert")
         self.seed = game.seed
         self._start(game.seed)
 
@@ -153,6 +164,11 @@ class Session:
     def is_textual(self) -> bool:
         """True if moves are commands in words that change from step to step."""
         return self._env.get_wrapper_attr("action_names") is None
+
+    @property
+    def is_typed(self) -> bool:
+        """True if moves are typed or chosen from a list, because there are too many buttons."""
+        return self.is_textual or len(self.choices) > MOST_BUTTONS
 
     @property
     def recording(self) -> str | None:
@@ -166,8 +182,8 @@ class Session:
 
     @property
     def state(self) -> dict[str, str]:
-        """The fields of what the picture shows."""
-        return dict(self._info["state"])
+        """The fields of what the picture shows; empty if they are hidden."""
+        return {} if self.hides_state else dict(self._info["state"])
 
     @property
     def goal(self) -> str | None:
@@ -176,9 +192,9 @@ class Session:
 
     @property
     def text(self) -> str | None:
-        """The game's answer in words, if any, without its greeting and the goal."""
+        """The game's answer in words, if any may be shown, without its greeting and the goal."""
         text = self._info.get("observation_text")
-        if text is None:
+        if text is None or self.hides_state:
             return None
         return " ".join(
             line for line in text.splitlines() if not line.startswith(("-=", "Your task is"))
@@ -191,12 +207,17 @@ class Session:
 
     @property
     def choices(self) -> list[Choice]:
-        """All moves, legal or not; in a game of words the admissible commands."""
+        """All moves, legal or not; in a game of words the admissible commands.
+
+        If the state is hidden, no move tells that the rules would refuse it.
+        """
         if self.is_textual:
             commands = sorted(self._info["admissible_commands"], key=by_use)
             return [Choice(name, name, True) for name in commands]
         names = self._env.get_wrapper_attr("action_names")
-        mask = self._info.get("action_mask", np.ones(len(names), np.int8))
+        mask = np.ones(len(names), np.int8)
+        if not self.hides_state:
+            mask = self._info.get("action_mask", mask)
         return [
             Choice(name, action, bool(legal))
             for action, (name, legal) in enumerate(zip(names, mask, strict=True))
@@ -204,9 +225,19 @@ class Session:
 
     @property
     def dealer(self) -> list[str] | None:
-        """The dealer's visible cards, if there is a dealer."""
-        cards = self._info.get("Dealer Card")
+        """The dealer's visible cards, if there is a dealer and they may be told."""
+        cards = None if self.hides_state else self._info.get("Dealer Card")
         return None if cards is None else [label for _, label, _ in cards]
+
+    @property
+    def has_draws(self) -> bool:
+        """Whether the player and a dealer may be even."""
+        return "Dealer Card" in self._info
+
+    @property
+    def commands(self) -> list[str]:
+        """The moves to choose from where they are typed, without those that would be refused."""
+        return [choice.name for choice in self.choices if choice.legal]
 
     def new(self) -> None:
         """Starts the next episode; an unfinished one is abandoned and does not count."""
@@ -224,7 +255,7 @@ class Session:
             raise ValueError(
                 f"{choice} cannot be played now: choose another, or start a new episode"
             )
-        state = self.state
+        state = dict(self._info["state"])
         _, reward, terminated, truncated, self._info = self._env.step(choice.action)
         self._picture = self._render()
         self.hint = None
@@ -266,10 +297,12 @@ class Session:
         self.opening = self._expert() if known else None
 
     def _expert(self) -> Hint:
-        action, reason = self._env.get_wrapper_attr("expert")()
+        """Returns advice that tells nothing that pictures have not shown."""
+        fair = self._env.has_wrapper_attr("demonstrate")
+        action, reason = self._env.get_wrapper_attr("demonstrate" if fair else "expert")()
         if not isinstance(action, str):
             action = self._env.get_wrapper_attr("action_names")[int(action)]
-        return Hint(action, reason)
+        return Hint(action, advice(reason))
 
     def _render(self) -> NDArray[np.uint8]:
         return np.asarray(self._env.render(), np.uint8)
@@ -296,6 +329,7 @@ class Session:
                     "env": self.game.env_id,
                     "kwargs": dict(self.game.kwargs),
                     "seed": self.seed,
+                    "state_hidden": self.hides_state,
                     "steps": self._steps,
                     "terminated": terminated,
                     "truncated": truncated,

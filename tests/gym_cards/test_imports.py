@@ -76,7 +76,7 @@ MAY_IMPORT = {
     },
     "play": {"numpy", "gymnasium", "gym_cards.core", "gym_cards.play"},
     "play/keyboard": {"numpy", "PIL", "gymnasium", "gym_cards.core", "gym_cards.play"},
-    "play/painter": {"numpy", "PIL", "gym_cards.core.window", "gym_cards.play"},
+    "play/drawing/painter": {"numpy", "PIL", "gym_cards.core.window", "gym_cards.play.drawing"},
     "play/__main__": {"numpy", "gymnasium", "gym_cards"},
 }
 HEAVY = {"pygame", "torch", "alfworld", "transformers", "peft", "stable_baselines3"}

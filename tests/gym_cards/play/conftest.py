@@ -9,7 +9,7 @@ from gym_cards.play.session import Game, Session
 class Corridor(gym.Env):
     """A game in words: walk from room to room until the one with the lamp."""
 
-    metadata = {"render_modes": ["rgb_array"]}  # noqa: RUF012
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 4}  # noqa: RUF012
     task_description = "You walk through rooms until you find the lamp."
     action_names = None
     observation_space = gym.spaces.Box(0, 255, (200, 300, 3), np.uint8)
@@ -48,16 +48,62 @@ class Corridor(gym.Env):
         }
 
 
+class Many(gym.Env):
+    """Sixty moves between eight columns, of which a few are accepted, and a long state."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 4}  # noqa: RUF012
+    task_description = "You move cards between columns. " * 12
+    action_names = tuple(
+        f"column {a} to {f'column {b}' if b < 9 else 'foundation'}"
+        for a in range(1, 9)
+        for b in range(1, 10)
+        if b != a
+    )[:60]
+    observation_space = gym.spaces.Box(0, 255, (60, 90, 3), np.uint8)
+    action_space = gym.spaces.Discrete(60)
+
+    def __init__(self, render_mode=None):
+        self.render_mode = render_mode
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.moves = []
+        return self.render(), self._info()
+
+    def step(self, action):
+        self.moves.append(int(action))
+        over = len(self.moves) == 40
+        return self.render(), -1.5, over, False, self._info()
+
+    def render(self):
+        return np.full((60, 90, 3), 3 * len(self.moves), np.uint8)
+
+    def expert(self):
+        action = int(np.flatnonzero(self._mask())[-1])
+        return (
+            action,
+            f"I want it so, and {'very ' * 20}much, so I play {self.action_names[action]}",
+        )
+
+    def _mask(self):
+        return np.arange(60) % 7 == len(self.moves) % 7
+
+    def _info(self):
+        columns = {f"column {i}": " ".join(f"{j}♠" for j in range(2 * i)) for i in range(1, 9)}
+        return {"state": columns, "is_success": False, "action_mask": self._mask().astype(np.int8)}
+
+
 @pytest.fixture
 def make_session():
-    """Makes sessions; "Corridor" is a game in words."""
-    if "play/Corridor-v0" not in gym.registry:
-        gym.register("play/Corridor-v0", Corridor, max_episode_steps=20)
+    """Makes sessions; "Corridor" is a game in words, and "Many" has many moves."""
+    for env in (Corridor, Many):
+        if f"play/{env.__name__}-v0" not in gym.registry:
+            gym.register(f"play/{env.__name__}-v0", env, max_episode_steps=50)
     sessions = []
 
-    def make(name, seed=0, recorder=None, **kwargs):
-        env_id = "play/Corridor-v0" if name == "Corridor" else f"gym_cards/{name}-v0"
-        sessions.append(Session(Game(env_id, kwargs, seed), recorder))
+    def make(name, seed=0, recorder=None, hide_state=False, **kwargs):
+        env_id = f"{'play' if name in ('Corridor', 'Many') else 'gym_cards'}/{name}-v0"
+        sessions.append(Session(Game(env_id, kwargs, seed), recorder, hide_state=hide_state))
         return sessions[-1]
 
     yield make

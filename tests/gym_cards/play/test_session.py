@@ -1,8 +1,13 @@
+import json
+import re
+
 import gymnasium as gym
 import numpy as np
 import pytest
 
 from gym_cards.core.action_values import ActionValues, IntractableError
+from gym_cards.play.drawing.view import _verdict
+from gym_cards.play.recording import Recorder
 from gym_cards.play.session import LARGE, Game, Session, by_use
 
 
@@ -66,7 +71,7 @@ def test_an_episode_that_is_over_takes_no_move(make_session, play):
         play(session, "+")
     session.ask()
     assert session.hint is None
-    assert session.opening.reason.startswith("sorted")
+    assert session.opening.reason.startswith("The cards count")
 
 
 def test_blackjack_shows_the_dealers_hand_at_the_end(make_session, play):
@@ -88,6 +93,74 @@ def test_a_game_in_words(make_session, play):
     session.ask()
     play(session, session.hint.name)
     assert session.won
+
+
+@pytest.mark.parametrize("name", ["Points24", "Blackjack", "Corridor", "Many"])
+def test_a_hidden_state_is_told_in_no_way(name, make_session, play, tmp_path):
+    recorder = Recorder(tmp_path / "episodes.jsonl")
+    seen = make_session(name, seed=3)
+    session = make_session(name, seed=3, hide_state=True, recorder=recorder)
+    assert (session.state, session.text, session.dealer, session.opening) == ({}, None, None, None)
+    assert all(choice.legal for choice in session.choices)
+    assert [choice.name for choice in session.choices] == [choice.name for choice in seen.choices]
+    assert not session.has_hints
+    session.ask()
+    assert session.hint is None
+    assert (session.goal, session.rules) == (seen.goal, seen.rules)
+    assert np.array_equal(session.picture, seen.picture)
+    play(session, session.choices[0].name)
+    assert session.moves[0].answer == ""
+    session.close()
+    (episode,) = map(json.loads, recorder.path.read_text().splitlines())
+    assert episode["state_hidden"] is True
+    assert episode["steps"][0]["state"], "the recording is of use as any other"
+
+
+def test_hidden_moves_may_be_refused_as_an_agents(make_session, play):
+    """Which numbers are on the cards is for the player to see."""
+    session = make_session("Points24", seed=3, hide_state=True)
+    refused = next(
+        choice.name for choice in make_session("Points24", seed=3).choices if not choice.legal
+    )
+    play(session, refused)
+    assert session.moves[0].reward == -1
+
+
+def test_a_draw_is_one_without_the_state_as_well(make_session, play):
+    for seed in range(60):
+        session = make_session("Blackjack", seed=seed, hide_state=True, size=84)
+        play(session, "stand")
+        if session.total == 0:
+            assert _verdict(session) == "A draw"
+            return
+    pytest.fail("no seed gives a draw")
+
+
+def test_hints_in_the_household_name_nothing_unseen(make_session, play):
+    """Every numbered thing in a hint was shown before; the expert who knows all is not asked."""
+    for seed in range(2):
+        session = make_session("ALFWorld", seed=seed, size=150)
+        shown = set()
+        kinds = re.compile(r"\b([a-z]+ \d+)\b")
+        for _ in range(12):
+            if session.finished:
+                break
+            furniture = {name for choice in session.choices for name in kinds.findall(choice.name)}
+            shown |= set(kinds.findall(" ".join(session.state.values()))) | furniture
+            session.ask()
+            assert set(kinds.findall(session.hint.reason)) <= shown
+            play(session, session.hint.name)
+
+
+def test_moves_that_are_refused_are_not_listed(make_session):
+    session = make_session("Many", seed=3)
+    assert session.is_typed
+    assert not session.is_textual
+    assert len(session.choices) == 60
+    assert session.commands == [choice.name for choice in session.choices if choice.legal]
+    assert len(session.commands) == 9
+    assert len(make_session("Many", hide_state=True).commands) == 60
+    assert not make_session("Points24").is_typed
 
 
 def test_a_game_without_an_expert_has_no_hints(make_session, register):
@@ -195,11 +268,11 @@ class Known(Mute):
 def test_hints_tell_the_chance_of_success_where_it_is_known(register, play):
     session = Session(register(Known))
     session.ask()
-    assert session.hint == ("right", "it is right", 0.25)
+    assert session.hint == ("right", "It is right.", 0.25)
     for _ in range(4):
         play(session, "left")
     session.ask()
-    assert session.hint == ("right", "it is right", None)
+    assert session.hint == ("right", "It is right.", None)
 
 
 def test_games_without_chance_tell_none(make_session):

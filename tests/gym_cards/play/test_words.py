@@ -1,6 +1,6 @@
 import pytest
 
-from gym_cards.play.view import condensed, points
+from gym_cards.play.drawing.words import condensed, points
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gym_cards.core.window import load_pygame
-from gym_cards.play import theme
-from gym_cards.play.geometry import Rect
-from gym_cards.play.theme import Colour
+from gym_cards.play.drawing import theme
+from gym_cards.play.drawing.geometry import Rect
+from gym_cards.play.drawing.theme import Colour
 
 Align = Literal["left", "centre", "right"]
 

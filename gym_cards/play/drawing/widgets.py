@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gym_cards.play import theme
-from gym_cards.play.geometry import Rect
-from gym_cards.play.painter import Painter
-from gym_cards.play.theme import Kind
+from gym_cards.play.drawing import theme
+from gym_cards.play.drawing.geometry import Rect
+from gym_cards.play.drawing.painter import Painter
+from gym_cards.play.drawing.theme import Kind
 
 
 @dataclass(frozen=True)
@@ -86,15 +86,22 @@ def _write_label(painter: Painter, button: Button, rect: Rect, ink: theme.Colour
         size = painter.fitting(label, room, (15, 14, 13, 12), bold=False)
         painter.text(painter.shortened(label, room, size), rect.x + 11, y, size, ink)
         return
-    sizes: tuple[float, ...] = (18, 16, 14, 12)
+    sizes: tuple[float, ...] = (18, 16, 14, 12, 11)
     if len(label) <= 2 or rect.height > 80:
         sizes = (24, 20, *sizes)
-    room = rect.width - 16
+    sizes = tuple(size for size in sizes if size <= 0.75 * rect.height) or sizes[-1:]
+    room = rect.width - (16 if rect.width > 60 else 6)
     if button.caption and rect.width <= 130:
-        # In a narrow button the key is in the corner.
+        # In a narrow button the key is in the corner, above the label or next to it.
         width = painter.width_of(button.caption, 11, bold=True)
-        draw_key(painter, button.caption, rect.right - 10 - width / 2, rect.y + 12, ink)
-        y += 5
+        wide = painter.width_of(label, painter.fitting(label, room, sizes, bold=True), bold=True)
+        is_above = rect.height >= 46 and width + 12 <= rect.width
+        if is_above or wide / 2 + width + 16 <= rect.width / 2:
+            top = rect.y + (12 if is_above else rect.height / 2)
+            draw_key(painter, button.caption, rect.right - 10 - width / 2, top, ink)
+            if is_above:
+                sizes = tuple(size for size in sizes if size <= rect.height - 26) or sizes[-1:]
+                y = max(y, rect.y + 20 + sizes[0] / 2)
     elif button.caption:
         width = key_width(painter, button.caption)
         draw_key(painter, button.caption, rect.right - 12 - width / 2, y, ink, framed=True)
@@ -103,7 +110,8 @@ def _write_label(painter: Painter, button: Button, rect: Rect, ink: theme.Colour
         # Centred if that does not meet the key, else centred in what is left.
         x = min(x, rect.x + 8 + room - painter.width_of(label, size, bold=True) / 2)
     size = painter.fitting(label, room, sizes, bold=True)
-    painter.text(label, x, y, size, ink, bold=True, align="centre")
+    shown = painter.shortened(label, room, size, bold=True)
+    painter.text(shown, x, y, size, ink, bold=True, align="centre")
 
 
 def key_width(painter: Painter, caption: str) -> float:
