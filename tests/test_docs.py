@@ -99,8 +99,13 @@ def test_evaluation_in_python(tmp_path, monkeypatch, capsys):
     assert "expert gym_cards/EZPoints-v0 1.0\n" in capsys.readouterr().out
 
 
-def test_recordings_in_python(tmp_path, monkeypatch, capsys):
+def test_recordings_and_windows_in_python(tmp_path, monkeypatch, capsys):
+    pygame = pytest.importorskip("pygame")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    pygame.display.init()
+    # Closes Gymnasium's window at once.
+    pygame.event.post(pygame.event.Event(pygame.QUIT))
     session = Session(Game("gym_cards/Points24-v0", {}, 3), Recorder("points.jsonl"))
     session.play(session.choices[-1])
     run("docs/environments/play-by-hand.md")

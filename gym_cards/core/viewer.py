@@ -15,8 +15,8 @@ from typing import Any, BinaryIO
 
 HEADER = struct.Struct("<II")
 """Width and height of the picture that follows, as RGB bytes."""
-READY = b"ready\n"
-"""The answer to the first picture; any other is an error message."""
+READY, UNSEEN = b"ready\n", b"unseen\n"
+"""Answers to the first picture, the latter if there is no display; any other is an error."""
 
 # The share of the screen that a new window may take.
 _SHARE = 0.8
@@ -45,22 +45,22 @@ class Screen:
         """Shows a picture of (width, height) in RGB bytes; the first one opens the window.
 
         It opens enlarged by a whole factor, so that small pictures are sharp and easy to see.
-
-        Raises:
-            pygame.error: If there is no display.
         """
         pygame = self._pygame
         self._picture = pygame.image.frombuffer(pixels, size, "RGB")
         if self._surface is None:
             pygame.display.init()
-            if pygame.display.get_driver() == "offscreen" and "SDL_VIDEODRIVER" not in os.environ:
-                raise pygame.error("there is no display")
             desktop = pygame.display.get_desktop_sizes()[0]
             factor = enlargement(size, (_SHARE * desktop[0], _SHARE * desktop[1]))
             pygame.display.set_caption(self._title)
             window = (size[0] * factor, size[1] * factor)
             self._surface = pygame.display.set_mode(window, pygame.RESIZABLE)
         self.draw()
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether there is a display, or one was chosen that is not to be seen."""
+        return self._pygame.display.get_driver() != "offscreen" or "SDL_VIDEODRIVER" in os.environ
 
     def draw(self) -> None:
         """Draws the picture in the middle of the window, with sharp edges at any size."""
@@ -107,7 +107,7 @@ def watch(screen: Screen, pygame: Any, stream: BinaryIO, answers: BinaryIO) -> N
     if first is None:
         return
     screen.show(*first)
-    answers.write(READY)
+    answers.write(READY if screen.is_seen else UNSEEN)
     answers.flush()
     threading.Thread(target=receive, daemon=True).start()
     while True:

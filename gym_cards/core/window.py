@@ -10,6 +10,7 @@ from contextlib import suppress
 from types import ModuleType
 
 import numpy as np
+from gymnasium import logger
 from gymnasium.error import DependencyNotInstalled, Error
 from numpy.typing import NDArray
 
@@ -104,7 +105,12 @@ class Window:
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe)
         sent = self._send(self._process, message)
         answer = self._process.stdout.readline() if sent and self._process.stdout else b""
-        if answer != viewer.READY:
+        if answer == viewer.UNSEEN:
+            logger.warn(
+                "render_mode='human' shows nothing, because there is no display: run it where there "
+                "is one, or use render_mode='rgb_array'"
+            )
+        elif answer != viewer.READY:
             self.close()
             reason = answer.decode(errors="replace").strip() or "its program ended"
             raise Error(

@@ -246,6 +246,8 @@ def _draw_help(painter: Painter, scene: Scene) -> None:
         words = painter.shortened(scene.notice, room, size, bold=True)
         end -= painter.text(words, end, y, size, theme.BRASS, bold=True, align="right") + 16
     for key, meaning in _TEXT_KEYS if scene.session.is_typed else _KEYS:
+        if meaning == "hint" and not scene.session.has_hints:
+            continue
         size = 12 if scene.layout.is_compact else 14
         width = key_width(painter, key)
         if x + width + 8 + painter.width_of(meaning, size) > end:

@@ -1,6 +1,7 @@
 import builtins
 import io
 import pickle
+import sys
 
 import gymnasium as gym
 import numpy as np
@@ -169,11 +170,22 @@ def test_pictures_come_at_the_frame_rate(monkeypatch):
     window.close()
 
 
-def test_without_a_display_the_error_says_so(monkeypatch):
+def test_a_window_that_cannot_open_is_an_error(monkeypatch):
     monkeypatch.setenv("SDL_VIDEODRIVER", "nowhere")
     window = Window("a game", FAST)
     with pytest.raises(gym.error.Error, match="cannot open a window: nowhere not available; run"):
         window.show(picture())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is always a display")
+def test_without_a_display_a_warning_says_that_nothing_is_seen(monkeypatch):
+    for name in ("SDL_VIDEODRIVER", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    window = Window("a game", FAST)
+    with pytest.warns(UserWarning, match="shows nothing, because there is no display"):
+        window.show(picture())
+    assert window.is_shown, "as on machines that only run tests"
+    window.close()
 
 
 def test_a_missing_pygame_names_the_command(monkeypatch):
