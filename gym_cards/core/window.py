@@ -107,8 +107,8 @@ class Window:
         answer = self._process.stdout.readline() if sent and self._process.stdout else b""
         if answer == viewer.UNSEEN:
             logger.warn(
-                "render_mode='human' shows nothing, because there is no display: run it where there "
-                "is one, or use render_mode='rgb_array'"
+                "render_mode='human' shows nothing, because there is no display: run it where "
+                "there is one, or use render_mode='rgb_array'"
             )
         elif answer != viewer.READY:
             self.close()

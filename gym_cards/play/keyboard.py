@@ -65,6 +65,7 @@ class KeyboardPlay(gym.Wrapper[Any, Any, Any, Any]):
         self._chosen = 0
         self._held = self.WAIT
         self._pictures = 0
+        self._picture: NDArray[np.uint8] | None = None
         self._over: tuple[bool, bool] | None = None
 
     def get_keys_to_action(self) -> dict[tuple[str | int, ...], int]:
@@ -81,7 +82,7 @@ class KeyboardPlay(gym.Wrapper[Any, Any, Any, Any]):
     ) -> tuple[Any, dict[str, Any]]:
         """Starts an episode; a key that is still held plays nothing."""
         self._observation, self._info = self.env.reset(seed=seed, options=options)
-        self._over, self._chosen, self._pictures = None, 0, 0
+        self._over, self._picture, self._chosen, self._pictures = None, None, 0, 0
         return self._observation, self._info
 
     def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
@@ -93,6 +94,7 @@ class KeyboardPlay(gym.Wrapper[Any, Any, Any, Any]):
             return self._observation, 0.0, False, False, self._info
         if self._over is not None:
             return self._observation, 0.0, *self._over, self._info
+        self._picture = None
         moves = self._moves()
         if self.is_listed and action > self.PLAY:
             by = _STEPS[action - self.PLAY - 1]
@@ -108,8 +110,11 @@ class KeyboardPlay(gym.Wrapper[Any, Any, Any, Any]):
     def render(self) -> Any:
         """Returns the picture, with the list of moves below it if there is one."""
         self._pictures += 1
-        picture = np.asarray(self.env.render(), np.uint8)
-        return self._with_list(picture) if self.is_listed else picture
+        if self._picture is None:
+            # Kept, because a short press is missed while a picture is drawn.
+            picture = np.asarray(self.env.render(), np.uint8)
+            self._picture = self._with_list(picture) if self.is_listed else picture
+        return self._picture.copy()
 
     def _moves(self) -> list[tuple[str, str | int]]:
         """Returns the moves that can be made now, each with the game's action."""

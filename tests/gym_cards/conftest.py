@@ -11,6 +11,18 @@ sys.path.append(str(Path(__file__).parents[1] / "support" / "gym_cards"))
 
 
 @pytest.fixture
+def real_windows():
+    """Lets watched games open their windows."""
+
+
+@pytest.fixture(autouse=True)
+def _no_windows(request, monkeypatch):
+    """Keeps watched games from opening windows, each a process, where no test looks at them."""
+    if "real_windows" not in request.fixturenames:
+        monkeypatch.setattr("gym_cards.core.window.Window.show", lambda *_: None)
+
+
+@pytest.fixture
 def written(monkeypatch):
     """The words that pictures show while they are drawn: each as (text, x, y, font)."""
     from gym_cards.render import lettering

@@ -79,7 +79,7 @@ def test_gymnasiums_window_has_the_same_keys_and_the_keypad():
     )
     pad = {POINTS[index]: key for (key,), index in keys.items() if isinstance(key, int)}
     assert pad == {
-        **{str(digit): pygame.key.key_code(f"[{digit}]") for digit in range(1, 10)},
+        **{str(digit): getattr(pygame, f"K_KP{digit}") for digit in range(1, 10)},
         "10": pygame.K_KP0,
         "+": pygame.K_KP_PLUS,
         "-": pygame.K_KP_MINUS,

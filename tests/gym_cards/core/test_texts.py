@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from gymnasium.vector import AsyncVectorEnv
 
+import gym_cards  # noqa: F401
 from gym_cards.core.texts import SharedText
+from gym_cards.wrappers import TextObservation
 
 LINES = ("a bed", "", "é, “quoted”\nand 🂡", "x" * 40)
 
@@ -78,3 +80,23 @@ def test_shared_texts_are_a_sequence():
     with pytest.raises(ValueError, match="has 9 characters: expected at most 8"):
         write_to_shared_memory(space, 0, "too much!", memory)
     assert np.array_equal(texts, ["one", "two", "3"])
+
+
+@pytest.mark.slow
+def test_two_processes_play_the_household():
+    """Observations, commands of different numbers, and answers in words."""
+    wrap = dict(vectorization_mode="async", wrappers=[TextObservation], size=150)
+    envs = gym.make_vec("gym_cards/ALFWorld-v0", 2, **wrap)
+    texts, infos = envs.reset(seed=0)
+    assert (
+        texts == ("location: middle of the room\nvisible objects: nothing\ninventory: nothing",) * 2
+    )
+    commands = [
+        next(c for c in some if c.startswith("go")) for some in infos["admissible_commands"]
+    ]
+    texts, *_, infos = envs.step(tuple(commands))
+    for text, command, answer in zip(texts, commands, infos["observation_text"], strict=True):
+        place = command.removeprefix("go to ")
+        assert place in text.splitlines()[0]
+        assert f"You arrive at {place}." in answer
+    envs.close()

@@ -13,6 +13,7 @@ from gym_cards.core import viewer
 from gym_cards.core.window import Window
 
 pygame = pytest.importorskip("pygame")
+pytestmark = pytest.mark.usefixtures("real_windows")
 
 FAST = 1000
 
