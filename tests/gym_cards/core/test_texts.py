@@ -85,14 +85,18 @@ def test_shared_texts_are_a_sequence():
 @pytest.mark.slow
 def test_two_processes_play_the_household():
     """Observations, commands of different numbers, and answers in words."""
-    wrap = dict(vectorization_mode="async", wrappers=[TextObservation], size=150)
-    envs = gym.make_vec("gym_cards/ALFWorld-v0", 2, **wrap)
-    texts, infos = envs.reset(seed=0)
-    assert (
-        texts == ("location: middle of the room\nvisible objects: nothing\ninventory: nothing",) * 2
+    envs = gym.make_vec(
+        "gym_cards/ALFWorld-v0",
+        2,
+        vectorization_mode="async",
+        wrappers=[TextObservation],
+        size=150,
     )
+    texts, infos = envs.reset(seed=0)
+    assert all(text.startswith("location: middle of the room\n") for text in texts)
     commands = [
-        next(c for c in some if c.startswith("go")) for some in infos["admissible_commands"]
+        next(command for command in commands if command.startswith("go to "))
+        for commands in infos["admissible_commands"]
     ]
     texts, *_, infos = envs.step(tuple(commands))
     for text, command, answer in zip(texts, commands, infos["observation_text"], strict=True):

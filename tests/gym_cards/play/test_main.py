@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -74,6 +75,18 @@ def test_the_command_opens_and_closes_a_window(tmp_path, capsys):
     assert main(["Points24", "target_points=36", "--seed", "3", "--record", str(path)]) == 0
     assert path.read_text() == ""
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("words", [[], ["--hide-state"]], ids=str)
+def test_a_recording_says_whether_the_state_was_hidden(words, tmp_path):
+    pygame.display.init()
+    pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_PLUS, unicode="+", mod=0))
+    close_at_once()
+    path = tmp_path / "episodes.jsonl"
+    assert main(["Points24", "--seed", "3", "--record", str(path), *words]) == 0
+    episode = json.loads(path.read_text())
+    assert episode["state_hidden"] is bool(words)
+    assert [step["name"] for step in episode["steps"]] == ["+"]
 
 
 def test_it_is_a_module():
