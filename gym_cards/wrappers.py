@@ -11,7 +11,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.utils import RecordConstructorArgs
 
-from gym_cards.core.texts import SharedText
+from gym_cards.core.shared_text import SharedText
 from gym_cards.points.formula import evaluate_exact, evaluate_published
 from gym_cards.points.solver import unused_numbers
 

@@ -16,8 +16,8 @@ from gym_cards.play.recording import Recorder
 
 LARGE = 1000
 """The size of the pictures of gym_cards' games, large enough for most windows."""
-MOST_BUTTONS = 30
-"""The most moves that have buttons; more are typed, as commands are."""
+MOST_BUTTONS, MOST_WORDS = 30, 20
+"""The most moves that have buttons, and the most words among them; more are typed."""
 
 
 class Choice(NamedTuple):
@@ -168,7 +168,10 @@ class Session:
     @property
     def is_typed(self) -> bool:
         """True if moves are typed or chosen from a list, because there are too many buttons."""
-        return self.is_textual or len(self.choices) > MOST_BUTTONS
+        names = self._env.get_wrapper_attr("action_names")
+        if names is None or len(names) > MOST_BUTTONS:
+            return True
+        return sum(len(name) > 2 for name in names) > MOST_WORDS
 
     @property
     def recording(self) -> str | None:

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "__init__": {"gymnasium"},
     "cards": {"numpy"},
     "wrappers": {
-        *("numpy", "gymnasium", "gym_cards.core.texts"),
+        *("numpy", "gymnasium", "gym_cards.core.shared_text"),
         *("gym_cards.points.formula", "gym_cards.points.solver"),
     },
     "render": DRAWING,
@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "core/infos": {"numpy"},
     "core/search": {VALUES},
     "core/keys": set(),
-    "core/texts": {"numpy", "gymnasium"},
+    "core/shared_text": {"numpy", "gymnasium"},
     "core/viewer": set(),
     "core/window": {"numpy", "gymnasium", "gym_cards.core.viewer"},
     "number_line": ENVIRONMENT | {"gym_cards.number_line"},

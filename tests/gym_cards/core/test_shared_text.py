@@ -8,7 +8,7 @@ import pytest
 from gymnasium.vector import AsyncVectorEnv
 
 import gym_cards  # noqa: F401
-from gym_cards.core.texts import SharedText
+from gym_cards.core.shared_text import SharedText
 from gym_cards.wrappers import TextObservation
 
 LINES = ("a bed", "", "é, “quoted”\nand 🂡", "x" * 40)
