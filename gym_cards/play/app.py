@@ -174,7 +174,7 @@ class App:
             *self._painter.size,
             textual=session.is_textual,
             typed=session.is_typed,
-            facts=bool(session.state or session.goal or session.text),
+            facts=len(session.state) or bool(session.goal),
         )
         self._layout = layout
         if session.finished:

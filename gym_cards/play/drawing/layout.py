@@ -62,7 +62,7 @@ def scale_for(width: int, height: int) -> float:
 
 
 def arrange(
-    width: float, height: float, *, textual: bool, typed: bool = False, facts: bool = True
+    width: float, height: float, *, textual: bool, typed: bool = False, facts: int = 1
 ) -> Layout:
     """Returns the parts of a window; the picture's panel is the largest square that fits.
 
@@ -71,10 +71,10 @@ def arrange(
         height: The window's height, in units.
         textual: Whether the facts are a goal and what the game says.
         typed: Whether moves are chosen from a list.
-        facts: Whether there are any.
+        facts: The number of facts.
     """
     if width < _ROOMY[0] or height < _ROOMY[1]:
-        return _compact(width, height, facts=facts)
+        return _compact(width, height, facts=facts > 0)
     margin = 24.0
     header = Rect(margin, 14, width - 2 * margin, 66)
     help_line = Rect(margin, height - 52, width - 2 * margin, 40)
@@ -84,6 +84,8 @@ def arrange(
     left = picture.right + 20
     column = Rect(left, top, width - margin - left, bottom - top)
     facts_share, moves_share = (0.29, 0.47) if textual else (0.24, 0.47) if typed else (0.18, 0.38)
+    if not textual and facts > 4:
+        facts_share = 0.26
     spare = column.height - 4 * GAP
     told = column.top_part(spare * facts_share if facts else -GAP)
     moves = Rect(column.x, told.bottom + GAP, column.width, spare * moves_share)

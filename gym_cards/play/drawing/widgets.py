@@ -96,7 +96,8 @@ def _write_label(painter: Painter, button: Button, rect: Rect, ink: theme.Colour
         width = painter.width_of(button.caption, 11, bold=True)
         wide = painter.width_of(label, painter.fitting(label, room, sizes, bold=True), bold=True)
         is_above = rect.height >= 46 and width + 12 <= rect.width
-        if is_above or wide / 2 + width + 16 <= rect.width / 2:
+        margin = 12 if rect.width < 80 else 16
+        if is_above or wide / 2 + width + margin <= rect.width / 2:
             top = rect.y + (12 if is_above else rect.height / 2)
             draw_key(painter, button.caption, rect.right - 10 - width / 2, top, ink)
             if is_above:

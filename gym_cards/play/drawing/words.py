@@ -71,35 +71,68 @@ def write_lines(
 def write_fields(painter: Painter, fields: dict[str, str], area: Rect) -> None:
     """Writes names and values, in the first size at which all values fit without a break.
 
-    Where none does, long values are broken, and shortened at the end of the place.
+    Where none does, they are written in columns; else long values are broken, and shortened at the
+    end of the place.
     """
     shown = {name.capitalize(): " ".join(value.split()) or "–" for name, value in fields.items()}
-    for size in (24.0, 20.0, 17.0, 15.0, 13.0, 12.0, 11.0):
-        label = min(15.0, size)
-        indent = min(
-            max(painter.width_of(name, label) for name in shown) + 0.9 * size, 0.62 * area.width
-        )
-        values = {
-            name: painter.wrapped(value, area.width - indent, size, bold=True)
-            for name, value in shown.items()
-        }
-        count = sum(map(len, values.values()))
-        pitch = 1.35 * size
-        is_broken = count > len(values)
-        if count * pitch <= area.height and (size <= 13 or not is_broken):
+    items = list(shown.items())
+    for count in (1, 2, 3):
+        length = -(-len(items) // count)
+        parts = [dict(items[start : start + length]) for start in range(0, len(items), length)]
+        places = area.columns(len(parts), 14)
+        for size in _FIELD_SIZES:
+            broken = [
+                _broken(painter, part, place, size)
+                for part, place in zip(parts, places, strict=True)
+            ]
+            fits = length * _FIELD_PITCH * size <= area.height
+            if fits and all(len(value) == 1 for _, part in broken for value in part.values()):
+                for (indent, part), place in zip(broken, places, strict=True):
+                    _write_column(painter, part, place, size, indent, length)
+                return
+    for size in (13.0, 12.0, 11.0):
+        indent, lines = _broken(painter, shown, area, size)
+        room = max(1, int(area.height / (_FIELD_PITCH * size)))
+        if sum(map(len, lines.values())) <= room:
             break
-    else:
-        values = _cut(values, max(1, int(area.height / pitch)))
-        count = sum(map(len, values.values()))
-    # Spread over the place, but not far apart.
-    pitch = min(area.height / max(1, count), 2.2 * size)
-    y = area.y + (area.height - count * pitch) / 2
-    for name, lines in values.items():
-        name_shown = painter.shortened(name, indent - 4, label)
-        painter.text(name_shown, area.x, y + pitch / 2, label, theme.MUTED)
-        for line in lines:
-            line_shown = painter.shortened(line, area.width - indent, size, bold=True)
-            painter.text(line_shown, area.x + indent, y + pitch / 2, size, bold=True)
+    lines = _cut(lines, room)
+    _write_column(painter, lines, area, size, indent, sum(map(len, lines.values())))
+
+
+_FIELD_SIZES = (24.0, 20.0, 17.0, 15.0, 13.0, 12.0, 11.0)
+_FIELD_PITCH = 1.35
+
+
+def _broken(
+    painter: Painter, fields: dict[str, str], area: Rect, size: float
+) -> tuple[float, dict[str, list[str]]]:
+    """Returns the width that names take, and the lines of the values."""
+    names = max(painter.width_of(name, min(15.0, size)) for name in fields)
+    indent = min(names + 0.9 * size, 0.62 * area.width)
+    return indent, {
+        name: painter.wrapped(value, area.width - indent, size, bold=True)
+        for name, value in fields.items()
+    }
+
+
+def _write_column(
+    painter: Painter,
+    lines: dict[str, list[str]],
+    area: Rect,
+    size: float,
+    indent: float,
+    rows: int,
+) -> None:
+    """Writes names and the lines of their values, spread over the place, but not far apart."""
+    pitch = min(area.height / max(1, rows), 2.2 * size)
+    y = area.y + (area.height - rows * pitch) / 2
+    label = min(15.0, size)
+    for name, values in lines.items():
+        name = painter.shortened(name, indent - 4, label)
+        painter.text(name, area.x, y + pitch / 2, label, theme.MUTED)
+        for value in values:
+            value = painter.shortened(value, area.width - indent, size, bold=True)
+            painter.text(value, area.x + indent, y + pitch / 2, size, bold=True)
             y += pitch
 
 
