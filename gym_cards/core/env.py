@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from gym_cards.core.action_values import ActionValues, check_gamma
 from gym_cards.core.checks import plain_options
-from gym_cards.core.keys import keys_to_action
+from gym_cards.core.keys import NamedActions
 from gym_cards.core.search import search
 from gym_cards.core.window import Window
 from gym_cards.render.picture import Picture
@@ -34,7 +34,7 @@ RENDER_MODES = ("human", "rgb_array")
 _DAMAGE = (AttributeError, LookupError, TypeError, ValueError, gym.error.Error)
 
 
-class CardGameEnv(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
+class CardGameEnv(NamedActions, gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
     """A card game that is shown as a picture.
 
     A game passes its picture and its actions to this constructor, lists the fields of its state in
@@ -297,10 +297,6 @@ class CardGameEnv(gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
         """
         self._require_start()
         return self._explain(self.index_of(action))
-
-    def get_keys_to_action(self) -> dict[tuple[str | int, ...], int]:
-        """Returns the action of each key, for `gymnasium.utils.play.play`."""
-        return keys_to_action(self.action_names)
 
     def index_of(self, action: object) -> int:
         """Returns an action as a plain index.

@@ -76,3 +76,17 @@ def keys_to_action(names: Sequence[str]) -> dict[tuple[str | int, ...], int]:
     found: dict[tuple[str | int, ...], int] = {(key,): index for key, index in keys.items()}
     pad = {(key,): keys[typed] for key, typed in _KEYPAD.items() if typed in keys}
     return found | pad
+
+
+class NamedActions:
+    """Environment whose actions have names, and so keys that play them.
+
+    Attributes:
+        action_names: The text of each action.
+    """
+
+    action_names: tuple[str, ...]
+
+    def get_keys_to_action(self) -> dict[tuple[str | int, ...], int]:
+        """Returns the action of each key, for `gymnasium.utils.play.play`."""
+        return keys_to_action(self.action_names)
