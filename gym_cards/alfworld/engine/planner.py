@@ -7,6 +7,7 @@ texts, commands and facts of every step. What depends on the problem alone is co
 from __future__ import annotations
 
 import re
+import threading
 import weakref
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,6 +38,8 @@ _ANY_TASK = "UNKNOWN GOAL"
 
 # Libraries are used again: unloading one crashes, and each takes megabytes.
 _idle: list[Any] = []
+# The copies of the library share a registry, which they fill when they are loaded.
+_LIBRARY = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,8 @@ class Engine:
         try:
             self._library = _idle.pop()
         except IndexError:
-            self._library = self._planner.load_lib()
+            with _LIBRARY:
+                self._library = self._planner.load_lib()
         # An engine that is garbage-collected leaves its library too.
         self._leave = weakref.finalize(self, _idle.append, self._library)
 
@@ -94,7 +98,8 @@ class Engine:
         text = game["grammar"]
         sentence = _TASK.search(text)
         grammar = parse_grammar(_TASK.sub(_ANY_TASK, text, count=1) if sentence else text)
-        self._library.load_sas(self._translation.sas)
+        with _LIBRARY:
+            self._library.load_sas(self._translation.sas)
         self._facts: dict[str, set[Fact]] = defaultdict(set)
         for fact in (*self._translation.facts, *self._derived()):
             self._facts[fact[0]].add(fact)
