@@ -100,9 +100,11 @@ class ThorHouse:
             self._env = environment(_config(games[0].parents[2], size), train_eval="train")
             self._env.init_env(batch_size=1)
 
-    def start(self, files: GameFiles, path: Path) -> Moment:
+    def start(self, files: GameFiles, path: Path | None) -> Moment:
         """Starts the game of a data set at a path."""
         del files
+        if path is None:
+            raise ValueError("backend='thor' plays the games of a data set alone: pass data=")
         trajectory = path.with_name(TRAJECTORY)
         # The games that AlfredThorEnv draws from.
         self._env.json_file_list = [str(trajectory)]
@@ -137,6 +139,12 @@ class ThorHouse:
         """Returns the command of alfworld's handcoded expert, the only one there is."""
         del privileged
         return self._plan, "This is what the expert of alfworld does next."
+
+    def __getstate__(self) -> dict[str, Any]:
+        raise TypeError(
+            "an environment that runs Unity can be neither copied nor pickled: use snapshot() and "
+            "restore()"
+        )
 
     def close(self) -> None:
         """Stops Unity."""

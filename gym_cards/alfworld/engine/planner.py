@@ -69,12 +69,17 @@ class _Grounded(NamedTuple):
 class Engine:
     """Engine that plays one game after another.
 
+    A copy of an engine, also in another process, has a library of its own, and plays the same game
+    to the same state.
+
     Raises:
         DependencyNotInstalled: If alfworld is missing.
     """
 
     def __init__(self) -> None:
         self._planner: ModuleType = packages.load("fast_downward")
+        self._game: Mapping[str, Any] | None = None
+        self._played: list[str] = []
         self._take_library()
 
     def close(self) -> None:
@@ -94,6 +99,7 @@ class Engine:
         """Starts a game, given as the contents of its `game.tw-pddl`."""
         if not self._leave.alive:
             self._take_library()
+        self._game, self._played = game, []
         self._translation = translate(game["pddl_domain"], game["pddl_problem"])
         text = game["grammar"]
         sentence = _TASK.search(text)
@@ -123,6 +129,7 @@ class Engine:
         known = self._commands.get(command.strip())
         if known is None:
             return self._moment(NOTHING)
+        self._played.append(command)
         index, effects = known
         atoms = (self._planner.Atom * effects)()
         self._library.apply_operator(index, atoms)
@@ -133,6 +140,18 @@ class Engine:
             self._facts[fact[0]].add(fact)
         done = self._operators[index]
         return self._moment(self._speaker.say(self._grammar.feedback[done.action], done.binding))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Returns what `__setstate__` plays again; the library's state cannot be read."""
+        return {"game": self._game, "played": self._played}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        """Plays the game of another engine."""
+        Engine.__init__(self)
+        if state["game"] is not None:
+            self.start(state["game"])
+            for command in state["played"]:
+                self.step(command)
 
     def named(self, predicate: str) -> frozenset[Fact]:
         """Returns all facts of a predicate that hold now."""

@@ -94,7 +94,7 @@ _quiet = _Quiet()
 def _print(*values: object, **options: Any) -> None:
     """Prints, except for the progress of a translation that this module runs."""
     if not _quiet.on or options.get("file") is not None:
-        builtins.print(*values, **options)
+        builtins.print(*values, **options)  # noqa: T201 - the translator's own
 
 
 @lru_cache(maxsize=1)
