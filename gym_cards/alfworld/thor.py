@@ -21,8 +21,9 @@ from gymnasium.error import DependencyNotInstalled
 
 from gym_cards.alfworld import packages
 from gym_cards.alfworld.engine.planner import NOTHING, Moment
-from gym_cards.alfworld.games.dataset import TRAJECTORY, GameFiles
+from gym_cards.alfworld.games.dataset import GameFiles
 from gym_cards.alfworld.games.game import TASK_TYPES
+from gym_cards.alfworld.games.index import TRAJECTORY
 from gym_cards.core.env import Frame
 
 BUILD = "thor-201909061227-Linux64"

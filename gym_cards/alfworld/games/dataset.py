@@ -17,11 +17,10 @@ from typing import Any
 
 from gym_cards.alfworld.games.alfred import SPLITS, Split
 from gym_cards.alfworld.games.game import Game, game_file, trajectory_file
+from gym_cards.alfworld.games.index import GAME, TRAJECTORY, task_types_of
 from gym_cards.alfworld.packages import DEFAULT_DATA
 
 LAYOUT = "json_2.1.1"
-GAME = "game.tw-pddl"
-TRAJECTORY = "traj_data.json"
 
 
 @dataclass(frozen=True)
@@ -100,22 +99,12 @@ def find_games(folder: Path, split: Split, task_types: tuple[str, ...]) -> Seque
         FileNotFoundError: If there is none.
     """
     place = folder / LAYOUT / split
-    found = tuple(
-        path
-        for path in sorted(trajectory.with_name(GAME) for trajectory in place.rglob(TRAJECTORY))
-        if _is_played(path, task_types)
-    )
+    known = task_types_of(place)
+    names = sorted((name.split("/") for name, kind in known.items() if kind in task_types))
+    found = tuple(place.joinpath(*name, GAME) for name in names)
     if not found:
         raise FileNotFoundError(
             f"{place} holds no solvable game of the types {', '.join(task_types)}: expected a "
             f"split out of {', '.join(SPLITS)} of a data set of alfworld"
         )
     return found
-
-
-def _is_played(path: Path, task_types: Sequence[str]) -> bool:
-    """Returns whether alfworld plays a game: solvable, no slicing, no movable receptacles."""
-    if "movable" in str(path) or "Sliced" in str(path) or not path.is_file():
-        return False
-    files = read_game(path)
-    return files.trajectory["task_type"] in task_types and bool(files.game.get("solvable"))
