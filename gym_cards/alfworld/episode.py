@@ -18,7 +18,7 @@ from gym_cards.alfworld.games.dataset import write_files
 from gym_cards.alfworld.games.supply import Supply
 from gym_cards.alfworld.house import House
 
-_KEYS = {"game", "random", "turns", "options", "contents", "commands"}
+_KEYS = {"game", "random", "turns", "options", "contents", "actions"}
 # What a damaged snapshot may make of the commands that are replayed from it.
 _DAMAGE = (AttributeError, LookupError, OSError, TypeError, ValueError, gym.error.Error)
 
@@ -109,7 +109,7 @@ class Episode:
         """Returns everything that decides how the game continues, as plain values."""
         _ = self.now
         origin = copy.deepcopy(self._origin)
-        return {"game": self._kind, **origin, "commands": list(self._commands)}
+        return {"game": self._kind, **origin, "actions": list(self._commands)}
 
     def restore(self, snapshot: Mapping[str, Any], rng: np.random.Generator) -> None:
         """Returns to the state of a snapshot; has no effect if it raises an error.
@@ -154,7 +154,7 @@ class Episode:
         self.start(rng, described)
         if self._origin["contents"] != snapshot["contents"]:
             raise ValueError(f"the game {self.game.name} is not what it was: its files differ")
-        for command in snapshot["commands"]:
+        for command in snapshot["actions"]:
             if not isinstance(command, str):
                 raise TypeError(f"{command!r} is not a command")
             self.play(command)

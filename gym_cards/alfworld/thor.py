@@ -12,6 +12,7 @@ import io
 import json
 import os
 import random
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ BUILD = "thor-201909061227-Linux64"
 _VERSION = "2.1.0"
 _MODULES = ("ai2thor", "cv2", "pandas", "torch", "torchvision", "werkzeug")
 _ENDLESS = 10**9
+_CONTAINED = threading.Lock()
 
 
 def missing(games: Sequence[Path] | None) -> list[str]:
@@ -162,14 +164,15 @@ class ThorHouse:
 
 @contextlib.contextmanager
 def _contained(seed: int | str) -> Iterator[None]:
-    """Hides what alfworld prints, and its use of the global generator."""
-    before = random.getstate()
-    random.seed(seed)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        random.setstate(before)
+    """Hides what alfworld prints, and its use of the global generator; one thread at a time."""
+    with _CONTAINED:
+        before = random.getstate()
+        random.seed(seed)
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                yield
+        finally:
+            random.setstate(before)
 
 
 def _config(data: Path, size: int) -> dict[str, Any]:

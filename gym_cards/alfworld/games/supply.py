@@ -100,9 +100,10 @@ class Supply:
             ValueError: If they describe none.
         """
         generates = self._list is None or self._list.are_generated
-        if set(options) == {"game"}:
+        given = set(options) if isinstance(options, Mapping) else set()
+        if given == {"game"}:
             return self._named(options["game"], generates)
-        if set(options) == {"task_type", "game_seed"} and generates:
+        if given == {"task_type", "game_seed"} and generates:
             if options["task_type"] not in TASK_TYPES:
                 raise ValueError(
                     f"options['task_type']={options['task_type']!r}: expected one of "
@@ -116,7 +117,7 @@ class Supply:
             else "the key 'game' alone, because these games are not generated"
         )
         raise ValueError(
-            f"options={dict(options)!r}: expected {expected}; leave `options` out for the next game"
+            f"options={options!r}: expected {expected}; leave `options` out for the next game"
         )
 
     def _named(self, game: object, generates: bool) -> Chosen:

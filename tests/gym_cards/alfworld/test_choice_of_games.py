@@ -130,6 +130,10 @@ def test_wrong_options_have_no_effect(env):
         {"task_type": "sleep", "game_seed": 1},
         {"task_type": TASK_TYPES[0], "game_seed": -1},
         {"task_type": TASK_TYPES[0]},
+        {"game": True},
+        {"game": "sleep-1"},
+        ["game"],
+        3,
     ],
     ids=str,
 )
