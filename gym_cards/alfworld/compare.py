@@ -78,7 +78,7 @@ class Comparison(NamedTuple):
 def compare(published: GameFiles, here: GameFiles) -> Comparison:
     """Compares a published game with its reconstruction."""
     theirs, ours = (_Facts.read(one.game["pddl_problem"]) for one in (published, here))
-    lengths = (len(published.game["walkthrough"]), len(here.game["walkthrough"]))
+    lengths = (len(published.game.get("walkthrough", ())), len(here.game["walkthrough"]))
     return Comparison(
         _shared(theirs.objects.values(), ours.objects.values()),
         _shared(theirs.receptacles.values(), ours.receptacles.values()),

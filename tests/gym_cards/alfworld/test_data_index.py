@@ -1,6 +1,7 @@
 """Data sets are opened by reading each file once, for all processes and threads."""
 
 import json
+import multiprocessing
 import os
 import sys
 import threading
@@ -111,6 +112,25 @@ def test_threads_read_the_files_once_for_all(data):
     _counting.clear()
     assert [len(found) for found in results] == [FOLDERS] * 4
     assert sum(e == "open" and p.startswith(str(data)) for e, p in _events) == 2 * FOLDERS
+
+
+@pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
+def test_processes_read_the_files_once_for_all(data):
+    context = multiprocessing.get_context("fork")
+    results = context.SimpleQueue()
+
+    def work():
+        found, files, _ = opened(data)
+        results.put((files, len(found)))
+
+    workers = [context.Process(target=work) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0] * 3
+    found = sorted(results.get() for _ in workers)
+    assert found == [(0, FOLDERS), (0, FOLDERS), (2 * FOLDERS, FOLDERS)]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 0}', '{"version": 1, "games": [3]}'])
