@@ -1,6 +1,6 @@
 """Speed, memory and success rates of the household environment, compared with alfworld's own.
 
-    python benchmarks/alfworld.py                    # speed and memory
+    python benchmarks/alfworld.py                    # speed, memory, and opening of a data set
     python benchmarks/alfworld.py --json alfworld.json
     python benchmarks/alfworld.py --players 100      # random and both experts, games per task type
     python benchmarks/alfworld.py --check 500        # the privileged expert wins every game
@@ -24,6 +24,7 @@ import hashlib
 import io
 import json
 import multiprocessing
+import os
 import random
 import resource
 import signal
@@ -32,7 +33,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,7 +43,7 @@ from tqdm import tqdm
 import gym_cards
 from gym_cards.alfworld import packages
 from gym_cards.alfworld.experts import WORST_CASE
-from gym_cards.alfworld.games import dataset, generator
+from gym_cards.alfworld.games import dataset, generator, index
 from gym_cards.alfworld.games.alfred import SPLITS, Split
 from gym_cards.alfworld.games.game import TASK_TYPES, TaskType
 from gym_cards.alfworld.view import draw
@@ -67,7 +68,7 @@ def make(**arguments: Any) -> gym.Env[Any, Any]:
 
 
 def original(folder: Path) -> Any:
-    """Returns alfworld's own environment of the only game below a folder."""
+    """Returns alfworld's own environment of the games below a folder."""
     config = {
         "env": {
             "goal_desc_human_anns_prob": 0,
@@ -81,7 +82,7 @@ def original(folder: Path) -> Any:
     }
     module = packages.load("alfworld.agents.environment.alfred_tw_env")
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        return module.AlfredTWEnv(config, train_eval="train").init_env(batch_size=1)
+        return module.AlfredTWEnv(config, train_eval="train")
 
 
 def compare(task_type: str, seed: int) -> dict[str, float]:
@@ -108,7 +109,7 @@ def compare(task_type: str, seed: int) -> dict[str, float]:
     env.close()
     with tempfile.TemporaryDirectory() as folder:
         dataset.write_game(generator.generate("train", task_type, seed), Path(folder))  # type: ignore[arg-type]
-        theirs = original(Path(folder))
+        theirs = original(Path(folder)).init_env(batch_size=1)
         start = time.perf_counter()
         theirs.reset()
         loading = time.perf_counter() - start
@@ -200,6 +201,53 @@ def pictures(seconds: float = 2.0) -> dict[str, float]:
         count += len(scenes)
     again = count / (time.process_time() - start)
     return {"new_pictures_per_second": first, "seen_pictures_per_second": again}
+
+
+# ----- data sets ----------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def own_cache(folder: Path) -> Iterator[None]:
+    """Keeps indices of data sets in a folder of their own."""
+    before = os.environ.get("XDG_CACHE_HOME")
+    os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
+    try:
+        yield
+    finally:
+        os.environ.pop("XDG_CACHE_HOME")
+        if before is not None:
+            os.environ["XDG_CACHE_HOME"] = before
+
+
+def opening(folders: int) -> dict[str, float]:
+    """Measures the CPU time of opening a data set: for the first time, again, and in alfworld.
+
+    All games are hard links to a few, so that they take no room and are read from memory.
+    """
+    with tempfile.TemporaryDirectory() as name, own_cache(Path(name)):
+        data = Path(name) / "data"
+        split = data / dataset.LAYOUT / "train"
+        games = [generator.generate("train", kind, 0) for kind in TASK_TYPES]
+        written = [dataset.write_game(game, split) for game in games]
+        for number in range(len(games), folders):
+            source = written[number % len(written)].parent
+            place = source.parent.with_name(f"{source.parent.name}-{number}") / "trial"
+            place.mkdir(parents=True)
+            for file in (index.GAME, index.TRAJECTORY):
+                (place / file).hardlink_to(source / file)
+        found = {}
+        for kind in ("first", "again"):
+            dataset.find_games.cache_clear()
+            start = time.process_time()
+            opened = dataset.find_games(data, "train", TASK_TYPES)
+            found[f"data_set_{kind}_cpu_seconds"] = time.process_time() - start
+        start = time.process_time()
+        plain = original(split).game_files
+        found["alfworld_data_set_cpu_seconds"] = time.process_time() - start
+        if sorted(plain) != sorted(map(str, opened)):
+            raise RuntimeError("alfworld finds other games in this data set")
+    speedup = found["alfworld_data_set_cpu_seconds"] / found["data_set_first_cpu_seconds"]
+    return {"data_set_folders": folders, "data_set_speedup": speedup, **found}
 
 
 # ----- players ------------------------------------------------------------------------------------
@@ -368,6 +416,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--json", type=Path, help="file for the figures")
     parser.add_argument("--resets", type=whole(5), default=1000, help="for measuring memory")
+    parser.add_argument("--folders", type=whole(6), default=8000, help="of the opened data set")
     parser.add_argument("--players", type=whole(1), metavar="GAMES", help="games per task type")
     parser.add_argument("--check", type=whole(1), metavar="GAMES", help="games per task type")
     parser.add_argument(
@@ -403,7 +452,7 @@ def main() -> int:
     else:
         found = {**speed(), **pictures()}
         print(json.dumps(found, indent=2), flush=True)
-        found |= memory(options.resets)
+        found |= {**memory(options.resets), **opening(options.folders)}
     print(json.dumps(found, indent=2))
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n", "utf-8")

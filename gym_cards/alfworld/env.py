@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import string
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
@@ -14,22 +15,11 @@ from gymnasium import spaces
 
 from gym_cards.alfworld import experts
 from gym_cards.alfworld.engine.planner import Moment
+from gym_cards.alfworld.episode import Episode
 from gym_cards.alfworld.games.alfred import SPLITS, Split
-from gym_cards.alfworld.games.catalogue import (
-    GAMES,
-    ORDERS,
-    Chosen,
-    DataSet,
-    Games,
-    Order,
-    Turns,
-    any_generated,
-    chosen,
-    list_games,
-)
-from gym_cards.alfworld.games.dataset import read_game
+from gym_cards.alfworld.games.catalogue import GAMES, Games
 from gym_cards.alfworld.games.game import TASK_TYPES, TaskType
-from gym_cards.alfworld.games.generator import generate
+from gym_cards.alfworld.games.supply import ORDERS, Order, Supply
 from gym_cards.alfworld.house import House, TextHouse
 from gym_cards.alfworld.thor import ThorHouse
 from gym_cards.alfworld.view import LARGEST, SMALLEST, View
@@ -115,7 +105,7 @@ class ALFWorldEnv(gym.Env[Frame, str]):
     `reset(options={"game": 3})` starts a game of the list, by its position or name, and
     `reset(options={"game": "…/game.tw-pddl"})` the game of a data set at that path. Where games are
     generated, `reset(options={"task_type": "look_at_obj_in_light", "game_seed": 3})` starts that
-    one.
+    one. `reset(options={"game": info["game"]})` plays a game again.
 
     ## Rewards
     As published, 50 if the goal is reached, plus the share of its conditions that hold after the
@@ -138,8 +128,9 @@ class ALFWorldEnv(gym.Env[Frame, str]):
       lamp here is on;
     - `state`: `{"location": "shelf 1", "visible objects": "shelf 1: mug 2, book 1", "inventory":
       "hot apple 1"}`, what the picture shows;
-    - `game`: the path of a `game.tw-pddl` that alfworld's own environment plays. The last 512
-      generated games are kept, in the system's folder for temporary files.
+    - `game`: the game's name, as in `game_names`; such as "look_at_obj_in_light-3" for a generated
+      one, and the path for one that was chosen by its path. `save_game(folder)` writes its files,
+      which alfworld's own environment plays; nothing is written otherwise.
 
     ## Arguments
     - `task_types` (default all six): the types of tasks to play;
@@ -211,14 +202,15 @@ class ALFWorldEnv(gym.Env[Frame, str]):
             raise ValueError(f"size={size}: expected at most {LARGEST}; pass a smaller one")
         self._size = size
         self._reward: Reward = reward
-        self._list = list_games(split, self.task_types, games, data, num_games)
-        self._turns = Turns(len(self._list.names), order) if self._list else None
-        paths = self._list.paths if isinstance(self._list, DataSet) else None
+        self._games = Supply(split, self.task_types, games, data, num_games, order)
+        paths = self._games.paths
         self._house: House = ThorHouse(paths, size) if backend == "thor" else TextHouse(view, size)
+        # What decides how a game continues, and what it looks like.
+        arguments = (self.task_types, split, self._games.names, order, view, size, reward, backend)
+        kind = f"{type(self).__name__}-{zlib.crc32(repr(arguments).encode()):08x}"
+        self._episode = Episode(self._games, self._house, kind)
         self._window: Window | None = None
-        self._playing = False
         self.lazy_observations = False
-        self._moment: Moment | None = None
         self.action_space = spaces.Text(
             max_length=MAX_COMMAND, charset=string.ascii_letters + string.digits + " "
         )
@@ -232,15 +224,12 @@ class ALFWorldEnv(gym.Env[Frame, str]):
         Raises:
             ValueError: If the options describe no game.
         """
+        # Read before anything changes, so that wrong options have no effect.
+        described = self._games.described(options) if options else None
         super().reset(seed=seed)
-        if seed is not None and self._turns is not None:
-            self._turns.restart()
-        files, self._path = self._pick(options or {})
-        self._scene = int(files.trajectory.get("scene", {}).get("scene_num", -1))
-        self._moment = self._house.start(files, self._path)
-        self._task = _task_in(self._moment.feedback)
-        self._task_type = files.trajectory["task_type"]
-        self._playing = True
+        if seed is not None:
+            self._games.restart()
+        self._episode.start(self.np_random, described)
         if self.render_mode == "human":
             self.render()
         return self._returned(), self._info()
@@ -256,14 +245,8 @@ class ALFWorldEnv(gym.Env[Frame, str]):
                 f"{action!r} is not an action: expected a text, such as one of "
                 "info['admissible_commands']"
             )
-        if not self._playing:
-            raise gym.error.ResetNeeded(
-                "step() was called without a running episode: call reset() before the first step "
-                "and after every end of an episode"
-            )
-        admissible = action.strip() in self._now.commands
-        self._moment = self._house.step(action)
-        self._playing = not self._now.won
+        admissible = self._episode.playing and action.strip() in self._now.commands
+        self._episode.play(action)
         if self.render_mode == "human":
             self.render()
         info = self._info()
@@ -298,7 +281,40 @@ class ALFWorldEnv(gym.Env[Frame, str]):
             self._window.close()
             self._window = None
         self._house.close()
-        self._playing = False
+        self._episode.playing = False
+
+    def save_game(self, folder: str | os.PathLike[str]) -> Path:
+        """Writes the present game for other code: `game.tw-pddl` and `traj_data.json`.
+
+        Args:
+            folder: Folder to write to, which is created if it is missing.
+
+        Returns:
+            The path of the `game.tw-pddl`, which alfworld's own environment plays, and so does
+            `reset(options={"game": path})`.
+        """
+        return self._episode.save_game(Path(folder))
+
+    def snapshot(self) -> dict[str, Any]:
+        """Returns everything that decides how the game continues, including its random numbers.
+
+        It holds the episode's start and the commands since, which `restore` replays.
+
+        Returns:
+            Plain values that `json.dumps` accepts. The step count of a `TimeLimit` around the
+            environment is not among them, because it belongs to the wrapper.
+        """
+        return self._episode.snapshot()
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Returns to the state of a snapshot of this environment, or of one with equal arguments.
+
+        A data set may have moved in between; its games must be the same.
+
+        Raises:
+            ValueError: If it is not a snapshot of this environment; the state is then unchanged.
+        """
+        self._episode.restore(snapshot, self.np_random)
 
     def expert(self, privileged: bool = True) -> tuple[str, str]:
         """Returns a good command, and a sentence that gives the reason.
@@ -323,58 +339,11 @@ class ALFWorldEnv(gym.Env[Frame, str]):
     @property
     def game_names(self) -> tuple[str, ...] | None:
         """Names of all games, in the order of their positions; `None` if they are endless."""
-        return None if self._list is None else tuple(self._list.names)
+        return self._games.names
 
     @property
     def _now(self) -> Moment:
-        if self._moment is None:
-            raise gym.error.ResetNeeded("the game has no state yet: call reset() first")
-        return self._moment
-
-    def _pick(self, options: Mapping[str, Any]) -> Chosen:
-        """Returns the game to play."""
-        generates = self._list is None or self._list.are_generated
-        if not options:
-            if self._list is None or self._turns is None:
-                drawn = any_generated(self.task_types, self.np_random)
-                return chosen(generate(self.split, *drawn))
-            return self._list.get(self._turns.next(self.np_random))
-        if set(options) == {"game"}:
-            return self._named(options["game"])
-        if set(options) == {"task_type", "game_seed"} and generates:
-            _check_one_of("options['task_type']", options["task_type"], TASK_TYPES)
-            seed = check_integer("options['game_seed']", options["game_seed"], 0)
-            return chosen(generate(self.split, options["task_type"], seed))
-        expected = (
-            "the keys 'task_type' and 'game_seed', or the key 'game'"
-            if generates
-            else "the key 'game' alone, because these games are not generated"
-        )
-        raise ValueError(
-            f"options={dict(options)!r}: expected {expected}; leave `options` out for the next game"
-        )
-
-    def _named(self, game: object) -> Chosen:
-        """Returns the game with a name, a position in the list, or a path."""
-        names = () if self._list is None else self._list.names
-        if self._list is not None and not isinstance(game, (str, Path)):
-            index = check_integer("options['game']", game, 0)
-            if index >= len(names):
-                raise ValueError(
-                    f"options['game']={index}: expected at most {len(names) - 1}, the position of "
-                    "the last game"
-                )
-            return self._list.get(index)
-        if self._list is not None and game in names:
-            return self._list.get(names.index(game))
-        path = Path(game) if isinstance(game, (str, Path)) else None
-        if path is None or not path.is_file():
-            listed = "" if self._list is None else "a name in game_names, its position, or "
-            raise ValueError(
-                f"options['game']={game!r}: there is no such game; expected {listed}the path of a "
-                "game.tw-pddl with its traj_data.json next to it"
-            )
-        return Chosen(read_game(path), path)
+        return self._episode.now
 
     def _returned(self) -> Frame:
         """Returns the observation for `reset` and `step`."""
@@ -387,19 +356,24 @@ class ALFWorldEnv(gym.Env[Frame, str]):
         return self._house.frame()
 
     def _info(self) -> dict[str, Any]:
-        now = self._now
+        now, game = self._now, self._episode.game
+        trajectory = game.files.trajectory
         return {
             "observation_text": now.feedback,
             "admissible_commands": now.commands,
-            "task": self._task,
-            "task_type": self._task_type,
-            "scene": self._scene,
+            "task": _task_in(self._episode.intro),
+            "task_type": trajectory["task_type"],
+            "scene": int(trajectory.get("scene", {}).get("scene_num", -1)),
             "won": now.won,
             "goal_condition_success_rate": self._house.success_rate(),
             "state": self._house.state(),
             "is_success": now.won,
-            "game": str(self._path),
+            "game": game.name,
         }
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A window belongs to its process; a copy of the environment opens its own.
+        return {**self.__dict__, "_window": None}
 
 
 def _task_in(intro: str) -> str:

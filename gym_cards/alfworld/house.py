@@ -18,8 +18,8 @@ from gym_cards.core.env import Frame
 class House(Protocol):
     """Backend that plays one game after another."""
 
-    def start(self, files: GameFiles, path: Path) -> Moment:
-        """Starts the game with these files, whose `game.tw-pddl` is at the path."""
+    def start(self, files: GameFiles, path: Path | None) -> Moment:
+        """Starts the game with these files, whose `game.tw-pddl` is at the path, if anywhere."""
 
     def step(self, command: str) -> Moment:
         """Plays a command; one that cannot be done has no effect."""
@@ -56,7 +56,7 @@ class TextHouse:
         self._view: View = view
         self._size = size
 
-    def start(self, files: GameFiles, path: Path) -> Moment:
+    def start(self, files: GameFiles, path: Path | None) -> Moment:
         """Starts a game; the path is ignored."""
         del path
         self._moment = self._engine.start(files.game)

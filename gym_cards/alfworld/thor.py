@@ -12,6 +12,7 @@ import io
 import json
 import os
 import random
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,9 @@ from gymnasium.error import DependencyNotInstalled
 
 from gym_cards.alfworld import packages
 from gym_cards.alfworld.engine.planner import NOTHING, Moment
-from gym_cards.alfworld.games.dataset import TRAJECTORY, GameFiles
+from gym_cards.alfworld.games.dataset import GameFiles
 from gym_cards.alfworld.games.game import TASK_TYPES
+from gym_cards.alfworld.games.index import TRAJECTORY
 from gym_cards.core.env import Frame
 
 BUILD = "thor-201909061227-Linux64"
@@ -30,6 +32,7 @@ BUILD = "thor-201909061227-Linux64"
 _VERSION = "2.1.0"
 _MODULES = ("ai2thor", "cv2", "pandas", "torch", "torchvision", "werkzeug")
 _ENDLESS = 10**9
+_CONTAINED = threading.Lock()
 
 
 def missing(games: Sequence[Path] | None) -> list[str]:
@@ -100,9 +103,11 @@ class ThorHouse:
             self._env = environment(_config(games[0].parents[2], size), train_eval="train")
             self._env.init_env(batch_size=1)
 
-    def start(self, files: GameFiles, path: Path) -> Moment:
+    def start(self, files: GameFiles, path: Path | None) -> Moment:
         """Starts the game of a data set at a path."""
         del files
+        if path is None:
+            raise ValueError("backend='thor' plays the games of a data set alone: pass data=")
         trajectory = path.with_name(TRAJECTORY)
         # The games that AlfredThorEnv draws from.
         self._env.json_file_list = [str(trajectory)]
@@ -138,6 +143,12 @@ class ThorHouse:
         del privileged
         return self._plan, "This is what the expert of alfworld does next."
 
+    def __getstate__(self) -> dict[str, Any]:
+        raise TypeError(
+            "an environment that runs Unity can be neither copied nor pickled: use snapshot() and "
+            "restore()"
+        )
+
     def close(self) -> None:
         """Stops Unity."""
         self._env.close()
@@ -153,14 +164,15 @@ class ThorHouse:
 
 @contextlib.contextmanager
 def _contained(seed: int | str) -> Iterator[None]:
-    """Hides what alfworld prints, and its use of the global generator."""
-    before = random.getstate()
-    random.seed(seed)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        random.setstate(before)
+    """Hides what alfworld prints, and its use of the global generator; one thread at a time."""
+    with _CONTAINED:
+        before = random.getstate()
+        random.seed(seed)
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                yield
+        finally:
+            random.setstate(before)
 
 
 def _config(data: Path, size: int) -> dict[str, Any]:

@@ -64,7 +64,9 @@ MAY_IMPORT = {
         ),
     },
     "alfworld/games/alfred": {"numpy"},
-    "alfworld/games/catalogue": {"numpy", "gym_cards.alfworld.games", "gym_cards.core.checks"},
+    "alfworld/games/catalogue": {"gym_cards.alfworld.games", "gym_cards.core.checks"},
+    "alfworld/games/index": set(),
+    "alfworld/games/supply": {"numpy", "gym_cards.alfworld.games", "gym_cards.core.checks"},
     "alfworld/ids": {"gym_cards.alfworld.scene"},
     "alfworld/engine": {f"gym_cards.alfworld.{name}" for name in ("engine", "ids", "packages")},
     "alfworld/games": {

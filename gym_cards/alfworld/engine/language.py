@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import ast
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
 from gym_cards.alfworld import packages
+
+# TextWorld's parsers keep what they are reading in the parser itself, one for all threads.
+_PARSING = threading.RLock()
 
 Variable = tuple[str, str]
 """The name and the type of a placeholder."""
@@ -187,25 +191,27 @@ def _read(node: ast.expr, entities: Mapping[str, Entity]) -> Entity | str:
 def parse(template: str) -> tuple[Symbol, ...]:
     """Parses a template in TextWorld's notation."""
     textgen = packages.load("textworld.envs.pddl.textgen")
-    return tuple(map(_symbol, textgen._parse_and_convert(template, rule_name="symbols")))
+    with _PARSING:
+        return tuple(map(_symbol, textgen._parse_and_convert(template, rule_name="symbols")))
 
 
 @lru_cache(maxsize=8)
 def parse_grammar(text: str) -> Grammar:
     """Parses the grammar of a game, in the notation of the file `alfred.twl2`."""
-    actions, rules = packages.load("textworld.envs.pddl.logic")._parse_and_convert(
-        text, rule_name="pddlStart"
-    )
-    return Grammar(
-        {
-            name: tuple(
-                Rule(_conditions(rule.condition), tuple(map(_symbol, rule.rhs))) for rule in rules
-            )
-            for name, rules in rules._rules.items()
-        },
-        {name: action.template for name, action in actions.items()},
-        {name: action.feedback_rule for name, action in actions.items()},
-    )
+    logic = packages.load("textworld.envs.pddl.logic")
+    with _PARSING:
+        actions, rules = logic._parse_and_convert(text, rule_name="pddlStart")
+        return Grammar(
+            {
+                name: tuple(
+                    Rule(_conditions(rule.condition), tuple(map(_symbol, rule.rhs)))
+                    for rule in rules
+                )
+                for name, rules in rules._rules.items()
+            },
+            {name: action.template for name, action in actions.items()},
+            {name: action.feedback_rule for name, action in actions.items()},
+        )
 
 
 def _symbol(symbol: object) -> Symbol:

@@ -7,6 +7,7 @@ texts, commands and facts of every step. What depends on the problem alone is co
 from __future__ import annotations
 
 import re
+import threading
 import weakref
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,6 +38,8 @@ _ANY_TASK = "UNKNOWN GOAL"
 
 # Libraries are used again: unloading one crashes, and each takes megabytes.
 _idle: list[Any] = []
+# The copies of the library share a registry, which they fill when they are loaded.
+_LIBRARY = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -66,12 +69,17 @@ class _Grounded(NamedTuple):
 class Engine:
     """Engine that plays one game after another.
 
+    A copy of an engine, also in another process, has a library of its own, and plays the same game
+    to the same state.
+
     Raises:
         DependencyNotInstalled: If alfworld is missing.
     """
 
     def __init__(self) -> None:
         self._planner: ModuleType = packages.load("fast_downward")
+        self._game: Mapping[str, Any] | None = None
+        self._played: list[str] = []
         self._take_library()
 
     def close(self) -> None:
@@ -82,7 +90,8 @@ class Engine:
         try:
             self._library = _idle.pop()
         except IndexError:
-            self._library = self._planner.load_lib()
+            with _LIBRARY:
+                self._library = self._planner.load_lib()
         # An engine that is garbage-collected leaves its library too.
         self._leave = weakref.finalize(self, _idle.append, self._library)
 
@@ -90,11 +99,13 @@ class Engine:
         """Starts a game, given as the contents of its `game.tw-pddl`."""
         if not self._leave.alive:
             self._take_library()
+        self._game, self._played = game, []
         self._translation = translate(game["pddl_domain"], game["pddl_problem"])
         text = game["grammar"]
         sentence = _TASK.search(text)
         grammar = parse_grammar(_TASK.sub(_ANY_TASK, text, count=1) if sentence else text)
-        self._library.load_sas(self._translation.sas)
+        with _LIBRARY:
+            self._library.load_sas(self._translation.sas)
         self._facts: dict[str, set[Fact]] = defaultdict(set)
         for fact in (*self._translation.facts, *self._derived()):
             self._facts[fact[0]].add(fact)
@@ -118,6 +129,7 @@ class Engine:
         known = self._commands.get(command.strip())
         if known is None:
             return self._moment(NOTHING)
+        self._played.append(command)
         index, effects = known
         atoms = (self._planner.Atom * effects)()
         self._library.apply_operator(index, atoms)
@@ -128,6 +140,18 @@ class Engine:
             self._facts[fact[0]].add(fact)
         done = self._operators[index]
         return self._moment(self._speaker.say(self._grammar.feedback[done.action], done.binding))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Returns what `__setstate__` plays again; the library's state cannot be read."""
+        return {"game": self._game, "played": self._played}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        """Plays the game of another engine."""
+        Engine.__init__(self)
+        if state["game"] is not None:
+            self.start(state["game"])
+            for command in state["played"]:
+                self.step(command)
 
     def named(self, predicate: str) -> frozenset[Fact]:
         """Returns all facts of a predicate that hold now."""

@@ -6,14 +6,19 @@ of the games played last are cached, for all environments of a process.
 
 from __future__ import annotations
 
+import builtins
 import gc
 import hashlib
+import io
 import pickle
 import sys
 import threading
 import zlib
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import lru_cache
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 from gym_cards.alfworld import packages
 
@@ -65,16 +70,75 @@ def translate(domain: str, problem: str) -> Translation:
         return translation
 
 
-def _translate(domain: str, problem: str) -> Translation:
-    planner = packages.load("fast_downward")
-    # The translator reads options from sys.argv and swaps sys.stdout while it works. It creates
-    # many objects, few of them in cycles: garbage collection would take a sixth of its time.
-    arguments, output, collects = sys.argv, sys.stdout, gc.isenabled()
-    gc.disable()
+_TRANSLATOR = "fast_downward.translate"
+# What alfworld sets: nothing of the problem is left out, so that all operators are there.
+_OPTIONS = {
+    "filter_unimportant_vars": False,
+    "filter_unreachable_facts": False,
+    "use_partial_encoding": False,
+    "skip_variable_reordering": True,
+    "add_implied_preconditions": False,
+    "invariant_generation_max_candidates": 0,
+}
+
+
+class _Quiet(threading.local):
+    """Whether the translator prints nothing in this thread."""
+
+    on = False
+
+
+_quiet = _Quiet()
+
+
+def _print(*values: object, **options: Any) -> None:
+    """Prints, except for the progress of a translation that this module runs."""
+    if not _quiet.on or options.get("file") is not None:
+        builtins.print(*values, **options)  # noqa: T201 - the translator's own
+
+
+@lru_cache(maxsize=1)
+def _translator() -> tuple[ModuleType, ...]:
+    """Returns the translator's modules for its options, parsing, normal form and translation.
+
+    `fast_downward.pddl2sas` swaps `sys.argv` and `sys.stdout` in every call, under the feet of all
+    other threads. The options read `sys.argv` only when they are imported, and printing is silenced
+    in the translator's own modules, so that neither is touched afterwards.
+    """
+    arguments = sys.argv
+    sys.argv = ["translate.py", "domain", "task"]
     try:
-        task, sas = planner.pddl2sas(domain, problem)
+        modules = tuple(
+            packages.load(f"{_TRANSLATOR}.{name}")
+            for name in ("options", "pddl_parser", "normalize", "translate")
+        )
     finally:
-        sys.argv, sys.stdout = arguments, output
+        sys.argv = arguments
+    for name, module in list(sys.modules.items()):
+        if name.startswith(_TRANSLATOR):
+            vars(module)["print"] = _print
+    # It flushes the output too, which a process may not have.
+    vars(packages.load(f"{_TRANSLATOR}.timers"))["sys"] = SimpleNamespace(stdout=io.StringIO())
+    return modules
+
+
+def _translate(domain: str, problem: str) -> Translation:
+    options, parser, normalize, translator = _translator()
+    vars(options).update(_OPTIONS)
+    # The translator creates many objects, few of them in cycles: garbage collection would take a
+    # sixth of its time.
+    collects = gc.isenabled()
+    gc.disable()
+    _quiet.on = True
+    try:
+        task = parser.parsing_functions.parse_task(
+            *(parser.lisp_parser.parse_nested_list(text.split("\n")) for text in (domain, problem))
+        )
+        normalize.normalize(task)
+        written = io.StringIO()
+        translator.pddl_to_sas(task).output(written)
+    finally:
+        _quiet.on = False
         if collects:
             gc.enable()
     facts: list[Fact] = []
@@ -83,7 +147,7 @@ def _translate(domain: str, problem: str) -> Translation:
         if hasattr(atom, "predicate") and atom.predicate != "=":
             facts.append((atom.predicate, *atom.args))
     return Translation(
-        sas.encode(),
+        written.getvalue().encode(),
         {thing.name: thing.type_name for thing in task.objects},
         tuple(facts),
         {

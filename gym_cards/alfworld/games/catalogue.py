@@ -1,4 +1,4 @@
-"""The games that an environment plays: a list of them, or an endless supply."""
+"""Lists of games: of a data set, of ALFRED, or generated."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, get_args
-
-import numpy as np
 
 from gym_cards.alfworld.games.alfred import Split
 from gym_cards.alfworld.games.alfred_games import played_tasks, reconstruct
@@ -17,20 +15,15 @@ from gym_cards.alfworld.games.dataset import (
     data_folder,
     files_of,
     find_games,
-    keep_game,
     read_game,
 )
-from gym_cards.alfworld.games.game import Game, TaskType
+from gym_cards.alfworld.games.game import TaskType
 from gym_cards.alfworld.games.generator import generate, task_type_counts
 from gym_cards.alfworld.games.streams import Stream
 from gym_cards.core.checks import check_integer
 
 Games = Literal["alfred", "generated"]
 GAMES: tuple[Games, ...] = get_args(Games)
-Order = Literal["shuffled", "fixed"]
-ORDERS: tuple[Order, ...] = get_args(Order)
-
-_SEEDS = 2**31
 
 
 class Chosen(NamedTuple):
@@ -38,11 +31,13 @@ class Chosen(NamedTuple):
 
     Attributes:
         files: Its contents.
-        path: Its `game.tw-pddl`.
+        name: Its name, by which it can be chosen again.
+        path: Its `game.tw-pddl`, if it is on disk.
     """
 
     files: GameFiles
-    path: Path
+    name: str
+    path: Path | None = None
 
 
 class Catalogue(Protocol):
@@ -53,6 +48,10 @@ class Catalogue(Protocol):
     """
 
     are_generated: bool
+
+    @property
+    def paths(self) -> Sequence[Path] | None:
+        """The `game.tw-pddl` of each; `None` if they are not on disk."""
 
     @property
     def names(self) -> Sequence[str]:
@@ -83,7 +82,7 @@ class DataSet:
 
     def get(self, index: int) -> Chosen:
         """Returns a game by its position in the list."""
-        return Chosen(read_game(self.paths[index]), self.paths[index])
+        return Chosen(read_game(self.paths[index]), self.names[index], self.paths[index])
 
 
 class AlfredGames:
@@ -98,6 +97,7 @@ class AlfredGames:
     """
 
     are_generated = False
+    paths = None
 
     def __init__(self, split: Split, task_types: tuple[TaskType, ...]) -> None:
         self._tasks = played_tasks(split, task_types)
@@ -105,7 +105,7 @@ class AlfredGames:
 
     def get(self, index: int) -> Chosen:
         """Returns a game by its position in the list."""
-        return chosen(reconstruct(self._tasks[index]))
+        return Chosen(files_of(reconstruct(self._tasks[index])), self.names[index])
 
 
 class GeneratedGames:
@@ -118,6 +118,7 @@ class GeneratedGames:
     """
 
     are_generated = True
+    paths = None
 
     def __init__(self, split: Split, task_types: tuple[TaskType, ...], count: int) -> None:
         self._split: Split = split
@@ -127,7 +128,7 @@ class GeneratedGames:
 
     def get(self, index: int) -> Chosen:
         """Returns a game by its position in the list."""
-        return chosen(generate(self._split, self._types[index], index))
+        return generated(self._split, self._types[index], index)
 
 
 class Selection:
@@ -149,6 +150,7 @@ class Selection:
         self._games = games
         self._kept = [i * total // count for i in range(count)]
         self.names = tuple(games.names[index] for index in self._kept)
+        self.paths = games.paths and tuple(games.paths[index] for index in self._kept)
 
     def get(self, index: int) -> Chosen:
         """Returns a game by its position in the selection."""
@@ -193,45 +195,6 @@ def list_games(
     return found if count is None else Selection(found, count)
 
 
-class Turns:
-    """Whose turn it is: every position of a list once, then all of them again.
-
-    Args:
-        count: Length of the list.
-        order: "fixed", from the first to the last; or "shuffled", with a new order for each cycle.
-    """
-
-    def __init__(self, count: int, order: Order) -> None:
-        self._count = count
-        self._order: Order = order
-        self.restart()
-
-    def restart(self) -> None:
-        """Starts a new cycle with the next turn."""
-        self._left: list[int] = []
-
-    def next(self, rng: np.random.Generator) -> int:
-        """Returns the next position.
-
-        Args:
-            rng: Generator that shuffles.
-        """
-        if not self._left:
-            cycle = range(self._count)
-            self._left = rng.permutation(cycle).tolist() if self._order == "shuffled" else [*cycle]
-            self._left.reverse()
-        return self._left.pop()
-
-
-def chosen(game: Game) -> Chosen:
-    """Returns a game to play, written to the folder of the last ones."""
-    files = files_of(game)
-    return Chosen(files, keep_game(game, files))
-
-
-def any_generated(task_types: Sequence[TaskType], rng: np.random.Generator) -> tuple[TaskType, int]:
-    """Returns the type, drawn by ALFRED's statistics, and the seed of a generated game."""
-    counts = {kind: n for kind, n in task_type_counts().items() if kind in task_types}
-    ends = np.cumsum([*counts.values()])
-    drawn = int(np.searchsorted(ends, rng.integers(ends[-1]), side="right"))
-    return [*counts][drawn], int(rng.integers(_SEEDS))
+def generated(split: Split, task_type: TaskType, seed: int) -> Chosen:
+    """Returns the generated game of a split, a task type and a seed."""
+    return Chosen(files_of(generate(split, task_type, seed)), f"{task_type}-{seed}")

@@ -6,12 +6,9 @@ game, and `traj_data.json`, its task.
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
 import os
-import shutil
-import tempfile
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,13 +17,10 @@ from typing import Any
 
 from gym_cards.alfworld.games.alfred import SPLITS, Split
 from gym_cards.alfworld.games.game import Game, game_file, trajectory_file
+from gym_cards.alfworld.games.index import GAME, TRAJECTORY, task_types_of
 from gym_cards.alfworld.packages import DEFAULT_DATA
 
 LAYOUT = "json_2.1.1"
-GAME = "game.tw-pddl"
-TRAJECTORY = "traj_data.json"
-KEPT = 512
-"""The number of games played last that stay on disk, of about 0.1 MB each."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +38,11 @@ def files_of(game: Game) -> GameFiles:
 
 def write_game(game: Game, folder: Path) -> Path:
     """Writes a game below the folder of its split, and returns the path of its `game.tw-pddl`."""
-    return _write_files(files_of(game), folder / game.name)
+    return write_files(files_of(game), folder / game.name)
 
 
-def _write_files(files: GameFiles, place: Path) -> Path:
+def write_files(files: GameFiles, place: Path) -> Path:
+    """Writes a game's files to a folder, and returns the path of its `game.tw-pddl`."""
     place.mkdir(parents=True, exist_ok=True)
     _write(place / TRAJECTORY, json.dumps(files.trajectory, indent=4))
     _write(place / "initial_state.pddl", files.game["pddl_problem"])
@@ -56,44 +51,10 @@ def _write_files(files: GameFiles, place: Path) -> Path:
 
 
 def _write(path: Path, text: str) -> None:
-    """Writes a file atomically, so that no other process reads half of it."""
-    half = path.with_name(f".{path.name}.{os.getpid()}")
+    """Writes a file atomically, so that no other process or thread reads half of it."""
+    half = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     half.write_text(text, "utf-8")
     half.replace(path)
-
-
-def keep_game(game: Game, files: GameFiles) -> Path:
-    """Writes a game to the folder of the last ones, and returns its path.
-
-    The folder is the user's own, in the system's folder for temporary files. All processes share
-    it, because a path determines what is written there. The oldest games beyond `KEPT` go.
-
-    Raises:
-        PermissionError: If the folder is somebody else's.
-    """
-    folder = Path(tempfile.gettempdir()) / f"gym_cards_alfworld_{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
-        raise PermissionError(f"{folder} belongs to another user: set TMPDIR to a folder of yours")
-    # Another version of the generator may give the same name to another game.
-    digest = hashlib.sha256(json.dumps(files.game).encode()).hexdigest()[:8]
-    # One level of folders, so that processes that clean up never remove each other's parents.
-    place = folder / f"{game.split}-{game.name.replace('/', '-')}-{digest}"
-    if (place / GAME).is_file():
-        with contextlib.suppress(FileNotFoundError):
-            os.utime(place)
-            return place / GAME
-    path = _write_files(files, place)
-    for old in sorted(folder.iterdir(), key=_age, reverse=True)[KEPT:]:
-        shutil.rmtree(old, ignore_errors=True)
-    return path
-
-
-def _age(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except FileNotFoundError:  # another process was faster
-        return 0.0
 
 
 def read_game(path: Path) -> GameFiles:
@@ -138,22 +99,12 @@ def find_games(folder: Path, split: Split, task_types: tuple[str, ...]) -> Seque
         FileNotFoundError: If there is none.
     """
     place = folder / LAYOUT / split
-    found = tuple(
-        path
-        for path in sorted(trajectory.with_name(GAME) for trajectory in place.rglob(TRAJECTORY))
-        if _is_played(path, task_types)
-    )
+    known = task_types_of(place)
+    names = sorted((name.split("/") for name, kind in known.items() if kind in task_types))
+    found = tuple(place.joinpath(*name, GAME) for name in names)
     if not found:
         raise FileNotFoundError(
             f"{place} holds no solvable game of the types {', '.join(task_types)}: expected a "
             f"split out of {', '.join(SPLITS)} of a data set of alfworld"
         )
     return found
-
-
-def _is_played(path: Path, task_types: Sequence[str]) -> bool:
-    """Returns whether alfworld plays a game: solvable, no slicing, no movable receptacles."""
-    if "movable" in str(path) or "Sliced" in str(path) or not path.is_file():
-        return False
-    files = read_game(path)
-    return files.trajectory["task_type"] in task_types and bool(files.game.get("solvable"))

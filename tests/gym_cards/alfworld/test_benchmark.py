@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -78,3 +79,11 @@ def test_a_game_that_is_not_won_in_time_fails_the_check(benchmark, tmp_path, mon
     assert benchmark.main() == 0
     late["privileged"] = None
     assert benchmark.main() == 1
+
+
+def test_a_data_set_of_links_is_opened_as_alfworld_opens_it(benchmark):
+    before = os.environ["XDG_CACHE_HOME"]
+    found = benchmark.opening(9)  # raises an error if alfworld finds other games
+    assert found["data_set_folders"] == 9
+    assert os.environ["XDG_CACHE_HOME"] == before
+    assert found["data_set_speedup"] > 0

@@ -1,9 +1,9 @@
 """The Unity backend, with a stand-in for alfworld's environment: Unity itself is not run here."""
 
+import copy
 import json
 import random
 import sys
-from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
@@ -12,7 +12,7 @@ from gymnasium.error import DependencyNotInstalled
 
 import gym_cards  # noqa: F401
 from gym_cards.alfworld import thor
-from gym_cards.alfworld.games import dataset, generator
+from gym_cards.alfworld.games import dataset, generator, index
 from gym_cards.alfworld.games.game import TASK_TYPES
 
 ID = "gym_cards/ALFWorld-v0"
@@ -73,7 +73,7 @@ def data(tmp_path):
     for seed in range(2):
         game = generator.generate("train", "pick_and_place_simple", seed)
         path = dataset.write_game(game, tmp_path / dataset.LAYOUT / "train")
-        place = path.with_name(dataset.TRAJECTORY)
+        place = path.with_name(index.TRAJECTORY)
         trajectory = json.loads(place.read_text())
         trajectory["scene"]["object_poses"] = []
         place.write_text(json.dumps(trajectory))
@@ -101,7 +101,8 @@ def test_a_game_in_unity(data, thor_is_there, capsys):
     assert info["state"] == {"observation": f"You see a desk 1. Your task is to: {info['task']}."}
     assert info["task_type"] == "pick_and_place_simple"
     (unity,) = StandIn.made[-1:]
-    assert unity.task == str(Path(info["game"]).with_name(dataset.TRAJECTORY))
+    path = data / dataset.LAYOUT / "train" / info["game"] / index.TRAJECTORY
+    assert unity.task == str(path)
     assert unity.config["dataset"]["data_path"] == str(data / dataset.LAYOUT / "train")
     assert unity.train_eval == "train"
     # What is not admissible never reaches Unity.
@@ -119,7 +120,13 @@ def test_a_game_in_unity(data, thor_is_there, capsys):
     assert info["is_success"]
     assert picture[0, 0].tolist() == [0, 0, 12]
     first = env.reset(seed=0)[1]
+    snapshot = env.unwrapped.snapshot()
     assert env.reset(seed=0)[1] == first
+    env.step("look")
+    env.unwrapped.restore(snapshot)
+    assert env.unwrapped.snapshot() == snapshot
+    with pytest.raises(TypeError, match=r"use snapshot\(\) and restore\(\)"):
+        copy.deepcopy(env)
     env.close()
     assert unity.closed
     assert capsys.readouterr().out == ""

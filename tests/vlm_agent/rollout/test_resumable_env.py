@@ -143,7 +143,8 @@ def make(env, seed=3):
 
 
 def alfworld():
-    return make_env("gym_cards/ALFWorld-v0", size=150)
+    # Rooms without a kitchen, whose games start sooner.
+    return make_env("gym_cards/ALFWorld-v0", task_types=["look_at_obj_in_light"], size=150)
 
 
 ENVS = {
@@ -184,16 +185,15 @@ def test_play_goes_on_as_if_nothing_had_happened(tmp_path, name):
 
 def test_snapshots_are_used_where_they_hold_everything():
     used = {}
-    for name in ("snapshot", "played again", "wrapper that remembers", "NumberLine"):
+    names = ("snapshot", "played again", "wrapper that remembers", "NumberLine", "alfworld")
+    for name in (name for name in names if name in ENVS):
         env = Resumable(make_env(ENVS[name]))
         env.reset(seed=1)
         used[name] = "snapshot" in env.state_dict()
-    assert used == {
-        "snapshot": True,
-        "played again": False,
-        "wrapper that remembers": False,
-        "NumberLine": True,
-    }
+        env.close()
+    expected = {"snapshot", "NumberLine", "alfworld"} & set(ENVS)
+    assert {name for name, is_used in used.items() if is_used} == expected
+    assert set(used) - expected == {"played again", "wrapper that remembers"}
 
 
 def test_an_environment_that_is_not_deterministic_begins_anew_and_says_so(tmp_path):

@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import signal
+from importlib.util import find_spec
 from pathlib import Path
 
 import gymnasium as gym
@@ -74,8 +75,20 @@ def in_directory(options, name):
         {"lora": True, "lora_rank": 2},
         {"dtype": "bfloat16", "kl_coef": 0.0, "imitation_coef": 0.0, "max_new_tokens": 3},
         {"record_episodes": 0, "checkpoint_every": 3, "imitation_coef": 0.0, "kl_coef": 0.0},
+        pytest.param(
+            {
+                "env": "gym_cards/ALFWorld-v0",
+                "env_kwargs": {"split": "valid_unseen", "num_games": 3, "view": "map", "size": 150},
+                "imitation_coef": 0.0,
+                "kl_coef": 0.0,
+            },
+            marks=[
+                pytest.mark.slow,
+                pytest.mark.skipif(not find_spec("alfworld"), reason="needs alfworld"),
+            ],
+        ),
     ],
-    ids=["groups", "adapter", "bfloat16", "every third"],
+    ids=["groups", "adapter", "bfloat16", "every third", "household"],
 )
 def test_every_way_to_train_goes_on_alike(make_policy, tmp_path, monkeypatch, changes):
     make_policy().save(tmp_path / "start")
