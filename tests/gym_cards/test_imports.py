@@ -18,13 +18,17 @@ ENVIRONMENT = {"numpy", "gymnasium", CARDS, "gym_cards.core", "gym_cards.render"
 MAY_IMPORT = {
     "__init__": {"gymnasium"},
     "cards": {"numpy"},
-    "wrappers": {"numpy", "gymnasium", "gym_cards.points.formula", "gym_cards.points.solver"},
+    "wrappers": {
+        *("numpy", "gymnasium", "gym_cards.core.texts"),
+        *("gym_cards.points.formula", "gym_cards.points.solver"),
+    },
     "render": DRAWING,
     "core": ENVIRONMENT,
     "core/action_values": set(),
     "core/checks": {"numpy", CARDS},
     "core/infos": {"numpy"},
     "core/search": {VALUES},
+    "core/texts": {"numpy"},
     "core/window": {"numpy", "gymnasium"},
     "number_line": ENVIRONMENT | {"gym_cards.number_line"},
     "number_line/exact": {VALUES},
@@ -68,7 +72,7 @@ MAY_IMPORT = {
     },
     "alfworld/view": {
         *("numpy", "PIL", "gym_cards.render"),
-        *("gym_cards.alfworld.scene", "gym_cards.alfworld.view"),
+        *("gym_cards.alfworld.scene", "gym_cards.alfworld.view", "gym_cards.core.texts"),
     },
     "play": {"numpy", "gymnasium", "gym_cards.core", "gym_cards.play"},
     "play/painter": {"numpy", "PIL", "gym_cards.core.window", "gym_cards.play"},
