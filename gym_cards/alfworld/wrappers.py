@@ -36,7 +36,7 @@ class DiscreteCommands(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruc
       entries;
     - `task`: the goal of the episode; 0 or "" without one;
     - `commands`: the commands that can be done now, in the order of `info["admissible_commands"]`;
-    - `action_mask`: `MultiBinary(count)`, 1 for every index of a command. It is in the info as well.
+    - `action_mask`: `MultiBinary(count)`, 1 for every index of a command; the infos have it too.
 
     Texts are numbers: uint8 indices into `vocabulary`, padded with 0, of shape (task_length,) for
     the goal and (count, command_length) for the commands; `decode` returns their text. With

@@ -20,7 +20,7 @@ _PLAIN = str.maketrans(
         **dict.fromkeys("‐‑‒–—―−", "-"),
         "•": "*",
         "×": "x",
-        "÷": "/",
+        **dict.fromkeys("÷⁄", "/"),
         "ß": "ss",
         "æ": "ae",
         "Æ": "AE",
