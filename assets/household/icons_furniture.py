@@ -147,8 +147,8 @@ def dining_table(c: Canvas) -> None:
     legs(c, (20, 73), 46, 76, k.darker(k.WALNUT, 0.25), 6)
     legs(c, (6, 84), 44, 91, k.WALNUT, 10)
     c.fill([(17, 20), (83, 20), (98, 42), (2, 42)], k.WOOD)
-    for x, end in ((34, 26), (50, 50), (66, 74)):
-        c.line([(x, 21), (end, 41)], k.darker(k.WOOD, 0.32), 1.8)
+    for far, near in ((34, 26), (50, 50), (66, 74)):
+        c.line([(far, 21), (near, 41)], k.darker(k.WOOD, 0.32), 1.8)
     c.rect(2, 41, 98, 50, k.darker(k.WOOD, 0.1), 1)
 
 
@@ -213,8 +213,8 @@ def tv_stand(c: Canvas) -> None:
     c.rect(35, 50, 65, 71, (44, 36, 44), 1, pen=1.4, depth=-0.6)
     for x in (8, 69):
         c.rect(x, 50, x + 23, 71, (122, 104, 110), 1, pen=1.8)
-    for x in (27.5, 72.5):
-        c.oval(x, 60.5, 2, 2, k.CHROME, pen=1)
+    for middle in (27.5, 72.5):
+        c.oval(middle, 60.5, 2, 2, k.CHROME, pen=1)
 
 
 @icon("Fridge")
@@ -274,8 +274,8 @@ def toaster(c: Canvas) -> None:
         red,
     )
     c.fill([(22, 22), (78, 22), (88, 44), (12, 44)], k.lighter(red, 0.25))
-    for y, inset in ((26, 3), (35, 0)):
-        c.rect(24 - inset / 2, y, 76 + inset / 2, y + 5, (58, 32, 38), 2.5, pen=1.2)
+    for y, inset in ((26, 1.5), (35, 0.0)):
+        c.rect(24 - inset, y, 76 + inset, y + 5, (58, 32, 38), 2.5, pen=1.2)
     c.rect(8, 80, 92, 88, k.COAL, 2)
     c.rect(84, 54, 96, 61, k.COAL, 2, pen=1.4)
     c.oval(30, 65, 6, 6, k.CHROME, pen=1.4)
