@@ -8,7 +8,7 @@ from typing import Any, SupportsFloat
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from gym_cards.core.checks import check_flag, check_integer
 from gym_cards.core.texts import CHARSET, Alphabet, in_one_line
@@ -124,6 +124,10 @@ class DiscreteCommands(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruc
         observation, info = self._told(observation, info)
         return observation, reward, terminated, truncated, info
 
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Returns which actions are commands, where sb3-contrib looks for it, shape (count,)."""
+        return np.arange(self._count) < len(self._commands)
+
     def decode(self, tokens: ArrayLike) -> str:
         """Returns the text of the numbers of a goal or a command.
 
@@ -148,8 +152,7 @@ class DiscreteCommands(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruc
                 f"{len(self._commands)} commands are admissible, but there is room for "
                 f"{self._count}: make DiscreteCommands with a larger count"
             )
-        mask = np.zeros(self._count, np.int8)
-        mask[: len(self._commands)] = 1
+        mask = self.action_masks().astype(np.int8)
         task = self._fitting("task", str(info.get("task") or ""), self._task_length)
         commands = [
             self._fitting("command", command, self._command_length) for command in self._commands

@@ -79,6 +79,7 @@ def test_an_agent_without_info_sees_goal_and_commands(household, tokens):
             128 - len(commands)
         )
         assert np.array_equal(observation["action_mask"], info["action_mask"])
+        assert np.array_equal(observation["action_mask"], env.action_masks())
         assert np.array_equal(observation["image"], env.unwrapped.current_observation())
         index = rng.randrange(len(commands))
         observation, _, over, *_, info = env.step(index)
@@ -201,3 +202,20 @@ def test_characters_become_their_look_alikes():
     assert alphabet.encode("ab", 4).tolist() == [1, 2, 0, 0]
     assert alphabet.decode([1, 0, 2]) == "ab"
     assert alphabet.foreign("abz-") == ["-", "z"]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("masked", [False, True])
+def test_an_agent_of_stable_baselines3_learns(masked):
+    name = "sb3_contrib" if masked else "stable_baselines3"
+    algorithms = pytest.importorskip(name)
+    algorithm = algorithms.MaskablePPO if masked else algorithms.PPO
+    with DiscreteCommands(gym.make(ID, **SMALL)) as env:
+        agent = algorithm("MultiInputPolicy", env, n_steps=16, batch_size=16, n_epochs=1)
+        agent.learn(32)
+        observation, info = env.reset(seed=0)
+        masks = {"action_masks": env.action_masks()} if masked else {}
+        action, _ = agent.predict(observation, **masks)
+        assert action in env.action_space
+        assert not masked or action < len(info["admissible_commands"])
