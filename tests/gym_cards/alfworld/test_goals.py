@@ -127,7 +127,7 @@ def test_the_window_shows_the_goal(data):
 
 
 @pytest.mark.parametrize("view", ["both", "first_person", "map"])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [150, 300])
 def test_everything_else_is_below_the_goal(size, view):
     """The rest is the same picture, drawn lower: what differs in one differs in the other."""
     goal = "put a hot apple in countertop"
