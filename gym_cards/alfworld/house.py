@@ -12,9 +12,10 @@ from gym_cards.alfworld.games.floor_plans import floor_of
 from gym_cards.alfworld.games.goals import (
     Goal,
     Goals,
-    in_peoples_words,
+    annotation,
     success_rate,
     task_in,
+    with_goal,
 )
 from gym_cards.alfworld.sight import describe, look, room_of
 from gym_cards.alfworld.view import View, draw
@@ -70,9 +71,10 @@ class TextHouse:
 
     def start(self, files: GameFiles, path: Path | None) -> Moment:
         """Starts a game; the path only names it."""
+        told = annotation(files.trajectory, path) if self._goals == "human" else None
         self._moment = self._engine.start(files.game)
-        if self._goals == "human":
-            self._moment = in_peoples_words(self._moment, files.trajectory, path)
+        if told is not None:
+            self._moment = with_goal(self._moment, told)
         self._shown = task_in(self._moment.feedback) if self._show_goal else ""
         self._room = room_of(self._engine, floor_of(files.trajectory))
         self._goal = Goal.read(files.trajectory)

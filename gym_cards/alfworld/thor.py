@@ -24,7 +24,7 @@ from gym_cards.alfworld import packages
 from gym_cards.alfworld.engine.planner import NOTHING, Moment
 from gym_cards.alfworld.games.dataset import GameFiles
 from gym_cards.alfworld.games.game import TASK_TYPES
-from gym_cards.alfworld.games.goals import Goals, in_peoples_words, task_in
+from gym_cards.alfworld.games.goals import Goals, annotation, task_in, with_goal
 from gym_cards.alfworld.games.index import TRAJECTORY
 from gym_cards.alfworld.view import goal_above
 from gym_cards.core.env import Frame
@@ -127,7 +127,7 @@ class ThorHouse:
             texts, infos = self._env.reset()
         moment = self._moment(texts[0], infos)
         if self._goals == "human":
-            moment = self._now = in_peoples_words(moment, files.trajectory, path)
+            moment = self._now = with_goal(moment, annotation(files.trajectory, path))
         self._shown = task_in(moment.feedback) if self._show_goal else ""
         return moment
 

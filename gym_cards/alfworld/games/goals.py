@@ -81,14 +81,12 @@ def check_goals(goals: Goals, games: str | None, data: str | os.PathLike[str] | 
         )
 
 
-def in_peoples_words(moment: Moment, trajectory: Mapping[str, Any], path: Path | None) -> Moment:
-    """Returns a game's first answer with one of its annotations in place of the template.
+def annotation(trajectory: Mapping[str, Any], path: Path | None) -> str:
+    """Returns a game's goal in people's words: one of its annotations.
 
-    The game's own name decides which one, so that it is the same whenever the game is played. It
-    never passes through the grammar, so that it may hold any characters and line breaks.
+    The game's own name decides which one, so that it is the same whenever the game is played.
 
     Args:
-        moment: The first answer.
         trajectory: The contents of the game's `traj_data.json`.
         path: The game's `game.tw-pddl`.
 
@@ -106,9 +104,16 @@ def in_peoples_words(moment: Moment, trajectory: Mapping[str, Any], path: Path |
             f"{where} has no goal in people's words: expected `task_desc` of one of "
             "`turk_annotations.anns`; pass goals='template'"
         )
-    sentence = Stream("goal", name).choose(sentences)
-    before, tells, _ = moment.feedback.partition(_TELLS)
-    return replace(moment, feedback=f"{before}{tells}{sentence}.")
+    return Stream("goal", name).choose(sentences)
+
+
+def with_goal(intro: Moment, sentence: str) -> Moment:
+    """Returns a game's first answer with another goal.
+
+    The sentence does not pass through the grammar, so that it may hold any characters.
+    """
+    before, tells, _ = intro.feedback.partition(_TELLS)
+    return replace(intro, feedback=f"{before}{tells}{sentence}.")
 
 
 def task_in(intro: str) -> str:

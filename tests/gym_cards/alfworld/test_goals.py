@@ -8,9 +8,8 @@ import pytest
 from household_rooms import before, in_the_middle, things
 
 import gym_cards  # noqa: F401
-from gym_cards.alfworld.engine.planner import Moment
 from gym_cards.alfworld.games import dataset, generator
-from gym_cards.alfworld.games.goals import in_peoples_words, task_in
+from gym_cards.alfworld.games.goals import annotation
 from gym_cards.alfworld.view import draw, goal_above, goal_strip
 from gym_cards.alfworld.view import goal as strips
 
@@ -73,19 +72,38 @@ def test_goals_in_peoples_words(data):
 def test_a_games_name_decides_which_annotation(data):
     """The same one every time, and any of them."""
     assert games(data, goals="human")[1][1]["task"] == games(data, goals="human")[1][1]["task"]
-    moment = Moment("Look.\n\nYour task is to: put a mug in desk.", ("look",), False)
     trajectory = {"turk_annotations": {"anns": [{"task_desc": str(i)} for i in range(3)]}}
     paths = [data / "task" / f"trial_{seed}" / dataset.GAME for seed in range(12)]
-    told = [task_in(in_peoples_words(moment, trajectory, path).feedback) for path in paths]
-    assert set(told) == {"0", "1", "2"}
+    assert {annotation(trajectory, path) for path in paths} == {"0", "1", "2"}
 
 
 def test_games_without_annotations_are_named(data):
     with gym.make(ID, data=str(data), split="valid_seen", goals="human", size=150) as env:
         names = env.get_wrapper_attr("game_names")
         bare = next(name for name in names if name.endswith("trial_3"))
+        other = next(name for name in names if name.endswith("trial_1"))
+        _, info = env.reset(options={"game": other})
         with pytest.raises(ValueError, match=r"trial_3/traj_data\.json has no goal in people's"):
             env.reset(options={"game": bare})
+        # The game before goes on.
+        after = env.step("look")[-1]
+        assert {key: after[key] for key in ("task", "game")} == {
+            key: info[key] for key in ("task", "game")
+        }
+
+
+def test_snapshots_keep_the_goal_and_its_words(data):
+    arguments = {"data": str(data), "split": "valid_seen", "size": 150, "goals": "human"}
+    with gym.make(ID, **arguments) as env, gym.make(ID, **arguments) as other:
+        name = next(n for n in env.get_wrapper_attr("game_names") if n.endswith("trial_1"))
+        _, info = env.reset(options={"game": name})
+        other.reset(options={"game": 0})
+        other.unwrapped.restore(json.loads(json.dumps(env.unwrapped.snapshot())))
+        assert other.step("look")[-1]["task"] == info["task"]
+        with gym.make(ID, **{**arguments, "goals": "template"}) as template:
+            template.reset(seed=0)
+            with pytest.raises(ValueError, match="the snapshot is of"):
+                template.unwrapped.restore(env.unwrapped.snapshot())
 
 
 @pytest.mark.parametrize("arguments", [{"games": "alfred"}, {"games": "generated"}, {}])
