@@ -1,7 +1,7 @@
-"""Draws the icons and the furniture of the household that gym_cards ships as package data.
+"""Draws the icons, the furniture and the letters of the household that gym_cards ships.
 
 Run `python assets/build_household.py`; it rewrites gym_cards/alfworld/art. Everything is drawn by
-the modules of assets/household, from polygons and curves.
+the modules of assets/household, from polygons and curves; only letters come from a font.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+from card_art.glyphs import write_glyphs
 from household import (  # noqa: F401 (each module enters its drawings)
     icons_bath,
     icons_desk,
@@ -26,6 +27,11 @@ from household.canvas import ICONS, OPENABLE, PLACE_HEIGHT, PLACES, Canvas
 from PIL import Image
 
 ART = Path(__file__).resolve().parent.parent / "gym_cards" / "alfworld" / "art"
+
+# Characters of goals in people's words that gym_cards/render does not ship, in its sizes. The last
+# one stands for all others.
+LETTERS = "".join(map(chr, (*range(0xA1, 0xAD), *range(0xAE, 0x100)))) + "‘’‚“”„–—•…′″€™−←→□"
+LETTER_SIZES = (*range(7, 17), 18, 20, 22, 24, 36)
 
 COLUMNS = 12
 # Furniture is drawn for a wide and for a narrow place.
@@ -107,12 +113,25 @@ def write_rooms() -> list[str]:
     return list(places_rooms.ROOMS)
 
 
+def write_letters() -> dict[str, dict[str, tuple[int, int, int, int]]]:
+    """Writes a sheet of letters in each size, and returns their metrics."""
+    return {
+        str(size): write_glyphs(f"bold-{size}", "DejaVuSans-Bold.ttf", size, ART, LETTERS)
+        for size in LETTER_SIZES
+    }
+
+
 def main() -> None:
     """Rebuilds everything."""
     ART.mkdir(exist_ok=True)
     for old in ART.glob("*.png"):
         old.unlink()
-    key = {"icons": write_icons(), "places": write_places(), "rooms": write_rooms()}
+    key = {
+        "icons": write_icons(),
+        "letters": write_letters(),
+        "places": write_places(),
+        "rooms": write_rooms(),
+    }
     text = json.dumps(key, separators=(",", ":"), sort_keys=True)
     (ART / "art.json").write_text(text + "\n", encoding="utf-8")
 

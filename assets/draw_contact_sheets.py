@@ -1,4 +1,4 @@
-"""Draws the sheets in docs/images/alfworld that show every icon, place and state by its name.
+"""Draws the sheets in docs/images/alfworld: every icon, place and state by its name, and goals.
 
 Run `python assets/draw_contact_sheets.py`. The sheets are put together from what the package
 ships, by the package's own code, so that they show what a player sees.
@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gym_cards.alfworld.scene import Thing
+from gym_cards.alfworld.scene import Pose, Receptacle, Scene, Thing
 from gym_cards.alfworld.view import art
+from gym_cards.alfworld.view import draw as draw_scene
 from gym_cards.alfworld.view.art import Colour
 from gym_cards.render.lettering import draw_text, text_width
 from gym_cards.render.sprites import Frame, paste
@@ -71,8 +72,35 @@ def place_entry(kind: str, is_open: bool, room: art.Room) -> Entry:
     return f"{kind}, open" if is_open else kind, draw
 
 
+def write_goals() -> None:
+    """Writes pictures of several sizes that show a goal, next to each other."""
+    stand = Pose(0.0, 0.0)
+    things = (Thing("potato 1", "Potato"), Thing("mug 2", "Mug"), Thing("knife 1", "Knife"))
+    room = (
+        Receptacle("countertop 1", "CounterTop", (0.0, 0.9, 0.5), stand, contents=things),
+        Receptacle("microwave 1", "Microwave", (1.2, 1.0, 0.5), Pose(1.0, 0.0), openable=True),
+        Receptacle("fridge 1", "Fridge", (-1.2, 0.9, 0.0), Pose(-1.0, 0.0, 3), openable=True),
+    )
+    floor = frozenset((x / 4, z / 4) for x in range(-4, 5) for z in range(-4, 1))
+    scene = Scene(stand, room, floor)
+    templates = "put a hot potato in fridge"
+    human = "Warm the potato in the café's “microwave”,\nthen put it into the fridge."
+    pictures = [
+        draw_scene(scene, size=size, goal=goal)
+        for size, goal in ((300, templates), (300, human), (150, templates))
+    ]
+    sheet = np.full((300, sum(len(picture) + 8 for picture in pictures) - 8, 3), GROUND, np.uint8)
+    x = 0
+    for picture in pictures:
+        size = len(picture)
+        sheet[:size, x : x + size] = picture
+        x += size + 8
+    Image.fromarray(sheet).save(IMAGES / "goal.png", optimize=True)
+
+
 def main() -> None:
     """Writes all sheets."""
+    write_goals()
     places = art.place_types()
     things = art.icon_types() - {"DeskLampOn", "FloorLampOn"}
     write_sheet("objects", [icon_entry(kind) for kind in sorted(things)], 7, 128, 64)

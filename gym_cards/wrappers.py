@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Mapping
 from typing import Any, SupportsFloat
 
@@ -12,11 +11,16 @@ from gymnasium import spaces
 from gymnasium.utils import RecordConstructorArgs
 
 from gym_cards.core.shared_text import SharedText
+from gym_cards.core.texts import CHARSET, Alphabet, in_one_line
 from gym_cards.points.formula import evaluate_exact, evaluate_published
 from gym_cards.points.solver import unused_numbers
 
-CHARSET = "\n " + string.digits + string.ascii_letters + string.punctuation
-"""The characters of the games' states: printable ASCII and line breaks."""
+__all__ = ["CHARSET", "GradedReward", "TextObservation"]
+
+MAX_LENGTH = 512
+"""The most characters of a text, unless the argument says otherwise."""
+MAX_LENGTH_WITH_COMMANDS = 8192
+"""The same where actions are texts, which are listed too."""
 
 
 class TextObservation(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
@@ -27,7 +31,19 @@ class TextObservation(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         cards: 9 A K 10
         current formula: 9*
 
-    It works with every environment whose infos have the `state` of the package's protocol.
+    Where the infos have them, the episode's goal is the first line, and the possible commands are
+    the last, so that an agent needs nothing but its observations:
+
+        task: look at book under the desklamp
+        location: desk 1
+        visible objects: desk 1: book 1, desklamp 1
+        inventory: nothing
+        commands: examine desk 1; go to bed 1; take book 1 from desk 1; use desklamp 1
+
+    It works with every environment whose infos have the `state` of the package's protocol. An
+    observation has neither line breaks nor foreign characters of a goal: these become spaces and
+    look-alikes ("café" is "cafe"), or "?" where there is none. `info["task"]` keeps them.
+
     Everything else is passed through, including the protocol's attributes
     (`get_wrapper_attr("action_names")`). In a vector environment it wraps the single ones:
     `gym.make_vec(id, 4, vectorization_mode="async", wrappers=[TextObservation])`. Gymnasium's own
@@ -45,13 +61,13 @@ class TextObservation(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         env: The environment.
         keep_image: Whether to keep the environment's own observation next to the text.
         tokens: Whether the text is a fixed number of integers instead of a string.
-        max_length: The most characters of a text, at least 1. States of the registered games are
-            shorter than the default.
+        max_length: The most characters of a text, at least 1; `None` for 512, or 8192 where
+            actions are texts. Texts of the registered games are shorter.
         charset: The characters that a text may have, each once.
 
     Raises:
         ValueError: If an argument is out of range; in `reset` and `step`, if the info has no
-            `state`, or the state is too long or has other characters.
+            `state`, or the text is too long or has other characters.
     """
 
     def __init__(
@@ -60,13 +76,18 @@ class TextObservation(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         *,
         keep_image: bool = False,
         tokens: bool = False,
-        max_length: int = 512,
+        max_length: int | None = None,
         charset: str = CHARSET,
     ) -> None:
         RecordConstructorArgs.__init__(
             self, keep_image=keep_image, tokens=tokens, max_length=max_length, charset=charset
         )
         super().__init__(env)
+        if max_length is None:
+            texts = env.has_wrapper_attr("action_names") and (
+                env.get_wrapper_attr("action_names") is None
+            )
+            max_length = MAX_LENGTH_WITH_COMMANDS if texts else MAX_LENGTH
         if max_length < 1:
             raise ValueError(f"max_length={max_length}: expected at least 1; try 512")
         if not charset or len(set(charset)) != len(charset):
@@ -74,9 +95,9 @@ class TextObservation(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         self.keep_image = keep_image
         self.tokens = tokens
         self.max_length = max_length
-        self.vocabulary: tuple[str, ...] = ("", *charset)
+        self._alphabet = Alphabet(charset)
+        self.vocabulary = self._alphabet.vocabulary
         """The character of each token; the first, an empty one, is padding."""
-        self._numbers = {character: i for i, character in enumerate(self.vocabulary)}
         text: spaces.Space[Any] = (
             spaces.MultiDiscrete([len(self.vocabulary)] * max_length)
             if tokens
@@ -104,7 +125,7 @@ class TextObservation(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         Args:
             tokens: Indices into `vocabulary`, of any length.
         """
-        return "".join(self.vocabulary[int(token)] for token in np.asarray(tokens))
+        return self._alphabet.decode(tokens)
 
     def _described(self, observation: Any, info: Mapping[str, Any]) -> Any:
         if "state" not in info:
@@ -112,19 +133,21 @@ class TextObservation(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
                 f"the infos of {self.env} have the keys {', '.join(sorted(info)) or 'none'}: "
                 "expected 'state', a dictionary of texts; wrap an environment that offers it"
             )
-        text = "\n".join(f"{field}: {value}" for field, value in info["state"].items())
-        foreign = sorted(set(text) - self._numbers.keys())
+        lines = [f"{field}: {value}" for field, value in info["state"].items()]
+        if info.get("task"):
+            lines.insert(0, f"task: {self._alphabet.fold(in_one_line(info['task']))}")
+        if "admissible_commands" in info:
+            lines.append(f"commands: {'; '.join(info['admissible_commands'])}")
+        text = "\n".join(lines)
+        foreign = self._alphabet.foreign(text)
         if len(text) > self.max_length or foreign:
             raise ValueError(
-                f"the state {text!r} has {len(text)} characters"
+                f"the text {text!r} has {len(text)} characters"
                 + (f", among them {''.join(foreign)!r}" if foreign else "")
                 + f": expected at most {self.max_length} out of the charset; pass a larger "
                 "max_length or charset"
             )
-        described: Any = text
-        if self.tokens:
-            described = np.zeros(self.max_length, np.int64)
-            described[: len(text)] = [self._numbers[character] for character in text]
+        described = self._alphabet.encode(text, self.max_length) if self.tokens else text
         return {"image": observation, "text": described} if self.keep_image else described
 
 

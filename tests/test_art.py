@@ -82,7 +82,10 @@ def test_the_households_icons_and_places_are_those_that_the_script_draws(script)
         *canvas.PLACES,
         *(f"{name}-open" for name in canvas.OPENABLE),
     }
-    files = {"icons.png"} | {
+    sizes = index["letters"]
+    assert set(sizes) == set(map(str, build.LETTER_SIZES))
+    assert all(set(glyphs) == set(build.LETTERS) for glyphs in sizes.values())
+    files = {"icons.png", *(f"glyphs-bold-{size}.png" for size in sizes)} | {
         f"{kind}-{name}-{width}.png"
         for kind, drawings in (("place", index["places"]), ("room", index["rooms"]))
         for name in drawings

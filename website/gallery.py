@@ -167,6 +167,7 @@ SECTIONS = (
             Entry("ALFWorld", "as registered", moves=2),
             Entry("ALFWorld", "what is seen", {"view": "first_person"}, moves=2),
             Entry("ALFWorld", "the map", {"view": "map"}, moves=2),
+            Entry("ALFWorld", "with the goal", {"show_goal": True}, moves=2),
             Entry("ALFWorld", "more pixels", {"size": 450}, moves=2),
         ),
     ),

@@ -12,7 +12,7 @@ CHARACTERS = "".join(map(chr, range(32, 127)))
 
 
 def write_glyphs(
-    name: str, file: str, size: int, directory: Path
+    name: str, file: str, size: int, directory: Path, characters: str = CHARACTERS
 ) -> dict[str, tuple[int, int, int, int]]:
     """Writes one font's glyphs side by side, each as high as a line, and returns their metrics.
 
@@ -24,7 +24,7 @@ def write_glyphs(
     glyphs: dict[str, tuple[int, int, int, int]] = {}
     pictures: list[Image.Image] = []
     place = 0
-    for character in CHARACTERS:
+    for character in characters:
         margin = size
         cell = Image.new("L", (3 * size, ascent + descent))
         ImageDraw.Draw(cell).text((margin, 0), character, fill=255, font=font, anchor="la")

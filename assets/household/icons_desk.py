@@ -70,24 +70,15 @@ def cardboard_box(c: Canvas) -> None:
 
 @icon("Candle")
 def candle(c: Canvas) -> None:
-    """A thick lit candle in a brass holder."""
+    """A thick candle in a brass holder, not lit."""
     c.ground(50, 92, 34)
-    c.soft(circle(50, 20, 13), (255, 214, 110), 4, 0.7)
-    c.oval(50, 86, 34, 8, k.GOLD)
-    c.line(outline((82, 84), ((98, 80), (96, 66), (86, 70))), k.darker(k.GOLD, 0.5), 5)
-    c.rect(35, 38, 65, 84, (250, 240, 214), 4)
-    c.oval(50, 38, 15, 5, (255, 250, 232), pen=1.6)
-    drip = outline((36, 38), ((36, 60), (43, 62), (43, 44)))
+    c.oval(50, 84, 38, 9, k.GOLD)
+    c.line(outline((84, 82), ((99, 78), (97, 62), (86, 66))), k.darker(k.GOLD, 0.5), 5)
+    c.rect(33, 24, 67, 82, (250, 240, 214), 4)
+    c.oval(50, 24, 17, 5.6, (255, 250, 232), pen=1.6)
+    drip = outline((34, 24), ((34, 50), (42, 52), (42, 30)))
     c.fill(drip, (255, 250, 232), pen=1.2)
-    c.line([(50, 38), (50, 29)], k.INK, 3)
-    flame = outline(
-        (50, 3),
-        ((42, 14), (40, 22), (43, 28)),
-        ((46, 34), (56, 33), (58, 25)),
-        ((59, 17), (54, 12), (50, 3)),
-    )
-    c.fill(flame, (252, 170, 52), pen=1.6)
-    c.flat(circle(50, 26, 3.6, 5), (255, 240, 160))
+    c.line(outline((50, 24), ((50, 16), (48, 12), (53, 7))), k.INK, 3.6)
 
 
 @icon("CD")
@@ -114,15 +105,11 @@ def compact_disc(c: Canvas) -> None:
 
 @icon("CellPhone")
 def cell_phone(c: Canvas) -> None:
-    """A smartphone with coloured app tiles."""
+    """A smartphone, its screen off."""
     c.ground(50, 95, 24)
-    c.rect(25, 5, 75, 95, (48, 50, 62), 9)
-    c.rect(30, 14, 70, 82, (92, 158, 236), 2, pen=0)
-    tiles = ((k.RED, k.YELLOW, k.WHITE), (k.GREEN, k.WHITE, k.ORANGE), (k.WHITE, k.PURPLE, k.TEAL))
-    for row, colours in enumerate(tiles):
-        for column, colour in enumerate(colours):
-            x, y = 34 + column * 12, 22 + row * 14
-            c.flat(k.box(x, y, x + 8.4, y + 8.4, 2), colour)
+    c.rect(25, 5, 75, 95, (74, 78, 94), 9)
+    c.rect(30, 14, 70, 82, (34, 36, 46), 2, pen=1)
+    c.shine([(30, 60), (30, 36), (52, 14), (68, 14)], 0.16)
     c.oval(50, 88.5, 3.6, 3.6, (120, 126, 140), pen=0)
     c.line([(45, 9.6), (55, 9.6)], (120, 126, 140), 2)
 
@@ -171,12 +158,11 @@ def key_chain(c: Canvas) -> None:
 
 @icon("Laptop")
 def laptop(c: Canvas) -> None:
-    """An open laptop with a lit screen."""
+    """An open laptop, its screen off."""
     c.ground(50, 90, 46)
-    c.rect(15, 12, 85, 66, (96, 102, 116), 5)
-    c.rect(20, 17, 80, 61, (98, 172, 240), 1, pen=0.8)
-    c.flat([(20, 61), (38, 40), (52, 54), (62, 46), (80, 61)], (90, 180, 120))
-    c.flat(circle(68, 29, 5.5), (255, 230, 130))
+    c.rect(15, 12, 85, 66, (150, 158, 172), 5)
+    c.rect(20, 17, 80, 61, (46, 50, 64), 1, pen=0.8)
+    c.shine([(26, 61), (52, 17), (66, 17), (40, 61)], 0.14)
     c.fill([(14, 66), (86, 66), (97, 86), (3, 86)], (190, 196, 206))
     c.fill([(3, 86), (97, 86), (95, 91), (5, 91)], (140, 148, 160), pen=1.6)
     for i, y in enumerate((70, 74.5)):
@@ -276,30 +262,29 @@ def statue(c: Canvas) -> None:
 
 @icon("Vase")
 def vase(c: Canvas) -> None:
-    """A violet vase with three flowers."""
-    c.ground(50, 95, 24)
-    for x, y, colour in (
-        (28, 24, (248, 204, 70)),
-        (72, 22, (244, 126, 158)),
-        (50, 14, (240, 96, 84)),
-    ):
-        c.line(outline((50, 54), ((50 + (x - 50) * 0.4, 40), (x, y + 14), (x, y))), k.LEAF, 3.4)
-        for a in range(0, 360, 60):
-            c.fill(k.turned(circle(x, y - 7.4, 4.6, 5.6), a, (x, y)), colour, pen=1)
-        c.flat(circle(x, y, 4.2), (122, 72, 40) if colour[2] == 70 else (255, 226, 110))
+    """An empty violet vase with two handles."""
+    c.ground(50, 95, 26)
+    for flip in (-1, 1):
+        ear = [
+            (50 + flip * (x - 50), y) for x, y in outline((61, 22), ((84, 20), (86, 42), (74, 48)))
+        ]
+        c.line(ear, k.darker((150, 104, 200), 0.62), 8)
+        c.line(ear, (168, 122, 214), 4)
     side = outline(
-        (50, 46),
-        ((62, 46),),
-        ((56, 56), (77, 62), (77, 76)),
-        ((77, 86), (68, 95), (62, 95)),
+        (50, 10),
+        ((65, 10),),
+        ((60, 18), (58, 28), (60, 34)),
+        ((66, 42), (80, 48), (80, 64)),
+        ((80, 82), (68, 88), (66, 95)),
         ((50, 95),),
     )
     c.fill(mirrored(side, 50), (150, 104, 200))
     band = outline(
-        (25, 70), ((40, 77), (60, 77), (75, 70)), ((77, 78),), ((60, 86), (40, 86), (23, 78))
+        (21, 58), ((36, 66), (64, 66), (79, 58)), ((80, 70),), ((64, 78), (36, 78), (20, 70))
     )
     c.fill(band, (226, 196, 246), pen=0)
-    c.oval(50, 46, 12, 3, (94, 58, 140), pen=1.4)
+    c.oval(50, 11, 16, 5, (176, 132, 220))
+    c.oval(50, 11.6, 11, 2.8, (84, 50, 128), pen=1)
 
 
 @icon("Watch")
@@ -367,5 +352,3 @@ def watering_can(c: Canvas) -> None:
     c.fill([(24, 44), (66, 44), (70, 92), (20, 92)], (84, 166, 100))
     c.fill(outline((24, 44), ((28, 32), (56, 32), (60, 44))), (60, 132, 78))
     c.line([(22, 66), (68, 66)], (54, 120, 70), 3)
-    for x, y in ((92, 46), (84, 50), (97, 56)):
-        c.flat(circle(x, y, 2.4, 3.6), (90, 170, 236))

@@ -68,15 +68,16 @@ def ottoman(c: Canvas) -> None:
 
 @icon("Bed")
 def bed(c: Canvas) -> None:
-    """A bed with a wooden headboard, a pillow and a blue blanket."""
+    """A made bed without pillows: a wooden headboard, a white sheet and a blue blanket."""
     c.ground(50, 90, 48)
     legs(c, (5, 87), 72, 92, k.WALNUT, 8)
     c.rect(8, 14, 92, 62, k.WOOD, 8)
-    c.fill([(14, 44), (86, 44), (94, 70), (6, 70)], k.WHITE)
-    c.rect(22, 36, 49, 52, (250, 250, 246), 7)
-    c.rect(51, 36, 78, 52, (250, 250, 246), 7)
-    c.fill([(12, 54), (88, 54), (96, 72), (96, 82), (4, 82), (4, 72)], (84, 126, 204))
-    c.fill([(12.6, 53), (87.4, 53), (90, 59), (10, 59)], (206, 224, 246), pen=1.4)
+    c.rect(17, 22, 83, 56, k.lighter(k.WOOD, 0.18), 5, pen=1.8)
+    c.fill([(14, 40), (86, 40), (94, 70), (6, 70)], k.WHITE)
+    c.fill([(12, 50), (88, 50), (96, 72), (96, 82), (4, 82), (4, 72)], (84, 126, 204))
+    c.fill([(12.6, 49), (87.4, 49), (90, 55), (10, 55)], (206, 224, 246), pen=1.4)
+    for x, end in ((36, 33), (64, 67)):
+        c.line([(x, 57), (end, 80)], (64, 102, 176), 1.6)
 
 
 @icon("Cabinet")
@@ -93,14 +94,12 @@ def cabinet(c: Canvas) -> None:
 
 @icon("Drawer")
 def drawer(c: Canvas) -> None:
-    """One drawer, pulled out of its frame."""
-    c.ground(50, 88, 46)
-    c.rect(6, 18, 94, 64, k.WALNUT, 3)
-    c.rect(12, 25, 88, 60, (60, 42, 40), 1, pen=1.4)
-    c.fill([(14, 34), (86, 34), (94, 54), (6, 54)], (236, 206, 160))
-    c.fill([(20, 37), (80, 37), (85, 50), (15, 50)], (140, 98, 64), pen=1.2, depth=-1)
-    c.rect(4, 52, 96, 86, k.WOOD, 3)
-    c.rect(36, 64, 64, 72, k.GOLD, 4, pen=2)
+    """One closed drawer with a brass handle, in its frame."""
+    c.ground(50, 84, 46)
+    c.rect(4, 22, 96, 82, k.WALNUT, 3)
+    c.rect(11, 30, 89, 74, k.WOOD, 2)
+    c.rect(19, 38, 81, 66, (212, 158, 102), 2, pen=1.6)
+    c.rect(36, 48, 64, 56, k.GOLD, 4, pen=2)
 
 
 @icon("Dresser")
@@ -119,17 +118,13 @@ def dresser(c: Canvas) -> None:
 
 @icon("Shelf")
 def shelf(c: Canvas) -> None:
-    """Wall boards on brackets with a book and a vase."""
-    for y in (44, 86):
-        for x in (16, 78):
-            c.fill([(x, y), (x + 6, y), (x + 6, y + 12), (x, y + 6)], k.IRON, pen=1.6)
-        c.rect(4, y - 4, 96, y + 5, k.WOOD, 2)
-    for x, h, colour in ((14, 26, k.RED), (22, 22, k.BLUE), (30, 28, k.GREEN)):
-        c.rect(x, 40 - h, x + 7, 40, colour, 1, pen=1.6)
-    c.oval(70, 30, 10, 10, k.PURPLE, pen=2)
-    c.rect(20, 62, 46, 82, k.YELLOW, 2, pen=2)
-    c.rect(64, 56, 72, 82, k.TEAL, 1, pen=1.6)
-    c.rect(72, 60, 80, 82, k.ORANGE, 1, pen=1.6)
+    """Two empty wall boards on brackets."""
+    for y in (30, 76):
+        c.soft([(8, y + 8), (94, y + 8), (94, y + 15), (8, y + 15)], (40, 30, 50), 2, 0.28)
+        for x in (16, 76):
+            c.fill([(x, y), (x + 8, y), (x + 8, y + 16), (x, y + 8)], k.IRON, pen=1.8)
+        c.fill([(12, y - 12), (88, y - 12), (97, y - 2), (3, y - 2)], k.OAK)
+        c.rect(3, y - 3, 97, y + 6, k.WOOD, 2)
 
 
 @icon("Desk")
@@ -147,15 +142,14 @@ def desk(c: Canvas) -> None:
 
 @icon("DiningTable")
 def dining_table(c: Canvas) -> None:
-    """A large table with a white cloth in the middle."""
+    """A large bare table of planks on four strong legs."""
     c.ground(50, 90, 46)
     legs(c, (20, 73), 46, 76, k.darker(k.WALNUT, 0.25), 6)
-    legs(c, (6, 86), 44, 91, k.WALNUT, 8)
-    c.fill([(16, 22), (84, 22), (98, 42), (2, 42)], k.WOOD)
-    c.fill([(36, 22), (64, 22), (70, 42), (70, 58), (50, 66), (30, 58), (30, 42)], k.PAPER, pen=1.8)
-    c.line([(30, 42), (70, 42)], (206, 198, 182), 1.8)
-    c.rect(2, 41, 30, 49, k.WOOD, pen=1.8)
-    c.rect(70, 41, 98, 49, k.WOOD, pen=1.8)
+    legs(c, (6, 84), 44, 91, k.WALNUT, 10)
+    c.fill([(17, 20), (83, 20), (98, 42), (2, 42)], k.WOOD)
+    for far, near in ((34, 26), (50, 50), (66, 74)):
+        c.line([(far, 21), (near, 41)], k.darker(k.WOOD, 0.32), 1.8)
+    c.rect(2, 41, 98, 50, k.darker(k.WOOD, 0.1), 1)
 
 
 @icon("CoffeeTable")
@@ -211,16 +205,16 @@ def cart(c: Canvas) -> None:
 
 @icon("TVStand")
 def tv_stand(c: Canvas) -> None:
-    """A low television board with a television on it."""
-    c.ground(50, 92, 48)
-    c.rect(24, 10, 76, 46, (50, 52, 64), 3)
-    c.rect(28, 14, 72, 42, (84, 118, 164), 1, pen=0.8)
-    c.rect(44, 46, 56, 54, k.IRON)
-    legs(c, (8, 85), 84, 93, k.WALNUT)
-    c.rect(3, 53, 97, 86, k.WALNUT, 3)
-    c.rect(36, 60, 64, 80, (70, 48, 42), 1, pen=1.4)
-    for x in (9, 68):
-        c.rect(x, 60, x + 23, 80, k.WOOD, 1, pen=1.8)
+    """A long low empty board: an open compartment between two doors."""
+    c.ground(50, 83, 48)
+    legs(c, (8, 83), 74, 84, k.COAL, 9)
+    c.fill([(14, 30), (86, 30), (98, 44), (2, 44)], (132, 114, 118))
+    c.rect(2, 43, 98, 77, (98, 82, 88), 2)
+    c.rect(35, 50, 65, 71, (44, 36, 44), 1, pen=1.4, depth=-0.6)
+    for x in (8, 69):
+        c.rect(x, 50, x + 23, 71, (122, 104, 110), 1, pen=1.8)
+    for middle in (27.5, 72.5):
+        c.oval(middle, 60.5, 2, 2, k.CHROME, pen=1)
 
 
 @icon("Fridge")
@@ -231,141 +225,105 @@ def fridge(c: Canvas) -> None:
     c.line([(23, 36), (77, 36)], k.darker(k.STEEL, 0.5), 2.6)
     c.rect(28, 16, 33, 31, k.IRON, 2.5, pen=1.2)
     c.rect(28, 42, 33, 66, k.IRON, 2.5, pen=1.2)
-    c.fill(k.star(58, 54, 8, 3, 6), k.SKY, pen=1.2)
+    c.rect(58, 12, 71, 17, k.CHROME, 1, pen=1)
 
 
 @icon("Microwave")
 def microwave(c: Canvas) -> None:
-    """A microwave oven with a window and a clock."""
+    """A closed microwave oven with a dark window, its display off."""
     c.ground(50, 84, 46)
     c.rect(4, 22, 96, 82, (206, 210, 218), 5)
     c.rect(10, 29, 67, 75, (60, 62, 74), 3)
     c.rect(16, 35, 61, 69, (86, 96, 116), 2, pen=1)
     c.shine([(22, 69), (40, 35), (48, 35), (30, 69)], 0.22)
     c.rect(73, 30, 90, 40, (46, 60, 56), 1, pen=1)
-    c.line([(77, 35), (86, 35)], (110, 236, 150), 3)
     for i in range(9):
         c.flat(
             k.box(73.6 + i % 3 * 6, 46 + i // 3 * 7, 77.6 + i % 3 * 6, 50 + i // 3 * 7, 1), k.IRON
         )
-    c.rect(74, 68, 89, 75, k.RED, 2, pen=1.2)
+    c.rect(74, 68, 89, 75, k.STEEL, 2, pen=1.2)
 
 
 @icon("StoveBurner")
 def stove_burner(c: Canvas) -> None:
-    """A gas burner with a grate and blue flames."""
+    """A gas burner that is off, under its grate."""
     c.ground(50, 88, 46)
     c.fill([(16, 44), (84, 44), (97, 82), (3, 82)], (86, 90, 102))
     c.rect(3, 80, 97, 90, (66, 70, 82), 2)
-    c.oval(50, 62, 27, 12, (50, 52, 62))
-    for a in range(0, 360, 30):
-        x, y = k.turned([(50, 40)], a, (50, 62))[0]
-        x, y = 50 + (x - 50) * 1.0, 62 + (y - 62) * 0.42
-        flame = outline(
-            (x - 4, y),
-            ((x - 5, y - 8), (x, y - 10), (x, y - 17)),
-            ((x + 1, y - 10), (x + 5, y - 8), (x + 4, y)),
-        )
-        c.fill(flame, (70, 150, 250), pen=1.2)
-        c.flat(circle(x, y - 3.5, 1.6, 3), (190, 232, 255))
+    c.oval(50, 62, 29, 13, (56, 58, 68))
+    c.oval(50, 62, 16, 7, k.STEEL, pen=1.8)
+    c.oval(50, 60, 10, 4.2, (62, 64, 76), pen=1.6)
     for line in (
-        [(22, 58), (78, 58)],
-        [(16, 70), (84, 70)],
-        [(36, 48), (30, 78)],
-        [(64, 48), (70, 78)],
+        [(20, 54), (80, 54)],
+        [(13, 72), (87, 72)],
+        [(34, 47), (27, 79)],
+        [(66, 47), (73, 79)],
     ):
-        c.line(line, (30, 30, 38), 3.4)
+        c.line(line, (26, 26, 34), 3.6)
 
 
 @icon("Toaster")
 def toaster(c: Canvas) -> None:
-    """A toaster with two slices that stick out."""
+    """An empty toaster with two slots."""
+    red = (206, 86, 80)
     c.ground(50, 88, 42)
-    for x in (24, 50):
-        slice_ = outline(
-            (x, 50), ((x, 26),), ((x - 5, 10), (x + 31, 10), (x + 26, 26)), ((x + 26, 50),)
-        )
-        c.fill(slice_, (222, 160, 86), pen=2.2)
     c.fill(
         outline(
-            (10, 86), ((8, 56), (12, 42), (24, 42)), ((76, 42),), ((88, 42), (92, 56), (90, 86))
+            (10, 86), ((8, 52), (10, 40), (22, 38)), ((78, 38),), ((90, 40), (92, 52), (90, 86))
         ),
-        (206, 86, 80),
+        red,
     )
-    c.rect(16, 46, 84, 52, (80, 40, 44), 2, pen=1)
+    c.fill([(22, 22), (78, 22), (88, 44), (12, 44)], k.lighter(red, 0.25))
+    for y, inset in ((26, 1.5), (35, 0.0)):
+        c.rect(24 - inset, y, 76 + inset, y + 5, (58, 32, 38), 2.5, pen=1.2)
     c.rect(8, 80, 92, 88, k.COAL, 2)
-    c.rect(84, 56, 96, 62, k.COAL, 2, pen=1.4)
-    c.oval(30, 68, 5, 5, k.CHROME, pen=1.4)
+    c.rect(84, 54, 96, 61, k.COAL, 2, pen=1.4)
+    c.oval(30, 65, 6, 6, k.CHROME, pen=1.4)
 
 
 @icon("CoffeeMachine")
 def coffee_machine(c: Canvas) -> None:
-    """A coffee maker with a glass jug."""
-    c.ground(50, 94, 36)
-    c.rect(18, 6, 82, 28, (76, 80, 94), 5)
-    c.rect(60, 24, 82, 88, (62, 66, 78), 2)
-    c.rect(14, 82, 86, 94, (76, 80, 94), 4)
-    c.fill([(36, 28), (52, 28), (48, 38), (40, 38)], k.COAL, pen=1.8)
-    c.line(outline((28, 48), ((12, 46), (12, 72), (26, 72))), k.COAL, 5)
-    jug = outline(
-        (28, 44),
-        ((58, 44),),
-        ((62, 60), (62, 74), (56, 81)),
-        ((30, 81),),
-        ((24, 74), (24, 60), (28, 44)),
-    )
-    c.fill(jug, (206, 230, 238), alpha=0.9)
-    c.fill(
-        outline(
-            (25.5, 60),
-            ((60.5, 60),),
-            ((61, 72), (60, 76), (55.4, 80)),
-            ((30.6, 80),),
-            ((26, 76), (25, 72), (25.5, 60)),
-        ),
-        (92, 56, 38),
-        pen=0,
-    )
-    c.oval(72, 17, 4, 4, k.RED, pen=1.2)
-    c.rect(26, 12, 50, 20, (120, 190, 160), 1, pen=1)
+    """A coffee machine that is off, with nothing under its spouts."""
+    shell = (84, 88, 104)
+    c.ground(50, 94, 38)
+    c.rect(16, 6, 84, 92, shell, 6)
+    c.rect(24, 38, 76, 82, (40, 40, 50), 3, pen=1.8, depth=-0.5)
+    c.rect(24, 13, 52, 24, (48, 58, 60), 2, pen=1.4)
+    for x in (61, 72):
+        c.oval(x, 18.5, 4, 4, k.STEEL, pen=1.4)
+    c.fill([(37, 34), (63, 34), (59, 46), (41, 46)], k.CHROME, pen=2)
+    for x in (45, 55):
+        c.rect(x - 2.4, 45, x + 2.4, 53, k.STEEL, 1, pen=1.4)
+    c.rect(12, 81, 88, 94, k.STEEL, 3)
+    for x in range(20, 86, 10):
+        c.line([(x, 85), (x, 90)], k.IRON, 2.4)
 
 
 @icon("GarbageCan")
 def garbage_can(c: Canvas) -> None:
-    """A dustbin with a lid and ribs."""
+    """An open dustbin with ribs and nothing in it."""
+    tin = (112, 134, 128)
     c.ground(50, 94, 30)
-    c.fill([(22, 30), (78, 30), (71, 94), (29, 94)], (104, 124, 120))
+    c.fill([(16, 22), (84, 22), (72, 94), (28, 94)], tin)
     for x in (36, 50, 64):
-        c.line([(50 + (x - 50) * 1.05, 40), (50 + (x - 50) * 0.9, 86)], (66, 84, 82), 4)
-    c.rect(15, 18, 85, 31, (124, 146, 142), 5)
-    c.rect(38, 9, 62, 19, (124, 146, 142), 4)
+        c.line([(50 + (x - 50) * 1.15, 42), (50 + (x - 50) * 0.9, 86)], (68, 88, 84), 4)
+    c.oval(50, 22, 38, 13, k.lighter(tin, 0.22))
+    c.oval(50, 23, 31, 9, (44, 50, 54), pen=1.4, depth=-0.6)
 
 
 @icon("LaundryHamper")
 def laundry_hamper(c: Canvas) -> None:
-    """A wicker basket with clothes that hang over its rim."""
-    weave = (214, 170, 110)
+    """An open, empty wicker basket."""
+    weave, line = (214, 170, 110), (160, 116, 66)
     c.ground(50, 94, 34)
-    c.oval(50, 30, 38, 10, (120, 84, 52))
-    c.fill(
-        outline((22, 34), ((26, 10), (44, 18), (50, 12)), ((62, 6), (74, 20), (78, 34))),
-        (110, 160, 220),
-        pen=2,
-    )
-    c.fill([(12, 32), (88, 32), (78, 94), (22, 94)], weave)
-    for row in range(5):
-        y = 46 + row * 11
-        c.line([(15 + row * 1.8, y), (85 - row * 1.8, y)], (160, 116, 66), 2)
+    c.fill([(10, 28), (90, 28), (78, 94), (22, 94)], weave)
+    for row in range(4):
+        y = 54 + row * 11
+        c.line([(16 + row * 1.9, y), (84 - row * 1.9, y)], line, 2)
     for x in (26, 38, 50, 62, 74):
-        c.line([(x, 40), (50 + (x - 50) * 0.8, 92)], (160, 116, 66), 2)
-    c.rect(8, 28, 92, 38, (232, 192, 134), 5)
-    c.fill(
-        outline(
-            (56, 30), ((74, 30),), ((76, 44), (74, 54), (72, 58)), ((62, 54), (58, 46), (56, 30))
-        ),
-        (236, 130, 130),
-        pen=2,
-    )
+        c.line([(x, 42), (50 + (x - 50) * 0.8, 92)], line, 2)
+    c.oval(50, 28, 43, 14, (232, 192, 134))
+    c.oval(50, 29, 35, 9.4, (92, 62, 42), pen=1.4, depth=-0.6)
 
 
 @icon("Safe")
@@ -397,21 +355,16 @@ def sink(c: Canvas) -> None:
 
 @icon("SinkBasin")
 def sink_basin(c: Canvas) -> None:
-    """A steel sink with water, seen from above, with a tap."""
+    """An empty steel sink, seen from above, its tap off."""
     c.ground(50, 90, 46)
     c.rect(5, 30, 95, 90, k.CHROME, 9)
-    c.rect(13, 40, 87, 84, (98, 152, 190), 8, depth=-1)
-    c.shine(
-        outline(
-            (22, 62), ((34, 56), (44, 68), (56, 62)), ((56, 65),), ((44, 71), (34, 59), (22, 65))
-        ),
-        0.7,
-    )
-    c.oval(68, 70, 6, 4.6, k.IRON, pen=1.4)
-    pipe = outline((50, 34), ((50, 20),), ((50, 6), (30, 8), (30, 24)), ((30, 50),))
+    c.rect(13, 40, 87, 84, (128, 142, 158), 8, depth=-1)
+    c.rect(21, 52, 79, 80, (164, 176, 190), 6, pen=0, depth=-0.6)
+    c.oval(50, 68, 7, 4.6, k.IRON, pen=1.4)
+    c.oval(50, 68, 3, 1.8, k.COAL, pen=0)
+    pipe = outline((50, 34), ((50, 20),), ((50, 6), (30, 8), (30, 24)), ((30, 46),))
     c.line(pipe, k.darker(k.CHROME, 0.62), 10)
     c.line(pipe, k.lighter(k.CHROME, 0.3), 5.6)
-    c.line([(30, 52), (30, 62)], (206, 236, 250), 4)
 
 
 @icon("Bathtub")
@@ -435,25 +388,23 @@ def bathtub(c: Canvas) -> None:
 
 @icon("BathtubBasin")
 def bathtub_basin(c: Canvas) -> None:
-    """A full bathtub with water and foam."""
+    """An empty bathtub, seen from above, its tap off."""
     c.ground(50, 90, 46)
-    for x, y, r in ((26, 34, 8), (40, 30, 10), (56, 33, 8), (70, 36, 7), (48, 18, 5), (64, 20, 4)):
-        c.oval(x, y, r, r, (214, 240, 250), pen=1.6)
-    c.oval(50, 46, 45, 13, k.WHITE)
-    c.oval(50, 46, 38, 9, (104, 184, 232), pen=1.4)
-    for x in (24, 34, 46, 58):
-        c.oval(x, 42, 7, 5, k.WHITE, pen=1)
+    pipe = outline((82, 44), ((82, 28),), ((82, 18), (66, 18), (66, 28)))
+    c.line(pipe, k.darker(k.CHROME, 0.62), 8.4)
+    c.line(pipe, k.lighter(k.CHROME, 0.2), 4.4)
     c.fill(
         outline(
-            (5, 47),
-            ((8, 82), (22, 90), (34, 90)),
+            (4, 50),
+            ((6, 84), (22, 90), (34, 90)),
             ((66, 90),),
-            ((78, 90), (92, 82), (95, 47)),
-            ((92, 64), (8, 64), (5, 47)),
+            ((78, 90), (94, 84), (96, 50)),
         ),
         k.WHITE,
     )
-    c.line([(80, 40), (80, 26), (72, 26)], k.darker(k.CHROME, 0.4), 5)
+    c.oval(50, 50, 47, 17, k.WHITE)
+    c.oval(50, 51, 39, 12, (204, 214, 224), pen=1.6, depth=-1)
+    c.oval(64, 56, 5, 2.4, k.IRON, pen=1.2)
 
 
 @icon("Toilet")
@@ -473,34 +424,24 @@ def toilet(c: Canvas) -> None:
 
 @icon("ToiletPaperHanger")
 def toilet_paper_hanger(c: Canvas) -> None:
-    """A wall plate with an arm on which an almost empty roll turns, under a metal flap."""
-    c.fill(
-        [(30, 40), (72, 40), (72, 92), (65, 88), (58, 92), (51, 88), (44, 92), (37, 88), (30, 92)],
-        k.WHITE,
-    )
-    for y in (58, 72):
-        c.line([(36, y), (66, y)], (206, 208, 216), 1.8)
-    c.rect(16, 32, 84, 46, (232, 232, 234), 6, pen=2)
-    for x in (8, 82):
-        c.rect(x, 12, x + 10, 50, k.STEEL, 4)
-    c.fill(outline((14, 34), ((14, 6), (86, 6), (86, 34))), k.CHROME)
-    c.shine([(26, 26), (32, 16), (40, 14), (34, 26)], 0.7)
-
-
-def holder(c: Canvas, x0: float, x1: float) -> None:
-    """A chrome bar between two wall plates."""
-    for x in (x0, x1):
-        c.rect(x - 7, 14, x + 7, 34, k.CHROME, 4)
-    c.rect(x0, 20, x1, 28, k.lighter(k.CHROME, 0.3), 3)
+    """A bare arm between two wall plates, under a metal flap."""
+    c.rect(16, 62, 84, 73, k.lighter(k.CHROME, 0.35), 5)
+    for x in (7, 81):
+        c.rect(x, 34, x + 12, 82, k.STEEL, 5)
+    c.fill(outline((12, 48), ((12, 10), (88, 10), (88, 48))), k.CHROME)
+    c.shine([(26, 38), (33, 25), (42, 22), (35, 38)], 0.7)
 
 
 @icon("TowelHolder")
 def towel_holder(c: Canvas) -> None:
-    """A wide wall bar with a large towel on it."""
-    holder(c, 9, 91)
-    c.rect(22, 19, 78, 90, (84, 150, 206), 4)
-    c.line([(23, 72), (77, 72)], k.PAPER, 6)
-    c.line([(30, 28), (70, 28)], k.darker((84, 150, 206), 0.3), 2)
+    """A wide bare bar between two wall plates."""
+    c.soft([(12, 62), (94, 62), (94, 68), (12, 68)], (40, 30, 50), 2, 0.3)
+    for x in (5, 81):
+        c.rect(x, 22, x + 14, 50, k.STEEL, 4)
+    bar = outline((12, 40), ((12, 58),), ((88, 58),), ((88, 40),))
+    c.line(bar, k.darker(k.CHROME, 0.62), 10.6)
+    c.line(bar, k.lighter(k.CHROME, 0.3), 6)
+    c.line([(22, 56.6), (78, 56.6)], k.WHITE, 1.8)
 
 
 @icon("HandTowelHolder")
@@ -515,8 +456,10 @@ def hand_towel_holder(c: Canvas) -> None:
 
 @icon("PaintingHanger")
 def painting_hanger(c: Canvas) -> None:
-    """A picture hook in the wall with an empty frame."""
-    c.line([(16, 48), (50, 14), (84, 48)], k.IRON, 3)
-    c.oval(50, 14, 6, 6, k.GOLD)
-    c.rect(10, 46, 90, 92, k.WOOD, 2)
-    c.rect(20, 56, 80, 82, (236, 230, 216), 1, pen=1.8)
+    """A bare brass hook on the wall with its wire."""
+    c.soft(circle(53, 52, 18, 26), (40, 30, 50), 4, 0.25)
+    c.rect(38, 14, 62, 52, k.GOLD, 5)
+    c.oval(50, 24, 4.4, 4.4, k.WALNUT, pen=1.4)
+    hook = outline((50, 40), ((50, 72),), ((50, 88), (74, 88), (74, 70)))
+    c.line(hook, k.darker(k.GOLD, 0.62), 13)
+    c.line(hook, k.GOLD, 8)

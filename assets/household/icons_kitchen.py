@@ -28,7 +28,7 @@ def bowl(c: Canvas) -> None:
     body = outline((6, 46), ((8, 74), (30, 84), (50, 84)), ((70, 84), (92, 74), (94, 46)))
     c.fill(body, (84, 140, 214))
     c.oval(50, 46, 44, 13, (84, 140, 214))
-    c.oval(50, 47.5, 38, 9, (44, 82, 148), pen=1)
+    c.oval(50, 47.5, 38, 9, (60, 108, 184), pen=1, depth=-1)
     for x in (22, 41, 60, 79):
         c.oval(x, 68 - abs(x - 50) * 0.1, 4, 4, k.WHITE, pen=0)
 
@@ -51,7 +51,7 @@ def cup(c: Canvas) -> None:
     c.fill(body, (240, 146, 58))
     c.fill([(22.4, 38), (77.6, 38), (75.2, 58), (24.8, 58)], k.CREAM, pen=0)
     c.oval(50, 18, 30, 9, (252, 190, 120))
-    c.oval(50, 19, 25, 6, (150, 78, 30), pen=1)
+    c.oval(50, 19, 25, 6, (214, 122, 50), pen=1, depth=-1)
     c.shine([(28, 30), (33, 31), (38, 86), (34, 86)], 0.35)
 
 
@@ -71,13 +71,13 @@ def mug(c: Canvas) -> None:
     ]
     c.fill(body, (214, 66, 64))
     c.oval(43, 26, 31, 9, (234, 110, 104))
-    c.oval(43, 27, 26, 6, (118, 34, 40), pen=1)
+    c.oval(43, 27, 26, 6, (176, 46, 48), pen=1, depth=-1)
     c.shine(k.box(20, 42, 26, 78, 3), 0.4)
 
 
 @icon("Glassbottle")
 def glass_bottle(c: Canvas) -> None:
-    """A clear glass bottle of milk-bottle shape with a metal cap."""
+    """An empty clear glass bottle of milk-bottle shape with a metal cap."""
     c.ground(50, 93, 24)
     side = outline(
         (50, 12), ((61, 12),), ((60, 34),), ((60, 46), (75, 46), (75, 60)), ((75, 92),), ((50, 92),)
@@ -89,8 +89,7 @@ def glass_bottle(c: Canvas) -> None:
         (50, 93),
     ]
     c.fill(mirrored(side, 50), (178, 226, 232), alpha=0.72)
-    c.flat([(28, 64), (72, 64), (72, 90), (28, 90)], (120, 196, 214), 0.55)
-    c.line([(28, 64), (72, 64)], (70, 150, 174), 1.8)
+    c.line(outline((28, 88), ((40, 92), (60, 92), (72, 88))), (120, 178, 190), 1.8)
     c.shine(k.box(32, 54, 38, 86, 3), 0.75)
     c.shine(k.box(43, 18, 46, 34, 1.5), 0.75)
     c.rect(37, 5, 63, 15, (120, 130, 148), 3)

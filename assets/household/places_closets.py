@@ -69,8 +69,7 @@ def fridge(c: Canvas, w: float, is_open: bool) -> list[Bay]:
         c.line([(m - half + 1, 72), (m + half - 1, 72)], k.darker(k.STEEL, 0.5), 2.6)
         c.rect(m - half + 12, 36, m - half + 20, 66, k.IRON, 4, pen=1.6)
         c.rect(m - half + 12, 80, m - half + 20, 134, k.IRON, 4, pen=1.6)
-        c.rect(m + half - 54, 94, m + half - 16, 128, (84, 96, 116), 4, pen=1.6)
-        c.fill(k.star(m + half - 35, 111, 12, 4.4, 6), (150, 214, 250), pen=0)
+        c.rect(m + half - 40, 34, m + half - 14, 42, k.CHROME, 2, pen=1.4)
         for y in (174,):
             c.line([(m - half + 10, y), (m + half - 10, y)], k.STEEL, 3)
         return []
@@ -91,7 +90,7 @@ def fridge(c: Canvas, w: float, is_open: bool) -> list[Bay]:
 
 @place("Microwave")
 def microwave(c: Canvas, w: float, is_open: bool) -> list[Bay]:
-    """A microwave oven: a dark window, or a lit inside with a turntable and the door aside."""
+    """A microwave oven that is off: a dark window, or an empty inside and the door aside."""
     shell = (206, 211, 219)
     c.rect(0, 164, w, 190, (150, 162, 176), pen=1.6, depth=0.3)
     c.soft(circle(w / 2, 166, w * 0.46, 5), (40, 30, 50), 3, 0.4)
@@ -100,7 +99,7 @@ def microwave(c: Canvas, w: float, is_open: bool) -> list[Bay]:
     split = w * 0.76
     if is_open:
         hollow(c, a + 8, 40, split - 4, 155, (255, 246, 216))
-        c.oval((a + split) / 2 + 2, 146, (split - a) * 0.4, 8, (190, 216, 224), pen=1.6)
+        c.line([(a + 16, 147), (split - 10, 147)], (214, 198, 160), 2)
         c.fill([(a + 8, 40), (0, 34), (0, 170), (a + 8, 156)], k.darker(shell, 0.3), pen=1.8)
     else:
         c.rect(a + 8, 40, split - 4, 155, (74, 78, 92), 5)
@@ -108,14 +107,11 @@ def microwave(c: Canvas, w: float, is_open: bool) -> list[Bay]:
         c.shine([(w * 0.2, 143), (w * 0.36, 52), (w * 0.44, 52), (w * 0.28, 143)], 0.14)
         c.rect(split - 18, 58, split - 11, 137, k.CHROME, 3, pen=1.6)
     c.rect(split + 4, 44, b - 6, 62, (38, 54, 50), 2, pen=1.2)
-    for i in range(4):
-        x = split + 9 + i * (b - split - 18) / 4
-        c.line([(x, 53), (x + (b - split) * 0.1, 53)], (112, 238, 156), 3)
     for i in range(9):
         step = (b - split - 10) / 3
         x, y = split + 4 + i % 3 * step + step / 2, 76 + i // 3 * 16
         c.oval(x, y, min(5, step * 0.4), 5, k.IRON, pen=1)
-    c.rect(split + 6, 132, b - 8, 150, k.RED if not is_open else k.GREEN, 4, pen=1.6)
+    c.rect(split + 6, 132, b - 8, 150, k.STEEL, 4, pen=1.6)
     return [Bay(a + 14, 46, split - 10, 149, False)] if is_open else []
 
 

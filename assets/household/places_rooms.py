@@ -108,21 +108,15 @@ def ottoman(c: Canvas, w: float, is_open: bool) -> list[Bay]:
 
 @place("SinkBasin", "Sink")
 def sink_basin(c: Canvas, w: float, is_open: bool) -> list[Bay]:
-    """A steel basin with a little water, let into a counter, under a tap."""
+    """An empty steel basin, let into a counter, under a tap that is off."""
     c.fill([(-4, 62), (w + 4, 62), (w + 4, 184), (-4, 184)], (226, 220, 206), depth=0.4)
     c.rect(-4, 176, w + 4, 190, (196, 188, 172), pen=1.8)
     a, b = w * 0.05, w * 0.95
     c.rect(a, 72, b, 172, k.CHROME, 16)
     c.rect(a + 9, 80, b - 9, 164, (150, 172, 188), 12, depth=-0.8, pen=1.8)
-    c.rect(a + 17, 92, b - 17, 158, (140, 194, 226), 10, pen=1, depth=0.4)
-    c.oval(w / 2, 128, 9, 5, k.IRON, pen=1.4)
-    for y, x in ((104, 0.24), (146, 0.62), (118, 0.7)):
-        c.line(
-            outline((w * x, y), ((w * x + 8, y - 4), (w * x + 16, y + 4), (w * x + 24, y))),
-            k.WHITE,
-            1.8,
-            0.8,
-        )
+    c.rect(a + 19, 94, b - 19, 156, (176, 188, 202), 10, pen=0, depth=-0.7)
+    c.oval(w / 2, 128, 10, 5.6, k.STEEL, pen=1.4)
+    c.oval(w / 2, 128, 5.4, 2.8, k.COAL, pen=0)
     pipe = outline((w / 2, 72), ((w / 2, 44),), ((w / 2, 24), (w / 2 + 34, 24), (w / 2 + 34, 50)))
     c.line(pipe, k.darker(k.CHROME, 0.62), 13)
     c.line(pipe, k.lighter(k.CHROME, 0.2), 8.6)
@@ -133,7 +127,7 @@ def sink_basin(c: Canvas, w: float, is_open: bool) -> list[Bay]:
 
 @place("BathtubBasin", "Bathtub")
 def bathtub_basin(c: Canvas, w: float, is_open: bool) -> list[Bay]:
-    """A long white bathtub with water, on claw feet."""
+    """A long empty white bathtub on claw feet."""
     for x in (w * 0.12, w * 0.88):
         c.oval(x, 178, 9, 9, k.GOLD)
     pipe = outline((w - 24, 66), ((w - 24, 38),), ((w - 24, 24), (w - 56, 24), (w - 56, 42)))
@@ -151,14 +145,10 @@ def bathtub_basin(c: Canvas, w: float, is_open: bool) -> list[Bay]:
         depth=0.8,
     )
     c.rect(2, 58, w - 2, 156, k.WHITE, 34, depth=0.4)
-    c.rect(13, 67, w - 13, 148, (150, 206, 236), 28, depth=-0.5, pen=1.8)
-    for y, x in ((84, 0.2), (138, 0.5), (110, 0.72)):
-        c.line(
-            outline((w * x, y), ((w * x + 8, y - 4), (w * x + 16, y + 4), (w * x + 24, y))),
-            k.WHITE,
-            2,
-            0.8,
-        )
+    c.rect(13, 67, w - 13, 148, (206, 216, 226), 28, depth=-0.8, pen=1.8)
+    c.rect(28, 90, w - 28, 142, (232, 238, 242), 22, pen=0, depth=-0.5)
+    c.oval(w - 50, 128, 8, 4.4, k.STEEL, pen=1.4)
+    c.oval(w - 50, 128, 4, 2, k.COAL, pen=0)
     return [Bay(22, 48, w - 22, 144)]
 
 
@@ -269,25 +259,27 @@ def toilet_paper_hanger(c: Canvas, w: float, is_open: bool) -> list[Bay]:
 
 @place("PaintingHanger")
 def painting_hanger(c: Canvas, w: float, is_open: bool) -> list[Bay]:
-    """An empty frame on a hook."""
+    """A bare hook on a rail; a picture hangs below it."""
     m, half = w / 2, min(110, w * 0.45)
-    c.line([(m - half * 0.8, 58), (m, 26), (m + half * 0.8, 58)], k.IRON, 2.6)
-    c.oval(m, 26, 6, 6, k.GOLD)
-    c.rect(m - half, 56, m + half, 170, (188, 128, 74), 3)
-    c.rect(m - half + 14, 70, m + half - 14, 156, (240, 234, 220), 1, pen=1.8)
-    return [Bay(m - half + 18, 74, m + half - 18, 152)]
+    c.soft([(10, 38), (w - 10, 38), (w - 10, 44), (10, 44)], (40, 30, 50), 2.4, 0.3)
+    c.rect(4, 26, w - 4, 38, k.WALNUT, 4)
+    c.rect(m - 9, 22, m + 9, 50, k.GOLD, 4, pen=1.8)
+    hook = outline((m, 44), ((m, 54),), ((m, 66), (m + 16, 66), (m + 16, 54)))
+    c.line(hook, k.darker(k.GOLD, 0.62), 8)
+    c.line(hook, k.GOLD, 4.6)
+    return [Bay(m - half + 8, 70, m + half - 8, 168)]
 
 
 @place("CoffeeMachine")
 def coffee_machine(c: Canvas, w: float, is_open: bool) -> list[Bay]:
-    """A large coffee machine: a mug stands on its grid under the spouts."""
+    """A large coffee machine that is off: a mug stands on its grid under the spouts."""
     c.rect(0, 166, w, 190, (150, 162, 176), pen=1.6, depth=0.3)
     m, half = w / 2, min(104, w * 0.46)
     c.rect(m - half, 22, m + half, 172, (70, 74, 88), 8)
     c.rect(m - half + 14, 68, m + half - 14, 158, (42, 42, 52), 4, pen=1.8, depth=-0.5)
-    c.rect(m - half + 12, 32, m - 8, 52, (118, 196, 164), 3, pen=1.6)
-    for i, colour in enumerate((k.RED, k.YELLOW, k.GREEN)):
-        c.oval(m + 14 + i * 24 * half / 104, 42, 7, 7, colour, pen=1.6)
+    c.rect(m - half + 12, 32, m - 8, 52, (44, 54, 56), 3, pen=1.6)
+    for i in range(3):
+        c.oval(m + 14 + i * 24 * half / 104, 42, 7, 7, k.STEEL, pen=1.6)
     c.fill([(m - 26, 62), (m + 26, 62), (m + 18, 76), (m - 18, 76)], k.STEEL)
     for x in (m - 9, m + 9):
         c.rect(x - 3, 74, x + 3, 82, k.CHROME, 1, pen=1.4)

@@ -87,18 +87,16 @@ def counter_top(c: Canvas, w: float, is_open: bool) -> list[Bay]:
 
 @place("DiningTable")
 def dining_table(c: Canvas, w: float, is_open: bool) -> list[Bay]:
-    """A large wooden table with four legs and a white runner."""
+    """A large bare table of planks on four legs."""
     for x in (24.0, w - 36):
         c.rect(x, 120, x + 10, 166, k.darker(k.WALNUT, 0.3), 1)
     for x in (10.0, w - 24):
         c.rect(x, 150, x + 14, 190, k.WALNUT, 1)
     board(c, w, (206, 146, 92))
-    grain(c, w, (206, 146, 92), [70, 86, 106, 128])
-    a, b = w * 0.36, w * 0.64
-    c.fill(
-        [(a + 6, BACK), (b - 6, BACK), (b, FRONT), (a, FRONT)], (244, 238, 224), pen=1.4, depth=0.5
-    )
-    c.rect(a, FRONT, b, FRONT + 20, (228, 220, 204), pen=1.4)
+    for i in range(1, 5):
+        far, near = 26 + (w - 52) * i / 5, 4 + (w - 8) * i / 5
+        c.line([(far, BACK + 1), (near, FRONT - 1)], k.darker((206, 146, 92), 0.3), 1.4)
+    grain(c, w, (206, 146, 92), [74, 98, 122])
     return [Bay(14, 26, w - 14, FRONT - 4)]
 
 
@@ -131,14 +129,15 @@ def side_table(c: Canvas, w: float, is_open: bool) -> list[Bay]:
 
 @place("Desk")
 def desk(c: Canvas, w: float, is_open: bool) -> list[Bay]:
-    """A writing desk: a leather pad on the top, drawers right, room for legs left."""
+    """A writing desk: a bare top with an inlaid border, a drawer right, room for legs left."""
     c.rect(8, 152, w * 0.56, 190, (70, 50, 44), pen=1.4)
     c.rect(4, 152, 16, 190, k.WALNUT, 1)
     c.rect(w * 0.56, 152, w - 4, 190, k.WALNUT, 1)
     drawers(c, w * 0.58, w - 8, 156, 1, 1, 26, k.WOOD)
     board(c, w, (176, 116, 72), inset=14)
-    a, b = w * 0.26, w * 0.74
-    c.fill([(a + 8, 74), (b - 8, 74), (b, 140), (a, 140)], (74, 122, 96), pen=1.4, depth=0.5)
+    border = [(26, 66), (w - 26, 66), (w - 18, 137), (18, 137), (26, 66)]
+    c.line(border, (128, 80, 50), 2.4)
+    c.line([(x, y + 1.6) for x, y in border], (206, 150, 100), 1.2)
     return [Bay(12, 26, w - 12, FRONT - 4)]
 
 
@@ -154,12 +153,10 @@ def dresser(c: Canvas, w: float, is_open: bool) -> list[Bay]:
 
 @place("TVStand")
 def tv_stand(c: Canvas, w: float, is_open: bool) -> list[Bay]:
-    """A long low board with an open middle compartment full of cables and a set-top box."""
+    """A long low board with an open, empty compartment between two doors."""
     c.rect(6, 140, w - 6, 190, (82, 70, 76), 2)
     a, b = w * 0.34, w * 0.66
-    c.rect(a, 145, b, 184, (40, 34, 42), 1, pen=1.2)
-    c.rect(a + 6, 168, b - 6, 178, (90, 96, 110), 1.5, pen=1.2)
-    c.flat(circle(b - 13, 173, 1.8), (110, 230, 140))
+    c.rect(a, 145, b, 184, (40, 34, 42), 1, pen=1.2, depth=-0.6)
     for x0, x1 in ((11, a - 5), (b + 5, w - 11)):
         c.rect(x0, 145, x1, 184, (104, 90, 96), 2, pen=1.6)
     c.fill([(26, 62), (w - 26, 62), (w - 3, 132), (3, 132)], (112, 98, 104), depth=0.7)
@@ -201,24 +198,35 @@ def shelf(c: Canvas, w: float, is_open: bool) -> list[Bay]:
 
 @place("StoveBurner")
 def stove_burner(c: Canvas, w: float, is_open: bool) -> list[Bay]:
-    """A black hob: a ring of blue flames under an iron grate, a knob in front."""
+    """A black hob: a burner that is off under an iron grate, its knobs turned to off."""
     c.fill([(26, 66), (w - 26, 66), (w + 4, 150), (-4, 150)], (84, 88, 100), depth=0.5)
     c.rect(-4, 150, w + 4, 190, (206, 210, 216), pen=1.8, depth=0.5)
     m, ry, rx = w / 2, 28, min(100, w * 0.38)
     c.oval(m, 112, rx, ry, (52, 54, 64), pen=1.8)
-    c.oval(m, 112, rx * 0.6, ry * 0.6, (40, 40, 48), pen=1.4)
+    c.oval(m, 112, rx * 0.58, ry * 0.58, k.STEEL, pen=1.6)
     for i in range(24):
         ((x, y),) = k.turned([(0, -1)], i * 15, (0, 0))
-        x, y = m + x * rx * 0.68, 112 + y * ry * 0.68
-        c.fill([(x - 3.4, y + 2), (x, y - 9), (x + 3.4, y + 2)], (84, 164, 250), pen=0.8)
+        c.flat(circle(m + x * rx * 0.5, 112 + y * ry * 0.5, 1.8, 1.3), (70, 74, 86))
+    c.oval(m, 109, rx * 0.36, ry * 0.34, (62, 64, 76), pen=1.6)
     for d in (-0.5, 0.0, 0.5):
         c.line([(m + d * rx * 1.2, 84), (m + d * rx * 1.6, 142)], (28, 28, 36), 4)
     for y in (94, 128):
         c.line([(m - rx * 1.05, y), (m + rx * 1.05, y)], (28, 28, 36), 4)
     for x in (0.2, 0.4, 0.6, 0.8):
         c.oval(w * x, 168, 9, 9, k.COAL, pen=1.8)
-        c.line([(w * x, 168), (w * x + 3, 162)], k.WHITE, 2)
+        c.line([(w * x, 166), (w * x, 161)], k.WHITE, 2)
     return [Bay(w * 0.08, 30, w * 0.92, 138)]
+
+
+def shut_box(c: Canvas) -> None:
+    """A cardboard box whose flaps are shut and taped."""
+    c.ground(50, 92, 40)
+    card = (204, 158, 104)
+    c.fill([(18, 36), (50, 24), (82, 36), (50, 48)], k.lighter(card, 0.2))
+    c.fill([(18, 36), (50, 48), (50, 93), (18, 80)], card)
+    c.fill([(50, 48), (82, 36), (82, 80), (50, 93)], k.darker(card, 0.14))
+    tape = [(32, 28.6), (36, 27.1), (68, 40.6), (68, 52), (64, 53.5), (64, 42)]
+    c.fill(tape, k.CREAM, pen=1.2)
 
 
 def tray(name: str) -> k.Place:
@@ -230,10 +238,11 @@ def tray(name: str) -> k.Place:
         middle = 14 + side / 2
         c.oval(middle, 124, side * 0.55, 17, (110, 160, 190), pen=1.8)
         vessel = Canvas(pixels=side / 100 * c.pixels, scale=c.scale)
-        k.ICONS[name](vessel)
+        is_shut = name == "Box" and not is_open
+        (shut_box if is_shut else k.ICONS[name])(vessel)
         left, top = round(14 * c.pixels * c.scale), round((132 - side) * c.pixels * c.scale)
         c.image.alpha_composite(vessel.image, (left, top))
-        if name == "Box" and not is_open:
+        if is_shut:
             return []
         mat: list[Point] = k.box(side + 22, 78, w - 16, 142, 8)
         c.fill(mat, (240, 226, 200), pen=1.6, depth=0.4)

@@ -19,11 +19,13 @@ from gym_cards.alfworld.episode import Episode
 from gym_cards.alfworld.games.alfred import SPLITS, Split
 from gym_cards.alfworld.games.catalogue import GAMES, Games
 from gym_cards.alfworld.games.game import TASK_TYPES, TaskType
+from gym_cards.alfworld.games.goals import GOALS, Goals, check_goals, task_in
 from gym_cards.alfworld.games.supply import ORDERS, Order, Supply
 from gym_cards.alfworld.house import House, TextHouse
+from gym_cards.alfworld.sight import TASK_DESCRIPTION
 from gym_cards.alfworld.thor import ThorHouse
-from gym_cards.alfworld.view import LARGEST, SMALLEST, View
-from gym_cards.core.checks import check_integer
+from gym_cards.alfworld.view import LARGEST, SMALLEST, View, goal_strip
+from gym_cards.core.checks import check_flag, check_integer
 from gym_cards.core.env import RENDER_MODES, Frame
 from gym_cards.core.window import Window
 
@@ -35,16 +37,6 @@ MAX_COMMAND = 80
 _VIEWS: tuple[View, ...] = get_args(View)
 _REWARDS: tuple[Reward, ...] = get_args(Reward)
 _BACKENDS: tuple[Backend, ...] = get_args(Backend)
-
-TASK_DESCRIPTION = (
-    "You are a robot in a house and do a chore, one command at a time. The picture shows the place "
-    "where you stand, with what is in or on the furniture there and what you hold, and a map of "
-    "the room. Things may be anywhere in the room where such things are kept: go to furniture to "
-    "see what is there, and open what is closed to see inside. You can hold one thing at a time. "
-    "Heat a thing in a microwave, cool it in a fridge, and clean it in a sink basin. To look at a "
-    "thing under a lamp, hold it and use the lamp. Only the listed commands can be done; any other "
-    "does nothing."
-)
 
 
 class ALFWorldEnv(gym.Env[Frame, str]):
@@ -87,7 +79,8 @@ class ALFWorldEnv(gym.Env[Frame, str]):
     | "use desklamp 1"                             | switch it on                            |
     | "examine mug 1", "look", "inventory", "help" | say more in `info["observation_text"]`  |
 
-    `gym_cards.alfworld.DiscreteCommands` turns the listed commands into a `Discrete` space.
+    `gym_cards.alfworld.DiscreteCommands` turns the listed commands into a `Discrete` space, and
+    observes them and the goal next to the picture.
 
     ## Observation Space
     `Box(0, 255, (size, size, 3), uint8)`: what the agent sees where it stands and what it holds,
@@ -144,6 +137,10 @@ class ALFWorldEnv(gym.Env[Frame, str]):
     - `num_games` (default `None`): how many games to play, evenly spread over the list; generated
       ones are those with the first seeds. `None` for all, or endless generated ones;
     - `order` (default `"shuffled"`): the order of a list of games, `"shuffled"` or `"fixed"`;
+    - `goals` (default `"template"`): the words of the goal, `"template"` for those of the game, or
+      `"human"` for a data set's annotations: one of a game's, which its name decides;
+    - `show_goal` (default `False`): whether the goal is written above everything else in the
+      picture, which is drawn that much lower. The window of the mode "human" always shows it;
     - `view` (default `"both"`): `"first_person"`, `"map"` or `"both"`;
     - `size` (default 300): width and height of the picture, in pixels, from 150 to 2048;
     - `reward` (default `"published"`): `"published"` or `"sparse"`;
@@ -177,6 +174,8 @@ class ALFWorldEnv(gym.Env[Frame, str]):
         data: str | os.PathLike[str] | None = None,
         num_games: int | None = None,
         order: Order = "shuffled",
+        goals: Goals = "template",
+        show_goal: bool = False,
         view: View = "both",
         size: int = 300,
         reward: Reward = "published",
@@ -190,6 +189,8 @@ class ALFWorldEnv(gym.Env[Frame, str]):
         _check_one_of("split", split, SPLITS)
         _check_one_of("games", games, (None, *GAMES))
         _check_one_of("order", order, ORDERS)
+        _check_one_of("goals", goals, GOALS)
+        check_goals(goals, games, data)
         _check_one_of("view", view, _VIEWS)
         _check_one_of("reward", reward, _REWARDS)
         _check_one_of("backend", backend, _BACKENDS)
@@ -204,10 +205,16 @@ class ALFWorldEnv(gym.Env[Frame, str]):
         self._reward: Reward = reward
         self._games = Supply(split, self.task_types, games, data, num_games, order)
         paths = self._games.paths
-        self._house: House = ThorHouse(paths, size) if backend == "thor" else TextHouse(view, size)
+        self._show_goal = check_flag("show_goal", show_goal)
+        self._house: House = (
+            ThorHouse(paths, size, goals, self._show_goal)
+            if backend == "thor"
+            else TextHouse(view, size, goals, self._show_goal)
+        )
         # What decides how a game continues, and what it looks like.
         arguments = (self.task_types, split, self._games.names, order, view, size, reward, backend)
-        kind = f"{type(self).__name__}-{zlib.crc32(repr(arguments).encode()):08x}"
+        told = (goals, self._show_goal)
+        kind = f"{type(self).__name__}-{zlib.crc32(repr((*arguments, *told)).encode()):08x}"
         self._episode = Episode(self._games, self._house, kind)
         self._window: Window | None = None
         self.lazy_observations = False
@@ -272,7 +279,11 @@ class ALFWorldEnv(gym.Env[Frame, str]):
         if self._window is None:
             title = self.spec.id if self.spec else type(self).__name__
             self._window = Window(title, self.metadata["render_fps"])
-        self._window.show(self._frame())
+        frame = self._frame()
+        if not self._show_goal:
+            # Room for two lines, so that the window keeps its size.
+            frame = np.concatenate([goal_strip(task_in(self._episode.intro), self._size, 2), frame])
+        self._window.show(frame)
         return None
 
     def close(self) -> None:
@@ -361,7 +372,7 @@ class ALFWorldEnv(gym.Env[Frame, str]):
         return {
             "observation_text": now.feedback,
             "admissible_commands": now.commands,
-            "task": _task_in(self._episode.intro),
+            "task": task_in(self._episode.intro),
             "task_type": trajectory["task_type"],
             "scene": int(trajectory.get("scene", {}).get("scene_num", -1)),
             "won": now.won,
@@ -374,11 +385,6 @@ class ALFWorldEnv(gym.Env[Frame, str]):
     def __getstate__(self) -> dict[str, Any]:
         # A window belongs to its process; a copy of the environment opens its own.
         return {**self.__dict__, "_window": None}
-
-
-def _task_in(intro: str) -> str:
-    """Returns the goal's sentence in alfworld's first answer."""
-    return intro.rpartition("Your task is to: ")[2].strip().removesuffix(".")
 
 
 def _check_one_of(name: str, value: object, choices: Sequence[object]) -> None:

@@ -78,9 +78,11 @@ class Episode:
         """
         options = None if described is None else {"game": described.name}
         state = copy.deepcopy(rng.bit_generator.state)
-        self._origin = {"random": state, "turns": self._games.turns, "options": options}
-        self._chosen = self._games.next(rng) if described is None else described
-        self._now = self._house.start(self._chosen.files, self._chosen.path)
+        origin: dict[str, Any] = {"random": state, "turns": self._games.turns, "options": options}
+        chosen = self._games.next(rng) if described is None else described
+        # A game that cannot be started leaves the present one as it is.
+        self._now = self._house.start(chosen.files, chosen.path)
+        self._chosen, self._origin = chosen, origin
         self.intro = self._now.feedback
         self._origin["contents"] = self._contents()
         self._commands = []

@@ -9,7 +9,14 @@ from gym_cards.alfworld import experts
 from gym_cards.alfworld.engine.planner import Engine, Moment
 from gym_cards.alfworld.games.dataset import GameFiles
 from gym_cards.alfworld.games.floor_plans import floor_of
-from gym_cards.alfworld.games.goals import Goal, success_rate
+from gym_cards.alfworld.games.goals import (
+    Goal,
+    Goals,
+    annotation,
+    success_rate,
+    task_in,
+    with_goal,
+)
 from gym_cards.alfworld.sight import describe, look, room_of
 from gym_cards.alfworld.view import View, draw
 from gym_cards.core.env import Frame
@@ -46,20 +53,29 @@ class TextHouse:
     Args:
         view: As in `gym_cards.alfworld.view.draw`.
         size: The pictures' width and height in pixels.
+        goals: Whose words tell the goals.
+        show_goal: Whether the pictures show the goal.
 
     Raises:
         DependencyNotInstalled: If alfworld is missing.
     """
 
-    def __init__(self, view: View, size: int) -> None:
+    def __init__(
+        self, view: View, size: int, goals: Goals = "template", show_goal: bool = False
+    ) -> None:
+        self._goals = goals
+        self._show_goal = show_goal
         self._engine = Engine()
         self._view: View = view
         self._size = size
 
     def start(self, files: GameFiles, path: Path | None) -> Moment:
-        """Starts a game; the path is ignored."""
-        del path
+        """Starts a game; the path only names it."""
+        told = annotation(files.trajectory, path) if self._goals == "human" else None
         self._moment = self._engine.start(files.game)
+        if told is not None:
+            self._moment = with_goal(self._moment, told)
+        self._shown = task_in(self._moment.feedback) if self._show_goal else ""
         self._room = room_of(self._engine, floor_of(files.trajectory))
         self._goal = Goal.read(files.trajectory)
         self._memory = experts.Memory()
@@ -74,7 +90,7 @@ class TextHouse:
 
     def frame(self) -> Frame:
         """Returns the picture of the scene."""
-        return draw(self.scene, view=self._view, size=self._size)
+        return draw(self.scene, view=self._view, size=self._size, goal=self._shown)
 
     def state(self) -> dict[str, str]:
         """Returns the agent's place, what it sees there, and what it holds."""

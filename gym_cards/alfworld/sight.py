@@ -13,6 +13,17 @@ from gym_cards.alfworld.games.floor_plans import type_names
 from gym_cards.alfworld.ids import AGENT, pose_of, position_of, unspell
 from gym_cards.alfworld.scene import Pose, Receptacle, Scene, Thing
 
+TASK_DESCRIPTION = (
+    "You are a robot in a house and do a chore, one command at a time. The picture shows the place "
+    "where you stand, with what is in or on the furniture there and what you hold, and a map of "
+    "the room. Things may be anywhere in the room where such things are kept: go to furniture to "
+    "see what is there, and open what is closed to see inside. You can hold one thing at a time. "
+    "Heat a thing in a microwave, cool it in a fridge, and clean it in a sink basin. To look at a "
+    "thing under a lamp, hold it and use the lamp. Only the listed commands can be done; any other "
+    "does nothing."
+)
+"""The rules of all games, as a person would be told."""
+
 _CHANGES = {
     "ishot": "hot",
     "iscool": "cool",

@@ -24,7 +24,9 @@ from gym_cards.alfworld import packages
 from gym_cards.alfworld.engine.planner import NOTHING, Moment
 from gym_cards.alfworld.games.dataset import GameFiles
 from gym_cards.alfworld.games.game import TASK_TYPES
+from gym_cards.alfworld.games.goals import Goals, annotation, task_in, with_goal
 from gym_cards.alfworld.games.index import TRAJECTORY
+from gym_cards.alfworld.view import goal_above
 from gym_cards.core.env import Frame
 
 BUILD = "thor-201909061227-Linux64"
@@ -85,12 +87,22 @@ class ThorHouse:
     Args:
         games: Paths of the `game.tw-pddl` that can be played; `None` without a data set.
         size: The frames' width and height in pixels.
+        goals: Whose words tell the goals.
+        show_goal: Whether the frames show the goal, above Unity's, which are then lower.
 
     Raises:
         DependencyNotInstalled: If something is missing; the message says what, and how to get it.
     """
 
-    def __init__(self, games: Sequence[Path] | None, size: int) -> None:
+    def __init__(
+        self,
+        games: Sequence[Path] | None,
+        size: int,
+        goals: Goals = "template",
+        show_goal: bool = False,
+    ) -> None:
+        self._goals = goals
+        self._show_goal = show_goal
         lacking = missing(games)
         if lacking or games is None:
             raise DependencyNotInstalled(
@@ -105,7 +117,6 @@ class ThorHouse:
 
     def start(self, files: GameFiles, path: Path | None) -> Moment:
         """Starts the game of a data set at a path."""
-        del files
         if path is None:
             raise ValueError("backend='thor' plays the games of a data set alone: pass data=")
         trajectory = path.with_name(TRAJECTORY)
@@ -114,7 +125,11 @@ class ThorHouse:
         # The goal's sentence is drawn too; seeded by the path, it depends on nothing else.
         with _contained(str(path.parent)):
             texts, infos = self._env.reset()
-        return self._moment(texts[0], infos)
+        moment = self._moment(texts[0], infos)
+        if self._goals == "human":
+            moment = self._now = with_goal(moment, annotation(files.trajectory, path))
+        self._shown = task_in(moment.feedback) if self._show_goal else ""
+        return moment
 
     def step(self, command: str) -> Moment:
         """Plays a command; one that cannot be done has no effect."""
@@ -128,7 +143,8 @@ class ThorHouse:
     def frame(self) -> Frame:
         """Returns Unity's last frame, of which alfworld exchanges red and blue."""
         frames = self._env.get_frames()
-        return np.ascontiguousarray(frames[0][:, :, ::-1], dtype=np.uint8)
+        frame = np.ascontiguousarray(frames[0][:, :, ::-1], dtype=np.uint8)
+        return goal_above(frame, self._shown) if self._shown else frame
 
     def state(self) -> dict[str, str]:
         """Returns alfworld's description of what is visible."""

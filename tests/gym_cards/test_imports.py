@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "__init__": {"gymnasium"},
     "cards": {"numpy"},
     "wrappers": {
-        *("numpy", "gymnasium", "gym_cards.core.shared_text"),
+        *("numpy", "gymnasium", "gym_cards.core.shared_text", "gym_cards.core.texts"),
         *("gym_cards.points.formula", "gym_cards.points.solver"),
     },
     "render": DRAWING,
@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "core/search": {VALUES},
     "core/keys": set(),
     "core/shared_text": {"numpy", "gymnasium"},
+    "core/texts": {"numpy"},
     "core/viewer": set(),
     "core/window": {"numpy", "gymnasium", "gym_cards.core.viewer"},
     "number_line": ENVIRONMENT | {"gym_cards.number_line"},
@@ -74,7 +75,7 @@ MAY_IMPORT = {
     },
     "alfworld/view": {
         *("numpy", "PIL", "gym_cards.render"),
-        *("gym_cards.alfworld.scene", "gym_cards.alfworld.view"),
+        *("gym_cards.alfworld.scene", "gym_cards.alfworld.view", "gym_cards.core.texts"),
     },
     "play": {"numpy", "gymnasium", "gym_cards.core", "gym_cards.play"},
     "play/keyboard": {"numpy", "PIL", "gymnasium", "gym_cards.core", "gym_cards.play"},

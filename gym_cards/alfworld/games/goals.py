@@ -1,13 +1,23 @@
-"""Goals of games, and how much of them is reached, as ALFRED's tasks count it."""
+"""Goals of games: in words, and how much of them is reached, as ALFRED's tasks count it."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
 
-from gym_cards.alfworld.engine.planner import Engine
+from gym_cards.alfworld.engine.planner import Engine, Moment
+from gym_cards.alfworld.games.dataset import data_folder
 from gym_cards.alfworld.games.game import TREATMENTS
+from gym_cards.alfworld.games.index import TRAJECTORY
+from gym_cards.alfworld.games.streams import Stream
+
+Goals = Literal["template", "human"]
+GOALS: tuple[Goals, ...] = get_args(Goals)
+
+_TELLS = "Your task is to: "
 
 _TREATED = {"clean": "isclean", "heat": "ishot", "cool": "iscool"}
 
@@ -49,6 +59,66 @@ class Goal:
         """The command that the thing needs before it is brought: clean, heat or cool."""
         known = TREATMENTS.get(self.task_type)
         return known[0] if known else None
+
+
+def check_goals(goals: Goals, games: str | None, data: str | os.PathLike[str] | None) -> None:
+    """Checks that there are goals in people's words if they are asked for.
+
+    Args:
+        goals: "template" or "human".
+        games: The kind of games to play; `None` for those of a data set, if there is one.
+        data: The folder of a data set; `None` for the one that ALFWORLD_DATA names, if any.
+
+    Raises:
+        ValueError: If the games are not those of a data set.
+    """
+    if goals == "human" and (games is not None or data_folder(data) is None):
+        played = "there is no data set" if games is None else f"games={games!r} plays others"
+        raise ValueError(
+            f"goals='human': only the games of a data set have goals in people's words, and "
+            f"{played}; name one with data= or ALFWORLD_DATA and leave `games` out, or pass "
+            "goals='template'"
+        )
+
+
+def annotation(trajectory: Mapping[str, Any], path: Path | None) -> str:
+    """Returns a game's goal in people's words: one of its annotations.
+
+    The game's own name decides which one, so that it is the same whenever the game is played.
+
+    Args:
+        trajectory: The contents of the game's `traj_data.json`.
+        path: The game's `game.tw-pddl`.
+
+    Raises:
+        ValueError: If the game has no annotations.
+    """
+    found = (trajectory.get("turk_annotations") or {}).get("anns") or ()
+    sentences = [str(one.get("task_desc") or "").strip() for one in found]
+    sentences = [sentence for sentence in sentences if sentence]
+    # The folders of the task and the trial, wherever the data set is.
+    name = "/".join(path.parts[-3:-1]) if path else str(trajectory.get("task_id"))
+    if not sentences:
+        where = path.with_name(TRAJECTORY) if path else f"the trajectory {name}"
+        raise ValueError(
+            f"{where} has no goal in people's words: expected `task_desc` of one of "
+            "`turk_annotations.anns`; pass goals='template'"
+        )
+    return Stream("goal", name).choose(sentences)
+
+
+def with_goal(intro: Moment, sentence: str) -> Moment:
+    """Returns a game's first answer with another goal.
+
+    The sentence does not pass through the grammar, so that it may hold any characters.
+    """
+    before, tells, _ = intro.feedback.partition(_TELLS)
+    return replace(intro, feedback=f"{before}{tells}{sentence}.")
+
+
+def task_in(intro: str) -> str:
+    """Returns the goal's sentence in alfworld's first answer."""
+    return intro.partition(_TELLS)[2].strip().removesuffix(".")
 
 
 def success_rate(engine: Engine, goal: Goal) -> float:

@@ -19,7 +19,7 @@ from PIL import Image
 
 from gym_cards.alfworld.scene import Thing
 from gym_cards.render.lettering import draw_text, text_width
-from gym_cards.render.sprites import FONT_SIZES, Frame, Sprite, paste
+from gym_cards.render.sprites import FONT_SIZES, Frame, Glyph, Sprite, paste
 
 Colour = tuple[int, int, int]
 Room = Literal["kitchen", "living", "bedroom", "bathroom"]
@@ -62,6 +62,20 @@ def place_types() -> frozenset[str]:
 def opens(kind: str) -> bool:
     """Returns whether a type of furniture is drawn both open and closed."""
     return f"{kind}-open" in _index()["places"]
+
+
+def letter_sizes() -> tuple[int, ...]:
+    """Returns the sizes, in pixels, that have letters beyond ASCII, from small to large."""
+    return tuple(sorted(map(int, _index()["letters"])))
+
+
+def more_glyphs(size: int) -> dict[str, Glyph]:
+    """Returns the letters beyond ASCII in a size, in bold."""
+    sheet = _read(f"glyphs-bold-{size}.png", "L")
+    return {
+        character: Glyph(sheet[:, start : start + width], bearing, advance)
+        for character, (start, width, bearing, advance) in _index()["letters"][str(size)].items()
+    }
 
 
 @functools.lru_cache(maxsize=128)

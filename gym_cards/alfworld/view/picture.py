@@ -14,6 +14,7 @@ import numpy as np
 from gym_cards.alfworld.scene import Receptacle, Scene, Thing
 from gym_cards.alfworld.view import art
 from gym_cards.alfworld.view.art import Colour, Room
+from gym_cards.alfworld.view.goal import goal_strip
 from gym_cards.alfworld.view.map import draw_map
 from gym_cards.alfworld.view.place import draw_places, draw_room
 from gym_cards.render.sprites import Frame, paste
@@ -32,7 +33,7 @@ _ROOM_SIGNS: tuple[tuple[Room, frozenset[str]], ...] = (
 )
 
 
-def draw(scene: Scene, *, view: View = "both", size: int = 300) -> Frame:
+def draw(scene: Scene, *, view: View = "both", size: int = 300, goal: str = "") -> Frame:
     """Returns the picture of a scene.
 
     Args:
@@ -41,6 +42,8 @@ def draw(scene: Scene, *, view: View = "both", size: int = 300) -> Frame:
             place, and its hand; "map" shows the room from above; "both" shows the first above the
             map, with the hand next to it.
         size: Width and height in pixels, from 150 to 2048.
+        goal: The goal in words, on a strip above everything else, which is that much lower; "" for
+            no strip.
 
     Returns:
         A new array of shape (size, size, 3) and dtype uint8.
@@ -56,10 +59,22 @@ def draw(scene: Scene, *, view: View = "both", size: int = 300) -> Frame:
             f"a picture of {size} pixels: expected a size from {SMALLEST} to {LARGEST}"
         )
     frame = np.empty((size, size, 3), np.uint8)
+    top = 0
+    if goal:
+        strip = goal_strip(goal, size)
+        top = len(strip)
+        frame[:top] = strip
+    _draw(frame[top:], scene, view, size)
+    return frame
+
+
+def _draw(frame: Frame, scene: Scene, view: View, size: int) -> None:
+    """Draws the picture of a scene over a whole frame, with letters for a picture of a size."""
+    height = frame.shape[0]
     if view == "map":
         draw_map(frame, scene.agent, scene.receptacles, scene.floor, size)
-        return frame
-    below = size * (184 if view == "both" else 216) // 300
+        return
+    below = height * (184 if view == "both" else 216) // 300
     here = scene.here
     room = room_of(scene.receptacles)
     if here:
@@ -70,8 +85,7 @@ def draw(scene: Scene, *, view: View = "both", size: int = 300) -> Frame:
     if view == "both":
         across = size * 2 // 3
         draw_map(frame[below:, :across], scene.agent, scene.receptacles, scene.floor, size)
-    frame[below:, across:] = _hand(scene.held, size - across, size - below)
-    return frame
+    frame[below:, across:] = _hand(scene.held, size - across, height - below)
 
 
 def room_of(receptacles: tuple[Receptacle, ...]) -> Room:

@@ -244,7 +244,7 @@ def test_discrete_commands(env):
             named = env.step(info["admissible_commands"][action])
             done = numbered.step(action)
             info = done[-1]
-            assert np.array_equal(named[0], done[0])
+            assert np.array_equal(named[0], done[0]["image"])
             assert named[1:4] == done[1:4]
             assert named[4] == {key: info[key] for key in named[4]}
         before = info["state"]

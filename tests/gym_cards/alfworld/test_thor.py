@@ -14,6 +14,7 @@ import gym_cards  # noqa: F401
 from gym_cards.alfworld import thor
 from gym_cards.alfworld.games import dataset, generator, index
 from gym_cards.alfworld.games.game import TASK_TYPES
+from gym_cards.alfworld.view import goal_above
 
 ID = "gym_cards/ALFWorld-v0"
 
@@ -119,6 +120,13 @@ def test_a_game_in_unity(data, thor_is_there, capsys):
     assert terminated
     assert info["is_success"]
     assert picture[0, 0].tolist() == [0, 0, 12]
+    human = gym.make(ID, backend="thor", data=str(data), size=160, goals="human", show_goal=True)
+    picture, told = human.reset(options={"game": 0})
+    (place, *_) = sorted(data.rglob(dataset.TRAJECTORY))
+    (annotation,) = json.loads(place.read_text())["turk_annotations"]["anns"]
+    assert told["task"] == annotation["task_desc"]
+    frame = np.full((160, 160, 3), (0, 0, 10), np.uint8)
+    assert np.array_equal(picture, goal_above(frame, told["task"]))
     first = env.reset(seed=0)[1]
     snapshot = env.unwrapped.snapshot()
     assert env.reset(seed=0)[1] == first

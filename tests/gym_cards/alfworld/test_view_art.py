@@ -79,6 +79,60 @@ def test_places_differ_from_each_other_and_open_ones_from_closed():
             assert apart.mean() > 0.02, (one, other)
 
 
+def hues(pixels):
+    """The hues, in degrees, of the opaque pixels that are not grey, and the number of opaque ones.
+
+    Args:
+        pixels: RGBA, shape (height, width, 4).
+    """
+    opaque = pixels[pixels[..., 3] == 255][:, :3].astype(int)
+    bright = opaque.max(axis=1)
+    spread = bright - opaque.min(axis=1)
+    red, green, blue = opaque[spread > 44].T
+    top, span = bright[spread > 44], spread[spread > 44]
+    found = np.where(
+        top == red,
+        (green - blue) / span % 6,
+        np.where(top == green, (blue - red) / span + 2, (red - green) / span + 4),
+    )
+    return found * 60, len(opaque)
+
+
+# What furniture is made of, by the hues that it may have. Flames, lamps, water and things are
+# of other hues.
+METAL, WOOD = (0, 0), (8, 52)
+MATERIALS = {
+    **dict.fromkeys(("StoveBurner", "CoffeeMachine", "Microwave", "SinkBasin", "Fridge"), METAL),
+    **dict.fromkeys(("TowelHolder", "HandTowelHolder", "ToiletPaperHanger", "TVStand"), METAL),
+    **dict.fromkeys(("GarbageCan",), METAL),
+    **dict.fromkeys(("Shelf", "Drawer", "DiningTable", "Desk", "Dresser", "SideTable"), WOOD),
+    **dict.fromkeys(("Cabinet", "LaundryHamper"), WOOD),
+}
+
+
+@pytest.mark.parametrize("kind", MATERIALS)
+def test_furniture_is_empty_and_off(kind):
+    low, high = MATERIALS[kind]
+    drawings = [art._master(kind)]
+    drawings += [art._read(f"place-{kind}-{width}.png", "RGBA") for width in art.PLACE_WIDTHS]
+    for drawing in drawings:
+        found, total = hues(drawing)
+        assert ((found < low) | (found >= high)).sum() <= 0.003 * total
+
+
+@pytest.mark.parametrize("kind", ["Bathtub", "BathtubBasin"])
+def test_tubs_hold_no_water(kind):
+    for width in art.PLACE_WIDTHS:
+        found, total = hues(art._read(f"place-{kind}-{width}.png", "RGBA"))
+        assert (found > 52).sum() <= 0.003 * total  # the feet are of brass
+
+
+@pytest.mark.parametrize("kind", ["CellPhone", "Laptop", "Television"])
+def test_screens_are_off(kind):
+    found, _ = hues(art._master(kind))
+    assert not len(found)
+
+
 def test_scaling_keeps_plain_colour_and_the_whole_size():
     for target in ((7, 5), (24, 24), (50, 31), (112, 150)):
         plain = np.full((24, 24, 4), (10, 200, 30, 255), np.uint8)

@@ -8,6 +8,7 @@ from gym_cards.alfworld.generate import main as write_games
 from vlm_agent.cli.main import main
 from vlm_agent.core.environments import make_env
 from vlm_agent.core.parsing import parse
+from vlm_agent.core.prompt_builder import PromptBuilder
 from vlm_agent.core.prompts import build_prompt
 from vlm_agent.core.protocol import observe, task_of
 from vlm_agent.models.policy import VLMPolicy
@@ -62,6 +63,23 @@ def test_it_is_trained_and_judged_on_the_command_line(household, tmp_path, capsy
     assert "Your goal: " in text
     assert 'You can choose between "go to ' in text
     assert picture.is_file()
+
+
+def test_a_goal_in_peoples_words_is_in_the_prompt_as_it_is(tmp_path):
+    words = ["--out", str(tmp_path), "--games", "1", "--splits", "train"]
+    write_games([*words, "--task-types", "look_at_obj_in_light"])
+    goal = (
+        "Put the \"clean\" mug (red)\\n in the café {{ goal }} {cabinet}\nnext to 'it'. 日本 {% if"
+    )
+    (place,) = tmp_path.rglob("traj_data.json")
+    trajectory = json.loads(place.read_text("utf-8"))
+    trajectory["turk_annotations"] = {"anns": [{"task_desc": goal}]}
+    place.write_text(json.dumps(trajectory), "utf-8")
+    env = make_env(ID, data=str(tmp_path), goals="human", size=150)
+    observation = observe(task_of(env), *env.reset(seed=0))
+    env.close()
+    assert f"\nYour goal: {goal}\n" in build_prompt(observation)
+    assert PromptBuilder("Do {{ goal }}!").text(observation) == f"Do {goal}!"
 
 
 @pytest.fixture(scope="module")
