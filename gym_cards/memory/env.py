@@ -39,9 +39,11 @@ class MemoryEnv(CardGameEnv[Frame]):
     Each action turns up one card. Two cards make a turn: if they are a pair, two cards of the same
     rank, they leave the table with the next card that is turned up; if not, they are turned down
     again, which is a miss. The picture shows two faces at most, so that a player has to remember
-    those of earlier pictures: one picture is not enough. With `vlm-agent`, `--history-length` puts
-    earlier pictures into the prompt; 16 of them show everything that the player of the longest
-    successful episodes of the first ten turned up in 8 turns.
+    those of earlier pictures: one picture is not enough.
+
+    A player who forgets nothing wins every episode, within 22 actions. With `vlm-agent`,
+    `--history-length 21` therefore puts everything that such a player has seen into the prompt (13
+    for `MemorySmall-v0`), and a smaller number takes a part of the memory away.
 
     ## Action Space
     `Discrete(rows * columns)`, 12 at first:
@@ -59,11 +61,11 @@ class MemoryEnv(CardGameEnv[Frame]):
 
     ## Starting State
     Every pair has another rank, and its cards have different suits; ranks, suits and places are
-    equally likely. With `match="card"` a pair is the same card twice, and cards of one rank need not
-    be a pair.
+    equally likely. With `match="card"` a pair is the same card twice, and cards of one rank need
+    not be a pair.
 
-    `reset(options={"cards": ["HQ", "C2", "S2", "DQ", …]})` sets the cards, row by row: a suit letter
-    out of C, D, H, S and a rank out of A, 2 to 9, T, J, Q, K. Each must have one partner.
+    `reset(options={"cards": ["HQ", "C2", "S2", "DQ", …]})` sets the cards, row by row: a suit
+    letter out of C, D, H, S and a rank out of A, 2 to 9, T, J, Q, K. Each must have one partner.
 
     ## Rewards
     - `max_misses` for the last pair;
@@ -77,23 +79,23 @@ class MemoryEnv(CardGameEnv[Frame]):
     reached.)
 
     ## Information
-    - `Cards`: for each place the code of the card that is face up, such as `"HQ"`, or `"?"` if it is
-      face down and `""` if it has left the table; cards that are face down are nowhere told;
+    - `Cards`: for each place the code of the card that is face up, such as `"HQ"`, or `"?"` if it
+      is face down and `""` if it has left the table. No info tells what is face down;
     - `Misses Left`: their number;
-    - `state`: `{"face-up cards": "Q at 3, 7 at 5", "face-down cards": "1 2 4 6", "misses left": "4"}`,
-      with "none" for no card;
+    - `state`: `{"face-up cards": "Q at 3, 7 at 5", "face-down cards": "1 2 4 6", "misses left":
+      "4"}`, with "none" for no card;
     - `given`: empty, because prompts contain none of these;
     - `is_success`: whether the sum of rewards so far is above 0, which is so if and only if all
       pairs were found;
     - `action_mask`: 0 for the numbers that would be refused, else 1.
 
     ## Arguments
-    - `rows` (default 3) and `columns` (default 4): the grid, 2 to 5 rows of 2 to 6 cards, an even
-      number in total and at most 26 with `match="rank"`;
-    - `columns` (default 4): see `rows`;
+    - `rows` (default 3): the number of rows, 2 to 5;
+    - `columns` (default 4): the number of cards in a row, 2 to 6. The number of all cards must be
+      even, and at most 26 with `match="rank"`;
     - `match` (default `"rank"`): `"rank"`, or `"card"` if suits count too;
-    - `max_misses` (default `None`): the number of misses that end the game, 1 to 100; `None` for as
-      many as there are pairs;
+    - `max_misses` (default `None`): the number of misses that end the game, 1 to 100. `None` is as
+      many as there are pairs, which is always enough for a player who forgets nothing;
     - `render_mode` (default `None`): `"rgb_array"` or `"human"`;
     - `size` (300), `background` (`None`), `font_scale` (1), `four_colours` (`False`),
       `position_jitter` (0) and `rotation_jitter` (0): the style of the picture, as in
@@ -101,10 +103,10 @@ class MemoryEnv(CardGameEnv[Frame]):
       covers another one.
 
     ## Variants
-    | Id                         | Arguments             | What is new                      |
-    | -------------------------- | --------------------- | -------------------------------- |
-    | `gym_cards/MemorySmall-v0` | `rows=2`              | four pairs: less to remember     |
-    | `gym_cards/MemoryLarge-v0` | `rows=4`, `columns=6` | twelve pairs: more to remember   |
+    | Id                         | Arguments           | What is new                    |
+    | -------------------------- | ------------------- | ------------------------------ |
+    | `gym_cards/MemorySmall-v0` | `rows=2`            | four pairs: less to remember   |
+    | `gym_cards/MemoryLarge-v0` | `rows=4, columns=6` | twelve pairs: more to remember |
 
     ## Version History
     - v0: first version.
@@ -155,7 +157,6 @@ class MemoryEnv(CardGameEnv[Frame]):
         if least > MOST_MISSES:
             raise ValueError(f"max_misses={max_misses}: expected at most {MOST_MISSES}")
         self.max_misses = least
-        # What a card that is face up is called.
         names = tuple(str(place + 1) for place in range(places))
         super().__init__(
             MemoryPicture(self.rows, self.columns, render_style),
@@ -320,13 +321,14 @@ class MemoryVectorEnv(CardGameVectorEnv):
 
 def _description(rows: int, columns: int, match: Match, misses: int) -> str:
     pair = "have the same rank" if match == "rank" else "are the same in rank and suit"
-    allowed = "the first miss" if misses == 1 else f"{misses} misses"
+    end = "The first miss ends the game" if misses == 1 else f"With {misses} misses you lose"
+    cards = rows * columns
     return (
-        f"You are playing a game called memory. {rows * columns} cards lie face down in {rows} rows "
-        f"of {columns}, each with its number, 1 to {rows * columns}. They are pairs: two cards that "
-        f"{pair}. Each turn you turn up two cards, one at a time, by choosing their numbers. A pair "
-        "leaves the table when you turn up the next card; any other two cards are turned face down "
-        "again then, and that is a miss. Choosing a card that is face up or gone is a miss too. "
-        f"You lose with {allowed}. Your goal is to find all pairs; remember the cards that you saw "
-        "in earlier pictures."
+        f"You are playing a game called memory. {cards} cards lie face down in {rows} rows of "
+        f"{columns}, each with its number, 1 to {cards}. They are pairs: two cards that {pair}. "
+        "Each turn you turn up two cards, one at a time, by choosing their numbers. A pair leaves "
+        "the table when you turn up the next card; any other two cards are turned face down again "
+        "then, and that is a miss. Choosing a card that is face up or has left the table is a miss "
+        f"too. {end}. Your goal is to find all pairs; remember the cards that you saw in earlier "
+        "pictures."
     )

@@ -40,9 +40,7 @@ class _Cards(NamedTuple):
 
     def plus(self, unseen: int = 0, singles: int = 0, pairs: int = 0) -> _Cards:
         """Returns the counts after a change."""
-        return _Cards(
-            self.unseen + unseen, self.singles + singles, self.pairs + pairs, self.misses
-        )
+        return _Cards(self.unseen + unseen, self.singles + singles, self.pairs + pairs, self.misses)
 
 
 def exact(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -106,10 +107,7 @@ class MemoryPicture(Picture):
             if before is not None:
                 self._take(place)
         else:
-            style = self.style
-            look = (style.four_colours, style.font_scale, self.ground)
-            x, y = self._corners[place]
-            self.canvas.put(_numbered(shown, self._width, place + 1, look), x, y)
+            self._put(place, shown)
 
     def count(self, misses: int) -> None:
         """Writes the number of misses left."""
@@ -124,6 +122,16 @@ class MemoryPicture(Picture):
         else:
             self.take_card(self._width, x, y)
 
+    def _put(self, place: int, shown: Card | Literal["back"]) -> None:
+        style = self.style
+        x, y = self._corners[place]
+        card = None if shown == "back" else shown
+        self.put_card(card, self._width, x, y)
+        plate, left, top = _on_card(
+            card, self._width, place + 1, style.font_scale, style.four_colours
+        )
+        self.canvas.put(plate, x + left, y + top)
+
     def _paste(self, place: int, shown: Card | Literal["back"]) -> None:
         card = None if shown == "back" else shown
         where = self._places[place]
@@ -133,21 +141,26 @@ class MemoryPicture(Picture):
         _put_number(box, card, self._width, place + 1, self.style.font_scale)
 
 
-@functools.lru_cache(maxsize=1024)
-def _numbered(
-    shown: Card | Literal["back"], width: int, number: int, look: tuple[bool, float, Colour]
-) -> Frame:
-    """Draws a card with its number on the ground."""
-    four_colours, font_scale, ground = look
-    card = None if shown == "back" else shown
-    picture = np.full((card_height(width), width, 3), ground, np.uint8)
+# Small, so that all cards with all numbers take little memory.
+@functools.lru_cache(maxsize=2048)
+def _on_card(
+    card: Card | None, width: int, number: int, scale: float, four_colours: bool
+) -> tuple[Frame, int, int]:
+    """Draws the part of a card that its number is on; returns it and its place on the card."""
+    picture = np.empty((card_height(width), width, 3), np.uint8)
     sprites.paste(picture, sprites.card(card, width, four_colours=four_colours), 0, 0)
-    _put_number(picture, card, width, number, font_scale)
-    return picture
+    rows, columns = _put_number(picture, card, width, number, scale)
+    return picture[rows, columns].copy(), columns.start, rows.start
 
 
-def _put_number(box: Frame, card: Card | None, width: int, number: int, scale: float) -> None:
-    """Writes a card's number into the box around it: in the middle of a back, below a face."""
+def _put_number(
+    box: Frame, card: Card | None, width: int, number: int, scale: float
+) -> tuple[slice, slice]:
+    """Writes a card's number into the box around it: in the middle of a back, low on a face.
+
+    Returns:
+        The rows and columns that it takes.
+    """
     share = min(_ON_BACK * scale, 0.9) if card is None else min(_ON_FACE * scale, 0.5)
     diameter = max(5, round(share * width))
     height, wide, _ = box.shape
@@ -161,6 +174,7 @@ def _put_number(box: Frame, card: Card | None, width: int, number: int, scale: f
     tall, long, _ = digits.shape
     left, top = x + (diameter - long + 1) // 2, y + (diameter - tall + 1) // 2
     box[top : top + tall, left : left + long] = digits
+    return slice(y, y + diameter), slice(x, x + diameter)
 
 
 @functools.lru_cache(maxsize=64)
@@ -172,8 +186,8 @@ def _plate(diameter: int) -> Sprite:
 
     def covered(radius: float) -> Frame:
         parts = (distance <= radius).reshape(diameter, _SCALE, diameter, _SCALE)
-        share = parts.mean(axis=(1, 3)) * 255 + 0.5
-        return share.astype(np.uint8)
+        share: Frame = (parts.mean(axis=(1, 3)) * 255 + 0.5).astype(np.uint8)
+        return share
 
     inside = covered(diameter / 2 - rim)[..., None] / 255
     colours = inside * np.array(_PLATE) + (1 - inside) * np.array(_RIM)
@@ -181,4 +195,4 @@ def _plate(diameter: int) -> Sprite:
 
 
 def _apart(starts: Sequence[int], length: int) -> bool:
-    return all(after - before > length for before, after in zip(starts, starts[1:], strict=False))
+    return all(after - before > length for before, after in pairwise(starts))
