@@ -56,7 +56,7 @@ class _Layout(NamedTuple):
         size = max(1, round(min(_DIGITS * scale, 0.36) * width))
         start = max(1, round((_THICK + 0.015) * width))
         # Digits are three quarters of the size high.
-        top, bottom = start + 0.75 * size + 1, height - 0.08 * width
+        top, bottom = start + 0.75 * size + 2, height - 0.08 * width
         pitch = min(_PITCH * height, (bottom - top) / (2 + _TALL))
         needed = pitch * (2 + _TALL) / 2
         return cls(f"bold-{size}", start, max(height / 2, top + needed), pitch)
