@@ -113,9 +113,7 @@ def picture_of(env, info):
             jitter=env._jitter,
         )
     if game == "SETEnv":
-        return drawing.set_cards(
-            info["Cards"], info["Picked"], style=env.style, jitter=env._jitter
-        )
+        return drawing.set_cards(info["Cards"], info["Picked"], style=env.style, jitter=env._jitter)
     return drawing.points(
         [Card.parse(code) for code in info["Cards"]],
         [str(token) for token in info["Formula"]],
