@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -66,6 +66,8 @@ class MemoryPicture(Picture):
             xs, ys = [x + inset[0] for x in xs], [y + inset[1] for y in ys]
         self._corners = [(x, y) for y in ys for x in xs]
         self._box = (0, 0, style.size, style.pixels(floor))
+        # The numbers that were drawn so far, by the card that they are on and its place.
+        self._plates: dict[tuple[Card | None, int], tuple[Frame, int, int]] = {}
         self._shown: list[Shown] = [None] * len(self._corners)
         self._places = [Place(x, y) for x, y in self._corners]
         size, top = 16.0, floor + 1
@@ -83,16 +85,17 @@ class MemoryPicture(Picture):
             misses: The number of misses left.
             jitter: The seed of the cards' displacement, if the style has any.
         """
-        for place, shown in enumerate(self._shown):
-            if shown is not None:
-                self._take(place)
         if self.style.jitters:
+            for place, shown in enumerate(self._shown):
+                if shown is not None:
+                    self._take(place)
+            self._shown = [None] * len(self._corners)
             self._places = scattered(
                 self.style, jitter, self._corners, self._width, self._box, overlap=False
             )
-        self._shown = [None] * len(self._corners)
         for place, card in enumerate(cards):
-            self.turn(place, card)
+            if card != self._shown[place]:
+                self.turn(place, card)
         self.count(misses)
 
     def turn(self, place: int, shown: Shown) -> None:
@@ -127,10 +130,16 @@ class MemoryPicture(Picture):
         x, y = self._corners[place]
         card = None if shown == "back" else shown
         self.put_card(card, self._width, x, y)
-        plate, left, top = _on_card(
-            card, self._width, place + 1, style.font_scale, style.four_colours
-        )
+        key = (card, place)
+        if key not in self._plates:
+            self._plates[key] = _on_card(
+                card, self._width, place + 1, style.font_scale, style.four_colours
+            )
+        plate, left, top = self._plates[key]
         self.canvas.put(plate, x + left, y + top)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_plates": {}}
 
     def _paste(self, place: int, shown: Card | Literal["back"]) -> None:
         card = None if shown == "back" else shown

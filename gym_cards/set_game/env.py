@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any, ClassVar, Unpack
 
@@ -19,6 +19,9 @@ from gym_cards.set_game.exact import FOUND, REFUSED, WRONG, exact
 from gym_cards.set_game.picture import SETPicture
 from gym_cards.set_game.rules import (
     FEATURES,
+    INDEX_OF,
+    NAMES,
+    Places,
     SetCard,
     can_be_dealt,
     card_named,
@@ -159,11 +162,13 @@ class SETEnv(CardGameEnv[Frame]):
         return len(self._picked) == 3
 
     def _start(self, parsed: tuple[SetCard, ...] | None) -> None:
-        self._cards = parsed or deal(
-            self.np_random, self.num_cards, self.num_features, self.num_sets
-        )
-        self._names = [card.name for card in self._cards]
-        self._sets = sets_among(self._cards)
+        if parsed is None:
+            self._cards, self._sets = deal(
+                self.np_random, self.num_cards, self.num_features, self.num_sets
+            )
+        else:
+            self._cards, self._sets = parsed, sets_among(parsed)
+        self._names = [NAMES[INDEX_OF[card]] for card in self._cards]
         self._picked: list[int] = []
         self._picked_text = "none"
         self._mask = np.ones(self.num_cards, np.int8)
@@ -229,11 +234,11 @@ class SETEnv(CardGameEnv[Frame]):
         others = "".join(f" and {place + 1}" for place in self._picked)
         return f"no set here has {number}{others}; I pick {number}"
 
-    def _completed(self, picked: tuple[int, ...] | list[int]) -> tuple[int, int, int] | None:
+    def _completed(self, picked: Sequence[int]) -> Places | None:
         """Returns the first set that has some cards."""
         return next((found for found in self._sets if set(picked) <= {*found}), None)
 
-    def _alike(self, places: tuple[int, ...]) -> str:
+    def _alike(self, places: Sequence[int]) -> str:
         """Returns in which features three cards are alike: "1, 5 and 9 have the same colour, …"."""
         cards = [self._cards[place] for place in places]
         relations = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Collection, Sequence
 from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -54,6 +55,7 @@ class SETPicture(Picture):
             self._corners = [(left + x // 2, top + y // 2) for left, top in self._corners]
         self._places = [Place(x, y) for x, y in self._corners]
         self._dealt: Sequence[SetCard] = ()
+        self._share_drawings()
 
     def deal(
         self, cards: Sequence[SetCard], picked: Collection[int], jitter: int | None = None
@@ -91,10 +93,23 @@ class SETPicture(Picture):
             self.frame[y : y + height, x : x + width] = self.ground
             sprites.paste(self.frame, sprite, x, y)
             return
-        look = (self._width, style.font_scale, self.ground)
-        self.canvas.put(_on_ground(card, picked, look), x, y)
-        corner, left, top = _corner(card, picked, self._width, number, style.font_scale)
+        faces, corners = self._faces[picked], self._corners_of[picked]
+        self.canvas.put(faces[card], x, y)
+        corner, left, top = corners[card, number]
         self.canvas.put(corner, x + left, y + top)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_faces": None, "_corners_of": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._share_drawings()
+
+    def _share_drawings(self) -> None:
+        """Takes the drawings that all pictures with cards of this look share."""
+        look = _Look(self._width, self.style.font_scale, self.ground)
+        self._faces = [_faces(look, picked) for picked in (False, True)]
+        self._corners_of = [_corners(look, picked) for picked in (False, True)]
 
     def _fits(self) -> bool:
         width, size = self._width, self.style.size
@@ -107,21 +122,45 @@ class SETPicture(Picture):
         return True
 
 
-@functools.lru_cache(maxsize=192)
-def _on_ground(card: SetCard, picked: bool, look: tuple[int, float, Colour]) -> Frame:
-    """Draws a card without its number on the ground."""
-    width, scale, ground = look
-    picture = np.full((card_height(width), width, 3), ground, np.uint8)
-    sprites.paste(picture, Sprite.of(*card_face(card, picked, width, scale)), 0, 0)
-    return picture
+class _Look(NamedTuple):
+    width: int
+    scale: float
+    ground: Colour
 
 
-# Small, so that all cards with all numbers take little memory.
-@functools.lru_cache(maxsize=2048)
-def _corner(
-    card: SetCard, picked: bool, width: int, number: int, scale: float
-) -> tuple[Frame, int, int]:
-    """Draws the part of a card that has the number; returns it and its place on the card."""
-    face = card_face(card, picked, width, scale)[0].copy()
-    rows, columns = put_number(face, number, picked, scale)
-    return face[rows, columns].copy(), columns.start, rows.start
+class _Faces(dict[SetCard, Frame]):
+    """Cards of one look without their numbers, on the ground, drawn when first needed."""
+
+    def __init__(self, look: _Look, picked: bool) -> None:
+        self._look, self._picked = look, picked
+
+    def __missing__(self, card: SetCard) -> Frame:
+        width, scale, ground = self._look
+        picture = np.full((card_height(width), width, 3), ground, np.uint8)
+        face = Sprite.of(*card_face(card, self._picked, width, scale))
+        sprites.paste(picture, face, 0, 0)
+        # Stored only when it is complete, because all pictures share it.
+        self[card] = picture
+        return picture
+
+
+class _Corners(dict[tuple[SetCard, int], tuple[Frame, int, int]]):
+    """The parts of cards of one look that have the number, each with its place on the card.
+
+    They are small, so that those of all cards with all numbers take little memory.
+    """
+
+    def __init__(self, look: _Look, picked: bool) -> None:
+        self._look, self._picked = look, picked
+
+    def __missing__(self, key: tuple[SetCard, int]) -> tuple[Frame, int, int]:
+        card, number = key
+        width, scale, _ = self._look
+        face = card_face(card, self._picked, width, scale)[0].copy()
+        rows, columns = put_number(face, number, self._picked, scale)
+        self[key] = drawn = (face[rows, columns].copy(), columns.start, rows.start)
+        return drawn
+
+
+_faces = functools.lru_cache(maxsize=16)(_Faces)
+_corners = functools.lru_cache(maxsize=16)(_Corners)

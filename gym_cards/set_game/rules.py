@@ -8,6 +8,7 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 NUMBERS = ("one", "two", "three")
 COLOURS = ("red", "blue", "orange")
@@ -15,6 +16,9 @@ SHADINGS = ("solid", "striped", "open")
 SHAPES = ("oval", "diamond", "bow")
 
 FEATURES = ("number", "colour", "shading", "shape")
+
+Places = tuple[int, int, int]
+"""The places of the three cards of a set, in ascending order."""
 
 # If none of so many deals is of the wanted kind, it takes too long to wait for one.
 _TRIALS = 4_000
@@ -44,7 +48,9 @@ class SetCard(NamedTuple):
 
 
 DECK = tuple(SetCard(*features) for features in product(range(3), repeat=4))
-_NAMED = {card.name: card for card in DECK}
+INDEX_OF = {card: index for index, card in enumerate(DECK)}
+NAMES = tuple(card.name for card in DECK)
+_NAMED = dict(zip(NAMES, DECK, strict=True))
 
 
 def deck_of(num_features: int) -> tuple[SetCard, ...]:
@@ -73,18 +79,25 @@ def third(one: SetCard, other: SetCard) -> SetCard:
 
 
 @functools.cache
-def _thirds() -> dict[tuple[SetCard, SetCard], SetCard]:
-    return {(one, other): third(one, other) for one in DECK for other in DECK if one != other}
+def _thirds() -> list[list[int]]:
+    """Returns the index in the deck of the third card, by those of two others."""
+    return [[INDEX_OF[third(one, other)] for other in DECK] for one in DECK]
 
 
-def sets_among(cards: Sequence[SetCard]) -> list[tuple[int, int, int]]:
+def sets_among(cards: Sequence[SetCard]) -> list[Places]:
     """Returns the places of all sets among different cards, each in ascending order."""
+    return _sets_of([INDEX_OF[card] for card in cards])
+
+
+def _sets_of(indices: Sequence[int]) -> list[Places]:
     thirds = _thirds()
-    place_of = {card: place for place, card in enumerate(cards)}
+    place_of = {index: place for place, index in enumerate(indices)}
     found = []
-    for first, one in enumerate(cards):
-        for second in range(first + 1, len(cards)):
-            last = place_of.get(thirds[one, cards[second]], 0)
+    for first, one in enumerate(indices):
+        row = thirds[one]
+        for second in range(first + 1, len(indices)):
+            # 0 stands for no place, because the third card comes last.
+            last = place_of.get(row[indices[second]], 0)
             if last > second:
                 found.append((first, second, last))
     return found
@@ -92,7 +105,7 @@ def sets_among(cards: Sequence[SetCard]) -> list[tuple[int, int, int]]:
 
 def deal(
     np_random: np.random.Generator, num_cards: int, num_features: int, num_sets: int | None
-) -> tuple[SetCard, ...]:
+) -> tuple[tuple[SetCard, ...], list[Places]]:
     """Draws different cards, again and again until as many sets as wanted are among them.
 
     Args:
@@ -100,20 +113,27 @@ def deal(
         num_cards: The number of cards.
         num_features: The number of features in which cards differ.
         num_sets: The number of sets; `None` for at least one.
+
+    Returns:
+        The cards, and the places of all sets.
     """
     while True:
-        cards = _draw(np_random, num_cards, num_features)
-        sets = len(sets_among(cards))
-        if sets == num_sets or (sets and num_sets is None):
-            return cards
+        indices = _draw(np_random, num_cards, num_features)
+        sets = _sets_of(indices)
+        if len(sets) == num_sets or (sets and num_sets is None):
+            return tuple([DECK[index] for index in indices]), sets
 
 
-def _draw(np_random: np.random.Generator, num_cards: int, num_features: int) -> tuple[SetCard, ...]:
-    deck = _deck(num_features)
-    return tuple([deck[index] for index in np_random.permutation(len(deck))[:num_cards].tolist()])
+def _draw(np_random: np.random.Generator, num_cards: int, num_features: int) -> list[int]:
+    """Draws different cards, as indices in the whole deck."""
+    deck = _indices(num_features)
+    drawn: list[int] = np_random.permutation(deck)[:num_cards].tolist()
+    return drawn
 
 
-_deck = functools.cache(deck_of)
+@functools.cache
+def _indices(num_features: int) -> NDArray[np.int64]:
+    return np.array([INDEX_OF[card] for card in deck_of(num_features)])
 
 
 @functools.cache
@@ -123,6 +143,5 @@ def can_be_dealt(num_cards: int, num_features: int, num_sets: int | None) -> boo
         return True
     np_random = np.random.default_rng(0)
     return any(
-        len(sets_among(_draw(np_random, num_cards, num_features))) == num_sets
-        for _ in range(_TRIALS)
+        len(_sets_of(_draw(np_random, num_cards, num_features))) == num_sets for _ in range(_TRIALS)
     )

@@ -64,9 +64,7 @@ FRAMES: dict[str, Callable[[], Frame]] = {
     "points24 long": lambda: drawing.points(cards("H4 D5 CQ SA"), ["10"] * 21, inline=False),
     "blackjack": lambda: drawing.blackjack(cards("HA CT"), Card("S", 13)),
     "blackjack 6": lambda: drawing.blackjack(DECK[3:9], Card("D", 1)),
-    "memory": lambda: drawing.memory(
-        ["", "HQ", "?", "", "S7", *"???????"], 4, grid=(3, 4)
-    ),
+    "memory": lambda: drawing.memory(["", "HQ", "?", "", "S7", *"???????"], 4, grid=(3, 4)),
     "memory 24": lambda: drawing.memory(["?"] * 23 + ["DT"], 12, grid=(4, 6)),
     **{
         f"set {first}": functools.partial(
