@@ -108,7 +108,6 @@ def test_sentences(env):
     assert env.explain(1) == "2 and 5 were both 7, so I turn up 2"
     assert env.explain(2) == "3 has not been seen, so I turn up 3"
     assert env.explain(3) == "the card at 4 is face up, so that turning it up is a miss"
-    # One card of the pair is face up, so that the other one comes first.
     assert env.expert() == (1, env.explain(1))
     play(env, 2)
     assert env.explain(0) == "2 is 7 and 1 was Q, so I turn up 1"
@@ -116,6 +115,13 @@ def test_sentences(env):
     assert env.expert() == (4, "2 is 7 and 5 was too, so I turn up 5")
     play(env, 5, 3)
     assert env.explain(1) == "the card at 2 has left the table, so that turning it up is a miss"
+
+
+def test_of_a_pair_the_card_that_is_face_down_comes_first(env):
+    play(env, 1, 5, 2, 4)
+    assert env.expert() == (4, "5 and 2 were both 7, so I turn up 5")
+    play(env, 5)
+    assert env.expert() == (1, "5 is 7 and 2 was too, so I turn up 2")
 
 
 def test_deals():
