@@ -91,13 +91,15 @@ def sets_among(cards: Sequence[SetCard]) -> list[Places]:
 
 def _sets_of(indices: Sequence[int]) -> list[Places]:
     thirds = _thirds()
-    place_of = {index: place for place, index in enumerate(indices)}
+    # 0 stands for no place, because the third card comes last.
+    place_of = [0] * len(DECK)
+    for place, index in enumerate(indices):
+        place_of[index] = place
     found = []
     for first, one in enumerate(indices):
         row = thirds[one]
-        for second in range(first + 1, len(indices)):
-            # 0 stands for no place, because the third card comes last.
-            last = place_of.get(row[indices[second]], 0)
+        for second, other in enumerate(indices[first + 1 :], first + 1):
+            last = place_of[row[other]]
             if last > second:
                 found.append((first, second, last))
     return found
