@@ -155,7 +155,8 @@ def naive(name: str) -> Callable[[int], int]:
         picture = Image.new("RGB", (300, 300), (53, 101, 77))
         pen = ImageDraw.Draw(picture)
         font = ImageFont.truetype(str(FONT), 20)
-        count = 0 if name == "NumberLine" else len(info["state"].get("cards", "a b c").split())
+        shown = {"NumberLine": 0, "Blackjack": 3, "Memory": 12, "SET": 12}
+        count = shown[name] if name in shown else len(info["state"]["cards"].split())
         for place in range(count):
             face = Image.open(io.BytesIO(files[place])).convert("RGBA")
             face = face.resize((60, 84), Image.Resampling.LANCZOS)
