@@ -153,10 +153,12 @@ class MemoryEnv(CardGameEnv[Frame]):
                 f"rows={rows}, columns={columns}: expected at most {2 * most_pairs(match)} cards "
                 f"with match={match!r}; choose fewer, or match='card'"
             )
-        least = self._pairs if max_misses is None else check_integer("max_misses", max_misses, 1)
-        if least > MOST_MISSES:
-            raise ValueError(f"max_misses={max_misses}: expected at most {MOST_MISSES}")
-        self.max_misses = least
+        allowed = self._pairs if max_misses is None else check_integer("max_misses", max_misses, 1)
+        if allowed > MOST_MISSES:
+            raise ValueError(
+                f"max_misses={max_misses}: expected at most {MOST_MISSES}; choose fewer"
+            )
+        self.max_misses = allowed
         names = tuple(str(place + 1) for place in range(places))
         super().__init__(
             MemoryPicture(self.rows, self.columns, render_style),
@@ -275,10 +277,9 @@ class MemoryEnv(CardGameEnv[Frame]):
             other = partner(self._seen, self._turn[0])
             if other is not None:
                 return other
-        else:
-            # One card of a known pair may be face up, of the turn before.
-            for pair in known_pairs(self._seen):
-                return next(place for place in pair if self._mask[place])
+        elif pairs := known_pairs(self._seen):
+            # One of the cards may be face up, of the turn before.
+            return next(place for place in pairs[0] if self._mask[place])
         # Nothing is unseen after the end of an episode.
         return next(iter(self._unseen), 0)
 
