@@ -75,8 +75,7 @@ class MemoryEnv(CardGameEnv[Frame]):
     So the return is the number of misses left if all pairs were found, and else `-max_misses`.
 
     ## Episode End
-    Termination: all pairs are found, or no miss is left. (The registered time limit is never
-    reached.)
+    Termination: all pairs are found, or no miss is left.
 
     ## Information
     - `Cards`: for each place the code of the card that is face up, such as `"HQ"`, or `"?"` if it

@@ -73,8 +73,7 @@ class SETEnv(CardGameEnv[Frame]):
 
     ## Episode End
     - Termination: three cards are picked.
-    - Truncation: six steps were made, which needs three refused numbers and more. (The registered
-      time limit is never reached.)
+    - Truncation: six steps were made, four or more of them with refused numbers.
 
     ## Information
     - `Cards`: the names of the cards, such as `"two red striped ovals"`;
@@ -109,7 +108,7 @@ class SETEnv(CardGameEnv[Frame]):
     """
 
     picture: SETPicture
-    # Of the registered game; those of an environment have its own number of cards.
+    # Every environment has its own: a field for each of its cards, and the picked ones.
     state_fields: ClassVar[Fields] = {}
     info_fields: ClassVar[Fields] = {
         "Cards": lambda game: game._names.copy(),
