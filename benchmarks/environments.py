@@ -33,7 +33,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import gym_cards  # noqa: F401
 
-GAMES = ("NumberLine", "EZPoints", "Points24", "Blackjack")
+GAMES = ("NumberLine", "EZPoints", "Points24", "Blackjack", "Memory", "SET")
 NUM_ENVS = 64
 COMPILED_CANVAS = "gym_cards.render._canvas"
 GROWTH = (1, 4, 16, 64, 256, 1024)
@@ -125,7 +125,7 @@ def undrawn(name: str) -> Callable[[int], int]:
     def make() -> Any:
         envs: Any = gym.make_vec(f"gym_cards/{name}-v0", num_envs=NUM_ENVS)
         for game in envs.envs:
-            for move in ("deal", "append", "hit", "show"):
+            for move in ("deal", "append", "hit", "show", "turn", "count", "mark"):
                 setattr(game.picture, move, lambda *state: None)
         return envs
 
@@ -155,7 +155,8 @@ def naive(name: str) -> Callable[[int], int]:
         picture = Image.new("RGB", (300, 300), (53, 101, 77))
         pen = ImageDraw.Draw(picture)
         font = ImageFont.truetype(str(FONT), 20)
-        count = 0 if name == "NumberLine" else len(info["state"].get("cards", "a b c").split())
+        shown = {"NumberLine": 0, "Blackjack": 3, "Memory": 12, "SET": 12}
+        count = shown[name] if name in shown else len(info["state"]["cards"].split())
         for place in range(count):
             face = Image.open(io.BytesIO(files[place])).convert("RGBA")
             face = face.resize((60, 84), Image.Resampling.LANCZOS)

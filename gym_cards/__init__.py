@@ -10,6 +10,8 @@ _GAMES = {
     "EZPoints": "points",
     "Points24": "points",
     "Blackjack": "blackjack",
+    "Memory": "memory",
+    "SET": "set_game",
 }
 
 # Each game as published, and variants that are standard test sets.
@@ -30,6 +32,11 @@ _IDS: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("Points24FourColours", "Points24", {"four_colours": True}),
     ("Blackjack", "Blackjack", {}),
     ("BlackjackDeck", "Blackjack", {"decks": 1}),
+    ("Memory", "Memory", {}),
+    ("MemorySmall", "Memory", {"rows": 2}),
+    ("MemoryLarge", "Memory", {"rows": 4, "columns": 6}),
+    ("SET", "SET", {}),
+    ("SETSmall", "SET", {"num_cards": 6, "num_features": 3}),
 )
 
 for _name, _game, _kwargs in _IDS:

@@ -161,6 +161,37 @@ SECTIONS = (
         ),
     ),
     Section(
+        "Memory",
+        "Cards that lie face down, in grids of any size. Two are shown at most.",
+        (
+            Entry("Memory", "as registered", moves=8),
+            Entry("MemorySmall", "four pairs", moves=6),
+            Entry("MemoryLarge", "twelve pairs", moves=10),
+            Entry("Memory", "suits count, few misses", {"match": "card", "max_misses": 3}, moves=2),
+            Entry(
+                "Memory",
+                "cards off their places",
+                {"rows": 4, "columns": 3, "position_jitter": 14, "rotation_jitter": 8},
+                moves=4,
+            ),
+        ),
+    ),
+    Section(
+        "SET",
+        "Cards of our own drawing, of which three are a set.",
+        (
+            Entry("SET", "as registered", moves=2),
+            Entry("SETSmall", "fewer cards and features", moves=3),
+            Entry("SET", "exactly one set", {"num_cards": 9, "num_sets": 1}, seed=2),
+            Entry(
+                "SET",
+                "cards off their places",
+                {"position_jitter": 14, "rotation_jitter": 8, "background": "#22303c"},
+                moves=1,
+            ),
+        ),
+    ),
+    Section(
         "Household",
         "ALFWorld's two views, together or alone.",
         (

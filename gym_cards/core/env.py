@@ -186,7 +186,7 @@ class CardGameEnv(NamedActions, gym.Env[ObsType, np.int64], ABC, Generic[ObsType
             name: list(map(value, games)) for name, value in cls.info_fields.items()
         }
         columns["state"] = {
-            name: list(map(value, games)) for name, value in cls.state_fields.items()
+            name: list(map(value, games)) for name, value in games[0].state_fields.items()
         }
         columns["given"] = [game.given for game in games]
         columns["is_success"] = [game._return > 0 for game in games]

@@ -1,4 +1,4 @@
-"""Displacement of cards that never hides another card's upper left index."""
+"""Displacement of cards that never hides another card's upper left index, or any of it."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ def scattered(
     box: tuple[int, int, int, int],
     *,
     stream: int = 0,
+    overlap: bool = True,
 ) -> list[Place]:
     """Moves and turns cards, each by its own random numbers.
 
@@ -49,6 +50,7 @@ def scattered(
         box: Left, top, right and bottom of the part of the picture that they stay in.
         stream: Which of the seed's random numbers are used. Those of the first cards are the same
             in hands of any size.
+        overlap: Whether a card may cover another one, except for its index.
     """
     if seed is None or not style.jitters:
         return [Place(x, y) for x, y in corners]
@@ -57,8 +59,9 @@ def scattered(
     # An index takes a third of a card's width and two fifths of its height. What is half a height
     # from a card's middle moves sideways by that times the sine of the turn.
     sine = math.sin(math.radians(style.rotation_jitter))
-    across_x, turn_x = _room(corners, 0, width / 3, height * sine)
-    across_y, turn_y = _room(corners, 1, height * 0.4, width * sine)
+    seen = (width / 3, height * 0.4) if overlap else (width, height)
+    across_x, turn_x = _room(corners, 0, seen[0], height * sine)
+    across_y, turn_y = _room(corners, 1, seen[1], width * sine)
     left, top, right, bottom = box
     turns = style.rotation_jitter * min(turn_x, turn_y)
     # A turned card is taller, and has to stay inside too.

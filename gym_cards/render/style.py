@@ -27,12 +27,17 @@ class StyleOptions(TypedDict, total=False):
     font_scale: float
 
 
-class CardStyleOptions(StyleOptions, total=False):
-    """Keyword arguments of a game with cards that make up its `RenderStyle`."""
+class PlainCardStyleOptions(StyleOptions, total=False):
+    """Keyword arguments of a game with cards without suits that make up its `RenderStyle`."""
 
-    four_colours: bool
     position_jitter: float
     rotation_jitter: float
+
+
+class CardStyleOptions(PlainCardStyleOptions, total=False):
+    """Keyword arguments of a game with playing cards that make up its `RenderStyle`."""
+
+    four_colours: bool
 
 
 @dataclass(frozen=True)
@@ -90,20 +95,27 @@ class RenderStyle:
 
     @classmethod
     def of(
-        cls, options: Mapping[str, Any], *, cards: bool, game: type | None = None
+        cls,
+        options: Mapping[str, Any],
+        *,
+        cards: bool,
+        suits: bool = True,
+        game: type | None = None,
     ) -> RenderStyle:
         """Returns the style that keyword arguments describe.
 
         Args:
             options: The arguments.
             cards: Whether the game has cards.
+            suits: Whether its cards have suits.
             game: The game's class, so that an error can name its other arguments too.
 
         Raises:
             TypeError: If an argument is unknown.
             ValueError: If a value is of the wrong kind or out of range.
         """
-        names = sorted((CardStyleOptions if cards else StyleOptions).__annotations__)
+        of_cards = CardStyleOptions if suits else PlainCardStyleOptions
+        names = sorted((of_cards if cards else StyleOptions).__annotations__)
         for name in options:
             if name not in names:
                 others = [] if game is None else _named_arguments(game)

@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 
 from gym_cards.blackjack.rules import total
 from gym_cards.cards import DECK, Card, dyed
+from gym_cards.set_game.rules import deck_of
 
 REWARDS = {
     "NumberLineEnv": {-1.0, 0.0, 1.0},
     "EZPointsEnv": {-1.0, 0.0, 10.0},
     "Points24Env": {-1.0, 0.0, 10.0},
     "BlackjackEnv": {-1.0, 0.0, 1.0, 1.5},
+    "MemoryEnv": {-1.0, 0.0, 4.0, 6.0, 9.0, 12.0},
+    "SETEnv": {-1.0, 0.0, 10.0},
 }
 few = settings(
     max_examples=6,
@@ -47,6 +50,14 @@ def options_for(draw, env):
         positions = st.integers(0, env.max_position)
         target, current = draw(st.lists(positions, min_size=2, max_size=2, unique=True))
         return {"target": target, "current": current}
+    if kind == "MemoryEnv":
+        pairs = draw(st.permutations(range(13)))[: env.rows * env.columns // 2]
+        suits = ("H", "S") if env.match == "rank" else ("D", "D")
+        dealt = [Card(suit, pair + 1).code for pair in pairs for suit in suits]
+        return {"cards": draw(st.permutations(dealt))}
+    if kind == "SETEnv":
+        deck = [card.name for card in deck_of(env.num_features)]
+        return {"cards": draw(st.permutations(deck))[: env.num_cards]}
     if kind != "BlackjackEnv":
         cards = draw(
             st.lists(st.sampled_from(DECK), min_size=env.num_cards, max_size=env.num_cards)
@@ -141,7 +152,7 @@ def test_options_of_any_kind_give_a_state_or_a_clear_error(data):
     )
     names = st.sampled_from(["cards", "player", "dealer", "target", "current", "colour"])
     options = data.draw(st.dictionaries(names, anything, max_size=3))
-    for env_id in ("NumberLine", "EZPoints", "Points24", "BlackjackDeck"):
+    for env_id in ("NumberLine", "EZPoints", "Points24", "BlackjackDeck", "MemorySmall", "SET"):
         env, _ = games(f"gym_cards/{env_id}-v0", ())
         try:
             observation, _ = env.reset(options=options)
@@ -153,7 +164,9 @@ def test_options_of_any_kind_give_a_state_or_a_clear_error(data):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("env_id", ["NumberLine", "EZPoints", "Points24", "Blackjack"])
+@pytest.mark.parametrize(
+    "env_id", ["NumberLine", "EZPoints", "Points24", "Blackjack", "Memory", "SET"]
+)
 def test_a_hundred_thousand_steps(env_id):
     """Fifty thousand by two games alone, and the same by a vector of both."""
     full = f"gym_cards/{env_id}-v0"

@@ -15,19 +15,28 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
-from gym_cards.render.style import CardStyleOptions, RenderStyle, StyleOptions
+from gym_cards.render.style import (
+    CardStyleOptions,
+    PlainCardStyleOptions,
+    RenderStyle,
+    StyleOptions,
+)
 
 PUBLISHED_KEYS = {
     "NumberLine": {"Target", "Current"},
     "EZPoints": {"Cards", "Numbers", "Formula"},
     "Points24": {"Cards", "Numbers", "Formula"},
     "Blackjack": {"Dealer Card", "Player Card"},
+    "Memory": {"Cards", "Misses Left"},
+    "SET": {"Cards", "Picked"},
 }
 STATE_KEYS = {
     "NumberLine": ["current number", "target number"],
     "EZPoints": ["cards", "current formula"],
     "Points24": ["cards", "current formula"],
     "Blackjack": ["player cards", "dealer card", "player total"],
+    "Memory": ["face-up cards", "face-down cards", "misses left"],
+    "SET": ["card 1", "picked"],
 }
 HEADINGS = [
     *("Description", "Action Space", "Observation Space", "Starting State", "Rewards"),
@@ -53,10 +62,19 @@ def episodes(env, seed, steps=60):
 def start_of(env, seed=None):
     """What the published environment's info tells of a new state, suits included."""
     _, info = env.reset(seed=seed)
-    return str([info[key] for key in sorted(PUBLISHED_KEYS[type(env.unwrapped).__name__[:-3]])])
+    game = type(env.unwrapped).__name__[:-3]
+    if game == "Memory":
+        # All cards are face down.
+        info = [env.step(action) for action in (0, 1)][1][4]
+    return str([info[key] for key in sorted(PUBLISHED_KEYS[game])])
 
 
-def test_the_five_games_are_registered():
+def numbered_once(fields):
+    """The fields of a state, of which "card 1" stands for all cards."""
+    return list(dict.fromkeys(re.sub(r"\d+", "1", field) for field in fields))
+
+
+def test_the_games_are_registered():
     assert {game_of(env_id) for env_id in IDS} == set(STATE_KEYS)
     names = ("NumberLine", "EZPoints", "Points24", "Points24Exact", "Blackjack")
     assert {f"gym_cards/{name}-v0" for name in names} <= set(IDS)
@@ -227,7 +245,7 @@ def test_the_protocol(env_id, kwargs):
     _, info = env.reset(seed=0)
     total = 0.0
     for _ in range(100):
-        assert list(info["state"]) == STATE_KEYS[game_of(env_id)]
+        assert numbered_once(info["state"]) == STATE_KEYS[game_of(env_id)]
         assert all(type(value) is str for value in info["state"].values())
         assert type(info["given"]) is tuple
         assert set(info["given"]) <= set(info["state"])
@@ -326,7 +344,8 @@ def test_the_docstring_is_a_complete_page(env_id):
         default = parameter.default
         text = json.dumps(default) if isinstance(default, str) else repr(default)
         assert re.search(rf"^- `{name}` \(default `?{text}`?\): ", page["Arguments"], re.MULTILINE)
-    options = StyleOptions if game_of(env_id) == "NumberLine" else CardStyleOptions
+    kinds = {"NumberLine": StyleOptions, "SET": PlainCardStyleOptions}
+    options = kinds.get(game_of(env_id), CardStyleOptions)
     for name in options.__annotations__:
         default = getattr(RenderStyle(), name)
         text = f"{default:g}" if isinstance(default, float) else repr(default)
@@ -341,7 +360,8 @@ def test_the_docstring_is_a_complete_page(env_id):
     _, info = env.reset(seed=0)
     for key in info:
         assert f"`{key}`" in page["Information"]
-    assert all(f'"{key}": ' in page["Information"] for key in info["state"])
+    text = page["Information"]
+    assert all(f'"{key}":' in text for key in numbered_once(info["state"]))
 
 
 def test_every_declared_render_mode_is_tried_above():
@@ -378,7 +398,7 @@ def test_what_needs_a_reset_says_so(env_id):
     ("env_id", "kwargs", "vectorised"),
     # Processes are slow to start, and the variants differ inside the sub-environments alone.
     [(*env, SyncVectorEnv) for env in EVERY]
-    + [(f"gym_cards/{game}-v0", {}, AsyncVectorEnv) for game in STATE_KEYS],
+    + [(f"gym_cards/{game}-v0", {}, AsyncVectorEnv) for game in list(STATE_KEYS)[:4]],
     ids=str,
 )
 def test_vector_environments_keep_the_infos(env_id, kwargs, vectorised, autoreset):

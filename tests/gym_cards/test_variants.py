@@ -26,6 +26,11 @@ REGISTERED = {
     "Points24FourColours": ("Points24", {"four_colours": True}),
     "Blackjack": ("Blackjack", {}),
     "BlackjackDeck": ("Blackjack", {"decks": 1}),
+    "Memory": ("Memory", {}),
+    "MemorySmall": ("Memory", {"rows": 2}),
+    "MemoryLarge": ("Memory", {"rows": 4, "columns": 6}),
+    "SET": ("SET", {}),
+    "SETSmall": ("SET", {"num_cards": 6, "num_features": 3}),
 }
 COLOURS = {"any": set("CDHS"), "red": set("DH"), "black": set("CS")}
 points_games = pytest.mark.parametrize("game", ["EZPoints", "Points24"])
@@ -110,6 +115,17 @@ def test_options_are_laid_out_as_given():
         ("Blackjack", {"decks": 9}, "decks=9: expected at most 8"),
         ("Blackjack", {"decks": 1.0}, r"decks=1.0: expected a whole number"),
         ("Blackjack", {"decks": True}, "decks=True: expected a whole number"),
+        ("Memory", {"rows": 1}, "rows=1: expected a whole number of at least 2"),
+        ("Memory", {"rows": 6}, "rows=6, columns=4: expected at most 5 rows of at most 6"),
+        ("Memory", {"columns": 3}, "columns=3: .* an even number"),
+        ("Memory", {"rows": 5, "columns": 6}, "expected at most 26 cards with match='rank'"),
+        ("Memory", {"match": "suit"}, "match='suit': expected 'rank' or 'card'"),
+        ("Memory", {"max_misses": 0}, "max_misses=0: expected a whole number of at least 1"),
+        ("Memory", {"max_misses": 101}, "max_misses=101: expected at most 100"),
+        ("SET", {"num_cards": 13}, "num_cards=13: expected 3 to 12"),
+        ("SET", {"num_features": 2}, "num_features=2: expected 3 or 4"),
+        ("SET", {"num_sets": 0}, "num_sets=0: expected a whole number of at least 1"),
+        ("SET", {"num_cards": 4, "num_sets": 2}, "num_sets=2 with .* there are no such deals"),
     ],
     ids=str,
 )

@@ -12,6 +12,8 @@ GAMES = {
     "EZPoints": [{}],
     "Points24": [{}, {"position_jitter": 4, "rotation_jitter": 8}],
     "Blackjack": [{}, {"position_jitter": 4}, {"decks": 1}],
+    "Memory": [{}],
+    "SET": [{"num_cards": 3, "rotation_jitter": 4}],
 }
 CASES = [(name, kwargs) for name, each in GAMES.items() for kwargs in each]
 

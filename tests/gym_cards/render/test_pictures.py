@@ -21,6 +21,7 @@ import gym_cards.render
 from gym_cards.blackjack import picture as blackjack_picture
 from gym_cards.blackjack.picture import BlackjackPicture, blackjack_layout
 from gym_cards.cards import DECK, Card
+from gym_cards.memory import picture as memory_picture
 from gym_cards.number_line import drawn_line
 from gym_cards.number_line import picture as number_line_picture
 from gym_cards.number_line.picture import NumberLinePicture
@@ -32,6 +33,9 @@ from gym_cards.render.lettering import Ink, draw_text, number, text_width
 from gym_cards.render.picture import TABLE, Picture
 from gym_cards.render.sprites import Frame
 from gym_cards.render.style import WHITE, RenderStyle
+from gym_cards.set_game import drawing as set_drawing
+from gym_cards.set_game import picture as set_picture
+from gym_cards.set_game.rules import DECK as SET_DECK
 
 HASHES = Path(__file__).with_name("frame_hashes.json")
 # The corner that holds a card's index, for every width: columns and rows from the top left.
@@ -60,6 +64,14 @@ FRAMES: dict[str, Callable[[], Frame]] = {
     "points24 long": lambda: drawing.points(cards("H4 D5 CQ SA"), ["10"] * 21, inline=False),
     "blackjack": lambda: drawing.blackjack(cards("HA CT"), Card("S", 13)),
     "blackjack 6": lambda: drawing.blackjack(DECK[3:9], Card("D", 1)),
+    "memory": lambda: drawing.memory(["", "HQ", "?", "", "S7", *"???????"], 4, grid=(3, 4)),
+    "memory 24": lambda: drawing.memory(["?"] * 23 + ["DT"], 12, grid=(4, 6)),
+    **{
+        f"set {first}": functools.partial(
+            drawing.set_cards, [card.name for card in SET_DECK[first : first + 9]], [2, 9]
+        )
+        for first in range(0, 81, 9)
+    },
     "blackjack 22": lambda: drawing.blackjack(DECK[20:42], Card("C", 11)),
     **{
         f"{suit} at {size}": functools.partial(drawing.points, row, [], inline=size == 135)
@@ -434,6 +446,7 @@ def test_no_font_is_used(monkeypatch):
         for module in pkgutil.iter_modules(gym_cards.render.__path__)
     ]
     modules += [blackjack_picture, drawn_line, number_line_picture, points_picture]
+    modules += [memory_picture, set_drawing, set_picture]
     cached = [one for module in modules for one in vars(module).values()]
     clears = [one.cache_clear for one in cached if hasattr(one, "cache_clear")]
     assert len(clears) > 5

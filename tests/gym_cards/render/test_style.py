@@ -37,6 +37,9 @@ DRAW = {
     ),
     "blackjack": lambda style: drawing.blackjack(cards("HA C5 D7"), Card("S", 12), style=style),
     "blackjack 9": lambda style: drawing.blackjack(DECK[15:24], Card("D", 2), style=style),
+    "memory": lambda style: drawing.memory(
+        ["", "HQ", "?", "", "S7", *"???????"], 4, grid=(3, 4), style=style
+    ),
 }
 every_picture = pytest.mark.parametrize("name", DRAW)
 

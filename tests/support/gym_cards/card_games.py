@@ -50,9 +50,29 @@ LOOKS = [
     ),
     ("gym_cards/Blackjack-v0", {"size": 96, "font_scale": 2, "background": "#ffffff"}),
     ("gym_cards/Blackjack-v0", {"size": 96, "is_pixel": False, "rotation_jitter": 9}),
+    (
+        "gym_cards/Memory-v0",
+        {
+            **{"columns": 2, "match": "card", "max_misses": 9},
+            **{"size": 100, "position_jitter": 10, "rotation_jitter": 9, "four_colours": True},
+        },
+    ),
+    (
+        "gym_cards/SET-v0",
+        {
+            **{"num_cards": 7, "num_features": 3, "num_sets": 2},
+            **{"size": 100, "position_jitter": 8, "rotation_jitter": 9, "font_scale": 2},
+        },
+    ),
 ]
 VARIANTS = RULES + LOOKS
-EVERY = [(env_id, {}) for env_id in IDS] + VARIANTS
+# Each differs from another id in which half of the deals it has, or in how large a game is, and is
+# left out where all else is tried; `test_variants` tests its deals.
+ALIKE = {
+    f"gym_cards/{name}-v0"
+    for name in ("EZPointsTest", "Points24Test", "Points24Red", "MemorySmall", "SETSmall")
+}
+EVERY = [(env_id, {}) for env_id in IDS if env_id not in ALIKE] + VARIANTS
 
 
 def make(env_id, **kwargs):
@@ -84,6 +104,16 @@ def picture_of(env, info):
             for key in ("Player Card", "Dealer Card")
         )
         return drawing.blackjack(player, dealer[0], style=env.style, jitter=env._jitter)
+    if game == "MemoryEnv":
+        return drawing.memory(
+            info["Cards"],
+            info["Misses Left"],
+            grid=(env.rows, env.columns),
+            style=env.style,
+            jitter=env._jitter,
+        )
+    if game == "SETEnv":
+        return drawing.set_cards(info["Cards"], info["Picked"], style=env.style, jitter=env._jitter)
     return drawing.points(
         [Card.parse(code) for code in info["Cards"]],
         [str(token) for token in info["Formula"]],
