@@ -10,6 +10,7 @@ _GAMES = {
     "EZPoints": "points",
     "Points24": "points",
     "Blackjack": "blackjack",
+    "VideoPoker": "video_poker",
 }
 
 # Each game as published, and variants that are standard test sets.
@@ -30,6 +31,8 @@ _IDS: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("Points24FourColours", "Points24", {"four_colours": True}),
     ("Blackjack", "Blackjack", {}),
     ("BlackjackDeck", "Blackjack", {"decks": 1}),
+    ("VideoPoker", "VideoPoker", {}),
+    ("VideoPokerAllAmerican", "VideoPoker", {"pays": "all american"}),
 )
 
 for _name, _game, _kwargs in _IDS:

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from gym_cards.blackjack.rules import total
 from gym_cards.cards import DECK, Card, dyed
+from gym_cards.video_poker.rules import PAY_TABLES
 
 REWARDS = {
     "NumberLineEnv": {-1.0, 0.0, 1.0},
     "EZPointsEnv": {-1.0, 0.0, 10.0},
     "Points24Env": {-1.0, 0.0, 10.0},
     "BlackjackEnv": {-1.0, 0.0, 1.0, 1.5},
+    "VideoPokerEnv": {float(paid - 1) for pays in PAY_TABLES.values() for paid in pays},
 }
 few = settings(
     max_examples=6,
@@ -47,6 +49,9 @@ def options_for(draw, env):
         positions = st.integers(0, env.max_position)
         target, current = draw(st.lists(positions, min_size=2, max_size=2, unique=True))
         return {"target": target, "current": current}
+    if kind == "VideoPokerEnv":
+        cards = draw(st.lists(st.sampled_from(DECK), min_size=5, max_size=5, unique=True))
+        return {"cards": [card.code for card in cards]}
     if kind != "BlackjackEnv":
         cards = draw(
             st.lists(st.sampled_from(DECK), min_size=env.num_cards, max_size=env.num_cards)

@@ -22,12 +22,14 @@ PUBLISHED_KEYS = {
     "EZPoints": {"Cards", "Numbers", "Formula"},
     "Points24": {"Cards", "Numbers", "Formula"},
     "Blackjack": {"Dealer Card", "Player Card"},
+    "VideoPoker": {"Cards", "Held", "Result", "Payout"},
 }
 STATE_KEYS = {
     "NumberLine": ["current number", "target number"],
     "EZPoints": ["cards", "current formula"],
     "Points24": ["cards", "current formula"],
     "Blackjack": ["player cards", "dealer card", "player total"],
+    "VideoPoker": ["cards", "hand"],
 }
 HEADINGS = [
     *("Description", "Action Space", "Observation Space", "Starting State", "Rewards"),

@@ -8,6 +8,7 @@ import pytest
 from card_games import IDS, hands_of, make, ranks
 
 from gym_cards.cards import DECK, RANKS, Card, dyed
+from gym_cards.video_poker.rules import HANDS
 
 REGISTERED = {
     "NumberLine": ("NumberLine", {}),
@@ -26,7 +27,10 @@ REGISTERED = {
     "Points24FourColours": ("Points24", {"four_colours": True}),
     "Blackjack": ("Blackjack", {}),
     "BlackjackDeck": ("Blackjack", {"decks": 1}),
+    "VideoPoker": ("VideoPoker", {}),
+    "VideoPokerAllAmerican": ("VideoPoker", {"pays": "all american"}),
 }
+FLAT = dict.fromkeys(HANDS[1:], 2)
 COLOURS = {"any": set("CDHS"), "red": set("DH"), "black": set("CS")}
 points_games = pytest.mark.parametrize("game", ["EZPoints", "Points24"])
 
@@ -110,6 +114,12 @@ def test_options_are_laid_out_as_given():
         ("Blackjack", {"decks": 9}, "decks=9: expected at most 8"),
         ("Blackjack", {"decks": 1.0}, r"decks=1.0: expected a whole number"),
         ("Blackjack", {"decks": True}, "decks=True: expected a whole number"),
+        ("VideoPoker", {"pays": "9/7"}, "pays='9/7': expected one of '9/6', '8/5', '6/5', 'all"),
+        ("VideoPoker", {"pays": 9}, "pays=9: expected one of '9/6'"),
+        ("VideoPoker", {"pays": {"flush": 6}}, "expected exactly the hands 'jacks or better', "),
+        ("VideoPoker", {"pays": {**FLAT, "flush": -1}}, r"pays\['flush'\]=-1: expected a whole"),
+        ("VideoPoker", {"pays": {**FLAT, "flush": 1.5}}, r"pays\['flush'\]=1.5: expected a whole"),
+        ("VideoPoker", {"pays": {**FLAT, "flush": True}}, r"pays\['flush'\]=True: expected a"),
     ],
     ids=str,
 )

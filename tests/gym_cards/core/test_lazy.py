@@ -12,6 +12,7 @@ GAMES = {
     "EZPoints": [{}],
     "Points24": [{}, {"position_jitter": 4, "rotation_jitter": 8}],
     "Blackjack": [{}, {"position_jitter": 4}, {"decks": 1}],
+    "VideoPoker": [{}],
 }
 CASES = [(name, kwargs) for name, each in GAMES.items() for kwargs in each]
 

@@ -50,6 +50,10 @@ LOOKS = [
     ),
     ("gym_cards/Blackjack-v0", {"size": 96, "font_scale": 2, "background": "#ffffff"}),
     ("gym_cards/Blackjack-v0", {"size": 96, "is_pixel": False, "rotation_jitter": 9}),
+    (
+        "gym_cards/VideoPoker-v0",
+        {"pays": "6/5", "size": 140, "rotation_jitter": 10, "background": "#f0e8c0"},
+    ),
 ]
 VARIANTS = RULES + LOOKS
 EVERY = [(env_id, {}) for env_id in IDS] + VARIANTS
@@ -84,6 +88,15 @@ def picture_of(env, info):
             for key in ("Player Card", "Dealer Card")
         )
         return drawing.blackjack(player, dealer[0], style=env.style, jitter=env._jitter)
+    if game == "VideoPokerEnv":
+        return drawing.video_poker(
+            [Card.parse(code) for code in info["Cards"]],
+            info["Held"],
+            info["Result"],
+            pays=env.pays,
+            style=env.style,
+            jitter=env._jitter,
+        )
     return drawing.points(
         [Card.parse(code) for code in info["Cards"]],
         [str(token) for token in info["Formula"]],

@@ -4,6 +4,8 @@ from gym_cards.blackjack.picture import BlackjackPicture
 from gym_cards.number_line.picture import NumberLinePicture
 from gym_cards.points.picture import PointsPicture
 from gym_cards.render.picture import STANDARD
+from gym_cards.video_poker.picture import VideoPokerPicture
+from gym_cards.video_poker.rules import HANDS, PAY_TABLES
 
 
 def number_line(target, current, *, style=STANDARD, display="text", max_position=5):
@@ -23,4 +25,13 @@ def points(cards, formula, *, inline, style=STANDARD, jitter=None):
 def blackjack(player, dealer, *, style=STANDARD, jitter=None):
     picture = BlackjackPicture(style)
     picture.deal(player, dealer, jitter)
+    return picture.frame
+
+
+def video_poker(cards, held=(), result="", *, pays=PAY_TABLES["9/6"], style=STANDARD, jitter=None):
+    """Before the draw without a result; what is held counts from 1."""
+    picture = VideoPokerPicture(style, pays)
+    picture.deal(cards, jitter)
+    if result:
+        picture.draw(cards, [place - 1 for place in held], HANDS.index(result), jitter)
     return picture.frame
