@@ -72,6 +72,7 @@ class Section:
 
 
 NATURAL = {"player": ["HA", "SK"], "dealer": ["D9", "C5"]}
+PAIR = {"cards": ["HJ", "DJ", "H5", "H9", "H2"]}
 HAND = {"cards": ["S6", "H8", "CA", "D2"]}
 
 SECTIONS = (
@@ -158,6 +159,17 @@ SECTIONS = (
             Entry("Blackjack", "eight decks, red", {"decks": 8, "suits": "red"}, moves=1),
             Entry("Blackjack", "a natural pays 1.5", {"natural": True}, options=NATURAL),
             Entry("Blackjack", "a natural beats other 21s", {"sab": True}, options=NATURAL),
+        ),
+    ),
+    Section(
+        "Video poker",
+        "Pay tables, on which the best hold depends. The best play is shown.",
+        (
+            Entry("VideoPoker", "five cards are dealt", options=PAIR),
+            Entry("VideoPoker", "the pair was held", options=PAIR, moves=1, seed=4),
+            Entry(
+                "VideoPokerAllAmerican", "the flush is worth more", options=PAIR, moves=1, seed=30
+            ),
         ),
     ),
     Section(
