@@ -33,7 +33,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import gym_cards  # noqa: F401
 
-GAMES = ("NumberLine", "EZPoints", "Points24", "Blackjack", "Memory", "SET")
+GAMES = ("NumberLine", "EZPoints", "Points24", "Blackjack", "Memory", "SET", "VideoPoker")
 NUM_ENVS = 64
 COMPILED_CANVAS = "gym_cards.render._canvas"
 GROWTH = (1, 4, 16, 64, 256, 1024)
@@ -125,7 +125,7 @@ def undrawn(name: str) -> Callable[[int], int]:
     def make() -> Any:
         envs: Any = gym.make_vec(f"gym_cards/{name}-v0", num_envs=NUM_ENVS)
         for game in envs.envs:
-            for move in ("deal", "append", "hit", "show", "turn", "count", "mark"):
+            for move in ("deal", "append", "hit", "show", "turn", "count", "mark", "draw"):
                 setattr(game.picture, move, lambda *state: None)
         return envs
 

@@ -12,6 +12,7 @@ _GAMES = {
     "Blackjack": "blackjack",
     "Memory": "memory",
     "SET": "set_game",
+    "VideoPoker": "video_poker",
 }
 
 # Each game as published, and variants that are standard test sets.
@@ -37,6 +38,8 @@ _IDS: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("MemoryLarge", "Memory", {"rows": 4, "columns": 6}),
     ("SET", "SET", {}),
     ("SETSmall", "SET", {"num_cards": 6, "num_features": 3}),
+    ("VideoPoker", "VideoPoker", {}),
+    ("VideoPokerAllAmerican", "VideoPoker", {"pays": "all american"}),
 )
 
 for _name, _game, _kwargs in _IDS:

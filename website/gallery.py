@@ -72,6 +72,7 @@ class Section:
 
 
 NATURAL = {"player": ["HA", "SK"], "dealer": ["D9", "C5"]}
+PAIR = {"cards": ["HJ", "DJ", "H5", "H9", "H2"]}
 HAND = {"cards": ["S6", "H8", "CA", "D2"]}
 
 SECTIONS = (
@@ -188,6 +189,17 @@ SECTIONS = (
                 "cards off their places",
                 {"position_jitter": 14, "rotation_jitter": 8, "background": "#22303c"},
                 moves=1,
+            ),
+        ),
+    ),
+    Section(
+        "Video poker",
+        "Pay tables, on which the best hold depends. The best play is shown.",
+        (
+            Entry("VideoPoker", "five cards are dealt", options=PAIR),
+            Entry("VideoPoker", "the pair was held", options=PAIR, moves=1, seed=4),
+            Entry(
+                "VideoPokerAllAmerican", "the flush is worth more", options=PAIR, moves=1, seed=30
             ),
         ),
     ),

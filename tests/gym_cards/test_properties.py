@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gym_cards.blackjack.rules import total
 from gym_cards.cards import DECK, Card, dyed
 from gym_cards.set_game.rules import deck_of
+from gym_cards.video_poker.rules import PAY_TABLES
 
 REWARDS = {
     "NumberLineEnv": {-1.0, 0.0, 1.0},
@@ -20,6 +21,7 @@ REWARDS = {
     "BlackjackEnv": {-1.0, 0.0, 1.0, 1.5},
     "MemoryEnv": {-1.0, 0.0, 4.0, 6.0, 9.0, 12.0},
     "SETEnv": {-1.0, 0.0, 10.0},
+    "VideoPokerEnv": {float(paid - 1) for pays in PAY_TABLES.values() for paid in pays},
 }
 few = settings(
     max_examples=6,
@@ -58,6 +60,9 @@ def options_for(draw, env):
     if kind == "SETEnv":
         deck = [card.name for card in deck_of(env.num_features)]
         return {"cards": draw(st.permutations(deck))[: env.num_cards]}
+    if kind == "VideoPokerEnv":
+        cards = draw(st.lists(st.sampled_from(DECK), min_size=5, max_size=5, unique=True))
+        return {"cards": [card.code for card in cards]}
     if kind != "BlackjackEnv":
         cards = draw(
             st.lists(st.sampled_from(DECK), min_size=env.num_cards, max_size=env.num_cards)

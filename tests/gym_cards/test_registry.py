@@ -29,6 +29,7 @@ PUBLISHED_KEYS = {
     "Blackjack": {"Dealer Card", "Player Card"},
     "Memory": {"Cards", "Misses Left"},
     "SET": {"Cards", "Picked"},
+    "VideoPoker": {"Cards", "Held", "Result", "Payout"},
 }
 STATE_KEYS = {
     "NumberLine": ["current number", "target number"],
@@ -37,6 +38,7 @@ STATE_KEYS = {
     "Blackjack": ["player cards", "dealer card", "player total"],
     "Memory": ["face-up cards", "face-down cards", "misses left"],
     "SET": ["card 1", "picked"],
+    "VideoPoker": ["cards", "hand"],
 }
 HEADINGS = [
     *("Description", "Action Space", "Observation Space", "Starting State", "Rewards"),

@@ -8,6 +8,7 @@ import pytest
 from card_games import IDS, hands_of, make, ranks
 
 from gym_cards.cards import DECK, RANKS, Card, dyed
+from gym_cards.video_poker.rules import HANDS
 
 REGISTERED = {
     "NumberLine": ("NumberLine", {}),
@@ -31,7 +32,10 @@ REGISTERED = {
     "MemoryLarge": ("Memory", {"rows": 4, "columns": 6}),
     "SET": ("SET", {}),
     "SETSmall": ("SET", {"num_cards": 6, "num_features": 3}),
+    "VideoPoker": ("VideoPoker", {}),
+    "VideoPokerAllAmerican": ("VideoPoker", {"pays": "all american"}),
 }
+FLAT = dict.fromkeys(HANDS[1:], 2)
 COLOURS = {"any": set("CDHS"), "red": set("DH"), "black": set("CS")}
 points_games = pytest.mark.parametrize("game", ["EZPoints", "Points24"])
 
@@ -126,6 +130,12 @@ def test_options_are_laid_out_as_given():
         ("SET", {"num_features": 2}, "num_features=2: expected 3 or 4"),
         ("SET", {"num_sets": 0}, "num_sets=0: expected a whole number of at least 1"),
         ("SET", {"num_cards": 4, "num_sets": 2}, "num_sets=2 with .* there are no such deals"),
+        ("VideoPoker", {"pays": "9/7"}, "pays='9/7': expected one of '9/6', '8/5', '6/5', 'all"),
+        ("VideoPoker", {"pays": 9}, "pays=9: expected one of '9/6'"),
+        ("VideoPoker", {"pays": {"flush": 6}}, "expected exactly the hands 'jacks or better', "),
+        ("VideoPoker", {"pays": {**FLAT, "flush": -1}}, r"pays\['flush'\]=-1: expected a whole"),
+        ("VideoPoker", {"pays": {**FLAT, "flush": 1.5}}, r"pays\['flush'\]=1.5: expected a whole"),
+        ("VideoPoker", {"pays": {**FLAT, "flush": True}}, r"pays\['flush'\]=True: expected a"),
     ],
     ids=str,
 )

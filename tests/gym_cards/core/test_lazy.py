@@ -14,6 +14,7 @@ GAMES = {
     "Blackjack": [{}, {"position_jitter": 4}, {"decks": 1}],
     "Memory": [{}],
     "SET": [{"num_cards": 3, "rotation_jitter": 4}],
+    "VideoPoker": [{}],
 }
 CASES = [(name, kwargs) for name, each in GAMES.items() for kwargs in each]
 

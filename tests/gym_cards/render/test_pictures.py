@@ -36,6 +36,7 @@ from gym_cards.render.style import WHITE, RenderStyle
 from gym_cards.set_game import drawing as set_drawing
 from gym_cards.set_game import picture as set_picture
 from gym_cards.set_game.rules import DECK as SET_DECK
+from gym_cards.video_poker import picture as video_poker_picture
 
 HASHES = Path(__file__).with_name("frame_hashes.json")
 # The corner that holds a card's index, for every width: columns and rows from the top left.
@@ -73,6 +74,10 @@ FRAMES: dict[str, Callable[[], Frame]] = {
         for first in range(0, 81, 9)
     },
     "blackjack 22": lambda: drawing.blackjack(DECK[20:42], Card("C", 11)),
+    "video poker": lambda: drawing.video_poker(cards("HJ DJ C5 S9 H2")),
+    "video poker end": lambda: drawing.video_poker(
+        cards("HJ DJ CQ S7 SJ"), [1, 2], "three of a kind"
+    ),
     **{
         f"{suit} at {size}": functools.partial(drawing.points, row, [], inline=size == 135)
         for size, count in ((67, 4), (135, 2))
@@ -446,7 +451,7 @@ def test_no_font_is_used(monkeypatch):
         for module in pkgutil.iter_modules(gym_cards.render.__path__)
     ]
     modules += [blackjack_picture, drawn_line, number_line_picture, points_picture]
-    modules += [memory_picture, set_drawing, set_picture]
+    modules += [memory_picture, set_drawing, set_picture, video_poker_picture]
     cached = [one for module in modules for one in vars(module).values()]
     clears = [one.cache_clear for one in cached if hasattr(one, "cache_clear")]
     assert len(clears) > 5

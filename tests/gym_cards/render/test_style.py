@@ -40,7 +40,10 @@ DRAW = {
     "memory": lambda style: drawing.memory(
         ["", "HQ", "?", "", "S7", *"???????"], 4, grid=(3, 4), style=style
     ),
+    "video poker": lambda style: drawing.video_poker(DECK[10:15], [2, 5], "flush", style=style),
 }
+# Their letters cover a sixth of the picture.
+MANY_LETTERS = ("video poker",)
 every_picture = pytest.mark.parametrize("name", DRAW)
 
 
@@ -62,8 +65,9 @@ def test_a_picture_of_another_size_shows_the_same(name, size):
     assert frame.dtype == np.uint8
     difference = np.abs(shape_of(frame) - shape_of(DRAW[name](RenderStyle())))
     # Letters and edges of small pictures cover more of their squares.
-    assert difference.mean() < (0.06 if size < 200 else 0.02)
-    assert (difference > 0.5).mean() < 0.02
+    blurred = size < 100 and name in MANY_LETTERS
+    assert difference.mean() < (0.13 if blurred else 0.06 if size < 200 else 0.02)
+    assert (difference > 0.5).mean() < (0.06 if blurred else 0.02)
 
 
 def test_sizes_reach_the_observation_space():
@@ -103,7 +107,7 @@ def test_the_background_changes_the_ground_and_the_letters_alone(name, backgroun
         assert ((after == ground).all(axis=2) == was_ground).all()
         kept = (before == after).all(axis=2)
         edges_and_letters = ~was_ground & ~kept
-        assert edges_and_letters.mean() < 0.03
+        assert edges_and_letters.mean() < (0.17 if name in MANY_LETTERS else 0.03)
         assert kept.mean() > 0.15
     else:
         assert (after[was_ground] == ground).all()

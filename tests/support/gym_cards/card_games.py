@@ -63,6 +63,8 @@ LOOKS = [
             **{"num_cards": 7, "num_features": 3, "num_sets": 2},
             **{"size": 100, "position_jitter": 8, "rotation_jitter": 9, "font_scale": 2},
         },
+        "gym_cards/VideoPoker-v0",
+        {"pays": "6/5", "size": 140, "rotation_jitter": 10, "background": "#f0e8c0"},
     ),
 ]
 VARIANTS = RULES + LOOKS
@@ -114,6 +116,15 @@ def picture_of(env, info):
         )
     if game == "SETEnv":
         return drawing.set_cards(info["Cards"], info["Picked"], style=env.style, jitter=env._jitter)
+    if game == "VideoPokerEnv":
+        return drawing.video_poker(
+            [Card.parse(code) for code in info["Cards"]],
+            info["Held"],
+            info["Result"],
+            pays=env.pays,
+            style=env.style,
+            jitter=env._jitter,
+        )
     return drawing.points(
         [Card.parse(code) for code in info["Cards"]],
         [str(token) for token in info["Formula"]],

@@ -8,6 +8,8 @@ from gym_cards.points.picture import PointsPicture
 from gym_cards.render.picture import STANDARD
 from gym_cards.set_game.picture import SETPicture
 from gym_cards.set_game.rules import card_named
+from gym_cards.video_poker.picture import VideoPokerPicture
+from gym_cards.video_poker.rules import HANDS, PAY_TABLES
 
 
 def number_line(target, current, *, style=STANDARD, display="text", max_position=5):
@@ -40,4 +42,12 @@ def memory(codes, misses, *, grid, style=STANDARD, jitter=None):
 def set_cards(names, picked, *, style=STANDARD, jitter=None):
     picture = SETPicture(len(names), style)
     picture.deal([card_named(name) for name in names], [number - 1 for number in picked], jitter)
+
+
+def video_poker(cards, held=(), result="", *, pays=PAY_TABLES["9/6"], style=STANDARD, jitter=None):
+    """Before the draw without a result; what is held counts from 1."""
+    picture = VideoPokerPicture(style, pays)
+    picture.deal(cards, jitter)
+    if result:
+        picture.draw(cards, [place - 1 for place in held], HANDS.index(result), jitter)
     return picture.frame

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gym_cards.video_poker.env import ACTION_NAMES as HOLDS
 from vlm_agent.core.parsing import find_fields, parse, same_value
 
 POINTS = (*(str(n) for n in range(1, 11)), "+", "-", "*", "/", "(", ")", "=")
@@ -70,6 +71,16 @@ def test_published_rule_agrees_with_every_record(record):
 def test_json_rule(text, action):
     names = (*POINTS, "stand", "hit")
     assert parse(text, names).action == (None if action is None else names.index(action))
+
+
+@pytest.mark.parametrize("rule", ["json", "published"])
+def test_holds_are_read_as_they_are_named_or_not_at_all(rule):
+    """A list that is written in another way must not be read as its beginning."""
+    for index, name in enumerate(HOLDS):
+        assert parse(f'{{"action": "{name}"}}', HOLDS, rule).action == index
+        assert parse(f'{{"action": "So I {name}."}}', HOLDS, rule).action == index
+    for text in ("hold 1, 3", "hold 1 and 3 only", "hold 3 1 only", "hold 1 2 3 4 5 only"):
+        assert parse(f'{{"action": "{text}"}}', HOLDS, rule).action is None
 
 
 def test_the_longest_command_on_word_boundaries_is_played():
