@@ -110,6 +110,16 @@ def test_an_experts_episode_shows_every_picture(name, open_window):
     assert_picture_shows(app)
 
 
+def test_many_moves_in_words_are_typed(open_window):
+    """Of 32 holds, the places that are typed choose the one that holds no other."""
+    app, player = open_window("VideoPoker", seed=3)
+    player.type("2 5")
+    assert [button.label for button in app.buttons if button.kind == "ivory"] == ["hold 2 5 only"]
+    player.type("\r")
+    assert app.session.finished
+    assert names(app) == ["hold 2 5 only"]
+
+
 def test_keys_play_a_formula(open_window):
     app, player = open_window("Points24", seed=3, hands="solvable")
     formula = app.session.opening.reason.partition("“")[2].partition("”")[0]
