@@ -63,6 +63,8 @@ LOOKS = [
             **{"num_cards": 7, "num_features": 3, "num_sets": 2},
             **{"size": 100, "position_jitter": 8, "rotation_jitter": 9, "font_scale": 2},
         },
+    ),
+    (
         "gym_cards/VideoPoker-v0",
         {"pays": "6/5", "size": 140, "rotation_jitter": 10, "background": "#f0e8c0"},
     ),
