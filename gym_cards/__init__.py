@@ -32,12 +32,12 @@ _IDS: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("BlackjackDeck", "Blackjack", {"decks": 1}),
 )
 
+# Without a registered limit of steps: each game ends by rules of its own.
 for _name, _game, _kwargs in _IDS:
     register(
         id=f"gym_cards/{_name}-v0",
         entry_point=f"gym_cards.{_GAMES[_game]}:{_game}Env",
         vector_entry_point=f"gym_cards.{_GAMES[_game]}:{_game}VectorEnv",
-        max_episode_steps=300,
         kwargs=_kwargs,
     )
 register(

@@ -81,8 +81,7 @@ class BlackjackEnv(CardGameEnv[Any]):
     - with `sab=True`, such a hand always wins (+1) unless the dealer has one too.
 
     ## Episode End
-    Termination: the player stands, or has more than 21. (The registered time limit of 300 steps
-    is never reached.)
+    Termination: the player stands, or has more than 21, at the latest with the 22nd card.
 
     ## Information
     - `Dealer Card`: a list of `(value, face, suit)`, such as `(10, "K", "C")`: the dealer's open

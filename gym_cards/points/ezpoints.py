@@ -64,8 +64,7 @@ class EZPointsEnv(PointsEnv):
     ## Episode End
     - Termination: "=".
     - Truncation: an action meets a formula of more than 5 tokens (`2 * num_cards + 1`), blanks
-      included; it has no other effect than the reward of -1. (The registered time limit of 300
-      steps is never reached.)
+      included; it has no other effect than the reward of -1.
 
     ## Information
     - `Cards`: the codes of the cards, such as `["HA", "CT"]`;

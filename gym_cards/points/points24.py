@@ -65,8 +65,7 @@ class Points24Env(PointsEnv):
     ## Episode End
     - Termination: "=".
     - Truncation: an action meets a formula of more than 20 tokens (`5 * num_cards`), blanks
-      included; it has no other effect than the reward of -1. (The registered time limit of 300
-      steps is never reached.)
+      included; it has no other effect than the reward of -1.
 
     ## Information
     - `Cards`: the codes of the cards, such as `["H4", "CT", "S6", "DK"]`;

@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "render": DRAWING,
     "core": ENVIRONMENT,
     "core/action_values": set(),
-    "core/checks": {"numpy", CARDS},
+    "core/checks": {"numpy", "gymnasium", CARDS},
     "core/infos": {"numpy"},
     "core/search": {VALUES},
     "core/window": {"numpy", "gymnasium"},

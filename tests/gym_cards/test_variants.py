@@ -41,7 +41,7 @@ def test_the_registered_variants():
         assert spec.entry_point.endswith(f":{game}Env")
         assert spec.vector_entry_point == f"{spec.entry_point.removesuffix('Env')}VectorEnv"
         assert spec.kwargs == kwargs
-        assert spec.max_episode_steps == 300
+        assert spec.max_episode_steps is None
 
 
 # Suits and order
