@@ -145,14 +145,14 @@ def test_the_picture_shows_the_whole_state(env_id, kwargs):
         rng = np.random.default_rng(7)
         _, info = env.reset(seed=7)
         for _ in range(40):
-            assert np.array_equal(env.render(), picture_of(env, info))
+            assert np.array_equal(env.render(), picture_of(env, info, rendered=True))
             if lasting:
                 action = lasting_action(names, rng, info["action_mask"])
             else:
                 action = int(rng.integers(len(names)))
             _, _, terminated, truncated, info = env.step(action)
             if terminated or truncated:
-                assert np.array_equal(env.render(), picture_of(env, info))
+                assert np.array_equal(env.render(), picture_of(env, info, rendered=True))
                 _, info = env.reset()
 
 

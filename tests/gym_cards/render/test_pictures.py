@@ -61,6 +61,9 @@ FRAMES: dict[str, Callable[[], Frame]] = {
     "blackjack": lambda: drawing.blackjack(cards("HA CT"), Card("S", 13)),
     "blackjack 6": lambda: drawing.blackjack(DECK[3:9], Card("D", 1)),
     "blackjack 22": lambda: drawing.blackjack(DECK[20:42], Card("C", 11)),
+    "blackjack won": lambda: drawing.blackjack_end(cards("HA SK"), cards("CK D6 H5"), 1.5),
+    "blackjack lost": lambda: drawing.blackjack_end(DECK[3:9], DECK[22:34], -1.0),
+    "blackjack draw": lambda: drawing.blackjack_end(cards("H9 SK D2"), cards("CK DA"), 0.0),
     **{
         f"{suit} at {size}": functools.partial(drawing.points, row, [], inline=size == 135)
         for size, count in ((67, 4), (135, 2))

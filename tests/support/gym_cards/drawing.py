@@ -1,6 +1,7 @@
 """A game's picture from plain values, drawn from scratch."""
 
 from gym_cards.blackjack.picture import BlackjackPicture
+from gym_cards.blackjack.rules import total
 from gym_cards.number_line.picture import NumberLinePicture
 from gym_cards.points.picture import PointsPicture
 from gym_cards.render.picture import STANDARD
@@ -23,4 +24,10 @@ def points(cards, formula, *, inline, style=STANDARD, jitter=None):
 def blackjack(player, dealer, *, style=STANDARD, jitter=None):
     picture = BlackjackPicture(style)
     picture.deal(player, dealer, jitter)
+    return picture.frame
+
+
+def blackjack_end(player, dealer, reward, *, style=STANDARD, jitter=None):
+    picture = BlackjackPicture(style)
+    picture.end(player, dealer, (total(player), total(dealer)), reward, jitter)
     return picture.frame
