@@ -28,6 +28,7 @@ _IDS: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("Points24Black", "Points24", {"suits": "black"}),
     ("Points24Red", "Points24", {"suits": "red"}),
     ("Points24FourColours", "Points24", {"four_colours": True}),
+    ("Points24AsRead", "Points24", {"notation": "as_read"}),
     ("Blackjack", "Blackjack", {}),
     ("BlackjackDeck", "Blackjack", {"decks": 1}),
 )

@@ -8,6 +8,7 @@ from gymnasium.utils.env_checker import data_equivalence
 import gym_cards  # noqa: F401
 from gym_cards.blackjack.rules import settle, total
 from gym_cards.cards import Card
+from gym_cards.points.formula import words_as_read
 
 # The household, whose actions are texts, has tests of its own.
 IDS = sorted(
@@ -20,7 +21,7 @@ RULES = [
     ("gym_cards/EZPoints-v0", {"target_points": 20}),
     ("gym_cards/Points24-v0", {"treat_face_cards_as_10": False}),
     ("gym_cards/Points24-v0", {"hands": "solvable", "target_points": 20}),
-    ("gym_cards/Points24Exact-v0", {"hands": "solvable"}),
+    ("gym_cards/Points24Exact-v0", {"hands": "solvable", "notation": "as_read"}),
     ("gym_cards/Points24Exact-v0", {"treat_face_cards_as_10": False}),
     ("gym_cards/Blackjack-v0", {"is_pixel": False}),
     ("gym_cards/Blackjack-v0", {"natural": True, "reveal_dealer": True}),
@@ -35,7 +36,10 @@ LOOKS = [
     ("gym_cards/NumberLine-v0", {"size": 150, "background": "#203040", "font_scale": 1.5}),
     (
         "gym_cards/EZPoints-v0",
-        {"size": 128, "position_jitter": 20, "rotation_jitter": 12, "suits": "black"},
+        {
+            **{"size": 128, "position_jitter": 20, "rotation_jitter": 12, "suits": "black"},
+            "notation": "as_read",
+        },
     ),
     (
         "gym_cards/Points24-v0",
@@ -97,9 +101,12 @@ def picture_of(env, info, *, rendered=False):
             reward = -1 if lost else settle(player, dealer, natural=env.natural, sab=env.sab)
             return drawing.blackjack_end(player, dealer, reward, **look)
         return drawing.blackjack(player, dealer[0], **look)
+    words = [str(token) for token in info["Formula"]]
+    if env.notation == "as_read":
+        words = words_as_read(words, joins=env.rules == "published")
     return drawing.points(
         [Card.parse(code) for code in info["Cards"]],
-        [str(token) for token in info["Formula"]],
+        words,
         inline=game == "EZPointsEnv",
         style=env.style,
         jitter=env._jitter,
