@@ -35,7 +35,7 @@ def exact(
       comes as late as possible. With `gamma=1` giving up at once by "=" is as good.
 
     The search for the shortest completion is exhaustive. All searches of a call together may take
-    `gym_cards.points.solver.meter.MAX_OPERATIONS` operations on values, which is some seconds;
+    `gym_cards.points.solver.meter.MAX_OPERATIONS` operations on values, which is about ten seconds;
     what would take more is an error, whatever was asked before. By the exact rules six cards stay
     below it at the empty formula, but not with several brackets open; by the published rules five
     or six do if a short formula wins. Results are cached.

@@ -124,8 +124,8 @@ def complete(
         parentheses: Whether brackets may be used.
         floating_point: Whether values are Python's, as in the published rules, instead of exact
             rationals.
-        meter: Bounds the work of several searches together. Without it there is no bound: with six
-            cards and brackets open a search may take minutes.
+        meter: Bounds the work of several searches together. Without it there is no bound; six
+            cards with brackets open take some seconds.
 
     Returns:
         The remaining tokens, without "="; the empty tuple if the prefix is already a solution;
