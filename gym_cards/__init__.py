@@ -31,6 +31,7 @@ _IDS: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("Points24Black", "Points24", {"suits": "black"}),
     ("Points24Red", "Points24", {"suits": "red"}),
     ("Points24FourColours", "Points24", {"four_colours": True}),
+    ("Points24AsRead", "Points24", {"notation": "as_read"}),
     ("Blackjack", "Blackjack", {}),
     ("BlackjackDeck", "Blackjack", {"decks": 1}),
     ("Memory", "Memory", {}),
@@ -42,12 +43,12 @@ _IDS: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("VideoPokerAllAmerican", "VideoPoker", {"pays": "all american"}),
 )
 
+# Without a registered limit of steps: each game ends by rules of its own.
 for _name, _game, _kwargs in _IDS:
     register(
         id=f"gym_cards/{_name}-v0",
         entry_point=f"gym_cards.{_GAMES[_game]}:{_game}Env",
         vector_entry_point=f"gym_cards.{_GAMES[_game]}:{_game}VectorEnv",
-        max_episode_steps=300,
         kwargs=_kwargs,
     )
 register(

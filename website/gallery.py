@@ -27,7 +27,8 @@ class Entry:
         caption: What is to be seen.
         kwargs: The arguments that make it so.
         options: What the environment is reset with, to show a state in particular.
-        moves: Number of the expert's moves that are played before.
+        actions: The names of actions that are played before.
+        moves: Number of the expert's moves that are played after them.
         seed: What the environment is reset with.
     """
 
@@ -37,6 +38,7 @@ class Entry:
     options: dict[str, Any] | None = None
     moves: int = 0
     seed: int = 0
+    actions: tuple[str, ...] = ()
 
     @property
     def env_id(self) -> str:
@@ -55,6 +57,8 @@ class Entry:
             self.env_id, render_mode="rgb_array", disable_env_checker=True, **self.kwargs
         )
         env.reset(seed=self.seed, options=self.options)
+        for name in self.actions:
+            env.step(env.get_wrapper_attr("action_names").index(name))
         for _ in range(self.moves):
             env.step(env.get_wrapper_attr("expert")()[0])
         frame: Any = env.render()
@@ -136,6 +140,12 @@ SECTIONS = (
                 options={"cards": ["C3", "D3", "H8", "S8"]},
                 moves=9,
             ),
+            Entry(
+                "Points24AsRead",
+                "2 and 4 joined, and a refused number",
+                options={"cards": ["C2", "D4", "HA", "S8"]},
+                actions=("2", "4", "3"),
+            ),
             Entry("Points24", "in ascending order", {"order": "ascending"}, seed=5),
             Entry("Points24Black", "black suits"),
             Entry("Points24Red", "the same ranks in red"),
@@ -152,13 +162,20 @@ SECTIONS = (
     ),
     Section(
         "Blackjack",
-        "Rules that pay a natural, and a shoe that can be counted. They change the odds, not the "
-        "picture.",
+        "Rules that pay a natural, and a shoe that can be counted, change the odds and not the "
+        "picture. What is rendered shows the end; the last observation only does so on request.",
         (
             Entry("BlackjackDeck", "one deck, with 10s", seed=1),
             Entry("Blackjack", "eight decks, red", {"decks": 8, "suits": "red"}, moves=1),
             Entry("Blackjack", "a natural pays 1.5", {"natural": True}, options=NATURAL),
             Entry("Blackjack", "a natural beats other 21s", {"sab": True}, options=NATURAL),
+            Entry(
+                "Blackjack",
+                "the end, as observed",
+                {"reveal_dealer": True},
+                options={"player": ["HK", "S9"], "dealer": ["D9", "C5"]},
+                moves=1,
+            ),
         ),
     ),
     Section(

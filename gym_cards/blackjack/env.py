@@ -60,7 +60,11 @@ class BlackjackEnv(CardGameEnv[Any]):
 
     ## Observation Space
     `Box(0, 255, (300, 300, 3), uint8)`: the dealer's open card next to a card back, above all of
-    the player's cards. The dealer's hidden card is never shown, not even at the end.
+    the player's cards. As in the published game the hidden card stays hidden: the last observation
+    of an episode that ends by "stand" is the one before it. With `reveal_dealer=True` the last
+    observation shows the dealer's whole hand, both totals and the result.
+
+    What `render` returns, the window and videos show this end in either case.
 
     With `is_pixel=False`: `Tuple(Discrete(32), Discrete(11), Discrete(2))`, which are the player's
     total, the value of the dealer's open card (1 for an ace) and whether an ace of the player
@@ -81,14 +85,14 @@ class BlackjackEnv(CardGameEnv[Any]):
     - with `sab=True`, such a hand always wins (+1) unless the dealer has one too.
 
     ## Episode End
-    Termination: the player stands, or has more than 21. (The registered time limit of 300 steps
-    is never reached.)
+    Termination: the player stands, or has more than 21, at the latest with the 22nd card.
 
     ## Information
     - `Dealer Card`: a list of `(value, face, suit)`, such as `(10, "K", "C")`: the dealer's open
       card; at the end of the episode the whole hand;
     - `Player Card`: the same for the player's hand;
-    - `state`: `{"player cards": "A 9", "dealer card": "K", "player total": "20"}`;
+    - `state`: `{"player cards": "A 9", "dealer card": "K", "player total": "20"}`; with
+      `reveal_dealer=True`, "dealer card" at the end is the whole hand, such as `"K 5 4"`;
     - `given`: empty, because prompts contain none of these;
     - `is_success`: whether the reward so far is above 0, so that a draw is not a success;
     - `action_mask`: all ones, because no action is refused.
@@ -101,6 +105,8 @@ class BlackjackEnv(CardGameEnv[Any]):
     - `decks` (default `None`): draw from a shoe of 1 to 8 decks instead of an infinite deck;
     - `suits` (default `"any"`): `"red"` or `"black"` for cards of those suits alone; the same seed
       deals the same ranks;
+    - `reveal_dealer` (default `False`): show how the episode ended in its last observation and
+      state;
     - `render_mode` (default `None`): `"rgb_array"` or `"human"`;
     - `size` (300), `background` (`None`), `font_scale` (1), `four_colours` (`False`),
       `position_jitter` (0) and `rotation_jitter` (0): the style of the picture, as in
@@ -126,7 +132,7 @@ class BlackjackEnv(CardGameEnv[Any]):
     picture: BlackjackPicture
     state_fields: ClassVar[Fields] = {
         "player cards": attrgetter("_labels"),
-        "dealer card": lambda game: game._dealer_entries[0][1],
+        "dealer card": attrgetter("_dealer_labels"),
         "player total": lambda game: str(game._total),
     }
     info_fields: ClassVar[Fields] = {
@@ -141,6 +147,7 @@ class BlackjackEnv(CardGameEnv[Any]):
         is_pixel: bool = True,
         decks: int | None = None,
         suits: Suits = "any",
+        reveal_dealer: bool = False,
         render_mode: str | None = None,
         **style: Unpack[CardStyleOptions],
     ) -> None:
@@ -150,6 +157,7 @@ class BlackjackEnv(CardGameEnv[Any]):
         self.is_pixel = check_flag("is_pixel", is_pixel)
         check_choice("suits", suits, ("any", "red", "black"))
         self.suits: Suits = suits
+        self.reveal_dealer = check_flag("reveal_dealer", reveal_dealer)
         self.decks = None if decks is None else check_integer("decks", decks, least=1)
         if self.decks is not None and self.decks > MAX_DECKS:
             raise ValueError(
@@ -216,6 +224,9 @@ class BlackjackEnv(CardGameEnv[Any]):
         self._entries = [_ENTRIES[card] for card in self._player]
         self._dealer_entries = [_ENTRIES[card] for card in self._dealer]
         self._labels = " ".join([label for _, label, _ in self._entries])
+        self._dealer_labels = self._dealer_entries[0][1]
+        # The reward of an episode that has ended.
+        self._result: float | None = None
 
     def _play(self, action: int) -> tuple[float, bool, bool]:
         if action == HIT:
@@ -226,22 +237,43 @@ class BlackjackEnv(CardGameEnv[Any]):
             self._labels += f" {card.label}"
             if self.is_pixel and not self._undrawn:
                 self.picture.hit(card)
-            bust = self._total > 21
-            return (-1.0 if bust else 0.0), bust, False
-        self._dealer = play_dealer(self._dealer, self._draw_card)
-        self._dealer_entries = [_ENTRIES[card] for card in self._dealer]
-        reward = settle(self._player, self._dealer, natural=self.natural, sab=self.sab)
-        return reward, True, False
+            if self._total <= 21:
+                return 0.0, False, False
+            self._result = -1.0
+        else:
+            self._dealer = play_dealer(self._dealer, self._draw_card)
+            self._dealer_entries = [_ENTRIES[card] for card in self._dealer]
+            self._result = settle(self._player, self._dealer, natural=self.natural, sab=self.sab)
+        if self.reveal_dealer:
+            self._dealer_labels = " ".join([label for _, label, _ in self._dealer_entries])
+            if not self._undrawn:
+                self._draw()
+        return self._result, True, False
 
     def _draw(self) -> None:
         if self.is_pixel:
-            self.picture.deal(self._player, self._dealer[0], self._jitter)
+            self._draw_into(self.picture, reveal=self.reveal_dealer)
+
+    def _draw_into(self, picture: BlackjackPicture, *, reveal: bool) -> None:
+        if reveal and self._result is not None:
+            totals = self._total, total(self._dealer)
+            picture.end(self._player, self._dealer, totals, self._result, self._jitter)
+        else:
+            picture.deal(self._player, self._dealer[0], self._jitter)
 
     def _frame(self) -> Frame:
         if not self.is_pixel:
             # Where the picture is not observed it is drawn on demand.
-            self.picture.deal(self._player, self._dealer[0], self._jitter)
+            self._draw_into(self.picture, reveal=self.reveal_dealer)
         return super()._frame()
+
+    def _rendered(self) -> Frame:
+        if self._result is None or self.reveal_dealer:
+            return self._frame()
+        # On a canvas of its own, because the picture is the observation, which hides the end.
+        picture = BlackjackPicture(self.style)
+        self._draw_into(picture, reveal=True)
+        return picture.frame
 
     def _observation(self) -> Observation:
         if self.is_pixel:
@@ -286,7 +318,8 @@ class BlackjackEnv(CardGameEnv[Any]):
         return f"{kind} {self._total} against {against}, so I {ACTION_NAMES[action]}"
 
     def _settings(self) -> tuple[object, ...]:
-        return (self.natural, self.sab, self.is_pixel, self.decks, self.suits)
+        settings = (self.natural, self.sab, self.is_pixel, self.decks, self.suits)
+        return (*settings, "reveal_dealer") if self.reveal_dealer else settings
 
     def _full_shoe(self) -> list[Card]:
         return [] if self.decks is None else list(dyed(DECK, self.suits)) * self.decks

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from gym_cards.cards import Card
+from gym_cards.render.badge import badge, badge_width
 from gym_cards.render.jitter import Place, scattered
+from gym_cards.render.lettering import Ink, put_word, text_width
 from gym_cards.render.picture import STANDARD, TABLE, Picture
-from gym_cards.render.sprites import Frame, card_height
-from gym_cards.render.style import RenderStyle
+from gym_cards.render.sprites import Frame, card_height, paste
+from gym_cards.render.style import Colour, RenderStyle
 
 _WIDTH = 70
 _ROW = 4
@@ -20,10 +22,20 @@ _ROW = 4
 _PITCH = 20
 # The dealer's cards are displaced by other random numbers.
 _PLAYERS_STREAM, _DEALERS_STREAM = 0, 1
+# The distance of the dealer's cards, and of the letters from the picture's edges.
+_GAP, _MARGIN = 3, 5
+# What the badge says of a reward, and its colour: gold, grey and red.
+_RESULTS: dict[int, tuple[str, Colour]] = {
+    1: ("You win", (0xF5, 0xC8, 0x4C)),
+    0: ("Draw", (0xDD, 0xDD, 0xDD)),
+    -1: ("You lose", (0x9E, 0x2A, 0x2B)),
+}
 
 
 class BlackjackPicture(Picture):
     """Picture of Blackjack: the dealer's open card and a back above the player's hand.
+
+    At the end it can show the dealer's whole hand, both totals and the result.
 
     Args:
         style: The style of the picture.
@@ -39,11 +51,12 @@ class BlackjackPicture(Picture):
         self._unscaled_width = width
         self._width = style.pixels(width)
         label_top = 12 + line + card_height(width)
+        self._label_top = label_top
         self._hand_top = label_top + line
         dealer_top = style.pixels(5 + line)
         self._dealer_corners = [
-            (style.pixels(5), dealer_top),
-            (style.pixels(5 + width + 3), dealer_top),
+            (style.pixels(_MARGIN), dealer_top),
+            (style.pixels(_MARGIN + width + _GAP), dealer_top),
         ]
         self._dealer_box = (0, dealer_top, style.size, style.pixels(label_top))
         self._hand_box = (0, style.pixels(self._hand_top), style.size, style.size)
@@ -55,6 +68,7 @@ class BlackjackPicture(Picture):
         self._known_places: dict[int, list[Place]] = {}
         self._player: list[Card] = []
         self._jitter: int | None = None
+        self._shows_end = False
 
     def deal(self, player: Sequence[Card], dealer: Card, jitter: int | None = None) -> None:
         """Draws a hand of the player and the dealer's open card.
@@ -68,12 +82,13 @@ class BlackjackPicture(Picture):
             ValueError: If there are more cards than `blackjack_layout` has places for.
         """
         self._jitter = jitter
+        if self._shows_end:
+            self._shows_end = False
+            self._player = []
+            self.canvas.put(self._empty, 0, 0)
         if self.style.jitters:
             self.canvas.put(self._empty, 0, 0)
-            corners, box = self._dealer_corners, self._dealer_box
-            places = self._scattered(corners, box, _DEALERS_STREAM)
-            for card, place in zip((dealer, None), places, strict=True):
-                self.paste_card(card, self._width, place)
+            self._lay_dealers_hand((dealer, None), self._dealer_corners)
         else:
             self._clear_hand(len(player))
             x, y = self._dealer_corners[0]
@@ -96,6 +111,75 @@ class BlackjackPicture(Picture):
         else:
             self._clear_hand(len(after))
             self._draw_hand()
+
+    def end(
+        self,
+        player: Sequence[Card],
+        dealer: Sequence[Card],
+        totals: tuple[int, int],
+        reward: float,
+        jitter: int | None = None,
+    ) -> None:
+        """Draws both hands with their totals, all cards face up, and the result.
+
+        Args:
+            player: The player's cards, in the order in which they were dealt.
+            dealer: All of the dealer's cards, the open one first.
+            totals: What the player's hand counts, and what the dealer's does.
+            reward: What the player gets; its sign is the result.
+            jitter: The seed of the cards' displacement, if the style has any.
+
+        Raises:
+            ValueError: If there are more cards than there are places for.
+        """
+        self._jitter = jitter
+        self._shows_end = True
+        self.canvas.put(self._empty, 0, 0)
+        self._lay_dealers_hand(dealer, self._corners_of_dealers_hand(len(dealer)))
+        self._player = list(player)
+        self._draw_hand()
+        self._write_total("Dealer", _MARGIN, totals[1])
+        end = self._write_total("Player", self._label_top, totals[0])
+        self._write_result(end, (reward > 0) - (reward < 0))
+
+    def _lay_dealers_hand(
+        self, cards: Sequence[Card | None], corners: Sequence[tuple[int, int]]
+    ) -> None:
+        for card, place in zip(
+            cards, self._scattered(corners, self._dealer_box, _DEALERS_STREAM), strict=True
+        ):
+            self.paste_card(card, self._width, place)
+
+    def _corners_of_dealers_hand(self, n: int) -> list[tuple[int, int]]:
+        """Returns the top left corners of all of the dealer's cards: a row, overlapping if long."""
+        width = self._unscaled_width
+        pitch = min(width + _GAP, (300 - 2 - _MARGIN - width) / (n - 1))
+        if pitch < _PITCH:
+            raise ValueError(f"a dealer's hand of {n} cards has no room: expected at most 12")
+        _, top = self._dealer_corners[0]
+        return [(self.style.pixels(_MARGIN + int(i * pitch)), top) for i in range(n)]
+
+    def _write_total(self, label: str, top: float, points: int) -> int:
+        """Writes a hand's total after its label, and returns where it ends."""
+        pixels = self.style.pixels
+        font = self.font("bold", 16)
+        x = pixels(_MARGIN) + text_width(f"{label} ", font)
+        put_word(self.canvas, str(points), x, pixels(top), Ink(font, self.ink, self.ground))
+        return x + text_width(str(points), font)
+
+    def _write_result(self, left: int, sign: int) -> None:
+        """Draws the badge with the result between the hands, some way right of a place."""
+        text, fill = _RESULTS[sign]
+        right = self.style.size - self.style.pixels(_MARGIN)
+        top, bottom = self.style.pixels(self._label_top), self._hand_box[1]
+        height = bottom - top - max(1, self.style.pixels(1))
+        left += self.style.pixels(_MARGIN)
+        # Smaller letters where large ones would meet the total.
+        size = 13.0
+        while size > 6 and badge_width(text, self.font("bold", size), height) > right - left:
+            size -= 0.5
+        sprite = badge(text, self.font("bold", size), height, fill)
+        paste(self.frame, sprite, right - sprite.ink.shape[1], top)
 
     def _clear_hand(self, following: int) -> None:
         """Clears the places of the player's hand that the next one does not cover.

@@ -1,4 +1,4 @@
-"""Checks of what users pass: arguments, options and cards."""
+"""Checks of what users pass: arguments, actions, seeds, options and cards."""
 
 from __future__ import annotations
 
@@ -6,9 +6,56 @@ import operator
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 
 from gym_cards.cards import Card
+
+
+def whole(value: object) -> int | None:
+    """Returns a whole number as a plain integer, and `None` for anything else."""
+    # Python counts booleans among the integers.
+    if isinstance(value, bool):
+        return None
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+
+
+def check_action(action: object, names: Sequence[str]) -> int:
+    """Returns an action as a plain index.
+
+    Python's and NumPy's whole numbers are actions, and so are their arrays without dimensions.
+
+    Raises:
+        ValueError: If it is no whole number, a boolean among them, or there is no such action.
+    """
+    index = whole(action)
+    if index is None or not 0 <= index < len(names):
+        listed = ", ".join(f"{i}: {name!r}" for i, name in enumerate(names))
+        raise ValueError(
+            f"{action!r:.200} is not an action: expected an index out of {listed}; pass it as a "
+            "whole number"
+        )
+    return index
+
+
+def check_seed(seed: object) -> int | None:
+    """Returns a seed of `reset` as a plain integer, or `None`.
+
+    Raises:
+        ValueError: If it is neither `None` nor a whole number of at least 0.
+    """
+    return None if seed is None else check_integer("seed", seed, least=0)
+
+
+def closed_error(method: str) -> gym.error.ClosedEnvironmentError:
+    """Returns the error for a method that was called after `close`."""
+    return gym.error.ClosedEnvironmentError(
+        f"{method} was called after close(): make a new environment with gymnasium.make or "
+        "gymnasium.make_vec"
+    )
 
 
 def check_integer(name: str, value: object, least: int | None = None) -> int:
@@ -18,13 +65,10 @@ def check_integer(name: str, value: object, least: int | None = None) -> int:
         ValueError: If it is not a whole number, or smaller than `least`.
     """
     expected = "a whole number" + ("" if least is None else f" of at least {least}")
-    try:
-        number = None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        number = None
+    number = whole(value)
     if number is None or (least is not None and number < least):
         example = max(5, least or 0)
-        raise ValueError(f"{name}={value!r}: expected {expected}; pass one, such as {example}")
+        raise ValueError(f"{name}={value!r:.200}: expected {expected}; pass one, such as {example}")
     return number
 
 
@@ -50,16 +94,31 @@ def check_choice(name: str, value: object, choices: Sequence[str | None]) -> Non
         raise ValueError(f"{name}={value!r}: expected {expected}; pass one of them")
 
 
-def check_options(options: object, names: Collection[str]) -> None:
+def check_mapping(options: object) -> Mapping[str, Any]:
+    """Returns the options of `reset`, empty ones for `None`.
+
+    Raises:
+        ValueError: If they are neither a dictionary nor `None`.
+    """
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping):
+        raise ValueError(
+            f"options={options!r:.200}: expected a dictionary, or None; leave `options` out for a "
+            "random start"
+        )
+    return options
+
+
+def check_options(options: Mapping[str, Any], names: Collection[str]) -> None:
     """Checks that the options of `reset` set the whole state and nothing else.
 
     Raises:
-        ValueError: If they are not a dictionary, or an option is missing or unknown.
+        ValueError: If an option is missing or unknown.
     """
-    if not isinstance(options, Mapping) or set(options) != set(names):
-        given = dict(options) if isinstance(options, Mapping) else options
+    if set(options) != set(names):
         raise ValueError(
-            f"options={given!r}: expected a dictionary with exactly the keys "
+            f"options={dict(options)!r:.200}: expected a dictionary with exactly the keys "
             f"{', '.join(map(repr, names))}; leave `options` out for a random start"
         )
 

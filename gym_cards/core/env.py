@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import functools
-import operator
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -16,9 +14,16 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from gym_cards.core.action_values import ActionValues, check_gamma
-from gym_cards.core.checks import plain_options
+from gym_cards.core.checks import (
+    check_action,
+    check_mapping,
+    check_seed,
+    closed_error,
+    plain_options,
+)
 from gym_cards.core.keys import NamedActions
 from gym_cards.core.search import search
+from gym_cards.core.snapshots import put_back, take
 from gym_cards.core.window import Window
 from gym_cards.render.picture import Picture
 
@@ -29,9 +34,6 @@ Fields = Mapping[str, Callable[[Any], Any]]
 """Functions that take the game, by the name of what they return."""
 
 RENDER_MODES = ("human", "rgb_array")
-
-# What a damaged snapshot may make of the moves that are replayed from it.
-_DAMAGE = (AttributeError, LookupError, TypeError, ValueError, gym.error.Error)
 
 
 class CardGameEnv(NamedActions, gym.Env[ObsType, np.int64], ABC, Generic[ObsType]):
@@ -93,6 +95,7 @@ class CardGameEnv(NamedActions, gym.Env[ObsType, np.int64], ABC, Generic[ObsType
         self._return = 0.0
         self._started = False
         self._playing = False
+        self._closed = False
         self._origin: dict[str, Any] = {}
         self._actions: list[int] = []
         self._window: Window | None = None
@@ -102,14 +105,32 @@ class CardGameEnv(NamedActions, gym.Env[ObsType, np.int64], ABC, Generic[ObsType
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[ObsType, dict[str, Any]]:
-        """Starts an episode, from a random state or from the one that the options describe."""
+        """Starts an episode, from a random state or from the one that the options describe.
+
+        Args:
+            seed: A whole number of at least 0; `None` continues the random numbers.
+            options: A dictionary that sets the state; `None` or an empty one for a random state.
+
+        Raises:
+            ValueError: If the seed or the options are something else; nothing has changed then.
+            ClosedEnvironmentError: If the game was closed.
+        """
         self.begin(seed, options)
         if self.render_mode == "human":
             self.render()
         return self._returned(), self.info()
 
     def step(self, action: np.int64 | int) -> tuple[ObsType, float, bool, bool, dict[str, Any]]:
-        """Plays one action."""
+        """Plays one action.
+
+        Args:
+            action: The index of one of `action_names`, a whole number and no boolean.
+
+        Raises:
+            ValueError: If it is something else; nothing has changed then.
+            ResetNeeded: If no episode is running.
+            ClosedEnvironmentError: If the game was closed.
+        """
         reward, terminated, truncated = self.advance(action)
         if self.render_mode == "human":
             self.render()
@@ -122,8 +143,11 @@ class CardGameEnv(NamedActions, gym.Env[ObsType, np.int64], ABC, Generic[ObsType
 
     def begin(self, seed: int | None = None, options: Mapping[str, Any] | None = None) -> None:
         """Does what `reset` does, but returns nothing."""
-        # Parsed before anything changes, so that wrong options have no effect.
-        parsed = None if options is None or options == {} else self._parse(options)
+        if self._closed:
+            raise closed_error("reset()")
+        # Checked before anything changes, so that what is wrong has no effect.
+        seed, options = check_seed(seed), check_mapping(options)
+        parsed = self._parse(options) if options else None
         super().reset(seed=seed)
         random = self.np_random.bit_generator.state
         if self.style.jitters:
@@ -137,6 +161,8 @@ class CardGameEnv(NamedActions, gym.Env[ObsType, np.int64], ABC, Generic[ObsType
 
     def advance(self, action: np.int64 | int) -> tuple[float, bool, bool]:
         """Does what `step` does, but returns only the reward and whether the episode ended."""
+        if self._closed:
+            raise closed_error("step()")
         index = self.index_of(action)
         if not self._playing:
             raise gym.error.ResetNeeded(
@@ -174,30 +200,10 @@ class CardGameEnv(NamedActions, gym.Env[ObsType, np.int64], ABC, Generic[ObsType
         info["action_mask"] = self._action_mask().copy()
         return info
 
-    @classmethod
-    def infos(cls, games: Sequence[CardGameEnv[Any]]) -> dict[str, Any]:
-        """Returns what `info` returns for several games of this class, key by key.
-
-        Returns:
-            A list with a value for each game; for the state a dictionary of lists, and for the
-            action mask an int8 array of shape (games, actions).
-        """
-        columns: dict[str, Any] = {
-            name: list(map(value, games)) for name, value in cls.info_fields.items()
-        }
-        columns["state"] = {
-            name: list(map(value, games)) for name, value in games[0].state_fields.items()
-        }
-        columns["given"] = [game.given for game in games]
-        columns["is_success"] = [game._return > 0 for game in games]
-        masks: list[Any] = [game._action_mask() for game in games]
-        # Joining bytes takes a fraction of the time of stacking arrays.
-        joined = bytearray().join(masks)
-        columns["action_mask"] = np.frombuffer(joined, np.int8).reshape(len(games), -1)
-        return columns
-
     def render(self) -> Frame | None:
         """Returns the picture in the mode "rgb_array"; shows it in a window in the mode "human"."""
+        if self._closed:
+            raise closed_error("render()")
         if self.render_mode is None:
             gym.logger.warn(
                 "render() was called without a render mode: pass render_mode='rgb_array' or "
@@ -206,15 +212,16 @@ class CardGameEnv(NamedActions, gym.Env[ObsType, np.int64], ABC, Generic[ObsType
             return None
         self._require_start()
         if self.render_mode == "rgb_array":
-            return self._frame()
+            return self._rendered()
         if self._window is None:
             title = self.spec.id if self.spec else type(self).__name__
             self._window = Window(title, self.metadata["render_fps"])
-        self._window.show(self._frame())
+        self._window.show(self._rendered())
         return None
 
     def close(self) -> None:
-        """Closes the window, if there is one."""
+        """Closes the game, and the window if there is one; a second call does nothing."""
+        self._closed = True
         if self._window is not None:
             self._window.close()
             self._window = None
@@ -229,11 +236,7 @@ class CardGameEnv(NamedActions, gym.Env[ObsType, np.int64], ABC, Generic[ObsType
             is not among them, because it belongs to the wrapper.
         """
         self._require_start()
-        return {
-            "game": self._kind(),
-            **copy.deepcopy(self._origin),
-            "actions": list(self._actions),
-        }
+        return take(self)
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Returns to the state of a snapshot of this game, or of one with equal arguments.
@@ -241,26 +244,9 @@ class CardGameEnv(NamedActions, gym.Env[ObsType, np.int64], ABC, Generic[ObsType
         Raises:
             ValueError: If it is not a snapshot of this game.
         """
-        keys = {"game", "random", "options", "jitter", "actions"}
-        if not isinstance(snapshot, Mapping) or set(snapshot) != keys:
-            raise ValueError(
-                f"{snapshot!r:.200} is not a snapshot: expected what `snapshot` of a game returned"
-            )
-        if snapshot["game"] != self._kind():
-            raise ValueError(
-                f"the snapshot is of {snapshot['game']!r}: expected one of {self._kind()!r}, which "
-                "is this game with these arguments"
-            )
-        before = self.snapshot() if self._started else None
-        random = self.np_random.bit_generator.state
-        try:
-            self._replay(snapshot)
-        except _DAMAGE as error:
-            self._started = self._playing = False
-            self.np_random.bit_generator.state = random
-            if before is not None:
-                self._replay(before)
-            raise ValueError(f"the snapshot is damaged: {error!r}") from error
+        if self._closed:
+            raise closed_error("restore()")
+        put_back(self, snapshot)
 
     def exact(self, gamma: float = 1.0) -> ActionValues:
         """Returns what every action is worth under optimal play, and the best chance of success.
@@ -302,16 +288,9 @@ class CardGameEnv(NamedActions, gym.Env[ObsType, np.int64], ABC, Generic[ObsType
         """Returns an action as a plain index.
 
         Raises:
-            ValueError: If there is no such action.
+            ValueError: If it is not a whole number, or there is no such action.
         """
-        try:
-            index = operator.index(action)  # type: ignore[arg-type]
-        except TypeError:
-            index = -1
-        if not 0 <= index < len(self.action_names):
-            names = ", ".join(f"{i}: {name!r}" for i, name in enumerate(self.action_names))
-            raise ValueError(f"{action!r} is not an action: expected an index out of {names}")
-        return index
+        return check_action(action, self.action_names)
 
     @abstractmethod
     def _start(self, parsed: Any) -> None:
@@ -379,6 +358,10 @@ class CardGameEnv(NamedActions, gym.Env[ObsType, np.int64], ABC, Generic[ObsType
         self._catch_up()
         return self.picture.frame.copy()
 
+    def _rendered(self) -> Frame:
+        """Returns the picture for `render`; by default that of the observation."""
+        return self._frame()
+
     def _kind(self) -> str:
         """Returns the name of the game and a checksum of its arguments."""
         arguments = repr((self.task_description, self.style, self._settings()))
@@ -393,17 +376,9 @@ class CardGameEnv(NamedActions, gym.Env[ObsType, np.int64], ABC, Generic[ObsType
         if not self.lazy_observations:
             self._catch_up()
 
-    def _replay(self, snapshot: Mapping[str, Any]) -> None:
-        options = snapshot["options"]
-        parsed = self._parse(options) if options else None
-        self._jitter = snapshot["jitter"]
-        self._origin = {name: snapshot[name] for name in ("random", "options", "jitter")}
-        self.np_random.bit_generator.state = snapshot["random"]
-        self._set_off(parsed)
-        for action in snapshot["actions"]:
-            self.advance(action)
-
     def _require_start(self) -> None:
+        if self._closed:
+            raise closed_error("a method that needs the state")
         if not self._started:
             raise gym.error.ResetNeeded("the game has no state yet: call reset() first")
 

@@ -4,10 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from gym_cards.core.env import CardGameEnv
+
+
+def columns_of_games(games: Sequence[CardGameEnv[Any]]) -> dict[str, Any]:
+    """Returns what `info` returns for several games with equal arguments, key by key.
+
+    Returns:
+        A list with a value for each game; for the state a dictionary of lists, and for the action
+        mask an int8 array of shape (games, actions).
+    """
+    kind = type(games[0])
+    columns: dict[str, Any] = {
+        name: list(map(value, games)) for name, value in kind.info_fields.items()
+    }
+    columns["state"] = {
+        # Of the first game, because they may depend on its arguments.
+        name: list(map(value, games))
+        for name, value in games[0].state_fields.items()
+    }
+    columns["given"] = [game.given for game in games]
+    columns["is_success"] = [game._return > 0 for game in games]
+    masks: list[Any] = [game._action_mask() for game in games]
+    # Joining bytes takes a fraction of the time of stacking arrays.
+    joined = bytearray().join(masks)
+    columns["action_mask"] = np.frombuffer(joined, np.int8).reshape(len(games), -1)
+    return columns
 
 
 def columns_of(infos: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

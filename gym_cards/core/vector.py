@@ -13,9 +13,16 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
 from numpy.typing import NDArray
 
-from gym_cards.core.checks import check_flag, check_integer
+from gym_cards.core.checks import (
+    check_flag,
+    check_integer,
+    check_mapping,
+    check_seed,
+    closed_error,
+    whole,
+)
 from gym_cards.core.env import CardGameEnv
-from gym_cards.core.infos import batch_infos, columns_of, mask_of
+from gym_cards.core.infos import batch_infos, columns_of, columns_of_games, mask_of
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -36,7 +43,8 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
 
     Args:
         num_envs: The number of games, at least 1.
-        max_episode_steps: Episodes are truncated after this many steps; `None` for no limit.
+        max_episode_steps: Episodes are truncated after this many steps; `None`, or -1 as in
+            `gymnasium.make`, for no other limit than the game's own.
         copy: Whether `reset` and `step` return copies of the observations. Otherwise they return
             the buffer itself, which the next step changes. What a game draws when one of its own
             methods is called is in the buffer after a call of `observations`.
@@ -66,6 +74,8 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
         **kwargs: Any,
     ) -> None:
         self.num_envs = check_integer("num_envs", num_envs, least=1)
+        if max_episode_steps == -1:
+            max_episode_steps = None
         if max_episode_steps is not None:
             max_episode_steps = check_integer("max_episode_steps", max_episode_steps, least=1)
         self.max_episode_steps = max_episode_steps
@@ -136,13 +146,15 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
             Observations of all games, and infos of those that were reset.
 
         Raises:
-            ValueError: If the seeds or the mask do not fit the number of games.
+            ValueError: If a seed or an option is wrong, or the seeds or the mask do not fit the
+                number of games; nothing has changed then.
             ResetNeeded: If the mask leaves out a game that has no state yet.
+            ClosedEnvironmentError: If the batch was closed.
         """
+        if self.closed:
+            raise closed_error("reset()")
         seeds = self._seeds(seed)
-        if options is not None and not isinstance(options, Mapping):
-            raise ValueError(f"options={options!r}: expected a dictionary, or None")
-        options = dict(options or {})
+        options = dict(check_mapping(options))
         chosen = self._chosen(options.pop("reset_mask", None))
         if not self._begun and len(chosen) < self.num_envs:
             left_out = sorted(set(range(self.num_envs)) - set(chosen))
@@ -170,9 +182,13 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
             observation and info of each episode that ended.
 
         Raises:
-            ValueError: If there is not one action for each game, or a game has no such action.
+            ValueError: If there is not one action for each game, or a game has no such action;
+                nothing has changed then.
             ResetNeeded: If a game has no running episode and is not reset automatically.
+            ClosedEnvironmentError: If the batch was closed.
         """
+        if self.closed:
+            raise closed_error("step()")
         chosen = self._checked(actions)
         rewards = [0.0] * self.num_envs
         terminations = [False] * self.num_envs
@@ -306,18 +322,22 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
 
     def _infos(self, indices: Sequence[int]) -> dict[str, Any]:
         games = [self.envs[index] for index in indices]
-        return batch_infos(games[0].infos(games), indices, self.num_envs)
+        return batch_infos(columns_of_games(games), indices, self.num_envs)
 
     def _seeds(self, seed: int | Sequence[int | None] | None) -> Sequence[int | None]:
         if seed is None:
             return [None] * self.num_envs
-        if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool):
-            return [int(seed) + index for index in range(self.num_envs)]
-        if not isinstance(seed, (Sequence, np.ndarray)):
-            raise ValueError(f"seed={seed!r}: expected None, a whole number, or a list of them")
+        if isinstance(seed, np.ndarray):
+            seed = seed.tolist()
+        if not isinstance(seed, Sequence) or isinstance(seed, (str, bytes)):
+            first = check_integer("seed", seed, least=0)
+            return range(first, first + self.num_envs)
         if len(seed) != self.num_envs:
-            raise ValueError(f"{len(seed)} seeds for {self.num_envs} games: expected one for each")
-        return [None if one is None else check_integer("seed", one, 0) for one in seed]
+            raise ValueError(
+                f"{len(seed)} seeds for {self.num_envs} games: expected one for each, or a single "
+                "number to count up from"
+            )
+        return [check_seed(one) for one in seed]
 
     def _chosen(self, mask: Any) -> list[int]:
         """Returns the games that a reset mask chooses."""
@@ -342,13 +362,20 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
             ValueError: If one is not an action, or there is not one for each game.
             ResetNeeded: If a game has to be reset first.
         """
-        array = np.asarray(actions)
-        if array.shape != (self.num_envs,) or array.dtype.kind not in "iu":
+        if isinstance(actions, (list, tuple)):
+            # One by one, because NumPy would make numbers of the booleans among them.
+            numbers = [whole(action) for action in actions]
+            chosen = [number for number in numbers if number is not None]
+            fits = len(chosen) == len(numbers) == self.num_envs
+        else:
+            array = np.asarray(actions)
+            fits = array.shape == (self.num_envs,) and array.dtype.kind in "iu"
+            chosen = array.tolist() if fits else []
+        if not fits:
             raise ValueError(
-                f"actions={actions!r}: expected whole numbers of shape ({self.num_envs},), one for "
-                "each game"
+                f"actions={actions!r:.200}: expected whole numbers of shape ({self.num_envs},), "
+                "one for each game, and no booleans"
             )
-        chosen: list[int] = array.tolist()
         # Plain Python is faster here than NumPy, whose code is in no cache after a copy.
         if min(chosen) < 0 or max(chosen) >= len(self.action_names):
             for game, action in zip(self.envs, chosen, strict=True):

@@ -79,8 +79,7 @@ class NumberLineEnv(CardGameEnv[Frame]):
 
     ## Episode End
     - Termination: the current number equals the target.
-    - Truncation: `2 * max_position` steps were made (and 300 steps in any case, through the
-      registered time limit).
+    - Truncation: `2 * max_position` steps were made. No other limit is registered.
 
     ## Information
     - `Target`, `Current`: the two numbers;

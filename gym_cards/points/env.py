@@ -22,10 +22,12 @@ from gym_cards.core.checks import (
 from gym_cards.core.env import CardGameEnv, Fields, Frame
 from gym_cards.points.dealer import Dealer, Hands
 from gym_cards.points.exact import exact
+from gym_cards.points.formula import text_as_read, words_as_read
 from gym_cards.points.picture import PointsPicture
 from gym_cards.points.rules import (
     MOST_CARDS,
     GameRules,
+    Notation,
     Rules,
     Token,
     accepted,
@@ -53,6 +55,7 @@ class PointsEnv(CardGameEnv[Frame]):
         split: Which part of the hands is dealt, as `gym_cards.points.splits` divides them.
         suits: Which suits the cards have.
         order: How the cards are laid out.
+        notation: How the picture and the state write the formula.
         inline: Whether the picture has the formula next to its label instead of below it.
         render_mode: `None`, "rgb_array" or "human".
         style: The style of the picture.
@@ -82,6 +85,7 @@ class PointsEnv(CardGameEnv[Frame]):
         split: Split | None,
         suits: Suits,
         order: Order,
+        notation: Notation,
         inline: bool,
         render_mode: str | None,
         style: CardStyleOptions,
@@ -97,7 +101,9 @@ class PointsEnv(CardGameEnv[Frame]):
         check_choice("split", split, (None, "train", "test"))
         check_choice("suits", suits, ("any", "red", "black"))
         check_choice("order", order, ("dealt", "ascending", "descending"))
+        check_choice("notation", notation, ("published", "as_read"))
         self.rules: Rules = rules
+        self.notation: Notation = notation
         self.hands: Hands = hands
         self.split: Split | None = split
         self.suits: Suits = suits
@@ -112,7 +118,14 @@ class PointsEnv(CardGameEnv[Frame]):
         super().__init__(
             PointsPicture(self.num_cards, inline=inline, style=render_style),
             tuple(map(str, self._tokens)),
-            description(game, self.num_cards, self.target_points, faces_as_10=faces_as_10),
+            description(
+                game,
+                self.num_cards,
+                self.target_points,
+                faces_as_10=faces_as_10,
+                rules=rules,
+                notation=notation,
+            ),
             render_mode,
         )
 
@@ -132,6 +145,8 @@ class PointsEnv(CardGameEnv[Frame]):
             cards = tuple(sorted(cards, key=lambda card: card.rank, reverse=backwards))
         self._cards = cards
         self._formula: list[Token] = []
+        # The formula as the picture shows it, and as the state tells it.
+        self._words: list[str] = []
         self._text = ""
         # The last plan, with the formula before it, and the length of that formula.
         self._planned: tuple[str, ...] | None = None
@@ -161,15 +176,30 @@ class PointsEnv(CardGameEnv[Frame]):
                 self._left.remove(token)
                 self._mask[action] = token in self._left
             self._formula.append(token)
-            self._text += str(token)
-            if not self._undrawn:
-                self.picture.append(str(token))
+            self._write(str(token))
         return reward, terminated, truncated
 
     def _draw(self) -> None:
         self.picture.deal(self._cards, self._jitter)
-        for token in self._formula:
-            self.picture.append(str(token))
+        for text in self._words:
+            self.picture.append(text)
+
+    def _write(self, token: str) -> None:
+        """Writes the token that was appended last."""
+        if self.notation == "published":
+            self._words.append(token)
+            self._text += token
+        else:
+            before = len(self._words)
+            self._words = words_as_read(self._formula, joins=self.rules == "published")
+            self._text = text_as_read(self._words)
+            if len(self._words) == before:
+                # It became part of the last word.
+                if not self._undrawn:
+                    self.picture.rewrite(self._words)
+                return
+        if not self._undrawn:
+            self.picture.append(self._words[-1])
 
     def _parse(self, options: Mapping[str, Any]) -> tuple[Card, ...]:
         check_options(options, ("cards",))

@@ -7,6 +7,7 @@ from typing import Literal
 
 from gym_cards.core.action_values import ActionValues, check_gamma
 from gym_cards.points.solver import complete, fewest_tokens, unused_numbers
+from gym_cards.points.solver.meter import Meter
 
 _REFUSED = " "
 _WON = 10.0
@@ -33,9 +34,11 @@ def exact(
     - if it cannot, to append operators until the episode is truncated, so that the inevitable -1
       comes as late as possible. With `gamma=1` giving up at once by "=" is as good.
 
-    The search for the shortest completion is exhaustive. At the empty formula, where it takes
-    longest, four cards take some tenths of a second, five about a second and six about ten; five
-    that cannot win take up to half a minute. Results are cached.
+    The search for the shortest completion is exhaustive. All searches of a call together may take
+    `gym_cards.points.solver.meter.MAX_OPERATIONS` operations on values, which is about ten seconds;
+    what would take more is an error, whatever was asked before. By the exact rules six cards stay
+    below it at the empty formula, but not with several brackets open; by the published rules five
+    or six do if a short formula wins. Results are cached.
 
     Args:
         formula: The tokens so far: numbers as integers or digits, operators, brackets, and a blank,
@@ -54,14 +57,16 @@ def exact(
         up for the numbers that were refused, else 0.
 
     Raises:
-        IntractableError: By the published rules, if more than four cards are unused and the search
-            takes too many operations (`gym_cards.points.solver.published_values.MAX_OPERATIONS`).
+        IntractableError: If the searches take too many operations. With up to four cards unused
+            they do not.
         ValueError: If an argument is out of range or the formula uses a card that is not there.
     """
     gamma = check_gamma(gamma)
     prefix = tuple(formula)
     signs = "".join(str(action) for action in actions if action in ("+", "-", "*", "/"))
     unused = unused_numbers(prefix, numbers)
+
+    meter = Meter()
 
     def fewest(tokens: tuple[str | int, ...]) -> int | None:
         """Returns the fewest tokens that complete a formula, if any do."""
@@ -73,6 +78,7 @@ def exact(
                 max_tokens=max_length,
                 operators=signs,
                 parentheses="(" in actions,
+                meter=meter,
             )
         rest = complete(
             tokens,
@@ -81,6 +87,7 @@ def exact(
             max_tokens=max_length,
             operators=signs,
             parentheses="(" in actions,
+            meter=meter,
         )
         return None if rest is None else len(rest)
 

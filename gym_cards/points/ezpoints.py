@@ -8,7 +8,7 @@ from gym_cards.cards import Suits
 from gym_cards.core.vector import CardGameVectorEnv
 from gym_cards.points.dealer import Hands
 from gym_cards.points.env import Order, PointsEnv
-from gym_cards.points.rules import EZPOINTS
+from gym_cards.points.rules import EZPOINTS, Notation
 from gym_cards.points.splits import Split
 from gym_cards.render.style import CardStyleOptions
 
@@ -37,6 +37,14 @@ class EZPointsEnv(PointsEnv):
     ## Observation Space
     `Box(0, 255, (300, 300, 3), uint8)`: a green table with the cards, and "Formula: …" below.
 
+    The published picture, the default, does not show all that counts. It writes every token apart,
+    although `1 2` counts as 12 and `* *` as a power. A refused number is a wider gap, and nothing
+    at all at the end of the formula; it keeps `1` and `2` from joining. The formula's text in
+    `state` is the reverse: it has no gaps except for refused numbers.
+
+    With `notation="as_read"` picture and `state` show what counts: `12`, `**`, and `_` for a
+    refused number.
+
     ## Starting State
     The first card's rank is uniform in 2 to K. If its value is 2, 3, 4 or 6, the second card's is
     12 divided by it with probability 1/2; otherwise it is 12 minus it. Suits are uniform, and the
@@ -64,8 +72,7 @@ class EZPointsEnv(PointsEnv):
     ## Episode End
     - Termination: "=".
     - Truncation: an action meets a formula of more than 5 tokens (`2 * num_cards + 1`), blanks
-      included; it has no other effect than the reward of -1. (The registered time limit of 300
-      steps is never reached.)
+      included; it has no other effect than the reward of -1.
 
     ## Information
     - `Cards`: the codes of the cards, such as `["HA", "CT"]`;
@@ -85,6 +92,7 @@ class EZPointsEnv(PointsEnv):
     - `suits` (default `"any"`): `"red"` or `"black"` for cards of those suits alone; the same seed
       deals the same ranks;
     - `order` (default `"dealt"`): `"ascending"` or `"descending"` to lay the cards out by rank;
+    - `notation` (default `"published"`): `"as_read"` to write the formula the way it is read;
     - `render_mode` (default `None`): `"rgb_array"` or `"human"`;
     - `size` (300), `background` (`None`), `font_scale` (1), `four_colours` (`False`),
       `position_jitter` (0) and `rotation_jitter` (0): the style of the picture, as in
@@ -113,6 +121,7 @@ class EZPointsEnv(PointsEnv):
         split: Split | None = None,
         suits: Suits = "any",
         order: Order = "dealt",
+        notation: Notation = "published",
         render_mode: str | None = None,
         **style: Unpack[CardStyleOptions],
     ) -> None:
@@ -126,6 +135,7 @@ class EZPointsEnv(PointsEnv):
             split=split,
             suits=suits,
             order=order,
+            notation=notation,
             inline=True,
             render_mode=render_mode,
             style=style,

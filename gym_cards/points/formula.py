@@ -13,6 +13,9 @@ from fractions import Fraction
 MAX_BITS = 4096
 """Integers of more bits than this count as wrong, so that every formula is evaluated quickly."""
 
+REFUSED_MARK = "_"
+"""The sign for a refused number in a formula that is written the way it is read."""
+
 _DIGITS = frozenset("0123456789")
 _SYMBOLS = frozenset("+-*/()")
 
@@ -70,6 +73,44 @@ def published_symbols(tokens: Sequence[str | int]) -> list[str]:
         ValueError: If a token holds any other character than a formula's.
     """
     return _symbols("".join(_texts(tokens)))
+
+
+def words_as_read(tokens: Sequence[str | int], *, joins: bool) -> list[str]:
+    """Returns the words of a formula that is written the way it is read.
+
+    A blank, which stands for a refused number, is `REFUSED_MARK`.
+
+    Args:
+        tokens: As in `evaluate_published`.
+        joins: Whether neighbouring digits, stars and slashes are read as one number or operator, as
+            by the published rules.
+
+    Raises:
+        ValueError: If a token holds any other character than a formula's.
+    """
+    words: list[str] = []
+    for text in _texts(tokens):
+        if text == " ":
+            words.append(REFUSED_MARK)
+        elif joins and words and _is_one(words[-1], text):
+            words[-1] += text
+        else:
+            words.append(text)
+    return words
+
+
+def text_as_read(words: Sequence[str]) -> str:
+    """Returns words as one text, with spaces where two would otherwise be read as one."""
+    text = ""
+    for word in words:
+        text += f" {word}" if text and _is_one(text[-1], word[0]) else word
+    return text
+
+
+def _is_one(left: str, right: str) -> bool:
+    """Returns whether Python reads one symbol where these two are side by side."""
+    both_numbers = _DIGITS.issuperset(left) and _DIGITS.issuperset(right)
+    return both_numbers or (left == right and left in ("*", "/"))
 
 
 def published_operation(symbol: str, left: int | float, right: int | float) -> int | float | None:

@@ -83,3 +83,13 @@ class PointsPicture(Picture):
                 games fit.
         """
         self._formula.add(self.canvas, token)
+
+    def rewrite(self, words: Sequence[str]) -> None:
+        """Writes a formula in place of the one before.
+
+        Raises:
+            ValueError: If the formula is too long for the picture.
+        """
+        self._formula.clear(self.canvas)
+        for text in words:
+            self._formula.add(self.canvas, text)

@@ -8,7 +8,7 @@ from gym_cards.cards import Suits
 from gym_cards.core.vector import CardGameVectorEnv
 from gym_cards.points.dealer import Hands
 from gym_cards.points.env import Order, PointsEnv
-from gym_cards.points.rules import POINTS24, Rules
+from gym_cards.points.rules import POINTS24, Notation, Rules
 from gym_cards.points.splits import Split
 from gym_cards.render.style import CardStyleOptions
 
@@ -39,6 +39,14 @@ class Points24Env(PointsEnv):
     ## Observation Space
     `Box(0, 255, (300, 300, 3), uint8)`: a green table with the cards, and the formula below.
 
+    The published picture, the default, does not show all that counts. It writes every token apart,
+    although `2 4` counts as 24, `* *` as a power and `/ /` as a floor division. A refused number is
+    a wider gap, and nothing at all at the end of the formula; it keeps `2` and `4` from joining.
+    The formula's text in `state` is the reverse: it has no gaps except for refused numbers.
+
+    With `notation="as_read"` picture and `state` show what counts: `24`, `**`, `//`, and `_` for a
+    refused number. By the exact rules nothing joins, and `2 4` stays apart in both.
+
     ## Starting State
     Four cards, drawn independently, every rank and suit equally likely. With `hands` or `split` the
     deal is repeated until it is of that kind, so that it is uniform among these. Solvable hands are
@@ -65,8 +73,7 @@ class Points24Env(PointsEnv):
     ## Episode End
     - Termination: "=".
     - Truncation: an action meets a formula of more than 20 tokens (`5 * num_cards`), blanks
-      included; it has no other effect than the reward of -1. (The registered time limit of 300
-      steps is never reached.)
+      included; it has no other effect than the reward of -1.
 
     ## Information
     - `Cards`: the codes of the cards, such as `["H4", "CT", "S6", "DK"]`;
@@ -88,6 +95,7 @@ class Points24Env(PointsEnv):
     - `suits` (default `"any"`): `"red"` or `"black"` for cards of those suits alone; the same seed
       deals the same ranks;
     - `order` (default `"dealt"`): `"ascending"` or `"descending"` to lay the cards out by rank;
+    - `notation` (default `"published"`): `"as_read"` to write the formula the way it is read;
     - `render_mode` (default `None`): `"rgb_array"` or `"human"`;
     - `size` (300), `background` (`None`), `font_scale` (1), `four_colours` (`False`),
       `position_jitter` (0) and `rotation_jitter` (0): the style of the picture, as in
@@ -103,6 +111,7 @@ class Points24Env(PointsEnv):
     | `gym_cards/Points24Black-v0`       | `suits="black"`                   | suits to learn by |
     | `gym_cards/Points24Red-v0`         | `suits="red"`                     | unseen suits      |
     | `gym_cards/Points24FourColours-v0` | `four_colours=True`               | unseen colours    |
+    | `gym_cards/Points24AsRead-v0`      | `notation="as_read"`              | nothing is hidden |
 
     ## Version History
     - v0: the published rules.
@@ -122,6 +131,7 @@ class Points24Env(PointsEnv):
         split: Split | None = None,
         suits: Suits = "any",
         order: Order = "dealt",
+        notation: Notation = "published",
         render_mode: str | None = None,
         **style: Unpack[CardStyleOptions],
     ) -> None:
@@ -135,6 +145,7 @@ class Points24Env(PointsEnv):
             split=split,
             suits=suits,
             order=order,
+            notation=notation,
             inline=False,
             render_mode=render_mode,
             style=style,

@@ -20,9 +20,10 @@ from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple
 
 from gym_cards.cards import Card
-from gym_cards.points.formula import evaluate_exact, evaluate_published
+from gym_cards.points.formula import REFUSED_MARK, evaluate_exact, evaluate_published
 
 Rules = Literal["published", "exact"]
+Notation = Literal["published", "as_read"]
 Token = int | str
 
 REFUSED = " "
@@ -126,16 +127,29 @@ def play(
     return appended, (-1.0 if appended == REFUSED else 0.0), False, False
 
 
-def description(game: GameRules, num_cards: int, target: int, *, faces_as_10: bool) -> str:
+def description(
+    game: GameRules,
+    num_cards: int,
+    target: int,
+    *,
+    faces_as_10: bool,
+    rules: Rules,
+    notation: Notation,
+) -> str:
     """Returns the rules and the goal as a person would be told."""
     faces = "J, Q and K count 10" if faces_as_10 else "J, Q and K count 11, 12 and 13"
     signs = ", ".join(f'"{sign}"' for sign in game.operators)
+    blank, blanks, joined = "a blank", "blanks", ""
+    if notation == "as_read":
+        blank, blanks = f'"{REFUSED_MARK}"', f'each "{REFUSED_MARK}"'
+        if rules == "published":
+            joined = "Numbers side by side join, as the formula shows: 1 and 2 are 12. "
     return (
         f"You are playing a game called {game.name}. You see {_COUNTS[num_cards]} cards and the "
         f"formula so far. An ace counts 1 and {faces}. Each turn you append one entry to the "
         f"formula: a number or one of {signs}. A number that no unused card shows is refused: "
-        "it costs a point, and a blank is appended in its place. When the formula is complete, "
-        'choose "=", which ends the game; a formula of more than '
-        f"{game.max_length(num_cards)} entries, blanks included, is lost. Your goal is a formula "
+        f"it costs a point, and {blank} is appended in its place. {joined}When the formula is "
+        'complete, choose "=", which ends the game; a formula of more than '
+        f"{game.max_length(num_cards)} entries, {blanks} included, is lost. Your goal is a formula "
         f"that uses the number of every card exactly once and equals {target}."
     )

@@ -25,6 +25,7 @@ REGISTERED = {
     "Points24Black": ("Points24", {"suits": "black"}),
     "Points24Red": ("Points24", {"suits": "red"}),
     "Points24FourColours": ("Points24", {"four_colours": True}),
+    "Points24AsRead": ("Points24", {"notation": "as_read"}),
     "Blackjack": ("Blackjack", {}),
     "BlackjackDeck": ("Blackjack", {"decks": 1}),
     "Memory": ("Memory", {}),
@@ -50,7 +51,7 @@ def test_the_registered_variants():
         assert spec.entry_point.endswith(f":{game}Env")
         assert spec.vector_entry_point == f"{spec.entry_point.removesuffix('Env')}VectorEnv"
         assert spec.kwargs == kwargs
-        assert spec.max_episode_steps == 300
+        assert spec.max_episode_steps is None
 
 
 # Suits and order
@@ -106,6 +107,7 @@ def test_options_are_laid_out_as_given():
         ("Points24", {"suits": "green"}, "suits='green': expected 'any', 'red' or 'black'"),
         ("Blackjack", {"suits": None}, "suits=None: expected 'any', 'red' or 'black'"),
         ("Points24", {"order": "random"}, "order='random': expected 'dealt', 'ascending' or"),
+        ("Points24", {"notation": "joined"}, "notation='joined': expected 'published' or 'as_read"),
         ("EZPoints", {"hands": "some"}, "hands='some': expected 'any', 'solvable' or"),
         ("EZPoints", {"split": "validation"}, "split='validation': expected None, 'train' or"),
         ("Points24", {"num_cards": 1}, "num_cards=1: expected a whole number of at least 2"),

@@ -20,10 +20,12 @@ from gym_cards.points.solver.completions import (
     Arithmetic,
     Position,
     complete_position,
+    measured_completion,
     reaches,
     read_prefix,
 )
 from gym_cards.points.solver.hands import Cards, share_of_deals
+from gym_cards.points.solver.meter import Meter
 
 MAX_CARDS = 6
 MAX_CARD_VALUE = 100
@@ -103,6 +105,7 @@ def complete(
     operators: str = "+-*/",
     parentheses: bool = True,
     floating_point: bool = False,
+    meter: Meter | None = None,
 ) -> tuple[str, ...] | None:
     """Returns the tokens that complete a formula that uses every card once and equals the target.
 
@@ -121,19 +124,28 @@ def complete(
         parentheses: Whether brackets may be used.
         floating_point: Whether values are Python's, as in the published rules, instead of exact
             rationals.
+        meter: Bounds the work of several searches together. Without it there is no bound; six
+            cards with brackets open take some seconds.
 
     Returns:
         The remaining tokens, without "="; the empty tuple if the prefix is already a solution;
         None if and only if no formula of the grammar that starts with the prefix succeeds.
 
     Raises:
+        IntractableError: If there is a meter, and the search takes more than `MAX_OPERATIONS`
+            operations, or together with others more than the meter allows.
         ValueError: If the numbers or operators are out of range.
     """
     cards, rules = _check(numbers, operators, parentheses, floating_point)
     position = read_prefix(tuple(str(token) for token in prefix), cards, rules)
     if position is None:
         return None
-    return complete_position(position, cards, target, max_tokens - len(prefix), rules)
+    search = (position, cards, target, max_tokens - len(prefix), rules)
+    if meter is None:
+        return complete_position(*search)
+    rest, work = measured_completion(*search)
+    meter.add(work)
+    return rest
 
 
 def solvable_share(

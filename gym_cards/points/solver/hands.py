@@ -42,6 +42,13 @@ def splits(cards: Cards) -> tuple[tuple[Cards, Cards], ...]:
     return tuple(sorted(splits))
 
 
+@lru_cache(maxsize=4096)
+def parts(cards: Cards) -> tuple[Cards, ...]:
+    """Returns all different choices of two or more of the cards, those of fewer cards first."""
+    chosen = {taken for taken, _ in splits(cards) if len(taken) > 1}
+    return tuple(sorted(chosen, key=lambda taken: (len(taken), taken)))
+
+
 def share_of_deals(
     is_favourable: Callable[[Cards], bool], n_cards: int, face_as_10: bool
 ) -> Fraction:

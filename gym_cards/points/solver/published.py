@@ -31,12 +31,12 @@ from typing import NamedTuple
 
 from gym_cards.points.formula import published_number, published_operation, published_symbols
 from gym_cards.points.solver.hands import Cards, share_of_deals, splits, unused_numbers
+from gym_cards.points.solver.meter import Meter, Work
 from gym_cards.points.solver.published_values import (
     MAX_FULLY_LISTED,
     NEVER,
     Form,
     Grammar,
-    Meter,
     Table,
     Value,
     by_tokens,
@@ -152,7 +152,7 @@ class _Stage:
                     table = to.table(left)
                     limit = partial(to.most, left)
                     room = limit() - 1 - (lefts[0][1] if lefts else NEVER)
-                    rights = values_of(taken, form, grammar, room)
+                    rights = values_of(taken, form, grammar, room, self._goal.meter)
                     for value, tokens in combine(
                         lefts, symbols, rights, grammar, limit, self._goal.meter
                     ):
@@ -167,6 +167,7 @@ def fewest_tokens(
     max_tokens: int = 20,
     operators: str = "+-*/",
     parentheses: bool = True,
+    meter: Meter | None = None,
 ) -> int | None:
     """Returns the fewest tokens that complete a formula so that it wins by the published rules.
 
@@ -178,13 +179,15 @@ def fewest_tokens(
         max_tokens: The most tokens that the whole formula may have, without "=".
         operators: The operators that may be appended, out of "+-*/".
         parentheses: Whether brackets may be appended.
+        meter: Counts the work of several searches together.
 
     Returns:
         The number of tokens that are missing, without "="; 0 if the prefix itself wins; None if and
         only if no formula of at most `max_tokens` tokens that starts with the prefix wins.
 
     Raises:
-        IntractableError: If the search takes more than `MAX_OPERATIONS` operations.
+        IntractableError: If the search takes more than `MAX_OPERATIONS` operations, or together
+            with others more than the meter allows.
         ValueError: If the prefix uses a number that no card has left, or an operator is unknown.
     """
     if not set(operators) <= set("+-*/"):
@@ -192,13 +195,17 @@ def fewest_tokens(
     budget = max_tokens - len(prefix)
     if budget < 0:
         return None
-    return _fewest(
+    fewest, works = _fewest(
         tuple(prefix),
         tuple(sorted(unused_numbers(prefix, numbers))),
         target,
         budget,
         Grammar("".join(sorted(set(operators))), parentheses),
     )
+    if meter is not None:
+        for work in works:
+            meter.add(work)
+    return fewest
 
 
 def winnable_share(
@@ -226,14 +233,16 @@ def winnable_share(
 @lru_cache(maxsize=2**14)
 def _fewest(
     prefix: tuple[str | int, ...], unused: Cards, target: int, budget: int, grammar: Grammar
-) -> int | None:
+) -> tuple[int | None, tuple[Work, ...]]:
+    works = []
     # Short wins are searched first: most hands have one, and there are many long formulas.
     for most in sorted({min(len(unused) + more, budget) for more in (4, 8, budget)}):
         goal = _Goal(target, most)
         _search(goal, prefix, unused, grammar)
+        works.append(goal.meter.work())
         if goal.fewest <= most:
-            return goal.fewest
-    return None
+            return goal.fewest, tuple(works)
+    return None, tuple(works)
 
 
 def _search(goal: _Goal, prefix: tuple[str | int, ...], unused: Cards, grammar: Grammar) -> None:
@@ -321,7 +330,8 @@ def _begin(
     for taken, left in splits(unused):
         table = stage.table(left)
         if left or len(taken) <= MAX_FULLY_LISTED:
-            for value, cost in values_of(taken, form, grammar, stage.most(left) - tokens):
+            most = stage.most(left) - tokens
+            for value, cost in values_of(taken, form, grammar, most, goal.meter):
                 table.add(value, tokens + cost)
         else:
             for tightest, value, cost in pieces(

@@ -10,19 +10,11 @@ from itertools import accumulate, islice, permutations
 from math import nan
 from typing import NamedTuple
 
-from gym_cards.core.action_values import IntractableError
 from gym_cards.points.formula import published_number, published_operation
 from gym_cards.points.solver.hands import Cards, splits
+from gym_cards.points.solver.meter import Meter, Work
 
 Value = int | float
-
-MAX_OPERATIONS = 4_000_000
-"""A search that needs more operations on values than this is given up with an error.
-
-It suffices for four unused cards with up to twenty open brackets, and for five if little is
-pending. With five or six it is exceeded if only a long formula reaches the target, or none does,
-unless many cards are equal.
-"""
 
 MAX_FULLY_LISTED = 3  # of larger sets only the values of short texts are listed
 NEVER = 10**9  # more tokens than any formula has
@@ -48,23 +40,6 @@ class Grammar(NamedTuple):
 
     operators: str  # two of "*" or "/" write a "**" or "//"
     parentheses: bool
-
-
-class Meter:
-    """Counter of operations, so that no search takes minutes."""
-
-    def __init__(self) -> None:
-        self._left = MAX_OPERATIONS
-
-    def count(self, operations: int) -> None:
-        """Adds operations; raises `IntractableError` beyond `MAX_OPERATIONS`."""
-        self._left -= operations
-        if self._left < 0:
-            raise IntractableError(
-                f"the published rules allow too many formulas here: more than {MAX_OPERATIONS:,} "
-                "operations would be needed; ask again with fewer cards unused, or play by "
-                "rules='exact'"
-            )
 
 
 class Table:
@@ -137,8 +112,8 @@ def pieces(
                 (Form.SUM, Form.SUM, ("+", "-"), Form.TERM),
             ):
                 # Each card takes at least a token, and so does the operator.
-                lefts = values_of(part, left, grammar, limit() - 1 - len(rest))
-                rights = values_of(rest, right, grammar, limit() - 1 - len(part))
+                lefts = values_of(part, left, grammar, limit() - 1 - len(rest), meter)
+                rights = values_of(rest, right, grammar, limit() - 1 - len(part), meter)
                 for value, tokens in combine(lefts, symbols, rights, grammar, limit, meter):
                     yield form, value, tokens
 
@@ -155,32 +130,42 @@ def converted(tightest: Form, form: Form, grammar: Grammar) -> int:
     return 0 if tightest <= form else 2 if grammar.parentheses else NEVER
 
 
-def values_of(cards: Cards, form: Form, grammar: Grammar, most: int) -> Sequence[tuple[Value, int]]:
+def values_of(
+    cards: Cards, form: Form, grammar: Grammar, most: int, meter: Meter
+) -> Sequence[tuple[Value, int]]:
     """Returns what exactly these cards can make of a form in `most` tokens, shortest first."""
     if most < len(cards):
         return ()
     if len(cards) <= MAX_FULLY_LISTED:
-        return _all_values(cards, form, grammar)
-    return _short_values(cards, form, grammar, most)
+        most = NEVER
+        values, work = _all_values(cards, form, grammar)
+    else:
+        values, work = _short_values(cards, form, grammar, most)
+    meter.add_table((cards, grammar, most), work)
+    return values
 
 
 def _sorted_values(
     cards: Cards, form: Form, grammar: Grammar, most: int = NEVER
-) -> Sequence[tuple[Value, int]]:
-    listed = _listed(cards, grammar, most)
-    return sorted(
-        ((value, costs[form]) for value, costs in listed if costs[form] <= most), key=by_tokens
-    )
+) -> tuple[Sequence[tuple[Value, int]], Work]:
+    """Returns the values of a form, shortest first, and the work of listing all forms."""
+    listed, work = _listed(cards, grammar, most)
+    values = ((value, costs[form]) for value, costs in listed if costs[form] <= most)
+    return sorted(values, key=by_tokens), work
 
 
 @lru_cache(maxsize=8)
-def _listed(cards: Cards, grammar: Grammar, most: int) -> tuple[tuple[Value, Costs], ...]:
+def _listed(
+    cards: Cards, grammar: Grammar, most: int
+) -> tuple[tuple[tuple[Value, Costs], ...], Work]:
     """Returns the values of these cards, with the fewest tokens that write each in each form.
 
-    It is complete for texts of at most `most` tokens.
+    It is complete for texts of at most `most` tokens. The second result is its work, and that of
+    the lists that it is made from.
     """
+    meter = Meter()
     tables = [Table() for _ in _FORMS]
-    for form, value, tokens in pieces(cards, grammar, lambda: most, Meter()):
+    for form, value, tokens in pieces(cards, grammar, lambda: most, meter):
         tables[form].add(value, tokens)
     for form in (Form.PRIMARY, Form.POWER, Form.TERM, Form.SUM):
         extra = negative(form, grammar)
@@ -198,7 +183,7 @@ def _listed(cards: Cards, grammar: Grammar, most: int) -> tuple[tuple[Value, Cos
         bracketed = min(natural) + 2 if grammar.parentheses else NEVER
         costs = tuple(accumulate(natural, min, initial=bracketed))[1:]
         listed.append((value, shared.setdefault(costs, costs)))
-    return tuple(listed)
+    return tuple(listed), meter.work()
 
 
 # A list of four cards' values takes up to two megabytes, one of three a fiftieth of that.

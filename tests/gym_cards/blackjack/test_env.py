@@ -188,8 +188,7 @@ def test_the_picture_does_not_depend_on_the_hidden_card():
         for code in ("D6", "HA")
     ]
     assert np.array_equal(*pictures)
-    env.step(STAND)
-    assert np.array_equal(env.render(), pictures[0])
+    assert np.array_equal(env.step(STAND)[0], pictures[0])
 
 
 def test_state_and_published_info():
@@ -239,7 +238,7 @@ def test_impossible_options(options):
         make().reset(options=options)
 
 
-@pytest.mark.parametrize("argument", ["natural", "sab", "is_pixel"])
+@pytest.mark.parametrize("argument", ["natural", "sab", "is_pixel", "reveal_dealer"])
 def test_bad_flags(argument):
     with pytest.raises(ValueError, match=f"{argument}='yes': expected True or False"):
         make(**{argument: "yes"})

@@ -53,12 +53,18 @@ def test_a_time_limit_cuts_episodes(env_id, kwargs, mode, limit):
     assert truncated
 
 
-def test_the_registered_limit_is_kept():
-    assert make_vec("Points24").max_episode_steps == 300
-    envs = make_vec("NumberLine", 2, max_position=400)
-    envs.reset(options={"target": 400, "current": 0})
-    cuts = [envs.step([0, 0])[3].tolist() for _ in range(300)]
-    assert cuts == [[False, False]] * 299 + [[True, True]]
+def test_a_game_is_cut_off_by_its_own_rule_alone():
+    """A long line takes more than 300 steps, alone and in a batch."""
+    start = {"target": 160, "current": 0}
+    alone, envs = make("NumberLine", max_position=160), make_vec("NumberLine", 2, max_position=160)
+    unlimited = make_vec("NumberLine", 2, max_position=160, max_episode_steps=-1)
+    for each in (alone, envs, unlimited):
+        each.reset(options=start)
+    cuts = [
+        [alone.step(0)[3], *envs.step([0, 0])[3].tolist(), *unlimited.step([0, 0])[3].tolist()]
+        for _ in range(320)
+    ]
+    assert cuts == [[False] * 5] * 319 + [[True] * 5]
 
 
 @pytest.mark.parametrize("num_envs", [1, 7])

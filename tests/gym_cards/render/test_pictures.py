@@ -78,6 +78,9 @@ FRAMES: dict[str, Callable[[], Frame]] = {
     "video poker end": lambda: drawing.video_poker(
         cards("HJ DJ CQ S7 SJ"), [1, 2], "three of a kind"
     ),
+    "blackjack won": lambda: drawing.blackjack_end(cards("HA SK"), cards("CK D6 H5"), 1.5),
+    "blackjack lost": lambda: drawing.blackjack_end(DECK[3:9], DECK[22:34], -1.0),
+    "blackjack draw": lambda: drawing.blackjack_end(cards("H9 SK D2"), cards("CK DA"), 0.0),
     **{
         f"{suit} at {size}": functools.partial(drawing.points, row, [], inline=size == 135)
         for size, count in ((67, 4), (135, 2))

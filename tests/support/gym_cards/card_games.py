@@ -6,7 +6,9 @@ import numpy as np
 from gymnasium.utils.env_checker import data_equivalence
 
 import gym_cards  # noqa: F401
+from gym_cards.blackjack.rules import settle, total
 from gym_cards.cards import Card
+from gym_cards.points.formula import words_as_read
 
 # The household, whose actions are texts, has tests of its own.
 IDS = sorted(
@@ -19,10 +21,10 @@ RULES = [
     ("gym_cards/EZPoints-v0", {"target_points": 20}),
     ("gym_cards/Points24-v0", {"treat_face_cards_as_10": False}),
     ("gym_cards/Points24-v0", {"hands": "solvable", "target_points": 20}),
-    ("gym_cards/Points24Exact-v0", {"hands": "solvable"}),
+    ("gym_cards/Points24Exact-v0", {"hands": "solvable", "notation": "as_read"}),
     ("gym_cards/Points24Exact-v0", {"treat_face_cards_as_10": False}),
     ("gym_cards/Blackjack-v0", {"is_pixel": False}),
-    ("gym_cards/Blackjack-v0", {"natural": True}),
+    ("gym_cards/Blackjack-v0", {"natural": True, "reveal_dealer": True}),
     ("gym_cards/Blackjack-v0", {"sab": True}),
     ("gym_cards/EZPoints-v0", {"num_cards": 3, "hands": "any", "treat_face_cards_as_10": False}),
     ("gym_cards/Points24-v0", {"num_cards": 3, "hands": "unsolvable", "order": "ascending"}),
@@ -34,7 +36,10 @@ LOOKS = [
     ("gym_cards/NumberLine-v0", {"size": 150, "background": "#203040", "font_scale": 1.5}),
     (
         "gym_cards/EZPoints-v0",
-        {"size": 128, "position_jitter": 20, "rotation_jitter": 12, "suits": "black"},
+        {
+            **{"size": 128, "position_jitter": 20, "rotation_jitter": 12, "suits": "black"},
+            "notation": "as_read",
+        },
     ),
     (
         "gym_cards/Points24-v0",
@@ -46,7 +51,10 @@ LOOKS = [
     ),
     (
         "gym_cards/Blackjack-v0",
-        {"size": 160, "position_jitter": 15, "rotation_jitter": 20, "decks": 1},
+        {
+            **{"size": 160, "position_jitter": 15, "rotation_jitter": 20, "decks": 1},
+            "reveal_dealer": True,
+        },
     ),
     ("gym_cards/Blackjack-v0", {"size": 96, "font_scale": 2, "background": "#ffffff"}),
     ("gym_cards/Blackjack-v0", {"size": 96, "is_pixel": False, "rotation_jitter": 9}),
@@ -90,8 +98,11 @@ def game_of(env_id):
     return gym.spec(env_id).entry_point.split(":")[1].removesuffix("Env")
 
 
-def picture_of(env, info):
-    """The picture of an environment's state, drawn from nothing."""
+def picture_of(env, info, *, rendered=False):
+    """The picture of an environment's state, drawn from nothing.
+
+    It is the one that is observed, or else the one that is rendered, which tells more at the end.
+    """
     env = env.unwrapped
     game = type(env).__name__
     if game == "NumberLineEnv":
@@ -107,7 +118,13 @@ def picture_of(env, info):
             [Card.parse(suit + ("T" if face == "10" else face)) for _, face, suit in info[key]]
             for key in ("Player Card", "Dealer Card")
         )
-        return drawing.blackjack(player, dealer[0], style=env.style, jitter=env._jitter)
+        look = {"style": env.style, "jitter": env._jitter}
+        # The infos hide the dealer's second card until the end.
+        if len(dealer) > 1 and (rendered or env.reveal_dealer):
+            lost = total(player) > 21
+            reward = -1 if lost else settle(player, dealer, natural=env.natural, sab=env.sab)
+            return drawing.blackjack_end(player, dealer, reward, **look)
+        return drawing.blackjack(player, dealer[0], **look)
     if game == "MemoryEnv":
         return drawing.memory(
             info["Cards"],
@@ -127,9 +144,12 @@ def picture_of(env, info):
             style=env.style,
             jitter=env._jitter,
         )
+    words = [str(token) for token in info["Formula"]]
+    if env.notation == "as_read":
+        words = words_as_read(words, joins=env.rules == "published")
     return drawing.points(
         [Card.parse(code) for code in info["Cards"]],
-        [str(token) for token in info["Formula"]],
+        words,
         inline=game == "EZPointsEnv",
         style=env.style,
         jitter=env._jitter,

@@ -1,6 +1,7 @@
 """A game's picture from plain values, drawn from scratch."""
 
 from gym_cards.blackjack.picture import BlackjackPicture
+from gym_cards.blackjack.rules import total
 from gym_cards.cards import Card
 from gym_cards.memory.picture import MemoryPicture
 from gym_cards.number_line.picture import NumberLinePicture
@@ -50,4 +51,10 @@ def video_poker(cards, held=(), result="", *, pays=PAY_TABLES["9/6"], style=STAN
     picture.deal(cards, jitter)
     if result:
         picture.draw(cards, [place - 1 for place in held], HANDS.index(result), jitter)
+    return picture.frame
+
+
+def blackjack_end(player, dealer, reward, *, style=STANDARD, jitter=None):
+    picture = BlackjackPicture(style)
+    picture.end(player, dealer, (total(player), total(dealer)), reward, jitter)
     return picture.frame

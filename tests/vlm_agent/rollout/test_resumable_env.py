@@ -283,7 +283,7 @@ def test_demonstrations_go_on(tmp_path, env):
 
 
 def test_an_error_names_the_environment_itself():
-    assert str(Resumable(make_env("gym_cards/NumberLine-v0"))).startswith("<TimeLimit")
+    assert str(Resumable(make_env("gym_cards/NumberLine-v0"))).startswith("<OrderEnforcing")
 
 
 def test_an_observation_comes_back_with_all_that_it_holds():

@@ -15,8 +15,8 @@ from gym_cards.points.rules import is_correct, numbers_left
 from gym_cards.points.solver import (
     complete,
     fewest_tokens,
+    meter,
     published,
-    published_values,
     winnable_share,
 )
 
@@ -212,7 +212,7 @@ def test_five_and_six_cards():
 
 
 def test_what_takes_too_long_is_refused(monkeypatch):
-    monkeypatch.setattr(published_values, "MAX_OPERATIONS", 10_000)
+    monkeypatch.setattr(meter, "MAX_OPERATIONS", 10_000)
     published._fewest.cache_clear()
     with pytest.raises(IntractableError, match="more than 10,000 operations would be needed"):
         fewest_tokens((), (2, 5, 6, 8, 9), 10**6 + 3)
