@@ -10,6 +10,7 @@ _GAMES = {
     "EZPoints": "points",
     "Points24": "points",
     "Blackjack": "blackjack",
+    "FreeCell": "freecell",
 }
 
 # Each game as published, and variants that are standard test sets.
@@ -30,6 +31,17 @@ _IDS: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("Points24FourColours", "Points24", {"four_colours": True}),
     ("Blackjack", "Blackjack", {}),
     ("BlackjackDeck", "Blackjack", {"decks": 1}),
+    ("FreeCell", "FreeCell", {}),
+    (
+        "FreeCellTiny",
+        "FreeCell",
+        {"num_suits": 2, "num_ranks": 4, "num_columns": 3, "num_cells": 1},
+    ),
+    (
+        "FreeCellFull",
+        "FreeCell",
+        {"num_ranks": 13, "num_columns": 8, "num_cells": 4, "size": 600},
+    ),
 )
 
 for _name, _game, _kwargs in _IDS:

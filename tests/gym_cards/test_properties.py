@@ -17,6 +17,7 @@ REWARDS = {
     "EZPointsEnv": {-1.0, 0.0, 10.0},
     "Points24Env": {-1.0, 0.0, 10.0},
     "BlackjackEnv": {-1.0, 0.0, 1.0, 1.5},
+    "FreeCellEnv": {-0.02, 0.0, 10.0},
 }
 few = settings(
     max_examples=6,
@@ -47,6 +48,8 @@ def options_for(draw, env):
         positions = st.integers(0, env.max_position)
         target, current = draw(st.lists(positions, min_size=2, max_size=2, unique=True))
         return {"target": target, "current": current}
+    if kind == "FreeCellEnv":
+        return draw(positions_of(env))
     if kind != "BlackjackEnv":
         cards = draw(
             st.lists(st.sampled_from(DECK), min_size=env.num_cards, max_size=env.num_cards)
@@ -65,6 +68,28 @@ def options_for(draw, env):
         "player": [card.code for card in player],
         "dealer": [card.code for card in cards[:2]],
     }
+
+
+@st.composite
+def positions_of(draw, env):
+    """A deal of FreeCell, or any position of it that goes on."""
+    if draw(st.booleans()):
+        return {"deal": draw(st.integers(1, 10_000))}
+    size = env.game_size
+    home = [draw(st.integers(0, size.ranks)) for _ in range(size.suits)]
+    cards = [
+        Card(suit, rank).code
+        for suit, highest in zip("SHCD", home, strict=False)
+        for rank in range(highest + 1, size.ranks + 1)
+    ]
+    assume(cards)
+    cells = [cards.pop(draw(st.integers(0, len(cards) - 1)))] if draw(st.booleans()) else []
+    columns = [[] for _ in range(size.columns)]
+    for card in draw(st.permutations(cards)):
+        columns[draw(st.integers(0, size.columns - 1))].append(card)
+    # A column as high as this is not to be reached by any play.
+    assume(max(map(len, columns)) <= -(-size.cards // size.columns) + size.ranks - 1)
+    return {"columns": [" ".join(column) for column in columns], "cells": cells}
 
 
 def assert_share_is(batch, single):
@@ -139,9 +164,11 @@ def test_options_of_any_kind_give_a_state_or_a_clear_error(data):
             st.one_of(st.text(max_size=2), st.sampled_from([c.code for c in DECK])), max_size=5
         ),
     )
-    names = st.sampled_from(["cards", "player", "dealer", "target", "current", "colour"])
+    names = st.sampled_from(
+        ["cards", "player", "dealer", "target", "current", "colour", "columns", "cells", "deal"]
+    )
     options = data.draw(st.dictionaries(names, anything, max_size=3))
-    for env_id in ("NumberLine", "EZPoints", "Points24", "BlackjackDeck"):
+    for env_id in ("NumberLine", "EZPoints", "Points24", "BlackjackDeck", "FreeCell"):
         env, _ = games(f"gym_cards/{env_id}-v0", ())
         try:
             observation, _ = env.reset(options=options)
@@ -153,7 +180,7 @@ def test_options_of_any_kind_give_a_state_or_a_clear_error(data):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("env_id", ["NumberLine", "EZPoints", "Points24", "Blackjack"])
+@pytest.mark.parametrize("env_id", ["NumberLine", "EZPoints", "Points24", "Blackjack", "FreeCell"])
 def test_a_hundred_thousand_steps(env_id):
     """Fifty thousand by two games alone, and the same by a vector of both."""
     full = f"gym_cards/{env_id}-v0"

@@ -22,12 +22,14 @@ PUBLISHED_KEYS = {
     "EZPoints": {"Cards", "Numbers", "Formula"},
     "Points24": {"Cards", "Numbers", "Formula"},
     "Blackjack": {"Dealer Card", "Player Card"},
+    "FreeCell": {"Columns", "Cells", "Foundations", "Moves"},
 }
 STATE_KEYS = {
     "NumberLine": ["current number", "target number"],
     "EZPoints": ["cards", "current formula"],
     "Points24": ["cards", "current formula"],
     "Blackjack": ["player cards", "dealer card", "player total"],
+    "FreeCell": ["foundations", "cells", "columns"],
 }
 HEADINGS = [
     *("Description", "Action Space", "Observation Space", "Starting State", "Rewards"),
@@ -295,7 +297,7 @@ def test_render_modes(env_id, kwargs):
     with gym.make(env_id, render_mode="rgb_array", **kwargs) as env:
         obs, _ = env.reset(seed=0)
         frame = env.render()
-        size = kwargs.get("size", 300)
+        size = env.spec.kwargs.get("size", 300)
         assert frame.shape == (size, size, 3)
         assert frame.dtype == np.uint8
         if kwargs.get("is_pixel", True):

@@ -26,6 +26,15 @@ REGISTERED = {
     "Points24FourColours": ("Points24", {"four_colours": True}),
     "Blackjack": ("Blackjack", {}),
     "BlackjackDeck": ("Blackjack", {"decks": 1}),
+    "FreeCell": ("FreeCell", {}),
+    "FreeCellTiny": (
+        "FreeCell",
+        {"num_suits": 2, "num_ranks": 4, "num_columns": 3, "num_cells": 1},
+    ),
+    "FreeCellFull": (
+        "FreeCell",
+        {"num_ranks": 13, "num_columns": 8, "num_cells": 4, "size": 600},
+    ),
 }
 COLOURS = {"any": set("CDHS"), "red": set("DH"), "black": set("CS")}
 points_games = pytest.mark.parametrize("game", ["EZPoints", "Points24"])
@@ -110,6 +119,11 @@ def test_options_are_laid_out_as_given():
         ("Blackjack", {"decks": 9}, "decks=9: expected at most 8"),
         ("Blackjack", {"decks": 1.0}, r"decks=1.0: expected a whole number"),
         ("Blackjack", {"decks": True}, "decks=True: expected a whole number"),
+        ("FreeCell", {"num_suits": 1}, "num_suits=1: expected 2 to 4"),
+        ("FreeCell", {"num_ranks": 14}, "num_ranks=14: expected 2 to 13"),
+        ("FreeCell", {"num_columns": 6.0}, "num_columns=6.0: expected a whole number"),
+        ("FreeCell", {"num_cells": 0}, "num_cells=0: expected 1 to 4"),
+        ("FreeCell", {"num_columns": 3, "num_cells": 1}, "of the first 8 none was"),
     ],
     ids=str,
 )

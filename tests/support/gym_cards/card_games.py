@@ -50,6 +50,11 @@ LOOKS = [
     ),
     ("gym_cards/Blackjack-v0", {"size": 96, "font_scale": 2, "background": "#ffffff"}),
     ("gym_cards/Blackjack-v0", {"size": 96, "is_pixel": False, "rotation_jitter": 9}),
+    ("gym_cards/FreeCell-v0", {"size": 180, "position_jitter": 12, "rotation_jitter": 8}),
+    (
+        "gym_cards/FreeCell-v0",
+        {"size": 100, "num_suits": 3, "num_ranks": 5, "num_columns": 5, "num_cells": 1},
+    ),
 ]
 VARIANTS = RULES + LOOKS
 EVERY = [(env_id, {}) for env_id in IDS] + VARIANTS
@@ -78,6 +83,8 @@ def picture_of(env, info):
             display=env.display,
             max_position=env.max_position,
         )
+    if game == "FreeCellEnv":
+        return drawing.freecell(info, env.game_size, style=env.style, jitter=env._jitter)
     if game == "BlackjackEnv":
         player, dealer = (
             [Card.parse(suit + ("T" if face == "10" else face)) for _, face, suit in info[key]]

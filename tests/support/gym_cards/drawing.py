@@ -1,6 +1,9 @@
 """A game's picture from plain values, drawn from scratch."""
 
 from gym_cards.blackjack.picture import BlackjackPicture
+from gym_cards.cards import Card
+from gym_cards.freecell.picture import FreeCellPicture
+from gym_cards.freecell.rules import CODES
 from gym_cards.number_line.picture import NumberLinePicture
 from gym_cards.points.picture import PointsPicture
 from gym_cards.render.picture import STANDARD
@@ -23,4 +26,12 @@ def points(cards, formula, *, inline, style=STANDARD, jitter=None):
 def blackjack(player, dealer, *, style=STANDARD, jitter=None):
     picture = BlackjackPicture(style)
     picture.deal(player, dealer, jitter)
+    return picture.frame
+
+
+def freecell(info, size, *, style=STANDARD, jitter=None):
+    """A picture of what an info tells."""
+    places = [*info["Columns"], *info["Cells"], *info["Foundations"]]
+    picture = FreeCellPicture(size, style)
+    picture.deal([[CODES[Card.parse(code)] for code in place.split()] for place in places], jitter)
     return picture.frame
