@@ -82,10 +82,11 @@ class FreeCellEnv(CardGameEnv[Frame]):
     lists are part of the package; deals of other sizes are solved when they are drawn. Those of 52
     cards are numbered as in Microsoft's FreeCell.
 
-    `reset(options={"deal": 617})` chooses a deal, solvable or not, from 1 to 32,000. `reset(options={"columns":
-    ["H2 SA", "", …], "cells": ["D4"]})` sets the cards in every column, the uppermost last, and
-    those in cells, by a suit letter out of C, D, H, S and a rank out of A, 2 to 9, T, J, Q, K. All
-    others are on the foundations. The infos' `Columns` and `Cells` have this form.
+    `reset(options={"deal": 617})` chooses a deal, solvable or not, from 1 to 32,000.
+    `reset(options={"columns": ["H2 SA", "", …], "cells": ["D4"]})` sets the cards in every column,
+    the uppermost last, and those in cells, by a suit letter out of C, D, H, S and a rank out of A,
+    2 to 9, T, J, Q, K. All others are on the foundations. The infos' `Columns` and `Cells` have
+    this form.
 
     ## Rewards
     - +10 for the move that brings the last card home;

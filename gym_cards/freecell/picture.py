@@ -27,6 +27,9 @@ _EDGE = 3.0
 _STEP, _LEAST_STEP = 0.33, 0.24
 # With jitter cards are smaller, and lie further apart.
 _SHRINK, _WIDE_STEP = 0.86, 0.52
+_FAINTEST = 24
+# In pixels; smaller ones could not be read.
+_SMALLEST_LETTERS = 6
 # Shapes are drawn this many times larger and averaged down.
 _SCALE = 4
 
@@ -169,9 +172,11 @@ class FreeCellPicture(Picture):
         return self.style.pixels((index + 0.5) * pitch) - self._width // 2
 
     def _put_labels(self, lefts: Sequence[int], pitch: int) -> None:
-        """Writes the names of the places above them, where there is room."""
+        """Writes the names of the places above them, where there is room and they can be read."""
         size, scale = self._size, 300 / self.style.size
         font = self.font("bold", _LETTERS)
+        if int(font.partition("-")[2]) < _SMALLEST_LETTERS:
+            return
 
         def write(text: str, middle: float, room: float, row: float) -> None:
             if text_width(text, font) <= room:
@@ -234,21 +239,25 @@ def _template(style: RenderStyle, size: Size, picture: bytes) -> Frame:
 def _slot(ground: Colour, width: int, suit: str | None) -> Frame:
     """Draws the place of a card, on a foundation with the symbol of its suit."""
     height = card_height(width)
-    image = Image.new("RGB", (width * _SCALE, height * _SCALE), ground)
+    shape = Image.new("L", (width * _SCALE, height * _SCALE))
     thick = max(1.0, width / 45) * _SCALE
     radius = 0.075 * width * _SCALE
-    box = (0, 0, image.width - 1, image.height - 1)
-    draw = ImageDraw.Draw(image)
-    draw.rounded_rectangle(box, radius, fill=_mixed(ground, 0.32))
-    inner = (thick, thick, image.width - 1 - thick, image.height - 1 - thick)
-    draw.rounded_rectangle(inner, max(0.0, radius - thick), fill=_mixed(ground, 0.06))
-    picture = np.array(image.reduce(_SCALE))
+    right, bottom = shape.width - 1, shape.height - 1
+    draw = ImageDraw.Draw(shape)
+    draw.rounded_rectangle((0, 0, right, bottom), radius, fill=255)
+    inner = (thick, thick, right - thick, bottom - thick)
+    draw.rounded_rectangle(inner, max(0.0, radius - thick), fill=0)
+    coverage = np.array(shape.reduce(_SCALE))
     if suit is not None:
         symbol = _symbol(suit, max(4, width // 2))
         rows, columns = symbol.shape
         top, left = (height - rows) // 2, (width - columns) // 2
-        colours = np.full((rows, columns, 3), _mixed(ground, 0.5), np.uint8)
-        sprites.paste(picture, Sprite.of(colours, symbol), left, top)
+        coverage[top : top + rows, left : left + columns] = symbol
+    # Traces that are seen on some grounds only are left out.
+    coverage[coverage < _FAINTEST] = 0
+    picture = np.full((height, width, 3), ground, np.uint8)
+    colours = np.full_like(picture, _mixed(ground, 0.45))
+    sprites.paste(picture, Sprite.of(colours, coverage), 0, 0)
     return picture
 
 

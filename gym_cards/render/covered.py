@@ -44,11 +44,13 @@ def _draw(face: Card, width: int, four_colours: bool, angle: float) -> Sprite:
     blank = _pixels(Card(face.suit, 1), sheet, four_colours)
     blank[margin:-margin, margin:-margin, :3] = 255
     face_pixels = _pixels(face, sheet, four_colours)
-    columns = slice(margin, margin + index_width)
+    # Letters are narrower than a ten; figures reach close to them.
+    spare = 0 if face.rank == 10 else (index_width - round(0.74 * rank_height) - 1) // 2
+    columns = slice(margin + spare, margin + index_width - spare)
     blank[top : top + rank_height, columns] = face_pixels[top : top + rank_height, columns]
     left = (2 * margin + index_width - suit_width) // 2
     suit = face_pixels[suit_top : suit_top + suit_width + 1, left : left + suit_width]
-    x, y = columns.stop + 2, top + (rank_height - suit_width) // 2
+    x, y = margin + index_width + 2, top + (rank_height - suit_width) // 2
     blank[y : y + suit_width + 1, x : x + suit_width] = suit
     picture = Image.fromarray(blank).convert("RGBa")
     if sheet != width:

@@ -100,7 +100,7 @@ def test_actions_are_all_pairs_of_different_places():
 def test_what_the_rules_allow():
     """D3 is in a cell; spades to 4, hearts to 4, clubs to the ace, diamonds to 2 are home."""
     one = board(*POSITION)
-    one_home = {suit: rank for suit, rank in zip("SHCD", one.home, strict=True)}
+    one_home = dict(zip("SHCD", one.home, strict=True))
     assert one_home == {"S": 4, "H": 4, "C": 1, "D": 2}
     allowed = {name for name, bit in zip(names_of(SMALL), one.mask(), strict=True) if bit}
     assert allowed == {

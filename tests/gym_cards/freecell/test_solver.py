@@ -106,8 +106,8 @@ def test_a_run_moves_through_cells_and_empty_columns():
     columns = [list(run), [53], [], []]
     cells = []
     for card, onto in steps:
-        source = next((c for c in [*columns, cells] if c and c[-1] == card or card in cells), None)
-        source = cells if card in cells else source
+        source = next(place for place in (cells, *columns) if card in place[-2:])
+        assert source is cells or source[-1] == card
         source.remove(card)
         if onto == solver.CELL:
             cells.append(card)
