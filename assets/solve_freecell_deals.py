@@ -35,7 +35,7 @@ def main() -> None:
             if solution.steps is None and solution.complete:
                 lost.append(number)
         if number % 500 == 0:
-            print(f"{number}: {unsolved[-100:]}", flush=True)
+            print(f"{number}: {len(unsolved)} unsolved", flush=True)
     print(f"unsolved: {unsolved}\nof these without any solution: {lost}")
     for name, numbers in (("moves", lengths), ("positions", positions)):
         print(f"{name}: median {statistics.median(numbers):g}, most {max(numbers)}")

@@ -114,7 +114,7 @@ def animation(episode: Episode) -> bytes:
         reward = moment.reward
     frames.append(_captioned(last.picture, f"sum of rewards {episode.total:g}", "", reward))
     seconds = [SECONDS] * len(moments) + [LAST_SECONDS]
-    for colours in (256, 192, 128, 64, 48):
+    for colours in (255, 192, 128, 64, 48):
         gif = to_gif(frames, seconds, colours)
         if len(gif) < LIMIT:
             break
@@ -131,7 +131,13 @@ def to_gif(frames: Sequence[Image.Image], seconds: Sequence[float], colours: int
     sample = strip.resize((width // 2, strip.height // 2), Image.Resampling.NEAREST)
     palette = sample.quantize(colours, Image.Quantize.MAXCOVERAGE, kmeans=2)
     flat = strip.quantize(palette=palette, dither=Image.Dither.NONE)
-    parts = [flat.crop((0, height * i, width, height * (i + 1))) for i in range(len(frames))]
+    indices = np.asarray(flat).reshape(len(frames), height, width)
+    # What stays as it was is transparent, which takes hardly any room.
+    clear = colours
+    changed = np.where(indices[1:] == indices[:-1], clear, indices[1:]).astype(np.uint8)
+    parts = [Image.fromarray(part) for part in (indices[0], *changed)]
+    for part in parts:
+        part.putpalette(flat.getpalette() or [])
     file = io.BytesIO()
     parts[0].save(
         file,
@@ -141,6 +147,8 @@ def to_gif(frames: Sequence[Image.Image], seconds: Sequence[float], colours: int
         duration=[round(1000 * time) for time in seconds],
         loop=0,
         optimize=False,
+        transparency=clear,
+        disposal=1,
     )
     return file.getvalue()
 

@@ -161,6 +161,28 @@ SECTIONS = (
         ),
     ),
     Section(
+        "FreeCell",
+        "From eight cards to all that there are. Deals are numbered, and solved in fewer moves than "
+        "the limit allows.",
+        (
+            Entry("FreeCell", "as registered", moves=9),
+            Entry("FreeCellTiny", "eight cards, one cell", moves=3),
+            Entry("FreeCellFull", "52 cards", moves=45),
+            Entry(
+                "FreeCell",
+                "three suits and one cell",
+                {"num_suits": 3, "num_ranks": 5, "num_columns": 5, "num_cells": 1},
+                moves=5,
+            ),
+            Entry(
+                "FreeCell",
+                "cards off their places, and turned",
+                {"position_jitter": 10, "rotation_jitter": 8},
+                moves=9,
+            ),
+        ),
+    ),
+    Section(
         "Household",
         "ALFWorld's two views, together or alone.",
         (

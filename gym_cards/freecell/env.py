@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any, ClassVar, Unpack
 
 import numpy as np
@@ -41,12 +42,12 @@ class FreeCellEnv(CardGameEnv[Frame]):
     """Bring all cards to the foundations, with a few cells to put cards aside.
 
     ## Description
-    All cards lie open in columns. Each action moves one card: the uppermost of a column, which is
-    drawn lowest and whole, or the one in a cell. It may go
+    All cards lie open in columns. Each action moves one card: the top card of a column, which is
+    the one that no other covers and is drawn lowest, or the card in a cell. It may go
 
     - to a free cell;
-    - onto the uppermost card of a column that is one rank higher and of the other colour: hearts
-      and diamonds are red, spades and clubs black, also where they are drawn in four colours;
+    - onto the top card of a column that is one rank higher and of the other colour: hearts and
+      diamonds are red, spades and clubs black, also where they are drawn in four colours;
     - to an empty column;
     - to the foundation of its suit, where the cards lie in order, from the ace on. There it stays.
 
@@ -76,15 +77,15 @@ class FreeCellEnv(CardGameEnv[Frame]):
     columns under their numbers. A card that others lie on shows rank and suit side by side.
 
     ## Starting State
-    One of the deals 1 to 10,000, each equally likely, except for those that the package's solver
+    One of the deals 1 to 5,000, each equally likely, except for those that the package's solver
     does not solve: they are never dealt. Of those of 24 cards it solves all, of those of 8 all but
-    29, which have no solution, and of those of 52 all but UNSOLVED, which people may solve. The
+    16, which have no solution, and of those of 52 all but 153, which people may solve. The
     lists are part of the package; deals of other sizes are solved when they are drawn. Those of 52
     cards are numbered as in Microsoft's FreeCell.
 
     `reset(options={"deal": 617})` chooses a deal, solvable or not, from 1 to 32,000.
     `reset(options={"columns": ["H2 SA", "", …], "cells": ["D4"]})` sets the cards in every column,
-    the uppermost last, and those in cells, by a suit letter out of C, D, H, S and a rank out of A,
+    the top card last, and those in cells, by a suit letter out of C, D, H, S and a rank out of A,
     2 to 9, T, J, Q, K. All others are on the foundations. The infos' `Columns` and `Cells` have
     this form.
 
@@ -99,11 +100,11 @@ class FreeCellEnv(CardGameEnv[Frame]):
       40 with 8 cards and 260 with 52. (The registered time limit of 300 steps is never reached.)
 
     ## Information
-    - `Columns`: the codes of the cards in each column, the uppermost last, such as `"S6 H5"`;
+    - `Columns`: the codes of the cards in each column, the top card last, such as `"S6 H5"`;
     - `Cells`, `Foundations`: the codes of the card in each cell and of the highest on each
       foundation, "" for none; `Moves`: how many moves were made;
     - `state`: `{"foundations": "2S - AC -", "cells": "4D -", "columns": "1: 6S 5H | 2: -"}`: each
-      card by its rank and suit, and the columns from the covered cards to the uppermost one;
+      card by its rank and suit, and the columns from the covered cards to the top card;
     - `given`: empty, because prompts contain none of these;
     - `is_success`: whether the sum of rewards so far is above 0: whether all cards are home;
     - `action_mask`: 1 for the moves that the rules allow, else 0.
@@ -137,15 +138,15 @@ class FreeCellEnv(CardGameEnv[Frame]):
 
     picture: FreeCellPicture
     state_fields: ClassVar[Fields] = {
-        "foundations": lambda game: " ".join([NAMES[card] for card in game._board.tops_home]),
+        "foundations": attrgetter("_home_text"),
         "cells": lambda game: " ".join([NAMES[card] for card in game._board.cells]),
         "columns": lambda game: " | ".join(game._column_texts),
     }
     info_fields: ClassVar[Fields] = {
         "Columns": lambda game: game._column_codes.copy(),
         "Cells": lambda game: [_CARD_CODES[card] for card in game._board.cells],
-        "Foundations": lambda game: [_CARD_CODES[card] for card in game._board.tops_home],
-        "Moves": lambda game: game._moves,
+        "Foundations": lambda game: game._home_codes.copy(),
+        "Moves": attrgetter("_moves"),
     }
 
     def __init__(
@@ -193,11 +194,12 @@ class FreeCellEnv(CardGameEnv[Frame]):
         self._moves = self._refused = 0
         self._planner = Planner(self.game_size)
         self._mask = np.frombuffer(self._board.mask(), np.int8)
-        # What infos contain of the columns.
+        # What infos contain of the columns and the foundations.
         self._column_codes = [""] * self.game_size.columns
         self._column_texts = [""] * self.game_size.columns
         for index in range(self.game_size.columns):
             self._describe(index)
+        self._describe_home()
 
     def _play(self, action: int) -> tuple[float, bool, bool]:
         self._moves += 1
@@ -220,6 +222,7 @@ class FreeCellEnv(CardGameEnv[Frame]):
                 changes[len(board.columns) + index] = (new,) if new else ()
         if move[1] == len(board.columns) + 1:
             changes[len(board.columns) + len(board.cells) + card % 4] = (card,)
+            self._describe_home()
         if not self._undrawn:
             self.picture.show(changes)
         if board.solved:
@@ -339,6 +342,12 @@ class FreeCellEnv(CardGameEnv[Frame]):
         names = " ".join([NAMES[card] for card in column])
         self._column_texts[index] = f"{index + 1}: {names or '-'}"
 
+    def _describe_home(self) -> None:
+        """Writes down what infos contain of the foundations."""
+        tops = self._board.tops_home
+        self._home_codes = [_CARD_CODES[card] for card in tops]
+        self._home_text = " ".join([NAMES[card] for card in tops])
+
 
 class FreeCellVectorEnv(CardGameVectorEnv):
     """Batch of FreeCell games; takes the arguments of `CardGameVectorEnv` and of the game."""
@@ -364,12 +373,12 @@ def _description(size: Size) -> str:
     return (
         f"You are playing FreeCell with {size.cards} cards, ace to {highest} of "
         f"{suits_text(size.suits)}. You see {cells} in the upper left, the foundations in the "
-        f"upper right and {size.columns} columns below, numbered from the left; the uppermost card "
-        "of a column is its lowest in the picture. Each turn you move one card, the uppermost of a "
-        "column or one in a cell, by naming its place and its target, as in "
-        '"column 2 to column 1". A card may go to a free cell, to an empty column, onto the '
-        "uppermost card of a column if that is one rank higher and of the other colour (hearts "
-        "and diamonds are red, spades and clubs black), or to the foundation of its suit, where "
-        "cards lie in order from the ace up. Other moves are refused. Your goal is to bring all "
-        f"cards to the foundations within {size.max_moves} turns."
+        f"upper right and {size.columns} columns below, numbered from the left. The top card of a "
+        "column is the one that is lowest in the picture; no other covers it. Each turn you move "
+        "one card, the top card of a column or the card in a cell, by naming its place and its "
+        'target, as in "column 2 to column 1". A card may go to a free cell, to an empty column, '
+        "onto a top card that is one rank higher and of the other colour (hearts and diamonds are "
+        "red, spades and clubs black), or to the foundation of its suit, where cards lie in order "
+        "from the ace up. Other moves are refused. Your goal is to bring all cards to the "
+        f"foundations within {size.max_moves} turns."
     )

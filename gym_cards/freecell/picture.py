@@ -88,7 +88,7 @@ class FreeCellPicture(Picture):
         """Draws all places.
 
         Args:
-            places: The numbers of the cards in every place, the uppermost last.
+            places: The numbers of the cards in every place, the top card last.
             jitter: The seed of the cards' displacement, if the style has any.
         """
         if self.style.jitters and jitter != self._jitter:
@@ -102,7 +102,7 @@ class FreeCellPicture(Picture):
         """Draws some places.
 
         Args:
-            changes: The numbers of the cards in each of these places, the uppermost last.
+            changes: The numbers of the cards in each of these places, the top card last.
         """
         for place, cards in changes.items():
             self._shown[place] = tuple(cards)

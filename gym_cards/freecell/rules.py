@@ -80,7 +80,7 @@ def names_of(size: Size) -> tuple[str, ...]:
 
 
 def deal(number: int, size: Size) -> list[list[int]]:
-    """Returns the columns of a numbered deal, the uppermost card of each last.
+    """Returns the columns of a numbered deal, the top card of each last.
 
     With four suits of thirteen and eight columns these are Microsoft's numbered deals: a deck in
     the order of the ranks, and of clubs, diamonds, hearts and spades in each, from which a linear
@@ -102,9 +102,9 @@ class Board:
     """Position of a game, which moves change.
 
     Attributes:
-        columns: The cards of each column, the uppermost last.
+        columns: The cards of each column, the top card last.
         cells: The card in each cell, 0 for none.
-        home: The rank of the uppermost card on each suit's foundation, 0 for none.
+        home: The rank of the top card of each suit's foundation, 0 for none.
 
     Args:
         columns: The cards of each column.
@@ -129,7 +129,7 @@ class Board:
 
     @property
     def tops_home(self) -> list[int]:
-        """The uppermost card of each foundation, 0 for none."""
+        """The top card of each foundation, 0 for none."""
         return [4 * rank + suit if rank else 0 for suit, rank in enumerate(self.home)]
 
     def card_at(self, source: int) -> int:

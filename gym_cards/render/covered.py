@@ -48,8 +48,10 @@ def _draw(face: Card, width: int, four_colours: bool, angle: float) -> Sprite:
     spare = 0 if face.rank == 10 else (index_width - round(0.74 * rank_height) - 1) // 2
     columns = slice(margin + spare, margin + index_width - spare)
     blank[top : top + rank_height, columns] = face_pixels[top : top + rank_height, columns]
+    # From a card on which nothing else is near.
+    two = _pixels(Card(face.suit, 2), sheet, four_colours)
     left = (2 * margin + index_width - suit_width) // 2
-    suit = face_pixels[suit_top : suit_top + suit_width + 1, left : left + suit_width]
+    suit = two[suit_top : suit_top + suit_width + 1, left : left + suit_width]
     x, y = margin + index_width + 2, top + (rank_height - suit_width) // 2
     blank[y : y + suit_width + 1, x : x + suit_width] = suit
     picture = Image.fromarray(blank).convert("RGBa")

@@ -81,7 +81,7 @@ def test_every_card_of_the_longest_column_can_be_read(size, pixels):
     assert np.array_equal(seen, (whole.ink // 255)[4:-4, 2:-2])
 
 
-@pytest.mark.parametrize("width", [40, 45, 62, 70, 90])
+@pytest.mark.parametrize("width", [45, 62, 70, 90])
 def test_covered_cards_tell_rank_and_suit(width):
     rows = index_height(width)
     seen = [(covered_card(card, width).ink // 255).astype(int)[:rows] for card in DECK]
@@ -98,14 +98,16 @@ def test_covered_cards_have_the_index_of_the_sheets():
     """The places that `covered` computes are those where the art has ink."""
     for sheet in sprites.CARD_WIDTHS:
         margin, top, width, rank_height, suit_top, suit_width = covered._places(sheet)
-        for card in DECK:
-            ink = sprites.card(card, sheet).ink // 255
-            # A figure may reach into the last column.
-            dark = ink[:, margin : margin + width - 1].min(axis=2) < 180
-            assert dark[top].any()
-            assert dark[top + rank_height - 1].any()
-            assert not dark[top + rank_height : suit_top].any()
-            assert dark[suit_top : suit_top + suit_width + 1].any(axis=1).all()
+        for card in DECK[1::13] + DECK[9::13]:
+            dark = (sprites.card(card, sheet).ink // 255).min(axis=2) < 180
+            index = dark[top : suit_top + suit_width + 1, margin : margin + width]
+            assert all(index[row].any() for row in (0, rank_height - 1, suit_top - top))
+            assert not index[rank_height : suit_top - top].any()
+            spare = (width - suit_width) // 2
+            assert not index[rank_height:, :spare].any()
+            assert not index[rank_height:, spare + suit_width :].any()
+            assert not dark[top : suit_top + suit_width + 1, margin - 1].any()
+            assert not dark[suit_top + suit_width + 1, margin : margin + width].any()
 
 
 def turned(mask, angle):
