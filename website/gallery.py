@@ -162,8 +162,7 @@ SECTIONS = (
     ),
     Section(
         "FreeCell",
-        "From eight cards to all that there are. Deals are numbered, and solved in fewer moves than "
-        "the limit allows.",
+        "From eight cards to all 52. Every deal has a known solution.",
         (
             Entry("FreeCell", "as registered", moves=9),
             Entry("FreeCellTiny", "eight cards, one cell", moves=3),
