@@ -73,6 +73,6 @@ def _searched(position: Position, size: Size) -> int | None:
     if not solution.complete:
         raise IntractableError(
             f"no shortest solution was found among {MAX_SHORTEST:,} positions: expected a smaller "
-            "game, or a position closer to the end; `expert` knows a solution"
+            "game, or a position closer to the end; `expert` plans without it"
         )
     return None if solution.steps is None else len(solution.steps)
