@@ -33,7 +33,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 import gym_cards  # noqa: F401
 
-GAMES = ("NumberLine", "EZPoints", "Points24", "Blackjack", "Memory", "SET", "VideoPoker")
+GAMES = (
+    *("NumberLine", "EZPoints", "Points24", "Blackjack"),
+    *("Memory", "SET", "VideoPoker", "FreeCell"),
+)
 NUM_ENVS = 64
 COMPILED_CANVAS = "gym_cards.render._canvas"
 GROWTH = (1, 4, 16, 64, 256, 1024)
@@ -155,12 +158,12 @@ def naive(name: str) -> Callable[[int], int]:
         picture = Image.new("RGB", (300, 300), (53, 101, 77))
         pen = ImageDraw.Draw(picture)
         font = ImageFont.truetype(str(FONT), 20)
-        shown = {"NumberLine": 0, "Blackjack": 3, "Memory": 12, "SET": 12}
+        shown = {"NumberLine": 0, "Blackjack": 3, "Memory": 12, "SET": 12, "FreeCell": 24}
         count = shown[name] if name in shown else len(info["state"]["cards"].split())
         for place in range(count):
-            face = Image.open(io.BytesIO(files[place])).convert("RGBA")
+            face = Image.open(io.BytesIO(files[place % len(files)])).convert("RGBA")
             face = face.resize((60, 84), Image.Resampling.LANCZOS)
-            picture.paste(face, (5 + 70 * place, 100), face)
+            picture.paste(face, (5 + 70 * (place % 6), 100 + 20 * (place // 6)), face)
         for row, text in enumerate(info["state"].values()):
             pen.text((10, 10 + 30 * row), text, fill=(255, 255, 255), font=font)
         return np.array(picture)

@@ -13,6 +13,7 @@ _GAMES = {
     "Memory": "memory",
     "SET": "set_game",
     "VideoPoker": "video_poker",
+    "FreeCell": "freecell",
 }
 
 # Each game as published, and variants that are standard test sets.
@@ -41,6 +42,17 @@ _IDS: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("SETSmall", "SET", {"num_cards": 6, "num_features": 3}),
     ("VideoPoker", "VideoPoker", {}),
     ("VideoPokerAllAmerican", "VideoPoker", {"pays": "all american"}),
+    ("FreeCell", "FreeCell", {}),
+    (
+        "FreeCellTiny",
+        "FreeCell",
+        {"num_suits": 2, "num_ranks": 4, "num_columns": 3, "num_cells": 1},
+    ),
+    (
+        "FreeCellFull",
+        "FreeCell",
+        {"num_ranks": 13, "num_columns": 8, "num_cells": 4, "size": 600},
+    ),
 )
 
 # Without a registered limit of steps: each game ends by rules of its own.

@@ -162,7 +162,7 @@ def test_every_picture_of_the_gallery_is_beside_its_call():
     entries = [entry for section in gallery.SECTIONS for entry in section.entries]
     assert len(pictures) == len(entries)
     for entry, (path, content) in zip(entries, pictures.items(), strict=True):
-        size = entry.kwargs.get("size", 300)
+        size = {**gym.spec(entry.env_id).kwargs, **entry.kwargs}.get("size", 300)
         assert Image.open(io.BytesIO(content)).size == (size, size)
         assert text.index(f"]({path})") < text.index(f"`{entry.call}`", text.index(path))
         scope = {"gym": gym}

@@ -221,6 +221,27 @@ SECTIONS = (
         ),
     ),
     Section(
+        "FreeCell",
+        "From eight cards to all 52. Every deal has a known solution.",
+        (
+            Entry("FreeCell", "as registered", moves=9),
+            Entry("FreeCellTiny", "eight cards, one cell", moves=3),
+            Entry("FreeCellFull", "52 cards", moves=45),
+            Entry(
+                "FreeCell",
+                "three suits and one cell",
+                {"num_suits": 3, "num_ranks": 5, "num_columns": 5, "num_cells": 1},
+                moves=5,
+            ),
+            Entry(
+                "FreeCell",
+                "cards off their places, and turned",
+                {"position_jitter": 10, "rotation_jitter": 8},
+                moves=9,
+            ),
+        ),
+    ),
+    Section(
         "Household",
         "ALFWorld's two views, together or alone.",
         (

@@ -68,6 +68,13 @@ MAY_IMPORT = {
     "video_poker/rules": {"numpy", CARDS},
     "video_poker/exact": {"numpy", CARDS, VALUES, "gym_cards.video_poker.rules"},
     "video_poker/picture": DRAWING | {"gym_cards.video_poker.rules"},
+    "freecell": ENVIRONMENT | {"gym_cards.freecell"},
+    "freecell/rules": {CARDS},
+    "freecell/solver": {"gym_cards.freecell.rules"},
+    "freecell/deals": {"numpy", "gym_cards.freecell.rules", "gym_cards.freecell.solver"},
+    "freecell/advice": {"gym_cards.freecell.rules", "gym_cards.freecell.solver"},
+    "freecell/exact": {VALUES, "gym_cards.freecell.rules", "gym_cards.freecell.solver"},
+    "freecell/picture": DRAWING | {"gym_cards.freecell.rules"},
     "alfworld": {"numpy", "gymnasium", "gym_cards.core", "gym_cards.render", "gym_cards.alfworld"},
     "alfworld/packages": {"numpy", "gymnasium"},
     "alfworld/scene": set(),
@@ -203,7 +210,7 @@ def test_stepping_many_needs_no_optional_package():
     assert not modules_after(code) & (HEAVY | {"vlm_agent", "scipy", "matplotlib"})
 
 
-@pytest.mark.parametrize("game", ["NumberLine", "EZPoints", "Points24", "Blackjack"])
+@pytest.mark.parametrize("game", ["NumberLine", "EZPoints", "Points24", "Blackjack", "FreeCell"])
 def test_playing_needs_no_optional_package(game):
     code = (
         "import gymnasium\n"

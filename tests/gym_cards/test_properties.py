@@ -22,6 +22,7 @@ REWARDS = {
     "MemoryEnv": {-1.0, 0.0, 4.0, 6.0, 9.0, 12.0},
     "SETEnv": {-1.0, 0.0, 10.0},
     "VideoPokerEnv": {float(paid - 1) for pays in PAY_TABLES.values() for paid in pays},
+    "FreeCellEnv": {-0.02, 0.0, 10.0},
 }
 few = settings(
     max_examples=6,
@@ -63,6 +64,8 @@ def options_for(draw, env):
     if kind == "VideoPokerEnv":
         cards = draw(st.lists(st.sampled_from(DECK), min_size=5, max_size=5, unique=True))
         return {"cards": [card.code for card in cards]}
+    if kind == "FreeCellEnv":
+        return draw(positions_of(env))
     if kind != "BlackjackEnv":
         cards = draw(
             st.lists(st.sampled_from(DECK), min_size=env.num_cards, max_size=env.num_cards)
@@ -81,6 +84,28 @@ def options_for(draw, env):
         "player": [card.code for card in player],
         "dealer": [card.code for card in cards[:2]],
     }
+
+
+@st.composite
+def positions_of(draw, env):
+    """A deal of FreeCell, or any position of it that goes on."""
+    if draw(st.booleans()):
+        return {"deal": draw(st.integers(1, 10_000))}
+    size = env.game_size
+    home = [draw(st.integers(0, size.ranks)) for _ in range(size.suits)]
+    cards = [
+        Card(suit, rank).code
+        for suit, highest in zip("SHCD", home, strict=False)
+        for rank in range(highest + 1, size.ranks + 1)
+    ]
+    assume(cards)
+    cells = [cards.pop(draw(st.integers(0, len(cards) - 1)))] if draw(st.booleans()) else []
+    columns = [[] for _ in range(size.columns)]
+    for card in draw(st.permutations(cards)):
+        columns[draw(st.integers(0, size.columns - 1))].append(card)
+    # A column as high as this is not to be reached by any play.
+    assume(max(map(len, columns)) <= -(-size.cards // size.columns) + size.ranks - 1)
+    return {"columns": [" ".join(column) for column in columns], "cells": cells}
 
 
 def assert_share_is(batch, single):
@@ -155,9 +180,20 @@ def test_options_of_any_kind_give_a_state_or_a_clear_error(data):
             st.one_of(st.text(max_size=2), st.sampled_from([c.code for c in DECK])), max_size=5
         ),
     )
-    names = st.sampled_from(["cards", "player", "dealer", "target", "current", "colour"])
+    names = st.sampled_from(
+        ["cards", "player", "dealer", "target", "current", "colour", "columns", "cells", "deal"]
+    )
     options = data.draw(st.dictionaries(names, anything, max_size=3))
-    for env_id in ("NumberLine", "EZPoints", "Points24", "BlackjackDeck", "MemorySmall", "SET"):
+    played = (
+        "NumberLine",
+        "EZPoints",
+        "Points24",
+        "BlackjackDeck",
+        "MemorySmall",
+        "SET",
+        "FreeCell",
+    )
+    for env_id in played:
         env, _ = games(f"gym_cards/{env_id}-v0", ())
         try:
             observation, _ = env.reset(options=options)
@@ -170,7 +206,7 @@ def test_options_of_any_kind_give_a_state_or_a_clear_error(data):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "env_id", ["NumberLine", "EZPoints", "Points24", "Blackjack", "Memory", "SET"]
+    "env_id", ["NumberLine", "EZPoints", "Points24", "Blackjack", "Memory", "SET", "FreeCell"]
 )
 def test_a_hundred_thousand_steps(env_id):
     """Fifty thousand by two games alone, and the same by a vector of both."""

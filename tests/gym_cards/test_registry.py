@@ -30,6 +30,7 @@ PUBLISHED_KEYS = {
     "Memory": {"Cards", "Misses Left"},
     "SET": {"Cards", "Picked"},
     "VideoPoker": {"Cards", "Held", "Result", "Payout"},
+    "FreeCell": {"Columns", "Cells", "Foundations", "Moves"},
 }
 STATE_KEYS = {
     "NumberLine": ["current number", "target number"],
@@ -39,6 +40,7 @@ STATE_KEYS = {
     "Memory": ["face-up cards", "face-down cards", "misses left"],
     "SET": ["card 1", "picked"],
     "VideoPoker": ["cards", "hand"],
+    "FreeCell": ["foundations", "cells", "columns"],
 }
 HEADINGS = [
     *("Description", "Action Space", "Observation Space", "Starting State", "Rewards"),
@@ -325,7 +327,7 @@ def test_render_modes(env_id, kwargs):
     with gym.make(env_id, render_mode="rgb_array", **kwargs) as env:
         obs, _ = env.reset(seed=0)
         frame = env.render()
-        size = kwargs.get("size", 300)
+        size = env.spec.kwargs.get("size", 300)
         assert frame.shape == (size, size, 3)
         assert frame.dtype == np.uint8
         if kwargs.get("is_pixel", True):

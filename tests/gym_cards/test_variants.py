@@ -35,6 +35,15 @@ REGISTERED = {
     "SETSmall": ("SET", {"num_cards": 6, "num_features": 3}),
     "VideoPoker": ("VideoPoker", {}),
     "VideoPokerAllAmerican": ("VideoPoker", {"pays": "all american"}),
+    "FreeCell": ("FreeCell", {}),
+    "FreeCellTiny": (
+        "FreeCell",
+        {"num_suits": 2, "num_ranks": 4, "num_columns": 3, "num_cells": 1},
+    ),
+    "FreeCellFull": (
+        "FreeCell",
+        {"num_ranks": 13, "num_columns": 8, "num_cells": 4, "size": 600},
+    ),
 }
 FLAT = dict.fromkeys(HANDS[1:], 2)
 COLOURS = {"any": set("CDHS"), "red": set("DH"), "black": set("CS")}
@@ -138,6 +147,11 @@ def test_options_are_laid_out_as_given():
         ("VideoPoker", {"pays": {**FLAT, "flush": -1}}, r"pays\['flush'\]=-1: expected a whole"),
         ("VideoPoker", {"pays": {**FLAT, "flush": 1.5}}, r"pays\['flush'\]=1.5: expected a whole"),
         ("VideoPoker", {"pays": {**FLAT, "flush": True}}, r"pays\['flush'\]=True: expected a"),
+        ("FreeCell", {"num_suits": 1}, "num_suits=1: expected 2 to 4"),
+        ("FreeCell", {"num_ranks": 14}, "num_ranks=14: expected 2 to 13"),
+        ("FreeCell", {"num_columns": 6.0}, "num_columns=6.0: expected a whole number"),
+        ("FreeCell", {"num_cells": 0}, "num_cells=0: expected 1 to 4"),
+        ("FreeCell", {"num_columns": 3, "num_cells": 1}, "of the first 8 none was"),
     ],
     ids=str,
 )

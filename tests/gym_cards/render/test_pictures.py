@@ -21,6 +21,8 @@ import gym_cards.render
 from gym_cards.blackjack import picture as blackjack_picture
 from gym_cards.blackjack.picture import BlackjackPicture, blackjack_layout
 from gym_cards.cards import DECK, Card
+from gym_cards.freecell import picture as freecell_picture
+from gym_cards.freecell.rules import Size
 from gym_cards.memory import picture as memory_picture
 from gym_cards.number_line import drawn_line
 from gym_cards.number_line import picture as number_line_picture
@@ -50,6 +52,22 @@ LONGEST = (["10", "(", "10", " ", "*", "10", ")"] * 3, ["10"] * 21, ["*"] * 21, 
 def cards(codes: str) -> list[Card]:
     return [Card.parse(code) for code in codes.split()]
 
+
+# The longest column among others, cells and foundations with and without cards.
+FREECELL = {
+    "Columns": ["S6 H5 C4 D3", "D6 C2", "C5 C3", "", "H6 C6 S4 H3 S5 D4", "H4"],
+    "Cells": ["", "D5"],
+    "Foundations": ["S3", "H2", "CA", "D2"],
+}
+FREECELL_52 = {
+    "Columns": [
+        "DJ DK S2 C4 S3 D6 SK HQ CJ HT S9 H8 C7 H6 S5 H4",
+        *("D2 CK SQ C5 DT S8", "H9 D9 H5 D8", "CJ S5", "D5 SJ HK D4"),
+        *("H7 CQ C6 H2", "C7 CT ST C9", "C8 HJ S7 S6"),
+    ],
+    "Cells": ["DQ", "", "C2", ""],
+    "Foundations": ["", "HA", "CA", "DA"],
+}
 
 FRAMES: dict[str, Callable[[], Frame]] = {
     "number_line 3 5": lambda: drawing.number_line(3, 5),
@@ -81,6 +99,8 @@ FRAMES: dict[str, Callable[[], Frame]] = {
     "blackjack won": lambda: drawing.blackjack_end(cards("HA SK"), cards("CK D6 H5"), 1.5),
     "blackjack lost": lambda: drawing.blackjack_end(DECK[3:9], DECK[22:34], -1.0),
     "blackjack draw": lambda: drawing.blackjack_end(cards("H9 SK D2"), cards("CK DA"), 0.0),
+    "freecell": lambda: drawing.freecell(FREECELL, Size(4, 6, 6, 2)),
+    "freecell 52": lambda: drawing.freecell(FREECELL_52, Size(4, 13, 8, 4)),
     **{
         f"{suit} at {size}": functools.partial(drawing.points, row, [], inline=size == 135)
         for size, count in ((67, 4), (135, 2))
@@ -454,7 +474,7 @@ def test_no_font_is_used(monkeypatch):
         for module in pkgutil.iter_modules(gym_cards.render.__path__)
     ]
     modules += [blackjack_picture, drawn_line, number_line_picture, points_picture]
-    modules += [memory_picture, set_drawing, set_picture, video_poker_picture]
+    modules += [memory_picture, set_drawing, set_picture, video_poker_picture, freecell_picture]
     cached = [one for module in modules for one in vars(module).values()]
     clears = [one.cache_clear for one in cached if hasattr(one, "cache_clear")]
     assert len(clears) > 5

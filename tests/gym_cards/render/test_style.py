@@ -10,6 +10,7 @@ from PIL import Image
 
 from gym_cards.blackjack.picture import BlackjackPicture
 from gym_cards.cards import DECK, Card
+from gym_cards.freecell.rules import Size
 from gym_cards.points.picture import PointsPicture
 from gym_cards.render import sprites
 from gym_cards.render.lettering import Ink, text_width, word
@@ -36,6 +37,15 @@ DRAW = {
         cards("HA D7 C4 SQ"), ["(", "7", "-", "4"], inline=False, style=style
     ),
     "blackjack": lambda style: drawing.blackjack(cards("HA C5 D7"), Card("S", 12), style=style),
+    "freecell": lambda style: drawing.freecell(
+        {
+            "Columns": ["S4 H3 S2", "D4 C3", "C4 D3", "H4 S3 C2 H2", "D2"],
+            "Cells": [""],
+            "Foundations": ["SA", "HA", "", "DA"],
+        },
+        Size(4, 4, 5, 1),
+        style=style,
+    ),
     "blackjack 9": lambda style: drawing.blackjack(DECK[15:24], Card("D", 2), style=style),
     "memory": lambda style: drawing.memory(
         ["", "HQ", "?", "", "S7", *"???????"], 4, grid=(3, 4), style=style
@@ -68,6 +78,9 @@ def test_a_picture_of_another_size_shows_the_same(name, size):
     blurred = size < 100 and name in MANY_LETTERS
     assert difference.mean() < (0.13 if blurred else 0.06 if size < 200 else 0.02)
     assert (difference > 0.5).mean() < (0.06 if blurred else 0.02)
+    bound = 0.02 if size >= 200 else 0.1 if name == "freecell" else 0.06
+    assert difference.mean() < bound
+    assert (difference > 0.5).mean() < 0.02
 
 
 def test_sizes_reach_the_observation_space():

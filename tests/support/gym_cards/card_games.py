@@ -76,6 +76,11 @@ LOOKS = [
         "gym_cards/VideoPoker-v0",
         {"pays": "6/5", "size": 140, "rotation_jitter": 10, "background": "#f0e8c0"},
     ),
+    ("gym_cards/FreeCell-v0", {"size": 180, "position_jitter": 12, "rotation_jitter": 8}),
+    (
+        "gym_cards/FreeCell-v0",
+        {"size": 100, "num_suits": 3, "num_ranks": 5, "num_columns": 5, "num_cells": 1},
+    ),
 ]
 VARIANTS = RULES + LOOKS
 # Each differs from another id in which half of the deals it has, or in how large a game is, and is
@@ -113,6 +118,8 @@ def picture_of(env, info, *, rendered=False):
             display=env.display,
             max_position=env.max_position,
         )
+    if game == "FreeCellEnv":
+        return drawing.freecell(info, env.game_size, style=env.style, jitter=env._jitter)
     if game == "BlackjackEnv":
         player, dealer = (
             [Card.parse(suit + ("T" if face == "10" else face)) for _, face, suit in info[key]]

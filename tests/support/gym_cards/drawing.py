@@ -3,6 +3,8 @@
 from gym_cards.blackjack.picture import BlackjackPicture
 from gym_cards.blackjack.rules import total
 from gym_cards.cards import Card
+from gym_cards.freecell.picture import FreeCellPicture
+from gym_cards.freecell.rules import CODES
 from gym_cards.memory.picture import MemoryPicture
 from gym_cards.number_line.picture import NumberLinePicture
 from gym_cards.points.picture import PointsPicture
@@ -43,6 +45,7 @@ def memory(codes, misses, *, grid, style=STANDARD, jitter=None):
 def set_cards(names, picked, *, style=STANDARD, jitter=None):
     picture = SETPicture(len(names), style)
     picture.deal([card_named(name) for name in names], [number - 1 for number in picked], jitter)
+    return picture.frame
 
 
 def video_poker(cards, held=(), result="", *, pays=PAY_TABLES["9/6"], style=STANDARD, jitter=None):
@@ -57,4 +60,12 @@ def video_poker(cards, held=(), result="", *, pays=PAY_TABLES["9/6"], style=STAN
 def blackjack_end(player, dealer, reward, *, style=STANDARD, jitter=None):
     picture = BlackjackPicture(style)
     picture.end(player, dealer, (total(player), total(dealer)), reward, jitter)
+    return picture.frame
+
+
+def freecell(info, size, *, style=STANDARD, jitter=None):
+    """A picture of what an info tells."""
+    places = [*info["Columns"], *info["Cells"], *info["Foundations"]]
+    picture = FreeCellPicture(size, style)
+    picture.deal([[CODES[Card.parse(code)] for code in place.split()] for place in places], jitter)
     return picture.frame

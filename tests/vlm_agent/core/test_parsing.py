@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gym_cards.freecell.rules import Size, names_of
 from gym_cards.video_poker.env import ACTION_NAMES as HOLDS
 from vlm_agent.core.parsing import find_fields, parse, same_value
 
@@ -148,3 +149,10 @@ def test_the_longest_command_counts_and_no_part_of_a_number(shelf, reply):
     text = json.dumps({"thoughts": "go to shelf 1", "action": reply.format(shelf)})
     assert parse(text, commands).action == commands.index(f"go to shelf {shelf}")
     assert parse(text, commands[:1]).action == (0 if shelf == 1 else None)
+
+
+def test_moves_between_places_are_told_apart():
+    names = names_of(Size(suits=4, ranks=13, columns=8, cells=4))
+    for index, name in enumerate(names):
+        for value in (name, name.upper(), f"I move {name}."):
+            assert parse(json.dumps({"action": value}), names).action == index
