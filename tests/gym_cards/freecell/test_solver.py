@@ -59,7 +59,7 @@ def assert_solves(steps, board):
 
 @pytest.mark.parametrize(
     ("size", "numbers"),
-    [(TINY, (1, 2, 3, 94)), (TIGHT, (1, 2, 3, 12, 13)), (Size(3, 3, 3, 1), (1, 2))],
+    [(TINY, (1, 2, 3, 94)), (TIGHT, (1, 4, 6, 12, 13, 18, 23)), (Size(3, 3, 3, 1), (1, 2))],
     ids=str,
 )
 def test_searches_agree_with_breadth_first_search(size, numbers):

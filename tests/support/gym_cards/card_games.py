@@ -87,7 +87,14 @@ VARIANTS = RULES + LOOKS
 # left out where all else is tried; `test_variants` tests its deals.
 ALIKE = {
     f"gym_cards/{name}-v0"
-    for name in ("EZPointsTest", "Points24Test", "Points24Red", "MemorySmall", "SETSmall")
+    for name in (
+        "EZPointsTest",
+        "Points24Test",
+        "Points24Red",
+        "MemorySmall",
+        "SETSmall",
+        "FreeCellFull",
+    )
 }
 EVERY = [(env_id, {}) for env_id in IDS if env_id not in ALIKE] + VARIANTS
 
