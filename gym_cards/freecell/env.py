@@ -97,7 +97,7 @@ class FreeCellEnv(CardGameEnv[Frame]):
     ## Episode End
     - Termination: all cards are on the foundations, or no move is allowed.
     - Truncation: five moves for each card were made, refused ones included: 120 as registered,
-      40 with 8 cards and 260 with 52. (The registered time limit of 300 steps is never reached.)
+      40 with 8 cards and 260 with 52.
 
     ## Information
     - `Columns`: the codes of the cards in each column, the top card last, such as `"S6 H5"`;
