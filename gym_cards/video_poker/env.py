@@ -87,7 +87,7 @@ class VideoPokerEnv(CardGameEnv[Frame]):
     won or lost: -1 for nothing, 0 for jacks or better, which pays the bet back, up to 799.
 
     ## Episode End
-    Termination: after one action. (The registered time limit of 300 steps is never reached.)
+    Termination: after one action.
 
     ## Information
     - `Cards`: the cards as in the options of `reset`, left to right; at the end the final hand;
