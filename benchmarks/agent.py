@@ -2,7 +2,11 @@
 
     python benchmarks/agent.py                  # fine-tunes a tiny model first, in a minute or two
     python benchmarks/agent.py --model runs/sft --json FILE
-    python benchmarks/agent.py --smollm2 build/smollm2-llava --threads 1 2 --repeats 3
+    python benchmarks/agent.py --smollm2 build/smollm2-llava --threads 1 2 --json FILE
+    python benchmarks/agent.py --smollm2 build/smollm2-llava --rows smollm2-rollout
+
+Each row is printed as soon as it is measured. With `--json` it is then also written, and rows that
+the file has already are not measured again: an interrupted run continues.
 
 Only ratios within one run are comparable between machines: repeats are interleaved, and medians are
 reported. The plain implementation plays one environment: it encodes one prompt, generates one reply
@@ -16,7 +20,9 @@ With `--smollm2` a pretrained model of 138 million weights (benchmarks/smollm2.p
 measured in addition, in bfloat16: optimizer steps of full and LoRA training (rank 128) as shares of
 the fastest bfloat16 `torch.mm`, rollouts against `transformers.generate` with the same prompts and
 number of tokens, and the memory of a LoRA step beyond weights and optimizer. On a GPU, its
-allocator counts that; elsewhere the tensors of all operations are counted.
+allocator counts that; elsewhere the tensors of all operations are counted. Its calls take seconds,
+so that they are repeated three times at most unless `--smollm2-repeats` says otherwise. Rollouts
+with adapters are a row that has to be asked for: once they are merged, they are the same ones.
 """
 
 from __future__ import annotations
@@ -26,6 +32,7 @@ import dataclasses
 import json
 import os
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -33,8 +40,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import real_size
 import torch
-from real_size import measure, peak, report, seconds
+from real_size import peak, seconds
 from smollm2 import smollm2_llava
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import GenerationConfig
@@ -57,6 +65,8 @@ from vlm_agent.training.sft.trainer import train_sft
 
 TEMPERATURE = 0.5
 PEAK_SHARE = 0.4  # below this, the update is profiled
+DEFAULT_ROWS = ("rollout", "update", "smollm2-update", "smollm2-rollout")
+ROWS = (*DEFAULT_ROWS, "smollm2-rollout-lora", "growth")
 
 
 # ----- playing ------------------------------------------------------------------------------------
@@ -274,18 +284,48 @@ def fine_tuned(env: str, folder: str) -> str:
     return folder
 
 
-def measure_embedded(options: argparse.Namespace, model: str, policy: VLMPolicy) -> dict[str, Any]:
-    """Prints and returns the measurements of the embedded model."""
+def plays(options: argparse.Namespace, policy: VLMPolicy) -> dict[str, Any]:
+    """Prints and returns the measurements of the embedded model's rollouts."""
     played = measure_rollouts(policy, options.env, options.num_envs, options.repeats)
     print(
-        f"\nRollouts: {played['ours']:.0f} steps/s, plain implementation {played['plain']:.1f}: "
+        f"  {played['ours']:.0f} steps/s, plain implementation {played['plain']:.1f}: "
         f"{played['speedup']:.1f} times as fast "
         f"(repeats: {min(played['speedups']):.1f} to {max(played['speedups']):.1f}); "
         f"{played['tokens']:.1f} and {played['plain_tokens']:.1f} tokens per reply"
     )
-    config = PPOConfig(
+    return played
+
+
+def learns(options: argparse.Namespace, policy: VLMPolicy) -> dict[str, Any]:
+    """Prints and returns the measurements of the embedded model's updates."""
+    config = embedded_config(options)
+    learned = measure_updates(policy, config, options.repeats)
+    why = reason(learned) if learned["share"] < PEAK_SHARE else None
+    print(
+        f"  {learned['steps_per_second']:.0f} steps/s, {learned['share']:.0%} of the peak "
+        f"of {learned['peak'] / 1e9:.0f} GFLOP/s "
+        f"(repeats: {min(learned['shares']):.0%} to {max(learned['shares']):.0%})"
+    )
+    if why:
+        print(f"  {why}")
+    kept = ("steps_per_second", "peak", "share", "shares")
+    return {**{name: learned[name] for name in kept}, "reason": why}
+
+
+def grows(options: argparse.Namespace, policy: VLMPolicy) -> dict[str, Any]:
+    """Prints the measurements by batch, environments and model."""
+    config = embedded_config(options)
+    growth(policy, options.env, (1, 2, 4, 8, 16, 32, 64, 128))
+    growth_of_updates(policy, config, (1, 4, 16, 64))
+    growth_of_models(policy, config)
+    return {}
+
+
+def embedded_config(options: argparse.Namespace) -> PPOConfig:
+    """Returns the settings of the embedded model's updates."""
+    return PPOConfig(
         env=options.env,
-        model=model,
+        model=options.model,
         out="unused",
         num_envs=options.num_envs,
         rollout_steps=8,
@@ -293,38 +333,36 @@ def measure_embedded(options: argparse.Namespace, model: str, policy: VLMPolicy)
         micro_batch_size=64,
         ppo_epochs=2,
     )
-    learned = measure_updates(policy, config, options.repeats)
-    why = reason(learned) if learned["share"] < PEAK_SHARE else None
-    print(
-        f"Updates: {learned['steps_per_second']:.0f} steps/s, {learned['share']:.0%} of the peak "
-        f"of {learned['peak'] / 1e9:.0f} GFLOP/s "
-        f"(repeats: {min(learned['shares']):.0%} to {max(learned['shares']):.0%})"
-    )
-    if why:
-        print(f"  {why}")
-    if options.growth:
-        growth(policy, options.env, (1, 2, 4, 8, 16, 32, 64, 128))
-        growth_of_updates(policy, config, (1, 4, 16, 64))
-        growth_of_models(policy, config)
-    return {
-        "rollout_speedup": played["speedup"],
-        "rollout_speedups": played["speedups"],
-        "update_peak_share": learned["share"],
-        "update_peak_shares": learned["shares"],
-        "update_reason": why,
-    }
 
 
-def measure_pretrained(directory: Path, options: argparse.Namespace) -> dict[str, Any] | None:
-    """Prints and returns the measurements of the pretrained model, `None` if it cannot be had."""
+def measure_embedded(row: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Prints and returns a row of the embedded model."""
+    policy = VLMPolicy.load(options.model, temperature=TEMPERATURE)
+    policy.seed(0)
+    return {"rollout": plays, "update": learns, "growth": grows}[row](options, policy)
+
+
+def measure_pretrained(row: str, options: argparse.Namespace) -> dict[str, Any] | None:
+    """Prints and returns a row of the pretrained model, `None` if it cannot be had."""
     try:
-        smollm2_llava(directory)
+        smollm2_llava(options.smollm2)
     except ModuleNotFoundError as error:
-        print(f"\nSmolLM2's LLaVA is skipped: {error}")
+        print(f"  skipped: {error}")
         return None
-    found = measure(directory, options.env, options.repeats)
-    print(f"\nSmolLM2's LLaVA:\n{report(found)}", flush=True)
+    repeats = options.smollm2_repeats or min(3, options.repeats)
+    arguments = (options.smollm2, options.env, repeats, tell)
+    if row == "smollm2-update":
+        found = real_size.measure_updates(*arguments)
+        print(real_size.report_updates(found))
+    else:
+        found = real_size.measure_writing(*arguments, lora=row.endswith("lora"))
+        print(real_size.report_writing(found))
     return found
+
+
+def tell(text: str) -> None:
+    """Prints how far a measurement is."""
+    print(f"    {text}", file=sys.stderr, flush=True)
 
 
 def main() -> None:
@@ -332,33 +370,47 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--model", help="directory of a fine-tuned policy; by default a new one")
     parser.add_argument("--smollm2", type=Path, help="directory of SmolLM2's LLaVA, or for it")
+    parser.add_argument("--rows", nargs="+", choices=ROWS, help="measurements; by default most")
     parser.add_argument("--env", default="gym_cards/NumberLine-v0")
     parser.add_argument("--num-envs", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--smollm2-repeats", type=int, help="by default at most 3")
     parser.add_argument("--threads", type=int, nargs="+", default=[torch.get_num_threads()])
     parser.add_argument("--device", choices=("auto", "cpu"), default="auto")
     parser.add_argument("--growth", action="store_true", help="by batch, environments and model")
-    parser.add_argument("--json", type=Path, help="file for the measurements")
+    parser.add_argument(
+        "--json", type=Path, help="file of measurements; has its rows measured once"
+    )
     options = parser.parse_args()
     if options.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # before torch looks
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    rows = options.rows or DEFAULT_ROWS + (("growth",) if options.growth else ())
+    if options.smollm2 is None:
+        rows = [row for row in rows if not row.startswith("smollm2")]
     record: dict[str, Any] = {}
+    if options.json and options.json.is_file():
+        record = json.loads(options.json.read_text())
     with tempfile.TemporaryDirectory() as folder:
-        model = options.model or fine_tuned(options.env, folder)
         for threads in options.threads:
             torch.set_num_threads(threads)
             print(f"{options.env}, {options.num_envs} environments, {threads} threads")
-            # Loaded again, because measuring its updates changes it.
-            policy = VLMPolicy.load(model, temperature=TEMPERATURE)
-            policy.seed(0)
-            record[str(threads)] = {"embedded": measure_embedded(options, model, policy)}
-            if options.smollm2:
-                found = measure_pretrained(options.smollm2, options)
-                record[str(threads)]["smollm2"] = found
-    if options.json:
-        options.json.write_text(json.dumps(record, indent=2) + "\n")
+            done = record.setdefault(str(threads), {})
+            for row in rows:
+                if row in done:
+                    print(f"\n{row}: in {options.json}")
+                    continue
+                embedded = not row.startswith("smollm2")
+                if embedded and options.model is None:
+                    options.model = fine_tuned(options.env, folder)
+                print(f"\n{row}:", flush=True)
+                measure = measure_embedded if embedded else measure_pretrained
+                if (found := measure(row, options)) is not None:
+                    done[row] = found
+                    if options.json:
+                        options.json.write_text(json.dumps(record, indent=2) + "\n")
+                sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ ROWS = 8  # in an update
 REPLIES = 32  # in a rollout
 REPLY_TOKENS = 40
 TOKENS = range(1000, 20_000)  # words, in a vocabulary of 49,153
+Tell = Callable[[str], None]  # prints how far a measurement is
 
 
 def seconds(work: Callable[..., Any], *arguments: Any) -> float:
@@ -139,13 +142,15 @@ class Update:
         return counter.peak - before
 
 
-def writing(policy: VLMPolicy, env: str) -> tuple[Callable[[], Any], Callable[[], Any]]:
+def writing(policy: VLMPolicy, env: str) -> dict[str, Callable[[], Any]]:
     """Returns calls that write replies of one length: ours, and `transformers.generate`.
 
     Both sample from the same distribution, and close no reply: the token that would is one that
-    cannot be written.
+    cannot be written. `ours` gets pictures that all differ, so that it reads every prompt as
+    `theirs` does; `shared` gets those of a game, of which some are equal.
     """
     observations = first_observations(env, REPLIES)
+    different = [_marked(each, row) for row, each in enumerate(observations)]
     closing = next(iter(policy.encoder.unwritable_tokens))
     banned = [*policy.encoder.unwritable_tokens, *policy.encoder.end_tokens]
     policy.encoder.end_tokens = [closing]
@@ -160,8 +165,8 @@ def writing(policy: VLMPolicy, env: str) -> tuple[Callable[[], Any], Callable[[]
         pad_token_id=policy.encoder.pad_token,
     )
 
-    def ours() -> None:
-        replies = policy.act(observations)
+    def write(asked: Sequence[Observation]) -> None:
+        replies = policy.act(asked)
         assert {len(reply.tokens) for reply in replies} == {REPLY_TOKENS}
 
     @torch.no_grad()
@@ -170,39 +175,65 @@ def writing(policy: VLMPolicy, env: str) -> tuple[Callable[[], Any], Callable[[]
         written = policy.network.generate(**inputs, generation_config=generation)
         assert written.shape[1] == inputs["input_ids"].shape[1] + REPLY_TOKENS
 
-    return ours, theirs
+    return {
+        "ours": partial(write, different),
+        "shared": partial(write, observations),
+        "theirs": theirs,
+    }
 
 
-def measure_writing(directory: Path, env: str, *, lora: bool, repeats: int) -> dict[str, Any]:
+def _marked(observation: Observation, row: int) -> Observation:
+    """Returns an observation whose picture nobody else has: it differs in one pixel."""
+    picture = observation.image.copy()
+    picture[0, 0] = row, 0, 0
+    return replace(observation, image=picture)
+
+
+def measure_writing(
+    directory: Path, env: str, repeats: int, tell: Tell, *, lora: bool = False
+) -> dict[str, Any]:
     """Measures tokens per second of a training policy's rollout, and of `generate`."""
     options = ModelOptions(lora=lora, lora_rank=RANK, dtype="bfloat16") if lora else None
     policy = VLMPolicy.load(
         directory, options=options, temperature=1.0, max_new_tokens=REPLY_TOKENS
     )
     policy.seed(0)
-    ours, theirs = writing(policy, env)
-    ours(), theirs()  # the first calls prepare
-    times = [(seconds(ours), seconds(theirs)) for _ in range(repeats)]
+    policy.act(first_observations(env, 2))  # prepares
+    calls = writing(policy, env)
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for repeat in range(repeats):
+        for name, call in calls.items():
+            times[name].append(seconds(call))
+        tell(f"repeat {repeat + 1} of {repeats}: " + _seconds_of(times))
     count = REPLIES * REPLY_TOKENS
+    inputs, _ = policy.encode_distinct(first_observations(env, REPLIES))
+
+    def ratios(name: str) -> dict[str, float]:
+        return _summary([b / a for a, b in zip(times[name], times["theirs"], strict=True)])
+
     return {
-        "tokens_per_second": statistics.median(count / ours for ours, _ in times),
-        "over_generate": _summary([theirs / ours for ours, theirs in times]),
+        "tokens_per_second": statistics.median(count / each for each in times["ours"]),
+        "over_generate": ratios("ours"),
+        "over_generate_shared": ratios("shared"),
+        "distinct": len(inputs["input_ids"]),
     }
 
 
-def measure_updates(directory: Path, env: str, repeats: int) -> dict[str, Any]:
+def measure_updates(directory: Path, env: str, repeats: int, tell: Tell) -> dict[str, Any]:
     """Measures shares of the peak of both kinds of training, in turn with the peak itself."""
     kinds = {name: Update(directory, env, lora=name == "lora") for name in ("full", "lora")}
-    for update in kinds.values():
+    for name, update in kinds.items():
+        tell(f"first step, {name}")
         update.step()  # makes the moments
     device = kinds["full"].policy.device
     sizes = (1024, 2048) if device.type == "cpu" else (4096, 8192)
     peaks: list[float] = []
     times: dict[str, list[float]] = {name: [] for name in kinds}
-    for _ in range(repeats):
+    for repeat in range(repeats):
         peaks.append(peak(torch.bfloat16, device, sizes))
         for name, update in kinds.items():
             times[name].append(seconds(update.step))
+        tell(f"repeat {repeat + 1} of {repeats}: " + _seconds_of(times))
     found: dict[str, Any] = {"peak": statistics.median(peaks)}
     for name, update in kinds.items():
         needed = update.operations()
@@ -212,42 +243,42 @@ def measure_updates(directory: Path, env: str, repeats: int) -> dict[str, Any]:
     found["lora_over_full"] = _summary(
         [full / own for full, own in zip(times["full"], times["lora"], strict=True)]
     )
+    tell("memory of a step")
     found["lora_peak_bytes"] = kinds["lora"].peak_memory()
     return found
+
+
+def _seconds_of(times: Mapping[str, Sequence[float]]) -> str:
+    return ", ".join(f"{name} {each[-1]:.1f} s" for name, each in times.items())
 
 
 def _summary(values: Sequence[float]) -> dict[str, float]:
     return {"median": statistics.median(values), "least": min(values), "most": max(values)}
 
 
-def measure(directory: Path, env: str, repeats: int) -> dict[str, Any]:
-    """Measures a model with the present number of threads."""
-    return {
-        **measure_updates(directory, env, repeats),
-        "rollout": measure_writing(directory, env, lora=False, repeats=repeats),
-        "rollout_lora": measure_writing(directory, env, lora=True, repeats=repeats),
-    }
+def _spread(values: dict[str, float], form: str) -> str:
+    least, most = format(values["least"], form), format(values["most"], form)
+    return f"{format(values['median'], form)} ({least} to {most})"
 
 
-def report(found: dict[str, Any]) -> str:
-    """Returns the measurements as lines of text."""
-
-    def spread(values: dict[str, float], form: str) -> str:
-        least, most = format(values["least"], form), format(values["most"], form)
-        return f"{format(values['median'], form)} ({least} to {most})"
-
+def report_updates(found: dict[str, Any]) -> str:
+    """Returns the measurements of updates as lines of text."""
     lines = [f"bfloat16 torch.mm: {found['peak'] / 1e9:.0f} GFLOP/s"]
     for name in ("full", "lora"):
         lines.append(
-            f"update, {name}: {spread(found[f'update_{name}_share'], '.0%')} of that, "
+            f"update, {name}: {_spread(found[f'update_{name}_share'], '.0%')} of that, "
             f"{found[f'update_{name}_steps_per_second']:.2f} steps/s"
         )
-    lines.append(f"LoRA over full, steps/s: {spread(found['lora_over_full'], '.2f')}")
+    lines.append(f"LoRA over full, steps/s: {_spread(found['lora_over_full'], '.2f')}")
     lines.append(f"LoRA, over weights and optimiser: {found['lora_peak_bytes'] / 1e9:.2f} GB")
-    for name, text in (("rollout", "rollout"), ("rollout_lora", "rollout, LoRA")):
-        own = found[name]
-        lines.append(
-            f"{text}: {own['tokens_per_second']:.0f} tokens/s, "
-            f"{spread(own['over_generate'], '.2f')} times generate"
-        )
     return "\n".join(f"  {line}" for line in lines)
+
+
+def report_writing(found: dict[str, Any]) -> str:
+    """Returns the measurements of a rollout as a line of text."""
+    return (
+        f"  {found['tokens_per_second']:.0f} tokens/s, "
+        f"{_spread(found['over_generate'], '.2f')} times generate; "
+        f"{_spread(found['over_generate_shared'], '.2f')} times where {found['distinct']} of "
+        f"{REPLIES} prompts are read"
+    )

@@ -57,18 +57,47 @@ def test_the_operations_of_an_update_are_those_of_its_products(benchmark, model,
     assert update.operations() == pytest.approx(products, rel=0.1)
 
 
+def run(benchmark, monkeypatch, *words):
+    monkeypatch.setattr(sys, "argv", ["agent.py", "--threads", "1", "--repeats", "1", *words])
+    benchmark["agent"].main()
+
+
 @pytest.mark.slow
 def test_everything_is_measured(benchmark, model, small_words, tmp_path, monkeypatch, capsys):
     record = tmp_path / "record.json"
-    words = ["--model", str(model), "--smollm2", str(model), "--num-envs", "2", "--repeats", "1"]
-    monkeypatch.setattr(sys, "argv", ["agent.py", *words, "--threads", "1", "--json", str(record)])
-    benchmark["agent"].main()
+    words = ["--model", str(model), "--smollm2", str(model), "--num-envs", "2"]
+    rows = ["--rows", *(set(benchmark["agent"].ROWS) - {"growth"})]
+    run(benchmark, monkeypatch, *words, *rows, "--json", str(record))
     found = json.loads(record.read_text())["1"]
-    assert found["embedded"]["rollout_speedup"] > 0
-    pretrained = found["smollm2"]
-    assert pretrained["lora_peak_bytes"] > 0
-    assert pretrained["rollout_lora"]["over_generate"]["median"] > 0
+    assert found["rollout"]["speedup"] > 0
+    assert found["update"]["share"] > 0
+    assert found["smollm2-update"]["lora_peak_bytes"] > 0
+    assert found["smollm2-rollout"]["over_generate"]["median"] > 0
+    assert found["smollm2-rollout-lora"]["distinct"] == 2
     assert "LoRA over full" in capsys.readouterr().out
+
+
+def test_rows_are_written_when_measured_and_not_measured_again(
+    benchmark, tmp_path, monkeypatch, capsys
+):
+    record = tmp_path / "record.json"
+    asked = []
+
+    def measure(row, options):
+        asked.append(row)
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return {"row": row}
+
+    monkeypatch.setattr(benchmark["agent"], "measure_embedded", measure)
+    words = ["--model", "unused", "--json", str(record)]
+    with pytest.raises(KeyboardInterrupt):
+        run(benchmark, monkeypatch, *words)
+    assert json.loads(record.read_text()) == {"1": {"rollout": {"row": "rollout"}}}
+    run(benchmark, monkeypatch, *words)
+    assert asked == ["rollout", "update", "update"]
+    assert json.loads(record.read_text())["1"].keys() == {"rollout", "update"}
+    assert "rollout: in " in capsys.readouterr().out
 
 
 def test_a_missing_package_is_named(benchmark, tmp_path, monkeypatch):
@@ -79,9 +108,26 @@ def test_a_missing_package_is_named(benchmark, tmp_path, monkeypatch):
 
 def test_both_writers_write_as_many_tokens(benchmark, model):
     policy = VLMPolicy.load(model, temperature=1.0, max_new_tokens=6)
-    ours, theirs = benchmark["real_size"].writing(policy, ENV)
-    ours()
-    theirs()
+    calls = benchmark["real_size"].writing(policy, ENV)
+    for call in calls.values():
+        call()
     policy.encoder.end_tokens = list(range(policy.banned.shape[0]))
     with pytest.raises(AssertionError):  # the control: replies that end by themselves
-        ours()
+        calls["ours"]()
+
+
+def test_prompts_are_compared_that_all_differ(benchmark, model):
+    policy = VLMPolicy.load(model, temperature=1.0, max_new_tokens=6)
+    read = []
+    handle = policy.network.get_output_embeddings().register_forward_pre_hook(
+        lambda _, args: read.append(len(args[0]))
+    )
+    benchmark["real_size"].REPLIES = 6
+    try:
+        calls = benchmark["real_size"].writing(policy, "gym_cards/NumberLine-v0")
+        first = {name: (read.clear(), call(), read[0])[2] for name, call in calls.items()}
+    finally:
+        benchmark["real_size"].REPLIES = 2
+        handle.remove()
+    assert first["ours"] == first["theirs"] == 6
+    assert first["shared"] < 6

@@ -54,10 +54,13 @@ def hidden_states(network: Any, *, only_last: bool = False) -> Iterator[list[Ten
     """
     hidden: list[Tensor] = []
 
-    def record(_: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+    def record(_: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         if not hidden:
             hidden.append(args[0])
-        return (args[0][:, -1:], *args[1:]) if only_last else None
+        # Models cut positions off. With frozen weights, torch would multiply what is not contiguous
+        # row by row, with a copy of the output embeddings for each row of the batch.
+        kept = args[0][:, -1:] if only_last else args[0]
+        return (kept.contiguous(), *args[1:])
 
     handle = network.get_output_embeddings().register_forward_pre_hook(record)
     try:

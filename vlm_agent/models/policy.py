@@ -30,7 +30,7 @@ from vlm_agent.models.adapters.products import compute_in_model_format
 from vlm_agent.models.forward import computing_in, evaluating, last_positions
 from vlm_agent.models.generation import loop
 from vlm_agent.models.generation.merging import AdapterMerging
-from vlm_agent.models.generation.replies import read_reply
+from vlm_agent.models.generation.replies import read_replies
 from vlm_agent.models.inputs.encoder import Encoder
 from vlm_agent.models.inputs.vision_cache import VisionCache
 from vlm_agent.models.loading import find_model, load_model, reporting_damage
@@ -146,7 +146,7 @@ class VLMPolicy(nn.Module):
         Returns:
             The replies, with the log-probabilities they were sampled with, and the values.
         """
-        inputs = self.encode(observations)
+        inputs, places = self.encode_distinct(observations)
         if self.generation_config.temperature <= 0:
             choose = loop.greedy_chooser(self.banned)
         else:
@@ -161,16 +161,13 @@ class VLMPolicy(nn.Module):
                 end_tokens=self.encoder.end_tokens,
                 pad_token=self.encoder.pad_token,
                 max_new_tokens=self.generation_config.max_new_tokens,
+                places=places,
             )
         values = self.value_head(written.prompt_state).tolist()
-        return [
-            read_reply(
-                self.encoder, observation, tokens, log_probs, value, self.generation_config.parser
-            )
-            for observation, tokens, log_probs, value in zip(
-                observations, written.tokens, written.log_probs, values, strict=True
-            )
-        ]
+        parser = self.generation_config.parser
+        return read_replies(
+            self.encoder, observations, written.tokens, written.log_probs, values, parser
+        )
 
     def writing(self) -> AbstractContextManager[None]:
         """Keeps adapters merged between calls of `act`; see `AdapterMerging.merged`."""
@@ -184,10 +181,10 @@ class VLMPolicy(nn.Module):
     @torch.no_grad()
     def states(self, observations: Sequence[Observation]) -> Tensor:
         """Returns the value head's inputs, hidden states of shape (batch, hidden size)."""
-        inputs = self.encode(observations)
+        inputs, places = self.encode_distinct(observations)
         with evaluating(self), self._autocast():
             _, hidden = last_positions(self.network, inputs, keep=1)
-        return hidden[:, -1]
+        return hidden[places, -1]
 
     # ----- scoring ----------------------------------------------------------------------------
 
@@ -269,6 +266,13 @@ class VLMPolicy(nn.Module):
         """Returns the model's inputs for a batch of observations, padded on the left."""
         inputs = self.encoder.encode(observations, self.prompt_builder)
         return {name: self._placed(value) for name, value in inputs.items()}
+
+    def encode_distinct(
+        self, observations: Sequence[Observation]
+    ) -> tuple[dict[str, Tensor], list[int]]:
+        """Returns what `encode` does with equal observations once, and the row of each."""
+        inputs, places = self.encoder.encode_distinct(observations, self.prompt_builder)
+        return {name: self._placed(value) for name, value in inputs.items()}, places
 
     def prefetch(self, observations: Sequence[Observation]) -> None:
         """Begins to prepare observations in worker threads, for the next pass over them."""

@@ -124,7 +124,8 @@ def measure_rollout(planned: WeightlessPolicy, replies: int) -> RolloutMemory:
         marks["kept"] = simulation.peak = simulation.live
 
     policy.network.register_forward_hook(at_end)
-    policy.encode = lambda observations: inputs  # type: ignore[method-assign]
+    # All prompts differ: equal ones, which are read once, take less.
+    policy.encode_distinct = lambda observations: (inputs, list(range(replies)))  # type: ignore[method-assign]
     # Adapters are merged while replies are written: passes are those of the model without them.
     unadapted = policy.model.disable_adapter() if policy.has_adapter else nullcontext()
     with simulation, unadapted:

@@ -75,6 +75,16 @@ def test_peft_by_itself_computes_in_float32(adapted, observations):
     assert backward[torch.float32] > 3 * layers
 
 
+def test_frozen_output_embeddings_are_not_copied_for_every_row(adapted, observations):
+    policy = adapted("bfloat16")
+    replies = [[5, 6, 7]] * len(observations)
+    with Operations() as found:
+        scores = policy.score(observations, replies)
+        (scores.log_probs.sum() + scores.values.sum()).backward()
+    # Batched products would be those of hidden states that are not contiguous.
+    assert found.names["bmm"] == 0
+
+
 def test_acting_in_bfloat16(adapted, observations):
     policy = adapted("bfloat16")
     with Operations() as found:

@@ -6,10 +6,25 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import Cache, DynamicLayer
+from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
 # Tokens that a layer makes room for at once.
 _ROOM = 64
+
+
+def can_share_prompts(network: Any) -> bool:
+    """Returns whether several replies can go on from one prompt: its cache must have rows.
+
+    Args:
+        network: The Hugging Face model, without PEFT's wrapper.
+    """
+    return has_rows(DynamicCache(config=network.config.get_text_config(decoder=True)))
+
+
+def has_rows(cache: Any) -> bool:
+    """Returns whether rows of a cache can be selected: not if it is one of linear attention."""
+    layers = getattr(cache, "layers", None)
+    return layers is not None and all(hasattr(layer, "batch_select_indices") for layer in layers)
 
 
 def reserve_room(cache: Any) -> None:

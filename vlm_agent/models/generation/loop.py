@@ -18,7 +18,8 @@ from transformers import GenerationConfig as HFGenerationConfig
 
 from vlm_agent.models import sampling
 from vlm_agent.models.forward import hidden_states, without_generation_defaults
-from vlm_agent.models.generation.cache import reserve_room
+from vlm_agent.models.generation.attention import packing_heads
+from vlm_agent.models.generation.cache import has_rows, reserve_room
 
 # Shrinking a batch copies its cache, which pays off only if enough of the rows are dropped.
 _MIN_SHARE_TO_DROP = 0.25
@@ -50,9 +51,10 @@ def write_replies(
     end_tokens: list[int],
     pad_token: int,
     max_new_tokens: int,
+    places: Sequence[int] | None = None,
     check_every: int | None = None,
 ) -> WrittenReplies:
-    """Writes one reply to each prompt of a batch.
+    """Writes replies to a batch of prompts.
 
     Args:
         network: The Hugging Face model, without PEFT's wrapper.
@@ -61,13 +63,22 @@ def write_replies(
         end_tokens: Ids that close a reply.
         pad_token: Id for padding.
         max_new_tokens: Number of tokens after which a reply is cut off.
+        places: Index of each reply's prompt, where several answer the same: it is read once. By
+            default each prompt gets one reply.
         check_every: Number of tokens after which to ask whether replies are finished. Asking waits
             for a GPU, and finished replies meanwhile write on; so by default 8, and 1 on the CPU.
     """
     if check_every is None:
         check_every = 1 if inputs["input_ids"].device.type == "cpu" else _CHECK_EVERY
-    writer = _ReplyWriter(choose, end_tokens, check_every)
-    with without_generation_defaults(network), hidden_states(network) as hidden:
+    copies = None
+    if places is not None and list(places) != list(range(len(inputs["input_ids"]))):
+        copies = torch.tensor(places, device=inputs["input_ids"].device)
+    writer = _ReplyWriter(choose, end_tokens, check_every, copies)
+    with (
+        without_generation_defaults(network),
+        packing_heads(network),
+        hidden_states(network) as hidden,
+    ):
         network.generate(
             **inputs,
             generation_config=HFGenerationConfig(
@@ -78,7 +89,10 @@ def write_replies(
             ),
             custom_generate=writer,
         )
-    return WrittenReplies(writer.tokens, writer.log_probs, hidden[0][:, -1])
+    state = hidden[0][:, -1]
+    return WrittenReplies(
+        writer.tokens, writer.log_probs, state if copies is None else state[copies]
+    )
 
 
 def greedy_chooser(banned: Tensor) -> TokenChooser:
@@ -113,10 +127,17 @@ def sampling_chooser(log_probs_of: Callable[[Tensor], Tensor], uniform: Tensor) 
 class _ReplyWriter:
     """The `custom_generate` of `transformers.generate`."""
 
-    def __init__(self, choose: TokenChooser, end_tokens: Sequence[int], check_every: int) -> None:
+    def __init__(
+        self,
+        choose: TokenChooser,
+        end_tokens: Sequence[int],
+        check_every: int,
+        copies: Tensor | None,
+    ) -> None:
         self._choose = choose
         self._end_tokens = end_tokens
         self._check_every = check_every
+        self._copies = copies
         self.tokens: list[list[int]] = []
         self.log_probs: list[list[float]] = []
 
@@ -130,7 +151,8 @@ class _ReplyWriter:
         **model_kwargs: Any,
     ) -> Tensor:
         """Writes until all replies are finished; returns the prompts unchanged."""
-        prompts, batch = input_ids, len(input_ids)
+        prompts = input_ids
+        batch = len(prompts) if self._copies is None else len(self._copies)
         end_tokens = torch.tensor(self._end_tokens, device=input_ids.device)
         rows = torch.arange(batch, device=input_ids.device)
         writing = torch.ones(batch, dtype=torch.bool, device=input_ids.device)
@@ -147,7 +169,11 @@ class _ReplyWriter:
             model_kwargs = model._update_model_kwargs_for_generation(
                 outputs, model_kwargs, is_encoder_decoder=False
             )
-            tokens, log_probs = self._choose(outputs.logits[:, -1], rows, count)
+            logits = outputs.logits[:, -1]
+            if count == 0 and self._copies is not None:
+                _select_rows(model_kwargs, self._copies, len(prompts))
+                logits, input_ids = logits[self._copies], prompts[self._copies]
+            tokens, log_probs = self._choose(logits, rows, count)
             chosen.append((rows, tokens, log_probs))
             writing &= ~torch.isin(tokens, end_tokens)
             input_ids = torch.cat([input_ids, tokens[:, None]], dim=1)
@@ -181,8 +207,7 @@ def _select_rows(model_kwargs: dict[str, Any], rows: Tensor, batch: int) -> bool
         False if that is impossible: some caches, such as those of linear attention, have no rows.
     """
     cache: Any = next((v for v in model_kwargs.values() if isinstance(v, Cache)), None)
-    layers = getattr(cache, "layers", None)
-    if layers is None or not all(hasattr(layer, "batch_select_indices") for layer in layers):
+    if not has_rows(cache):
         return False
     cache.batch_select_indices(rows)
     for name, value in model_kwargs.items():

@@ -9,7 +9,29 @@ from vlm_agent.core.types import Observation, Reply
 from vlm_agent.models.inputs.encoder import Encoder
 
 
-def read_reply(
+def read_replies(
+    encoder: Encoder,
+    observations: Sequence[Observation],
+    written: Sequence[Sequence[int]],
+    log_probs: Sequence[Sequence[float]],
+    values: Sequence[float],
+    parser: Parser,
+) -> list[Reply]:
+    """Returns replies with the actions and the fields that are read from their texts.
+
+    Args:
+        encoder: The policy's encoder.
+        observations: The observations that they answer.
+        written: Their tokens; those after a closing token are ignored.
+        log_probs: Log-probability of each token.
+        values: Values of the observations.
+        parser: Rule by which texts are parsed.
+    """
+    rows = zip(observations, written, log_probs, values, strict=True)
+    return [_read(encoder, *row, parser) for row in rows]
+
+
+def _read(
     encoder: Encoder,
     observation: Observation,
     written: Sequence[int],
@@ -17,16 +39,6 @@ def read_reply(
     value: float,
     parser: Parser,
 ) -> Reply:
-    """Returns a reply with the action and the fields that are read from its text.
-
-    Args:
-        encoder: The policy's encoder.
-        observation: The observation that it answers.
-        written: Its tokens; those after a closing token are ignored.
-        log_probs: Log-probability of each token.
-        value: Value of the observation.
-        parser: Rule by which the text is parsed.
-    """
     tokens = encoder.until_end(written)
     text = encoder.decode(tokens)
     parsed = parse(text, observation.actions, parser)

@@ -17,6 +17,7 @@ from torch import Tensor
 from vlm_agent.core.prompt_builder import PromptBuilder
 from vlm_agent.core.prompts import Chat
 from vlm_agent.core.types import Observation
+from vlm_agent.models.generation.cache import can_share_prompts
 from vlm_agent.models.inputs.cache import (
     Key,
     PreparedPicture,
@@ -28,6 +29,9 @@ from vlm_agent.models.inputs.chat_template import ChatTemplate
 from vlm_agent.models.inputs.families import special_case
 from vlm_agent.models.inputs.preparing import Preparer
 from vlm_agent.models.inputs.rows import Row, join_rows
+
+# Products of fewer rows use other kernels, at least on the CPU, and round differently.
+_MIN_ROWS = 4
 
 
 class Encoder:
@@ -59,6 +63,7 @@ class Encoder:
         text = model.config.get_text_config()
         self.context_length: int | None = getattr(text, "max_position_embeddings", None)
         self.preparer = Preparer(processor, self.context_length)
+        self._shares_prompts = can_share_prompts(model)
 
     @property
     def tokenizer(self) -> Any:
@@ -110,19 +115,33 @@ class Encoder:
                 cannot tell a picture from padding; or if a prompt with its pictures is longer than
                 the model can read.
         """
-        counts = {len(observation.images) for observation in observations}
-        if self._special_case.same_number_of_pictures and len(counts) > 1:
-            raise ValueError(
-                f"a batch of prompts with {sorted(counts)} pictures: the model of a "
-                f"{type(self.processor).__name__} needs the same number in each, because it cannot "
-                "tell a picture from padding; set history_length to 0, so that each has one"
-            )
-        return join_rows(self.rows(observations, builder), self.pad_token)
+        return self._join(self._keys(observations, builder))
+
+    def encode_distinct(
+        self, observations: Sequence[Observation], builder: PromptBuilder
+    ) -> tuple[dict[str, Tensor], list[int]]:
+        """Returns the model's inputs for a batch as `encode` does, with equal prompts once.
+
+        Two observations are equal here if their prompts and their pictures are. A few equal ones
+        stay if there would be too few rows for a model to round as in a larger batch, and all do if
+        the model's cache cannot be copied from row to row.
+
+        Returns:
+            The inputs, and the index of each observation's row in them.
+        """
+        keys = self._keys(observations, builder)
+        if not self._shares_prompts:
+            return self._join(keys), list(range(len(keys)))
+        places: dict[Key, int] = {}
+        for key in keys:
+            places.setdefault(key, len(places))
+        missing = max(0, min(_MIN_ROWS, len(keys)) - len(places))
+        rows = [*places, *keys[:missing]]
+        return self._join(rows), [places[key] for key in keys]
 
     def rows(self, observations: Sequence[Observation], builder: PromptBuilder) -> list[Row]:
         """Returns the inputs of each observation by itself, without padding."""
-        keys = self._keys(observations, builder)
-        return [unpack_row(*each) for each in self.preparer.prepare(keys)]
+        return self._rows(self._keys(observations, builder))
 
     def prompts(
         self, observations: Sequence[Observation], builder: PromptBuilder
@@ -154,7 +173,27 @@ class Encoder:
         self.preparer.prefetch(self._keys(observations, builder), known)
 
     def _keys(self, observations: Sequence[Observation], builder: PromptBuilder) -> list[Key]:
-        return [key_of(self.prompt(each, builder), each.images) for each in observations]
+        rendered: dict[str, str] = {}  # most prompts of a batch differ in their pictures alone
+        keys = []
+        for each in observations:
+            chat = repr(builder.messages(each))
+            if chat not in rendered:
+                rendered[chat] = self.prompt(each, builder)
+            keys.append(key_of(rendered[chat], each.images))
+        return keys
+
+    def _rows(self, keys: Sequence[Key]) -> list[Row]:
+        return [unpack_row(*each) for each in self.preparer.prepare(keys)]
+
+    def _join(self, keys: Sequence[Key]) -> dict[str, Tensor]:
+        counts = {len(pictures) for _, pictures in keys}
+        if self._special_case.same_number_of_pictures and len(counts) > 1:
+            raise ValueError(
+                f"a batch of prompts with {sorted(counts)} pictures: the model of a "
+                f"{type(self.processor).__name__} needs the same number in each, because it cannot "
+                "tell a picture from padding; set history_length to 0, so that each has one"
+            )
+        return join_rows(self._rows(keys), self.pad_token)
 
     def append(
         self, inputs: Mapping[str, Any], reply_ids: Tensor, reply_mask: Tensor
