@@ -30,7 +30,7 @@ from vlm_agent.models.adapters.products import compute_in_model_format
 from vlm_agent.models.forward import computing_in, evaluating, last_positions
 from vlm_agent.models.generation import loop
 from vlm_agent.models.generation.merging import AdapterMerging
-from vlm_agent.models.generation.replies import read_reply
+from vlm_agent.models.generation.replies import Written, read_reply
 from vlm_agent.models.inputs.encoder import Encoder
 from vlm_agent.models.inputs.vision_cache import VisionCache
 from vlm_agent.models.loading import find_model, load_model, reporting_damage
@@ -130,21 +130,36 @@ class VLMPolicy(nn.Module):
 
     # ----- acting -----------------------------------------------------------------------------
 
-    @torch.no_grad()
     def act(
         self,
         observations: Sequence[Observation],
         draws: Sequence[np.random.Generator] | None = None,
     ) -> list[Reply]:
+        """Replies to a batch of observations; arguments as for `write`.
+
+        Returns:
+            The replies, with the log-probabilities they were sampled with, and the values.
+        """
+        parser = self.generation_config.parser
+        return [
+            read_reply(self.encoder, observation, written, cast(float, written.value), parser)
+            for observation, written in zip(
+                observations, self.write(observations, draws), strict=True
+            )
+        ]
+
+    @torch.no_grad()
+    def write(
+        self,
+        observations: Sequence[Observation],
+        draws: Sequence[np.random.Generator] | None = None,
+    ) -> list[Written]:
         """Writes one reply to each observation, as one batch, with dropout off.
 
         Args:
             observations: Observations to reply to.
             draws: One random generator per observation, so that a reply does not depend on the
                 rest of its batch, except for rounding. By default `generator` samples all of them.
-
-        Returns:
-            The replies, with the log-probabilities they were sampled with, and the values.
         """
         inputs = self.encode(observations)
         if self.generation_config.temperature <= 0:
@@ -163,14 +178,8 @@ class VLMPolicy(nn.Module):
                 max_new_tokens=self.generation_config.max_new_tokens,
             )
         values = self.value_head(written.prompt_state).tolist()
-        return [
-            read_reply(
-                self.encoder, observation, tokens, log_probs, value, self.generation_config.parser
-            )
-            for observation, tokens, log_probs, value in zip(
-                observations, written.tokens, written.log_probs, values, strict=True
-            )
-        ]
+        found = zip(written.tokens, written.log_probs, values, strict=True)
+        return [Written.of(self.encoder, *each) for each in found]
 
     def writing(self) -> AbstractContextManager[None]:
         """Keeps adapters merged between calls of `act`; see `AdapterMerging.merged`."""

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from vlm_agent.distributed.processes import Processes
+from vlm_agent.engines.engine import Engine, EngineError, EnginePolicy, InProcessEngine
 from vlm_agent.models.adapters.dropout import dropping_out, has_dropout
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.rollout.advantages import Floats
@@ -34,6 +35,10 @@ from vlm_agent.training.optimizer import (
 from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.scoring import BatchScorer
 
+# Of a token's log-probability, between an engine and the policy itself in float32. Rounding alone
+# makes some 1e-5; a wrong weight or temperature far more.
+_LARGEST_GAP = 1e-3
+
 
 class PPO:
     """Trains a policy on rollouts.
@@ -49,6 +54,7 @@ class PPO:
         total_steps: Number of environment steps of the whole training, for the learning rate.
         processes: Those that train together, each with rollouts of its own; by default this one.
             An update is the one that a single process would make of all rollouts.
+        engine: Writes the replies of rollouts; by default the policy itself.
 
     Attributes:
         imitation: Corrected replies to imitate; this process holds its own.
@@ -61,8 +67,10 @@ class PPO:
         config: PPOConfig,
         total_steps: int,
         processes: Processes | None = None,
+        engine: Engine | None = None,
     ) -> None:
         self.policy = policy.eval()
+        self._engine = engine or InProcessEngine(policy)
         self.config = config
         self.algorithm = find_algorithm(config.algorithm)
         self.total_steps = total_steps
@@ -103,9 +111,24 @@ class PPO:
         with (
             oom_hint(f"replying to {at_once} environments at once", advice),
             self._processes.gathered(),
-            self.policy.writing(),
+            self._engine.writing(),
         ):
-            return collector.collect(self.policy, config.rollout_steps)
+            rollout = collector.collect(
+                EnginePolicy(self.policy, self._engine), config.rollout_steps
+            )
+        if not self._engine.is_exact:
+            self._complete(rollout)
+        return rollout
+
+    def _complete(self, rollout: Rollout) -> None:
+        """Adds what an engine does not compute, and checks that it has the policy's weights."""
+        gap = self._scorer.complete(rollout)
+        if torch.finfo(self.policy.compute_dtype).bits >= 32 and gap > _LARGEST_GAP:
+            raise EngineError(
+                f"the engine gives a token a log-probability that is {gap:.2g} off that of the "
+                f"policy itself: expected at most {_LARGEST_GAP:g} in float32; it has other "
+                "weights, samples from another distribution, or computes in another number format"
+            )
 
     def advantages(self, rollout: Rollout) -> Floats:
         """Estimates how much better than expected each step was, shape (steps,)."""
@@ -131,7 +154,7 @@ class PPO:
     def _update(self, rollout: Rollout, advantages: Floats) -> dict[str, float | None]:
         config = self.config
         batch = self._batch(rollout, advantages)
-        sampling_gap = self._scorer.rescore(batch)
+        rescored = self._scorer.rescore(batch)
         self._scorer.add_reference(batch)
         self._scorer.standardise_values(batch)
         strata = self._processes.gather([(self._processes.rank, s) for s in rollout.strata()])
@@ -159,7 +182,7 @@ class PPO:
         self._set_learning_rate(self._steps / self.total_steps)
         return {
             **log.metrics(means, self._optimizer_step.clipped),
-            "train/sampling_gap": sampling_gap,
+            **rescored,
             "train/explained_variance": self._explained_variance(rollout, advantages),
             "train/learning_rate": learning_rate,
         }

@@ -1,0 +1,41 @@
+"""Which models vLLM is tested with, and what is missing where it is not installed."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any
+
+from vlm_agent.engines.engine import EngineError
+
+# Model types whose log-probabilities agree with those of transformers, by a test for each.
+SUPPORTED = (
+    "idefics3",
+    "llava",
+    "llava_onevision",
+    "qwen2_5_vl",
+    "qwen2_vl",
+    "qwen3_vl",
+    "smolvlm",
+)
+
+
+def check_installed() -> None:
+    """Raises an `ImportError` if vLLM is not installed."""
+    if importlib.util.find_spec("vllm") is None:
+        raise ImportError(
+            "the engine vllm needs vLLM, which is not installed: pip install vllm (on a machine "
+            "without a GPU see docs/scale/engines.md), or leave out --engine"
+        )
+
+
+def check_supported(config: Any) -> None:
+    """Raises an `EngineError` if vLLM is known to differ from a model, or was not tested with it.
+
+    Args:
+        config: The model's config.
+    """
+    if config.model_type not in SUPPORTED:
+        raise EngineError(
+            f"the engine vllm is not tested with models of type {config.model_type!r}: expected "
+            f"one of {', '.join(SUPPORTED)}; leave out --engine, or use --engine hf"
+        )
