@@ -31,6 +31,16 @@ def make_engine(
             f"engine='vllm' in {processes.count} processes: vLLM writes for one process; train in "
             "one process, or with --engine hf"
         )
+    if options.engine_url is not None:
+        from vlm_agent.engines.vllm.server import VLLMServer
+
+        return VLLMServer(
+            policy,
+            options.engine_url,
+            num_envs,
+            timeout=options.engine_timeout,
+            folder=options.engine_folder,
+        )
     from vlm_agent.engines.vllm.local import LocalVLLM
 
     return LocalVLLM(policy, num_envs, options.engine_memory)

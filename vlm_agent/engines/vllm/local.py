@@ -23,12 +23,11 @@ from vlm_agent.engines.vllm.requests import (
     sampling_options,
     written,
 )
-from vlm_agent.engines.vllm.support import check_installed, check_supported
+from vlm_agent.engines.vllm.support import WORKER_EXTENSION, check_installed, check_supported
 from vlm_agent.engines.vllm.weights import check_adapters, engine_weights
 from vlm_agent.models.generation.replies import Written
 from vlm_agent.models.policy import VLMPolicy
 
-_WORKER = f"{__package__}.worker.WeightReceiver"
 # Read by vLLM when it is imported: it stays in this process, and leaves the cores to be chosen by
 # whoever started it.
 _ENVIRONMENT = {
@@ -149,7 +148,7 @@ def _start(policy: VLMPolicy, directory: Path, num_envs: int, memory: float) -> 
         "limit_mm_per_prompt": {"image": pictures},
         "logprobs_mode": "processed_logprobs",
         "generation_config": "vllm",
-        "worker_extension_cls": _WORKER,
+        "worker_extension_cls": WORKER_EXTENSION,
         "seed": 0,
     }
     if longest is not None:

@@ -6,6 +6,7 @@ import importlib.util
 from typing import Any
 
 from vlm_agent.engines.engine import EngineError
+from vlm_agent.models.policy import VLMPolicy
 
 # Model types whose log-probabilities agree with those of transformers, by a test for each.
 SUPPORTED = (
@@ -17,6 +18,20 @@ SUPPORTED = (
     "qwen3_vl",
     "smolvlm",
 )
+
+WORKER_EXTENSION = "vlm_agent.engines.vllm.worker.WeightReceiver"
+
+
+def serve_command(policy: VLMPolicy) -> str:
+    """Returns the command that starts a server for a policy."""
+    name = policy.network.name_or_path or "MODEL"
+    dtype = str(policy.compute_dtype).removeprefix("torch.")
+    pictures = 1 + policy.history_length
+    return (
+        f"VLLM_SERVER_DEV_MODE=1 vllm serve {name} --load-format dummy --dtype {dtype} "
+        f"--limit-mm-per-prompt '{{\"image\": {pictures}}}' --logprobs-mode processed_logprobs "
+        f"--generation-config vllm --worker-extension-cls {WORKER_EXTENSION}"
+    )
 
 
 def check_installed() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -18,6 +19,18 @@ class WeightReceiver:
         self.model_runner.reload_weights(weights_iterator=iter(weights))
         self._repack_output_embeddings()
         return sum(value.nbytes for _, value in weights)
+
+    def receive_folder(self, folder: str) -> int:
+        """Does the same with the safetensors in a folder."""
+        from safetensors import safe_open
+
+        def read() -> Iterator[tuple[str, Tensor]]:
+            for file in sorted(Path(folder).glob("*.safetensors")):
+                with safe_open(file, framework="pt") as opened:
+                    for name in opened.keys():  # noqa: SIM118 - it is no mapping
+                        yield name, opened.get_tensor(name)
+
+        return self.receive_weights(list(read()))
 
     def _repack_output_embeddings(self) -> None:
         """Renews what vLLM made of output embeddings when it loaded them.
