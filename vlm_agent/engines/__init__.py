@@ -1,6 +1,7 @@
-"""Engines: programs that write the replies of a policy."""
+"""Engines: programs that write the replies of a policy in place of its own model."""
 
-from vlm_agent.engines.engine import Engine, EngineError, EnginePolicy, InProcessEngine
+from vlm_agent.engines.errors import EngineError
 from vlm_agent.engines.make import make_engine
+from vlm_agent.models.generation.replies import Engine
 
-__all__ = ["Engine", "EngineError", "EnginePolicy", "InProcessEngine", "make_engine"]
+__all__ = ["Engine", "EngineError", "make_engine"]

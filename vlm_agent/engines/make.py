@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from vlm_agent.config.engine import EngineOptions
 from vlm_agent.distributed.processes import Processes
-from vlm_agent.engines.engine import Engine, InProcessEngine
+from vlm_agent.models.generation.replies import Engine
 from vlm_agent.models.policy import VLMPolicy
 
 
 def make_engine(
     options: EngineOptions, policy: VLMPolicy, num_envs: int, processes: Processes | None = None
-) -> Engine:
-    """Returns the engine that options ask for.
+) -> Engine | None:
+    """Returns the engine that options ask for; `None` for the policy's own model.
 
     Args:
         options: The options.
@@ -25,7 +25,7 @@ def make_engine(
         ValueError: If it cannot sample as the policy does, or not in several processes.
     """
     if options.engine == "hf":
-        return InProcessEngine(policy)
+        return None
     if processes is not None and processes.count > 1:
         raise ValueError(
             f"engine='vllm' in {processes.count} processes: vLLM writes for one process; train in "
@@ -44,3 +44,4 @@ def make_engine(
     from vlm_agent.engines.vllm.local import LocalVLLM
 
     return LocalVLLM(policy, num_envs, options.engine_memory)
+

@@ -30,7 +30,7 @@ from vlm_agent.models.adapters.products import compute_in_model_format
 from vlm_agent.models.forward import computing_in, evaluating, last_positions
 from vlm_agent.models.generation import loop
 from vlm_agent.models.generation.merging import AdapterMerging
-from vlm_agent.models.generation.replies import Written, read_reply
+from vlm_agent.models.generation.replies import Engine, Written, read_reply
 from vlm_agent.models.inputs.encoder import Encoder
 from vlm_agent.models.inputs.vision_cache import VisionCache
 from vlm_agent.models.loading import find_model, load_model, reporting_damage
@@ -54,6 +54,8 @@ class VLMPolicy(nn.Module):
             default that of the weights.
 
     Attributes:
+        engine: Program that writes replies in place of the model, which still scores them; `None`
+            for the model itself.
         generator: Random generator that samples replies; always on the CPU.
         kept_reference: What `keep_reference` kept, or `None`.
         vision: Cache of image features; see `VisionCache.remembering`.
@@ -80,6 +82,7 @@ class VLMPolicy(nn.Module):
             self.value_head.to(model.device)
         self.compute_dtype = compute_dtype or self._weights_dtype
         self.kept_reference: Reference | None = None
+        self.engine: Engine | None = None
         self.generator = torch.Generator()
         self.encoder = Encoder(self.network, processor)
         self.vision = VisionCache(self.network, self.encoder.pictures)
@@ -138,14 +141,14 @@ class VLMPolicy(nn.Module):
         """Replies to a batch of observations; arguments as for `write`.
 
         Returns:
-            The replies, with the log-probabilities they were sampled with, and the values.
+            The replies, with the log-probabilities they were sampled with, and the values; of an
+            engine without values.
         """
         parser = self.generation_config.parser
+        write = self.write if self.engine is None else self.engine.write
         return [
-            read_reply(self.encoder, observation, written, cast(float, written.value), parser)
-            for observation, written in zip(
-                observations, self.write(observations, draws), strict=True
-            )
+            read_reply(self.encoder, observation, written, parser)
+            for observation, written in zip(observations, write(observations, draws), strict=True)
         ]
 
     @torch.no_grad()
@@ -168,7 +171,7 @@ class VLMPolicy(nn.Module):
             longest = self.generation_config.max_new_tokens
             uniform = sampling.uniform(len(observations), longest, draws or self.generator)
             choose = loop.sampling_chooser(self.token_log_probs, uniform.to(self.device))
-        with evaluating(self), self.writing(), self._autocast(cache=True):
+        with evaluating(self), self.merged(), self._autocast(cache=True):
             written = loop.write_replies(
                 self.network,
                 inputs,
@@ -182,7 +185,20 @@ class VLMPolicy(nn.Module):
         return [Written.of(self.encoder, *each) for each in found]
 
     def writing(self) -> AbstractContextManager[None]:
-        """Keeps adapters merged between calls of `act`; see `AdapterMerging.merged`."""
+        """Keeps the policy ready to reply, while its weights stay as they are.
+
+        An engine gets them on entering; without one, adapters stay merged.
+        """
+        return self.merged() if self.engine is None else self.engine.writing()
+
+    def close(self) -> None:
+        """Closes the engine, if there is one; the model itself replies from then on."""
+        if self.engine is not None:
+            self.engine.close()
+        self.engine = None
+
+    def merged(self) -> AbstractContextManager[None]:
+        """Keeps adapters merged; see `AdapterMerging.merged`."""
         return self._merging.merged()
 
     @torch.no_grad()

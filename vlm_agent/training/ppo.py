@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from vlm_agent.distributed.processes import Processes
-from vlm_agent.engines.engine import Engine, EngineError, EnginePolicy, InProcessEngine
+from vlm_agent.engines.errors import EngineError
 from vlm_agent.models.adapters.dropout import dropping_out, has_dropout
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.rollout.advantages import Floats
@@ -54,7 +54,6 @@ class PPO:
         total_steps: Number of environment steps of the whole training, for the learning rate.
         processes: Those that train together, each with rollouts of its own; by default this one.
             An update is the one that a single process would make of all rollouts.
-        engine: Writes the replies of rollouts; by default the policy itself.
 
     Attributes:
         imitation: Corrected replies to imitate; this process holds its own.
@@ -67,10 +66,8 @@ class PPO:
         config: PPOConfig,
         total_steps: int,
         processes: Processes | None = None,
-        engine: Engine | None = None,
     ) -> None:
         self.policy = policy.eval()
-        self._engine = engine or InProcessEngine(policy)
         self.config = config
         self.algorithm = find_algorithm(config.algorithm)
         self.total_steps = total_steps
@@ -111,12 +108,10 @@ class PPO:
         with (
             oom_hint(f"replying to {at_once} environments at once", advice),
             self._processes.gathered(),
-            self._engine.writing(),
+            self.policy.writing(),
         ):
-            rollout = collector.collect(
-                EnginePolicy(self.policy, self._engine), config.rollout_steps
-            )
-        if not self._engine.is_exact:
+            rollout = collector.collect(self.policy, config.rollout_steps)
+        if self.policy.engine is not None:
             self._complete(rollout)
         return rollout
 

@@ -13,7 +13,6 @@ from tqdm import tqdm
 from vlm_agent.core.environments import make_env
 from vlm_agent.data.rollout_recorder import RolloutRecorder, record_rollouts
 from vlm_agent.distributed.processes import Processes
-from vlm_agent.engines.engine import Engine
 from vlm_agent.engines.make import make_engine
 from vlm_agent.models.gathered_policy import GatheredPolicy
 from vlm_agent.models.policy import VLMPolicy
@@ -129,8 +128,9 @@ def _run(
     at_once = processes.share(config.num_envs, "num_envs")
     with (
         closing(make_collector(config, policy, processes)) as collector,
-        closing(make_engine(config, policy, at_once, processes)) as engine,
+        closing(policy),
     ):
+        policy.engine = make_engine(config, policy, at_once, processes)
         with ExitStack() as stack:
             run = recorder = None
             if processes.is_main:
@@ -151,7 +151,7 @@ def _run(
                         critic=config.has_critic,
                     )
                 )
-            _train(config, gathered, collector, run, recorder, saved, processes, engine)
+            _train(config, gathered, collector, run, recorder, saved, processes)
         processes.finish()
     return policy
 
@@ -186,12 +186,11 @@ def _train(
     recorder: RolloutRecorder | None,
     saved: Saved[PPOConfig] | None,
     processes: Processes,
-    engine: Engine,
 ) -> None:
     """Collects and updates until the steps are made; the main process logs, records and saves."""
     per_update = config.num_envs * config.rollout_steps
     total = -(-config.total_steps // per_update) * per_update
-    ppo = PPO(gathered.policy, config, total, processes, engine)
+    ppo = PPO(gathered.policy, config, total, processes)
     parts: dict[str, Stateful] = {"ppo": ppo}
     if recorder is not None:
         parts["recorder"] = recorder
@@ -235,7 +234,8 @@ def _train(
             metrics["system/peak_memory_gib"] = peak_memory()
             metrics |= gathered.policy.encoder.preparer.metrics()
             metrics |= gathered.policy.vision.metrics()
-            metrics |= engine.metrics()
+            if gathered.policy.engine is not None:
+                metrics |= gathered.policy.engine.metrics()
             done += steps
             if run is not None:
                 run.log(done, metrics)

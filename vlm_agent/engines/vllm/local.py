@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from vlm_agent.core.types import Observation
-from vlm_agent.engines.engine import EngineError
+from vlm_agent.engines.errors import EngineError
 from vlm_agent.engines.vllm.requests import (
     Request,
     check_sampling,
@@ -51,8 +51,6 @@ class LocalVLLM:
         EngineError: If it does not support the model, or an adapter cannot be merged.
         ValueError: If it cannot sample as the policy does.
     """
-
-    is_exact = False
 
     def __init__(self, policy: VLMPolicy, num_envs: int, memory: float) -> None:
         check_installed()
@@ -94,7 +92,7 @@ class LocalVLLM:
             self._vllm.wake_up()
             self._is_asleep = False
         started = time.perf_counter()
-        with self._policy.writing(), _guarded():
+        with self._policy.merged(), _guarded():
             weights = list(engine_weights(self._policy, self._dtype))
             (sent,) = self._vllm.collective_rpc("receive_weights", args=(weights,))
             # Both hold what the weights of before made of prompts and pictures.

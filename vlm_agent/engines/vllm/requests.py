@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlm_agent.core.types import Observation
-from vlm_agent.engines.engine import EngineError
+from vlm_agent.engines.errors import EngineError
 from vlm_agent.models.generation.replies import Written
 from vlm_agent.models.policy import VLMPolicy
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from vlm_agent.core.types import Observation
-from vlm_agent.engines.engine import EngineError
+from vlm_agent.engines.errors import EngineError
 from vlm_agent.engines.vllm.requests import (
     Request,
     check_sampling,
@@ -49,8 +49,6 @@ class VLLMServer:
             says, or serves another model; or if vLLM does not support the model.
         ValueError: If it cannot sample as the policy does.
     """
-
-    is_exact = False
 
     def __init__(
         self,
@@ -93,7 +91,7 @@ class VLLMServer:
     def writing(self) -> Iterator[None]:
         """Gives the server the policy's weights on entering."""
         started = time.perf_counter()
-        with self._policy.writing():
+        with self._policy.merged():
             weights = dict(engine_weights(self._policy, self._policy.compute_dtype))
             place = self._folder or (str(_MEMORY) if _MEMORY.is_dir() else None)
             with tempfile.TemporaryDirectory(prefix="vlm-agent-", dir=place) as folder:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers.core_model_loading import revert_weight_conversion
 
-from vlm_agent.engines.engine import EngineError
+from vlm_agent.engines.errors import EngineError
 from vlm_agent.models.generation.merging import unmerged_adapters
 from vlm_agent.models.policy import VLMPolicy
 
@@ -23,7 +23,7 @@ _ADAPTER = re.compile(r"\.lora_\w+\.")
 def engine_weights(policy: VLMPolicy, dtype: torch.dtype) -> Iterator[tuple[str, Tensor]]:
     """Yields the name and the values of each weight; those of adapters are merged.
 
-    Must be called inside `policy.writing()`, which merges the adapters that `check_adapters` takes.
+    Must be called inside `policy.merged()`, which merges the adapters that `check_adapters` takes.
 
     Args:
         policy: The policy.
@@ -42,7 +42,7 @@ def engine_weights(policy: VLMPolicy, dtype: torch.dtype) -> Iterator[tuple[str,
 
 
 def check_adapters(policy: VLMPolicy) -> None:
-    """Raises an `EngineError` if a policy has adapters that `policy.writing()` does not merge."""
+    """Raises an `EngineError` if a policy has adapters that `policy.merged()` does not merge."""
     if left := unmerged_adapters(policy.model):
         raise EngineError(
             f"the adapter of {left[0]} cannot be merged for an engine: expected low-rank adapters "

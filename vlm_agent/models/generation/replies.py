@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Literal, NamedTuple, Protocol
+
+import numpy as np
 
 from vlm_agent.core.parsing import Parser, parse
 from vlm_agent.core.types import Observation, Reply
@@ -39,8 +42,35 @@ class Written(NamedTuple):
         return cls(kept, tuple(log_probs[: len(kept)]), "stop" if ended else "length", value)
 
 
+class Engine(Protocol):
+    """Program that writes the replies of a policy in place of its own model.
+
+    It samples from the policy's own distribution: temperature, top-k, top-p, tokens that are never
+    written, and closing tokens are those of the policy. Seeds make replies independent of the rest
+    of their batch.
+    """
+
+    def write(
+        self, observations: Sequence[Observation], draws: Sequence[np.random.Generator] | None
+    ) -> list[Written]:
+        """Writes one reply to each observation, each sampled with its own random generator."""
+        ...
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Keeps the engine ready to write, with the weights that the policy has on entering."""
+        ...
+
+    def metrics(self) -> Mapping[str, float]:
+        """Returns what is logged of it."""
+        ...
+
+    def close(self) -> None:
+        """Frees what it holds."""
+        ...
+
+
 def read_reply(
-    encoder: Encoder, observation: Observation, written: Written, value: float, parser: Parser
+    encoder: Encoder, observation: Observation, written: Written, parser: Parser
 ) -> Reply:
     """Returns a reply with the action and the fields that are read from its text.
 
@@ -48,7 +78,6 @@ def read_reply(
         encoder: The policy's encoder.
         observation: The observation that it answers.
         written: Its tokens.
-        value: Value of the observation.
         parser: Rule by which the text is parsed.
     """
     text = encoder.decode(written.tokens)
@@ -59,6 +88,6 @@ def read_reply(
         tokens=written.tokens,
         action_token=encoder.action_token(written.tokens, parsed.action_start),
         log_probs=written.log_probs,
-        value=value,
+        value=written.value or 0.0,
         fields=parsed.fields,
     )
