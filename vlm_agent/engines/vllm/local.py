@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import random
 import tempfile
@@ -61,7 +62,9 @@ class LocalVLLM:
         self._metrics: dict[str, float] = {}
         self._dtype = policy.compute_dtype
         with tempfile.TemporaryDirectory(prefix="vlm-agent-vllm-") as directory, _guarded():
-            policy.network.config.save_pretrained(directory)
+            config = copy.copy(policy.network.config)
+            config.architectures = [type(policy.network).__name__]  # a new model has none
+            config.save_pretrained(directory)
             policy.processor.save_pretrained(directory)
             self._vllm = _start(policy, Path(directory), num_envs, memory)
         self._is_asleep = False

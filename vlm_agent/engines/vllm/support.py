@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+from importlib.util import find_spec
 from typing import Any
 
 from vlm_agent.engines.errors import EngineError
@@ -36,7 +36,7 @@ def serve_command(policy: VLMPolicy) -> str:
 
 def check_installed() -> None:
     """Raises an `ImportError` if vLLM is not installed."""
-    if importlib.util.find_spec("vllm") is None:
+    if find_spec("vllm") is None:
         raise ImportError(
             "the engine vllm needs vLLM, which is not installed: pip install vllm (on a machine "
             "without a GPU see docs/scale/engines.md), or leave out --engine"

@@ -35,8 +35,9 @@ def engine_weights(policy: VLMPolicy, dtype: torch.dtype) -> Iterator[tuple[str,
         for name, value in network.state_dict().items()
         if not _ADAPTER.search(name)
     }
-    for name in _tied(network):
-        own.pop(name, None)
+    for name, source in (getattr(network, "all_tied_weights_keys", None) or {}).items():
+        if name in own and own[name].data_ptr() == own[source].data_ptr():
+            del own[name]  # checkpoints have it once
     for name, value in revert_weight_conversion(network, own).items():
         yield _vllm_name(name, network.config), value.to(dtype)
 
@@ -49,12 +50,6 @@ def check_adapters(policy: VLMPolicy) -> None:
             "of linear layers, without biases and whole modules; train all weights, or with "
             "--engine hf"
         )
-
-
-def _tied(network: Any) -> list[str]:
-    """Returns the names of weights that are those of another name."""
-    tied = getattr(network, "all_tied_weights_keys", None) or {}
-    return list(tied) if network.config.get_text_config().tie_word_embeddings else []
 
 
 def _vllm_name(name: str, config: Any) -> str:
