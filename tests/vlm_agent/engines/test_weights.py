@@ -24,8 +24,9 @@ def test_they_are_those_of_a_saved_model(name, tmp_path):
     saved = load_file(tmp_path / "model.safetensors")
     inner = "vision_model."  # a part of published names that newer files leave out
     found = {key.replace(inner, ""): value for key, value in sent(policy).items()}
-    assert found.keys() == {key.replace(inner, "") for key in saved}
-    for key, value in saved.items():
+    more = found.keys() - {key.replace(inner, "") for key in saved}
+    assert all(key.endswith("lm_head.weight") for key in more), "once in a file, if they are tied"
+    for key, value in saved.items():  # a KeyError would be a weight that is missing
         assert torch.equal(found[key.replace(inner, "")], value), key
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import random
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ import torch
 
 from vlm_agent.core.types import Observation
 from vlm_agent.engines.errors import EngineError
+from vlm_agent.engines.vllm.files import save_for_vllm, temporary_folder
 from vlm_agent.engines.vllm.requests import (
     Request,
     check_sampling,
@@ -61,12 +60,9 @@ class LocalVLLM:
         self._policy = policy
         self._metrics: dict[str, float] = {}
         self._dtype = policy.compute_dtype
-        with tempfile.TemporaryDirectory(prefix="vlm-agent-vllm-") as directory, _guarded():
-            config = copy.copy(policy.network.config)
-            config.architectures = [type(policy.network).__name__]  # a new model has none
-            config.save_pretrained(directory)
-            policy.processor.save_pretrained(directory)
-            self._vllm = _start(policy, Path(directory), num_envs, memory)
+        with temporary_folder() as directory, _guarded():
+            save_for_vllm(policy, directory, self._dtype)
+            self._vllm = _start(policy, directory, num_envs, memory)
         self._is_asleep = False
         self._sleeps = torch.cuda.is_available()
 
@@ -143,7 +139,6 @@ def _start(policy: VLMPolicy, directory: Path, num_envs: int, memory: float) -> 
     on_gpu = torch.cuda.is_available()
     options: dict[str, Any] = {
         "model": str(directory),
-        "load_format": "dummy",  # the weights follow, from memory
         "dtype": str(policy.compute_dtype).removeprefix("torch."),
         "max_num_seqs": num_envs,
         "limit_mm_per_prompt": {"image": pictures},

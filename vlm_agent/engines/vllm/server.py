@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import base64
 import io
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 
 from vlm_agent.core.types import Observation
 from vlm_agent.engines.errors import EngineError
+from vlm_agent.engines.vllm.files import save_weights, temporary_folder
 from vlm_agent.engines.vllm.requests import (
     Request,
     check_sampling,
@@ -27,11 +25,9 @@ from vlm_agent.engines.vllm.requests import (
     written,
 )
 from vlm_agent.engines.vllm.support import WORKER_EXTENSION, check_supported, serve_command
-from vlm_agent.engines.vllm.weights import check_adapters, engine_weights
+from vlm_agent.engines.vllm.weights import check_adapters
 from vlm_agent.models.generation.replies import Written
 from vlm_agent.models.policy import VLMPolicy
-
-_MEMORY = Path("/dev/shm")  # a folder in memory, where there is one
 
 
 class VLLMServer:
@@ -91,17 +87,13 @@ class VLLMServer:
     def writing(self) -> Iterator[None]:
         """Gives the server the policy's weights on entering."""
         started = time.perf_counter()
-        with self._policy.merged():
-            weights = dict(engine_weights(self._policy, self._policy.compute_dtype))
-            place = self._folder or (str(_MEMORY) if _MEMORY.is_dir() else None)
-            with tempfile.TemporaryDirectory(prefix="vlm-agent-", dir=place) as folder:
-                values = {name: value.cpu().contiguous() for name, value in weights.items()}
-                save_file(values, Path(folder) / "model.safetensors")
-                self._call_workers("receive_folder", folder)
+        with temporary_folder(self._folder) as folder:
+            sent = save_weights(self._policy, folder, self._policy.compute_dtype)
+            self._call_workers("receive_folder", str(folder))
         self._reset_caches()
         self._metrics = {
             "time/weight_sync_seconds": time.perf_counter() - started,
-            "engine/weight_sync_gib": sum(each.nbytes for each in values.values()) / 2**30,
+            "engine/weight_sync_gib": sent / 2**30,
         }
         yield
 
@@ -134,7 +126,7 @@ class VLLMServer:
 
     def _wrong(self, what: str) -> EngineError:
         return EngineError(
-            f"the server at {self._url}: {what}; start it by\n  {serve_command(self._policy)}"
+            f"the server at {self._url}: {what}; start it by\n{serve_command(self._policy)}"
         )
 
     def _reset_caches(self) -> None:
@@ -198,7 +190,7 @@ class VLLMServer:
             ) from error
         except httpx.HTTPError as error:
             raise EngineError(
-                f"no server at {self._url} ({error}); start it by\n  {serve_command(self._policy)}"
+                f"no server at {self._url} ({error}); start it by\n{serve_command(self._policy)}"
             ) from error
         if answer.status_code != httpx.codes.OK:
             raise EngineError(

@@ -23,12 +23,13 @@ WORKER_EXTENSION = "vlm_agent.engines.vllm.worker.WeightReceiver"
 
 
 def serve_command(policy: VLMPolicy) -> str:
-    """Returns the command that starts a server for a policy."""
+    """Returns the commands that start a server for a policy."""
     name = policy.network.name_or_path or "MODEL"
     dtype = str(policy.compute_dtype).removeprefix("torch.")
     pictures = 1 + policy.history_length
     return (
-        f"VLLM_SERVER_DEV_MODE=1 vllm serve {name} --load-format dummy --dtype {dtype} "
+        f"  vlm-agent merge {name} --out served --for-vllm\n"
+        f"  VLLM_SERVER_DEV_MODE=1 vllm serve served --dtype {dtype} "
         f"--limit-mm-per-prompt '{{\"image\": {pictures}}}' --logprobs-mode processed_logprobs "
         f"--generation-config vllm --worker-extension-cls {WORKER_EXTENSION}"
     )

@@ -23,6 +23,9 @@ _ADAPTER = re.compile(r"\.lora_\w+\.")
 def engine_weights(policy: VLMPolicy, dtype: torch.dtype) -> Iterator[tuple[str, Tensor]]:
     """Yields the name and the values of each weight; those of adapters are merged.
 
+    Tied output embeddings are among them: configs differ in where they say so, and vLLM leaves them
+    out where it ties them too.
+
     Must be called inside `policy.merged()`, which merges the adapters that `check_adapters` takes.
 
     Args:
@@ -35,9 +38,6 @@ def engine_weights(policy: VLMPolicy, dtype: torch.dtype) -> Iterator[tuple[str,
         for name, value in network.state_dict().items()
         if not _ADAPTER.search(name)
     }
-    for name, source in (getattr(network, "all_tied_weights_keys", None) or {}).items():
-        if name in own and own[name].data_ptr() == own[source].data_ptr():
-            del own[name]  # checkpoints have it once
     for name, value in revert_weight_conversion(network, own).items():
         yield _vllm_name(name, network.config), value.to(dtype)
 
