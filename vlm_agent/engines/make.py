@@ -44,4 +44,3 @@ def make_engine(
     from vlm_agent.engines.vllm.local import LocalVLLM
 
     return LocalVLLM(policy, num_envs, options.engine_memory)
-

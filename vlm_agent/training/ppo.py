@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from vlm_agent.core.errors import EngineError
 from vlm_agent.distributed.processes import Processes
-from vlm_agent.engines.errors import EngineError
 from vlm_agent.models.adapters.dropout import dropping_out, has_dropout
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.rollout.advantages import Floats

@@ -135,9 +135,7 @@ class BatchScorer:
             return {"train/sampling_gap": None}
         config = self._config
         new, weights = reply_log_probs(batch.old_log_probs, batch.mask, batch.action_tokens, config)
-        old, _ = reply_log_probs(
-            batch.sampled_log_probs, batch.mask, batch.action_tokens, config
-        )
+        old, _ = reply_log_probs(batch.sampled_log_probs, batch.mask, batch.action_tokens, config)
         gap = mean_over_tokens((new - old).abs(), weights).sum().item()
         found = self._processes.sum({"gap": gap, "steps": len(batch)})
         metrics = {"train/sampling_gap": found["gap"] / found["steps"]}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vlm_agent.config.engine import EngineOptions
-from vlm_agent.engines.errors import EngineError
+from vlm_agent.core.errors import EngineError
 from vlm_agent.engines.make import make_engine
 from vlm_agent.engines.vllm import support
 from vlm_agent.engines.vllm.requests import requests_for, sampling_options, written

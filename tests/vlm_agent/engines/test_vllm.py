@@ -10,8 +10,8 @@ import torch
 from tests.support.architectures import ARCHITECTURES, parts
 from vlm_agent.config.generation import GenerationConfig
 from vlm_agent.config.model import ModelOptions
+from vlm_agent.core.errors import EngineError
 from vlm_agent.core.types import Observation, Task
-from vlm_agent.engines.errors import EngineError
 from vlm_agent.engines.vllm import local
 from vlm_agent.engines.vllm.local import LocalVLLM
 from vlm_agent.models.policy import VLMPolicy

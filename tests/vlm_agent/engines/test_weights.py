@@ -6,7 +6,7 @@ from safetensors.torch import load_file
 
 from tests.support.architectures import ARCHITECTURES
 from vlm_agent.config.model import ModelOptions
-from vlm_agent.engines.errors import EngineError
+from vlm_agent.core.errors import EngineError
 from vlm_agent.engines.vllm.support import SUPPORTED, check_supported
 from vlm_agent.engines.vllm.weights import check_adapters, engine_weights
 from vlm_agent.models.policy import VLMPolicy

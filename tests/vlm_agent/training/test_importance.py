@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.support.updates import NUMBER_LINE, config, update
-from vlm_agent.engines.errors import EngineError
+from vlm_agent.core.errors import EngineError
 from vlm_agent.rollout.collector import Collector
 from vlm_agent.training.importance import importance_cap, importance_metrics, importance_weights
 from vlm_agent.training.ppo import PPO

@@ -15,7 +15,6 @@ from safetensors.torch import save_file
 from vlm_agent.engines.vllm.weights import engine_weights
 from vlm_agent.models.policy import VLMPolicy
 
-
 _MEMORY = Path("/dev/shm")  # a folder in memory, where there is one
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from vlm_agent.core.errors import EngineError
 from vlm_agent.core.types import Observation
-from vlm_agent.engines.errors import EngineError
 from vlm_agent.engines.vllm.files import save_for_vllm, temporary_folder
 from vlm_agent.engines.vllm.requests import (
     Request,
@@ -121,7 +121,9 @@ class LocalVLLM:
     def _read(self, request: Request, answer: Any) -> Written:
         (output,) = answer.outputs
         if output.finish_reason not in ("stop", "length"):
-            raise EngineError(f"vLLM ended a reply with {output.finish_reason!r}: expected it whole")
+            raise EngineError(
+                f"vLLM ended a reply with {output.finish_reason!r}: expected it whole"
+            )
         tokens = list(output.token_ids)
         log_probs = [
             found[token].logprob for token, found in zip(tokens, output.logprobs, strict=True)

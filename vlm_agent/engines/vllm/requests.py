@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vlm_agent.core.errors import EngineError
 from vlm_agent.core.types import Observation
-from vlm_agent.engines.errors import EngineError
 from vlm_agent.models.generation.replies import Written
 from vlm_agent.models.policy import VLMPolicy
 
@@ -100,7 +100,11 @@ def written(
     """
     if list(prompt_ids) != request.prompt_ids:
         at = next(
-            (i for i, (a, b) in enumerate(zip(prompt_ids, request.prompt_ids, strict=False)) if a != b),
+            (
+                i
+                for i, (a, b) in enumerate(zip(prompt_ids, request.prompt_ids, strict=False))
+                if a != b
+            ),
             min(len(prompt_ids), len(request.prompt_ids)),
         )
         raise EngineError(
@@ -116,9 +120,7 @@ def written(
     return Written.of(policy.encoder, tokens, log_probs)
 
 
-def _seeds(
-    policy: VLMPolicy, count: int, draws: Sequence[np.random.Generator] | None
-) -> list[int]:
+def _seeds(policy: VLMPolicy, count: int, draws: Sequence[np.random.Generator] | None) -> list[int]:
     if draws is None:
         import torch
 

@@ -14,8 +14,8 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
+from vlm_agent.core.errors import EngineError
 from vlm_agent.core.types import Observation
-from vlm_agent.engines.errors import EngineError
 from vlm_agent.engines.vllm.files import save_weights, temporary_folder
 from vlm_agent.engines.vllm.requests import (
     Request,
@@ -119,6 +119,9 @@ class VLLMServer:
             raise self._wrong(f"its --worker-extension-cls is {extension!r}")
         if (mode := config["model_config"]["logprobs_mode"]) != "processed_logprobs":
             raise self._wrong(f"its --logprobs-mode is {mode!r}")
+        if config["load_config"]["load_format"] == "dummy":
+            # Which also overwrites constants, such as those that pictures are normalised by.
+            raise self._wrong("it was started with --load-format dummy")
         dtype = str(self._policy.compute_dtype)
         if (found_dtype := config["model_config"]["dtype"]) != dtype:
             raise self._wrong(f"it computes in {found_dtype} and the policy in {dtype}")
@@ -160,7 +163,7 @@ class VLLMServer:
 
     def _read(self, request: Request, answer: Mapping[str, Any]) -> Written:
         if "choices" not in answer:
-            raise EngineError(f"the server at {self._url} answered {str(answer):.500}")
+            raise EngineError(f"the server at {self._url} answered {answer!s:.500}")
         choice = answer["choices"][0]
         tokens = choice.get("token_ids") or []
         found = (choice.get("logprobs") or {}).get("content") or []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import Any
 
-from vlm_agent.engines.errors import EngineError
+from vlm_agent.core.errors import EngineError
 from vlm_agent.models.policy import VLMPolicy
 
 # Model types whose log-probabilities agree with those of transformers, by a test for each.

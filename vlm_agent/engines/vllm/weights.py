@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers.core_model_loading import revert_weight_conversion
 
-from vlm_agent.engines.errors import EngineError
+from vlm_agent.core.errors import EngineError
 from vlm_agent.models.generation.merging import unmerged_adapters
 from vlm_agent.models.policy import VLMPolicy
 
