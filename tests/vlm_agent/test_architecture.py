@@ -15,6 +15,7 @@ ROOMS = (
     "config",
     "distributed",
     "models",
+    "engines",
     "rollout",
     "data",
     "evaluation",

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from vlm_agent.core.errors import NotWholeError
+from vlm_agent.core.errors import EngineError, NotWholeError
 
 _INSTALL = 'pip install "gym-cards[agent]"'
 _USAGE = """usage: vlm-agent {sft,ppo,plan,merge,eval,serve,report,export,play,show,demo} [options]
@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         print(f"vlm-agent: {error.name} is not installed; run: {_INSTALL}", file=sys.stderr)
         return 1
-    except (ValueError, OSError, ImportError, MemoryError, NotWholeError) as error:
+    except (ValueError, OSError, ImportError, MemoryError, EngineError, NotWholeError) as error:
         # Their messages say what to do, which a traceback would hide.
         if os.environ.get("VLM_AGENT_TRACEBACK"):
             raise

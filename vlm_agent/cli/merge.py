@@ -8,6 +8,7 @@ import torch
 
 from vlm_agent.config.model import LoadOptions
 from vlm_agent.config.tools import MergeConfig
+from vlm_agent.engines.vllm.files import save_for_vllm
 from vlm_agent.models.policy import VLMPolicy
 
 
@@ -23,6 +24,12 @@ def merge(config: MergeConfig) -> VLMPolicy:
         raise FileExistsError(f"{out} is not empty: choose another --out")
     options = LoadOptions(trust_remote_code=config.trust_remote_code)
     policy = VLMPolicy.load(config.model, options=options)
-    policy.merge_adapter(None if config.dtype == "auto" else getattr(torch, config.dtype))
-    policy.save(out)
+    dtype = None if config.dtype == "auto" else getattr(torch, config.dtype)
+    if policy.has_adapter or not config.for_vllm:
+        policy.merge_adapter(dtype)
+    if config.for_vllm:
+        out.mkdir(parents=True, exist_ok=True)
+        save_for_vllm(policy, out, dtype or policy.compute_dtype)
+    else:
+        policy.save(out)
     return policy

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vlm_agent.config.api import ApiOptions
+from vlm_agent.config.engine import EngineOptions
 from vlm_agent.config.model import LoadOptions
 from vlm_agent.evaluation.play import PolicyLike
 from vlm_agent.evaluation.players import GenerationOverrides, LazyPolicy, find_player
@@ -31,6 +32,8 @@ def player_of(name: str, options: Any) -> PolicyLike | LazyPolicy:
         name,
         load_options=options if isinstance(options, LoadOptions) else None,
         overrides=overrides,
+        engine=options if isinstance(options, EngineOptions) else None,
+        num_envs=getattr(options, "num_envs", 1),
         finders={
             "api": api_finder(options if isinstance(options, ApiOptions) else None, overrides)
         },

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from vlm_agent.config.api import ApiOptions
+from vlm_agent.config.engine import EngineOptions
 from vlm_agent.config.model import LoadOptions
 from vlm_agent.config.prompt import PromptOptions
 from vlm_agent.config.values import (
@@ -19,7 +20,7 @@ from vlm_agent.core.parsing import Parser
 
 
 @dataclass
-class EvalConfig(LoadOptions, PromptOptions, ApiOptions):
+class EvalConfig(LoadOptions, PromptOptions, EngineOptions, ApiOptions):
     """Evaluates policies in environments: prints a table, and records each result as JSON.
 
     With --json, an interrupted call continues from where it stopped when it is repeated.

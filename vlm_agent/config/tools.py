@@ -159,12 +159,15 @@ class MergeConfig(Options):
         out: Directory of the merged policy; must be empty or not exist.
         dtype: Data type of the merged weights; auto is that of the model. In float32 nothing of the
             adapter's change is lost, in bfloat16 much of it may be.
+        for_vllm: Write the files that `vllm serve` reads, without the value head; a policy without
+            an adapter is then taken too.
         trust_remote_code: Run Python code that comes with the model; only for authors you trust.
     """
 
     model: str
     out: str
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    for_vllm: bool = False
     trust_remote_code: bool = False
 
 

@@ -9,3 +9,7 @@ class ProtocolError(ValueError):
 
 class NotWholeError(RuntimeError):
     """The weights to save are sharded over processes and were not gathered."""
+
+
+class EngineError(RuntimeError):
+    """An engine cannot do what it is asked for, does not answer, or does something else."""

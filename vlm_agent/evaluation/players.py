@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from vlm_agent.config.engine import EngineOptions
 from vlm_agent.config.model import LoadOptions, quiet_transformers
 from vlm_agent.core.parsing import Parser
 from vlm_agent.evaluation.play import PolicyLike
@@ -70,6 +71,8 @@ def find_player(
     *,
     load_options: LoadOptions | None = None,
     overrides: GenerationOverrides | None = None,
+    engine: EngineOptions | None = None,
+    num_envs: int = 16,
     finders: Mapping[str, PlayerFinder] | None = None,
 ) -> PolicyLike | LazyPolicy:
     """Returns the player of a name, without loading a model.
@@ -80,6 +83,8 @@ def find_player(
             point.
         load_options: How models are loaded.
         overrides: How models reply, if not as saved.
+        engine: The program that writes the replies of models; by default the model itself.
+        num_envs: Largest number of replies that it writes at once.
         finders: Players of further prefixes, such as "api"; they take precedence over entry points.
 
     Raises:
@@ -103,7 +108,13 @@ def find_player(
             "`vlm-agent sft` or `vlm-agent ppo` wrote, ORGANISATION/MODEL of a hub, or one of "
             f"{prefixes}"
         )
-    return _find_model(name, load_options or LoadOptions(), overrides or GenerationOverrides())
+    return _find_model(
+        name,
+        load_options or LoadOptions(),
+        overrides or GenerationOverrides(),
+        engine or EngineOptions(),
+        num_envs,
+    )
 
 
 def resolve_policy(policy: PolicyLike | LazyPolicy) -> PolicyLike:
@@ -116,21 +127,32 @@ def _find_recording(file: str) -> LazyPolicy:
     return LazyPolicy(lambda: RecordedPlayer(file), {"files": fingerprint(file)})
 
 
-def _find_model(name: str, load_options: LoadOptions, overrides: GenerationOverrides) -> LazyPolicy:
+def _find_model(
+    name: str,
+    load_options: LoadOptions,
+    overrides: GenerationOverrides,
+    engine: EngineOptions,
+    num_envs: int,
+) -> LazyPolicy:
     from vlm_agent.models.loading import check_name
 
     check_name(name)
     # Options of a command may inherit from LoadOptions: its other fields do not count.
     identity = {each.name: getattr(load_options, each.name) for each in fields(LoadOptions)}
     identity |= asdict(overrides)
+    if engine.engine != "hf":
+        identity["engine"] = engine.engine  # its rounding, and so its samples, are others
     if Path(name).is_dir():
         identity["files"] = fingerprint(name)
 
     def read() -> PolicyLike:
         quiet_transformers()
+        from vlm_agent.engines.make import make_engine
         from vlm_agent.models.policy import VLMPolicy
 
-        return VLMPolicy.load(name, options=load_options, **asdict(overrides))
+        policy = VLMPolicy.load(name, options=load_options, **asdict(overrides))
+        policy.engine = make_engine(engine, policy, num_envs)
+        return policy
 
     return LazyPolicy(read, identity)
 

@@ -17,12 +17,10 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from vlm_agent.config.generation import GenerationConfig
 from vlm_agent.config.model import LoadOptions
-from vlm_agent.core.prompt_builder import PromptBuilder
 from vlm_agent.core.types import Observation, Reply
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.models import lora, sampling
@@ -30,8 +28,9 @@ from vlm_agent.models.adapters.products import compute_in_model_format
 from vlm_agent.models.forward import computing_in, evaluating, last_positions
 from vlm_agent.models.generation import loop
 from vlm_agent.models.generation.merging import AdapterMerging
-from vlm_agent.models.generation.replies import read_replies
+from vlm_agent.models.generation.replies import Engine, Written, read_reply
 from vlm_agent.models.inputs.encoder import Encoder
+from vlm_agent.models.inputs.processed_model import ProcessedModel
 from vlm_agent.models.inputs.vision_cache import VisionCache
 from vlm_agent.models.loading import find_model, load_model, reporting_damage
 from vlm_agent.models.reference import Reference
@@ -41,7 +40,7 @@ from vlm_agent.models.value_head import ValueHead
 PolicyWeights = Mapping[str, Mapping[str, Tensor]]
 
 
-class VLMPolicy(nn.Module):
+class VLMPolicy(ProcessedModel):
     """Wraps a vision-language model, its processor and a value head as an RL policy.
 
     Args:
@@ -54,6 +53,8 @@ class VLMPolicy(nn.Module):
             default that of the weights.
 
     Attributes:
+        engine: Program that writes replies in place of the model, which still scores them; `None`
+            for the model itself.
         generator: Random generator that samples replies; always on the CPU.
         kept_reference: What `keep_reference` kept, or `None`.
         vision: Cache of image features; see `VisionCache.remembering`.
@@ -80,6 +81,7 @@ class VLMPolicy(nn.Module):
             self.value_head.to(model.device)
         self.compute_dtype = compute_dtype or self._weights_dtype
         self.kept_reference: Reference | None = None
+        self.engine: Engine | None = None
         self.generator = torch.Generator()
         self.encoder = Encoder(self.network, processor)
         self.vision = VisionCache(self.network, self.encoder.pictures)
@@ -89,62 +91,42 @@ class VLMPolicy(nn.Module):
         self.register_buffer("banned", banned.to(model.device), persistent=False)
         self.eval()
 
-    @property
-    def tokenizer(self) -> Any:
-        """The processor's tokenizer."""
-        return self.processor.tokenizer
-
-    @property
-    def device(self) -> torch.device:
-        """Device of the model's weights."""
-        return cast(torch.device, self.model.device)
-
-    @property
-    def network(self) -> Any:
-        """The Hugging Face model without PEFT's wrapper; an adapter inside it stays active."""
-        return self.model.get_base_model() if self.has_adapter else self.model
-
-    @property
-    def has_adapter(self) -> bool:
-        """True if the model has a low-rank adapter."""
-        return hasattr(self.model, "get_base_model")
-
-    @property
-    def cot(self) -> bool:
-        """True if replies contain reasoning before the action."""
-        return self.generation_config.cot
-
-    @property
-    def prompt_builder(self) -> PromptBuilder:
-        """Builds the prompts of observations."""
-        return self.generation_config.prompt_builder
-
-    @property
-    def history_length(self) -> int:
-        """Number of earlier steps of the episode that observations should contain."""
-        return self.generation_config.history_length
-
     def seed(self, seed: int) -> None:
         """Seeds the sampling of replies; no global random generator is touched."""
         self.generator.manual_seed(seed)
 
     # ----- acting -----------------------------------------------------------------------------
 
-    @torch.no_grad()
     def act(
         self,
         observations: Sequence[Observation],
         draws: Sequence[np.random.Generator] | None = None,
     ) -> list[Reply]:
+        """Replies to a batch of observations; arguments as for `write`.
+
+        Returns:
+            The replies, with the log-probabilities they were sampled with, and the values; of an
+            engine without values.
+        """
+        parser = self.generation_config.parser
+        write = self.write if self.engine is None else self.engine.write
+        return [
+            read_reply(self.encoder, observation, written, parser)
+            for observation, written in zip(observations, write(observations, draws), strict=True)
+        ]
+
+    @torch.no_grad()
+    def write(
+        self,
+        observations: Sequence[Observation],
+        draws: Sequence[np.random.Generator] | None = None,
+    ) -> list[Written]:
         """Writes one reply to each observation, as one batch, with dropout off.
 
         Args:
             observations: Observations to reply to.
             draws: One random generator per observation, so that a reply does not depend on the
                 rest of its batch, except for rounding. By default `generator` samples all of them.
-
-        Returns:
-            The replies, with the log-probabilities they were sampled with, and the values.
         """
         inputs, places = self.encode_distinct(observations)
         if self.generation_config.temperature <= 0:
@@ -153,7 +135,7 @@ class VLMPolicy(nn.Module):
             longest = self.generation_config.max_new_tokens
             uniform = sampling.uniform(len(observations), longest, draws or self.generator)
             choose = loop.sampling_chooser(self.token_log_probs, uniform.to(self.device))
-        with evaluating(self), self.writing(), self._autocast(cache=True):
+        with evaluating(self), self.merged(), self._autocast(cache=True):
             written = loop.write_replies(
                 self.network,
                 inputs,
@@ -164,13 +146,24 @@ class VLMPolicy(nn.Module):
                 places=places,
             )
         values = self.value_head(written.prompt_state).tolist()
-        parser = self.generation_config.parser
-        return read_replies(
-            self.encoder, observations, written.tokens, written.log_probs, values, parser
-        )
+        found = zip(written.tokens, written.log_probs, values, strict=True)
+        return [Written.of(self.encoder, *each) for each in found]
 
     def writing(self) -> AbstractContextManager[None]:
-        """Keeps adapters merged between calls of `act`; see `AdapterMerging.merged`."""
+        """Keeps the policy ready to reply, while its weights stay as they are.
+
+        An engine gets them on entering; without one, adapters stay merged.
+        """
+        return self.merged() if self.engine is None else self.engine.writing()
+
+    def close(self) -> None:
+        """Closes the engine, if there is one; the model itself replies from then on."""
+        if self.engine is not None:
+            self.engine.close()
+        self.engine = None
+
+    def merged(self) -> AbstractContextManager[None]:
+        """Keeps adapters merged; see `AdapterMerging.merged`."""
         return self._merging.merged()
 
     @torch.no_grad()
@@ -255,44 +248,6 @@ class VLMPolicy(nn.Module):
             top_p=config.top_p,
             written=written,
         )
-
-    # ----- encoding ---------------------------------------------------------------------------
-
-    def prompt(self, observation: Observation) -> str:
-        """Returns the complete text of the model's prompt, chat template included."""
-        return self.encoder.prompt(observation, self.prompt_builder)
-
-    def encode(self, observations: Sequence[Observation]) -> dict[str, Tensor]:
-        """Returns the model's inputs for a batch of observations, padded on the left."""
-        inputs = self.encoder.encode(observations, self.prompt_builder)
-        return {name: self._placed(value) for name, value in inputs.items()}
-
-    def encode_distinct(
-        self, observations: Sequence[Observation]
-    ) -> tuple[dict[str, Tensor], list[int]]:
-        """Returns what `encode` does with equal observations once, and the row of each."""
-        inputs, places = self.encoder.encode_distinct(observations, self.prompt_builder)
-        return {name: self._placed(value) for name, value in inputs.items()}, places
-
-    def prefetch(self, observations: Sequence[Observation]) -> None:
-        """Begins to prepare observations in worker threads, for the next pass over them."""
-        self.encoder.prefetch(observations, self.prompt_builder, self.vision.holds)
-
-    def prompt_lengths(self, observations: Sequence[Observation]) -> list[int]:
-        """Returns the number of tokens of each prompt, including those of pictures."""
-        return [each.length for each in self.encoder.prompts(observations, self.prompt_builder)]
-
-    def picture(self, observation: Observation) -> NDArray[np.uint8]:
-        """Returns the picture as the model gets it; see `Encoder.picture`."""
-        return self.encoder.picture(observation, self.prompt_builder)
-
-    def encode_reply(self, text: str) -> list[int]:
-        """Returns the tokens of a reply, including the closing one; see `Encoder.encode_reply`."""
-        return self.encoder.encode_reply(text)
-
-    def action_token(self, tokens: Sequence[int], action_start: int | None) -> int:
-        """Returns the index of the action part's first token; see `Encoder.action_token`."""
-        return self.encoder.action_token(tokens, action_start)
 
     # ----- the reference ----------------------------------------------------------------------
 
@@ -397,17 +352,8 @@ class VLMPolicy(nn.Module):
 
     # ----- private ----------------------------------------------------------------------------
 
-    @property
-    def _weights_dtype(self) -> torch.dtype:
-        """Number format of the weights that see pictures and tokens first."""
-        return cast(torch.dtype, self.network.get_input_embeddings().weight.dtype)
-
     def _autocast(self, *, cache: bool = False) -> AbstractContextManager[Any]:
         return computing_in(self.compute_dtype, self.network, cache=cache)
-
-    def _placed(self, value: Tensor) -> Tensor:
-        """Returns an input on the model's device, floats in the number format of its weights."""
-        return value.to(self.device, self._weights_dtype if value.is_floating_point() else None)
 
     def _remembered(self, observations: Sequence[Observation]) -> dict[str, Any]:
         """Returns what `encode` does, with image features for pixels where these are remembered."""

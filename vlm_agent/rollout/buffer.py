@@ -54,6 +54,8 @@ class Rollout:
         penalties: Penalties for replies without a legal action, float64 of shape (steps,).
         values: The policy's value estimates of the observations, float64 of shape (steps,).
         segments: Parts of episodes, in the order in which they began.
+        trained_log_probs: Log-probabilities of each reply's tokens under the trainer's own model,
+            if another program has written the replies.
         corrections: The expert's reply to each observation, if the collector was to ask for it.
         metrics: Metrics of the rollout.
         seconds: Duration of the rollout.
@@ -66,6 +68,7 @@ class Rollout:
     penalties: Floats
     values: Floats
     segments: list[EpisodeSegment]
+    trained_log_probs: list[list[float]] | None = None
     corrections: list[Demonstration] = field(default_factory=list)
     metrics: RolloutMetrics = field(default_factory=RolloutMetrics)
     seconds: float = 0.0

@@ -41,8 +41,12 @@ class Batch:
         action_tokens: Index of the first token of each reply's action part, (steps,).
         advantages: Advantage of each step, (steps,).
         returns: Targets of the values, (steps,).
+        sampled_log_probs: Log-probabilities that the tokens were sampled with, (steps, longest
+            reply).
         reference_log_probs: Log-probabilities of the tokens under the policy at the start of
             training, (steps, longest reply), if needed.
+        importance: Weights of the surrogate objective, (steps, longest reply) or (steps, 1), if
+            needed; see `vlm_agent.training.importance`.
     """
 
     observations: Sequence[Observation]
@@ -52,7 +56,9 @@ class Batch:
     action_tokens: Tensor
     advantages: Tensor
     returns: Tensor
+    sampled_log_probs: Tensor
     reference_log_probs: Tensor | None = None
+    importance: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.replies)
@@ -73,14 +79,19 @@ class Batch:
             self.action_tokens[rows],
             self.advantages[rows],
             self.returns[rows],
+            self.sampled_log_probs[rows],
             None if self.reference_log_probs is None else self.reference_log_probs[rows],
+            None if self.importance is None else self.importance[rows],
         )
 
 
 def make_batch(
     rollout: Rollout, advantages: Floats, returns: Floats, device: torch.device
 ) -> Batch:
-    """Returns a rollout as tensors; old log-probabilities are those of sampling.
+    """Returns a rollout as tensors.
+
+    Old log-probabilities are those of the trainer's own model where the rollout has them, or else
+    those of sampling.
 
     Args:
         rollout: The steps.
@@ -93,17 +104,21 @@ def make_batch(
         return torch.tensor(array, dtype=torch.float32, device=device)
 
     replies = rollout.replies
-    log_probs = pad_sequence([torch.tensor(r.log_probs) for r in replies], batch_first=True)
+    sampled = pad_sequence([torch.tensor(r.log_probs) for r in replies], batch_first=True)
+    old = sampled
+    if rollout.trained_log_probs is not None:
+        old = pad_sequence(list(map(torch.tensor, rollout.trained_log_probs)), batch_first=True)
     lengths = torch.tensor([len(reply.tokens) for reply in replies])
-    mask = torch.arange(log_probs.shape[1]) < lengths[:, None]
+    mask = torch.arange(sampled.shape[1]) < lengths[:, None]
     return Batch(
         rollout.observations,
         replies,
-        log_probs.to(device),
+        old.to(device),
         mask.to(device),
         torch.tensor([reply.action_token for reply in replies], device=device),
         tensor(advantages),
         tensor(returns),
+        sampled.to(device),
     )
 
 

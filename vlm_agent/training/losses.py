@@ -58,6 +58,8 @@ def ppo_loss(
     log_ratio = new - old[:, : new.shape[1]]
     ratio = ratio_of(log_ratio)
     surrogate = clipped_objective(ratio, batch.advantages[:, None], config.clip_range)
+    if batch.importance is not None:
+        surrogate = batch.importance[:, : surrogate.shape[1]] * surrogate
     parts = {"policy_loss": -mean_over_tokens(surrogate, weights).mean()}
     total = parts["policy_loss"]
     if config.has_critic:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from vlm_agent.core.errors import EngineError
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.models.adapters.dropout import dropping_out, has_dropout
 from vlm_agent.models.policy import VLMPolicy
@@ -33,6 +34,10 @@ from vlm_agent.training.optimizer import (
 )
 from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.scoring import BatchScorer
+
+# Of a token's log-probability, between an engine and the policy itself in float32. Rounding alone
+# makes some 1e-5; a wrong weight or temperature far more.
+_LARGEST_GAP = 1e-3
 
 
 class PPO:
@@ -105,7 +110,20 @@ class PPO:
             self._processes.gathered(),
             self.policy.writing(),
         ):
-            return collector.collect(self.policy, config.rollout_steps)
+            rollout = collector.collect(self.policy, config.rollout_steps)
+        if self.policy.engine is not None:
+            self._complete(rollout)
+        return rollout
+
+    def _complete(self, rollout: Rollout) -> None:
+        """Adds what an engine does not compute, and checks that it has the policy's weights."""
+        gap = self._scorer.complete(rollout)
+        if torch.finfo(self.policy.compute_dtype).bits >= 32 and gap > _LARGEST_GAP:
+            raise EngineError(
+                f"the engine gives a token a log-probability that is {gap:.2g} off that of the "
+                f"policy itself: expected at most {_LARGEST_GAP:g} in float32; it has other "
+                "weights, samples from another distribution, or computes in another number format"
+            )
 
     def advantages(self, rollout: Rollout) -> Floats:
         """Estimates how much better than expected each step was, shape (steps,)."""
@@ -131,7 +149,7 @@ class PPO:
     def _update(self, rollout: Rollout, advantages: Floats) -> dict[str, float | None]:
         config = self.config
         batch = self._batch(rollout, advantages)
-        sampling_gap = self._scorer.rescore(batch)
+        rescored = self._scorer.rescore(batch)
         self._scorer.add_reference(batch)
         self._scorer.standardise_values(batch)
         strata = self._processes.gather([(self._processes.rank, s) for s in rollout.strata()])
@@ -159,7 +177,7 @@ class PPO:
         self._set_learning_rate(self._steps / self.total_steps)
         return {
             **log.metrics(means, self._optimizer_step.clipped),
-            "train/sampling_gap": sampling_gap,
+            **rescored,
             "train/explained_variance": self._explained_variance(rollout, advantages),
             "train/learning_rate": learning_rate,
         }

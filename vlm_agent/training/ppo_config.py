@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+from vlm_agent.config.engine import EngineOptions
 from vlm_agent.config.model import ModelOptions
 from vlm_agent.config.prompt import PromptOptions
 from vlm_agent.config.values import (
@@ -66,7 +67,7 @@ _ALWAYS_USED = frozenset({"ppo_epochs", "learning_rate", "final_learning_rate", 
 
 
 @dataclass
-class PPOConfig(ModelOptions, PromptOptions):
+class PPOConfig(ModelOptions, PromptOptions, EngineOptions):
     """Trains a policy on its environment's reward, by default as Zhai et al. 2024 on card games.
 
     An option with "algorithm" in brackets is set by the algorithm unless it is given; the value
@@ -134,6 +135,11 @@ class PPOConfig(ModelOptions, PromptOptions):
             a reply without an action counts in full, so that a penalty can teach it to name one
             (algorithm: 0.5).
         clip_range: Maximum distance of a ratio from 1 (algorithm: 0.1).
+        importance_cap: Largest importance weight, which corrects for the difference between the
+            program that samples replies and the one that learns from them; 0 for no weights. By
+            default 2 with another --engine than hf in less than float32, else 0.
+        importance_level: Whether each token has a weight, or each step's whole reply; token needs
+            --objective token. By default that of the objective.
         entropy_coef: Weight of a bonus for the entropy of the tokens' distributions (algorithm: 0).
         kl_coef: Weight of the KL divergence from the policy at the start of training (algorithm:
             0).
@@ -208,6 +214,8 @@ class PPOConfig(ModelOptions, PromptOptions):
     micro_batch_tokens: PositiveInt | None = 16_384
     vision_cache_gib: PositiveFloat = 4.0
     clip_range: PositiveFloat = BY_ALGORITHM
+    importance_cap: NonNegativeFloat | None = None
+    importance_level: Objective | None = None
     target_kl: PositiveFloat | None = None
     entropy_coef: NonNegativeFloat = BY_ALGORITHM
     kl_coef: NonNegativeFloat = BY_ALGORITHM
@@ -260,6 +268,12 @@ class PPOConfig(ModelOptions, PromptOptions):
             raise ValueError(
                 "update_dropout=True without lora: there is no adapter to drop inputs of; add "
                 "lora=True"
+            )
+        self.importance_level = self.importance_level or self.objective
+        if self.importance_level == "token" and self.objective == "step":
+            raise ValueError(
+                "importance_level='token' with objective='step', whose ratio is one of the whole "
+                "reply: expected importance_level='step'"
             )
         if self.imitation_coef and not self.cot:
             raise ValueError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,14 @@ from tqdm import tqdm
 from vlm_agent.core.environments import make_env
 from vlm_agent.data.rollout_recorder import RolloutRecorder, record_rollouts
 from vlm_agent.distributed.processes import Processes
+from vlm_agent.engines.make import make_engine
 from vlm_agent.models.gathered_policy import GatheredPolicy
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.rollout.collector import Collector
 from vlm_agent.rollout.groups import GroupCollector
 from vlm_agent.rollout.metrics import merged_metrics
 from vlm_agent.training.algorithms import find_algorithm
+from vlm_agent.training.importance import importance_cap
 from vlm_agent.training.optimizer import value_learning_rate
 from vlm_agent.training.ppo import PPO
 from vlm_agent.training.ppo_config import PPOConfig
@@ -123,8 +125,12 @@ def _run(
 ) -> VLMPolicy:
     """Trains from the start, or from a checkpoint."""
     gathered = GatheredPolicy(policy, processes)
-    collector = make_collector(config, policy, processes)
-    try:
+    at_once = processes.share(config.num_envs, "num_envs")
+    with (
+        closing(make_collector(config, policy, processes)) as collector,
+        closing(policy),
+    ):
+        policy.engine = make_engine(config, policy, at_once, processes)
         with ExitStack() as stack:
             run = recorder = None
             if processes.is_main:
@@ -147,8 +153,6 @@ def _run(
                 )
             _train(config, gathered, collector, run, recorder, saved, processes)
         processes.finish()
-    finally:
-        collector.close()
     return policy
 
 
@@ -169,6 +173,7 @@ def _resolved(
         parser=generation.parser,
         history_length=generation.history_length,
         illegal_penalty=collector.illegal_penalty,
+        importance_cap=importance_cap(config, policy.compute_dtype),
         **learned,
     )
 
@@ -229,6 +234,8 @@ def _train(
             metrics["system/peak_memory_gib"] = peak_memory()
             metrics |= gathered.policy.encoder.preparer.metrics()
             metrics |= gathered.policy.vision.metrics()
+            if gathered.policy.engine is not None:
+                metrics |= gathered.policy.engine.metrics()
             done += steps
             if run is not None:
                 run.log(done, metrics)

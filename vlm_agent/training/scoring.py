@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
@@ -13,7 +15,19 @@ from vlm_agent.core.types import Observation
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.models.scoring import Scores
-from vlm_agent.training.batch import Batch, StepLength, micro_batches, padded_tokens
+from vlm_agent.rollout.buffer import Rollout
+from vlm_agent.training.batch import (
+    Batch,
+    StepLength,
+    make_batch,
+    micro_batches,
+    padded_tokens,
+)
+from vlm_agent.training.importance import (
+    importance_cap,
+    importance_metrics,
+    importance_weights,
+)
 from vlm_agent.training.losses import mean_over_tokens, reply_log_probs
 from vlm_agent.training.ppo_config import PPOConfig
 
@@ -73,46 +87,91 @@ class BatchScorer:
         return scores.first(1) if alone else scores
 
     @torch.no_grad()
-    def rescore(self, batch: Batch) -> float | None:
-        """Replaces the log-probabilities of sampling by those of scoring, where these differ.
-
-        A model that computes in less than float32 samples with its cache and scores without it so
-        differently that the ratios of long replies would start outside the clip range.
+    def complete(self, rollout: Rollout) -> float:
+        """Adds values and the trainer's log-probabilities to what another program has written.
 
         Returns:
-            Mean distance of the two in nats, of steps or their weighted tokens; `None` in float32.
+            Largest distance of the two log-probabilities of a token, of all processes.
         """
-        if torch.finfo(self._policy.compute_dtype).bits >= 32:
-            return None
-        rows: dict[int, Tensor] = {}
-        gap = 0.0
+        zeros = np.zeros(len(rollout))
+        batch = make_batch(rollout, zeros, zeros, self._policy.device)
+        self.begin(batch)
+        log_probs: dict[int, list[float]] = {}
+        largest = 0.0
         with self._processes.gathered():
             for part in self.micro_batches(range(len(batch))):
                 steps = batch.select(part)
                 scores = self.score(steps)
-                new, weights = reply_log_probs(
-                    scores.log_probs, scores.mask, steps.action_tokens, self._config
-                )
-                old, _ = reply_log_probs(
-                    steps.old_log_probs, steps.mask, steps.action_tokens, self._config
-                )
-                apart = (new - old[:, : new.shape[1]]).abs()
-                gap += mean_over_tokens(apart, weights).sum().item()
-                rows.update(zip(part, scores.log_probs, strict=True))
-        batch.old_log_probs = _in_order(rows)
+                old = steps.sampled_log_probs[:, : scores.log_probs.shape[1]]
+                apart = torch.where(scores.mask, scores.log_probs - old, 0.0).abs()
+                largest = max(largest, apart.max().item())
+                for row, found, value in zip(
+                    part, scores.log_probs.tolist(), scores.values.tolist(), strict=True
+                ):
+                    reply = rollout.replies[row]
+                    log_probs[row] = found[: len(reply.tokens)]
+                    rollout.replies[row] = replace(reply, value=value)
+                    rollout.values[row] = value
+        rollout.trained_log_probs = [log_probs[row] for row in range(len(batch))]
+        return max(self._processes.gather(largest))
+
+    @torch.no_grad()
+    def rescore(self, batch: Batch) -> dict[str, float | None]:
+        """Makes old log-probabilities those of scoring, and corrects for those of sampling.
+
+        A model that computes in less than float32 samples with its cache and scores without it so
+        differently that the ratios of long replies would start outside the clip range. Another
+        program's log-probabilities differ too; those were replaced by `complete`.
+
+        Returns:
+            The mean distance of the two in nats, of steps or their weighted tokens, `None` where
+            they are the same; and metrics of the importance weights, if there are any.
+        """
+        narrow = torch.finfo(self._policy.compute_dtype).bits < 32
+        completed = batch.old_log_probs is not batch.sampled_log_probs
+        if narrow and not completed:
+            batch.old_log_probs = self._log_probs(batch)
+        elif not completed:
+            return {"train/sampling_gap": None}
+        config = self._config
+        new, weights = reply_log_probs(batch.old_log_probs, batch.mask, batch.action_tokens, config)
+        old, _ = reply_log_probs(batch.sampled_log_probs, batch.mask, batch.action_tokens, config)
+        gap = mean_over_tokens((new - old).abs(), weights).sum().item()
         found = self._processes.sum({"gap": gap, "steps": len(batch)})
-        return found["gap"] / found["steps"]
+        return {"train/sampling_gap": found["gap"] / found["steps"], **self._correct(batch)}
+
+    def _correct(self, batch: Batch) -> dict[str, float]:
+        """Adds importance weights to a batch, if asked for; returns metrics of them."""
+        cap = importance_cap(self._config, self._policy.compute_dtype)
+        if not cap:
+            return {}
+        level = self._config.importance_level or self._config.objective
+        found = importance_weights(
+            batch.old_log_probs,
+            batch.sampled_log_probs,
+            batch.mask,
+            level,
+            cap,
+        )
+        batch.importance = found.weights
+        largest = max(self._processes.gather(found.weights.max().item()))
+        return importance_metrics(self._processes.sum(found.sums(cap)), largest)
+
+    def _log_probs(self, batch: Batch) -> Tensor:
+        """Returns the log-probabilities of all tokens of a batch under the present weights."""
+        rows: dict[int, Tensor] = {}
+        with self._processes.gathered():
+            for part in self.micro_batches(range(len(batch))):
+                rows.update(zip(part, self.score(batch.select(part)).log_probs, strict=True))
+        return _in_order(rows)
 
     @torch.no_grad()
     def add_reference(self, batch: Batch) -> None:
         """Adds the log-probabilities under the policy that training started with, if needed."""
         if not self._config.kl_coef:
             return
-        rows: dict[int, Tensor] = {}
-        with self._policy.reference(), self._processes.gathered():
-            for part in self.micro_batches(range(len(batch))):
-                rows.update(zip(part, self.score(batch.select(part)).log_probs, strict=True))
-        batch.reference_log_probs = _in_order(rows)
+        with self._policy.reference():
+            batch.reference_log_probs = self._log_probs(batch)
 
     @torch.no_grad()
     def standardise_values(self, batch: Batch) -> None:

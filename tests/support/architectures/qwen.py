@@ -12,7 +12,17 @@ from tests.support.architectures.parts import (
 )
 
 QWEN = ("<|im_start|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
-ROPE = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 3, 3]}
+
+
+def head_size():
+    return SIZES["hidden_size"] // SIZES["num_attention_heads"]
+
+
+def rope(**extra):
+    eighth = head_size() // 8
+    sections = [eighth, 3 * eighth // 2, 3 * eighth // 2]
+    base = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": sections}
+    return {**base, **extra}
 
 
 def qwen(
@@ -33,7 +43,7 @@ def qwen(
         text_config={
             **SIZES,
             "vocab_size": len(tokenizer) + 5,
-            "rope_parameters": ROPE,
+            "rope_parameters": rope(),
             "eos_token_id": tokenizer.eos_token_id,
             **(text or {}),
         },
@@ -51,7 +61,7 @@ def qwen2_vl():
         hf.Qwen2VLConfig,
         hf.Qwen2VLProcessor,
         8,
-        {"embed_dim": 32, "hidden_size": 32},
+        {"embed_dim": 32, "hidden_size": SIZES["hidden_size"]},
     )
 
 
@@ -64,7 +74,7 @@ def qwen2_5_vl():
         {
             "hidden_size": 32,
             "intermediate_size": 64,
-            "out_hidden_size": 32,
+            "out_hidden_size": SIZES["hidden_size"],
             "window_size": 32,
             "fullatt_block_indexes": [1],
         },
@@ -80,11 +90,11 @@ def qwen3_vl():
         {
             "hidden_size": 32,
             "intermediate_size": 64,
-            "out_hidden_size": 32,
+            "out_hidden_size": SIZES["hidden_size"],
             "num_position_embeddings": 16,
             "deepstack_visual_indexes": [0],
         },
-        {"head_dim": 16},
+        {"head_dim": head_size(), "rope_parameters": rope(mrope_interleaved=True)},
     )
 
 
@@ -98,7 +108,7 @@ def qwen3_5():
         {
             "hidden_size": 32,
             "intermediate_size": 64,
-            "out_hidden_size": 32,
+            "out_hidden_size": SIZES["hidden_size"],
             "num_position_embeddings": 16,
         },
         {
@@ -108,7 +118,7 @@ def qwen3_5():
             "linear_value_head_dim": 16,
             "linear_num_key_heads": 2,
             "linear_num_value_heads": 2,
-            "rope_parameters": {**ROPE, "partial_rotary_factor": 1.0},
+            "rope_parameters": rope(partial_rotary_factor=1.0),
         },
         tokens=hf.Qwen3_5Tokenizer,
     )

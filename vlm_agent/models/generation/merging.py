@@ -80,6 +80,22 @@ class AdapterMerging:
             raise
 
 
+def unmerged_adapters(model: nn.Module) -> list[str]:
+    """Returns the names of layers whose adapters `AdapterMerging` does not merge."""
+    if not hasattr(model, "peft_config"):
+        return []
+    from peft.tuners.tuners_utils import BaseTunerLayer
+    from peft.utils.other import AuxiliaryTrainingWrapper
+
+    merged = {id(layer) for layer in _mergeable(model)}
+    kinds = (BaseTunerLayer, AuxiliaryTrainingWrapper)
+    return [
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, kinds) and id(module) not in merged and module is not model.base_model
+    ]
+
+
 def _rounded(weights: Tensor, dtype: torch.dtype, generator: torch.Generator) -> Tensor:
     """Rounds float32 to bfloat16 up or down at random, so that it is right on average.
 

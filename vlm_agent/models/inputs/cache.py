@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 import torch
@@ -95,6 +96,11 @@ class PreparedPrompt:
     def length(self) -> int:
         """Number of tokens, including those of pictures."""
         return self.tensors["input_ids"].shape[1]
+
+    @property
+    def token_ids(self) -> list[int]:
+        """The tokens, including those of pictures."""
+        return cast(list[int], self.tensors["input_ids"].unpack()[0].tolist())
 
     @property
     def nbytes(self) -> int:

@@ -1,0 +1,110 @@
+"""What vLLM is asked for, and that an answer to another prompt is none."""
+
+import numpy as np
+import pytest
+
+from vlm_agent.config.engine import EngineOptions
+from vlm_agent.core.errors import EngineError
+from vlm_agent.engines.make import make_engine
+from vlm_agent.engines.vllm import support
+from vlm_agent.engines.vllm.requests import requests_for, sampling_options, written
+
+
+def generators(count):
+    return [np.random.default_rng(index) for index in range(count)]
+
+
+def test_prompts_are_those_of_the_policy(make_policy, observations):
+    policy = make_policy()
+    found = requests_for(policy, observations, generators(len(observations)))
+    inputs = policy.encode(observations)
+    for row, (request, observation) in enumerate(zip(found, observations, strict=True)):
+        mask = inputs["attention_mask"][row].bool()
+        assert request.prompt_ids == inputs["input_ids"][row][mask].tolist()
+        assert request.prompt == policy.prompt(observation)
+        assert request.images[0] is observation.image
+
+
+def test_each_reply_has_a_seed_of_its_own_generator(make_policy, observations):
+    policy = make_policy()
+    first = [each.seed for each in requests_for(policy, observations, generators(8))]
+    assert len(set(first)) == 8
+    # Whatever else is in the batch.
+    alone = requests_for(policy, observations[3:4], generators(8)[3:4])
+    assert alone[0].seed == first[3]
+    policy.seed(1)
+    own = [each.seed for each in requests_for(policy, observations, None)]
+    policy.seed(1)
+    assert own == [each.seed for each in requests_for(policy, observations, None)]
+    assert len({*own, *first}) == 16
+
+
+def test_a_greedy_reply_draws_nothing(make_policy, observations):
+    policy = make_policy(temperature=0.0)
+    draws = generators(8)
+    assert {each.seed for each in requests_for(policy, observations, draws)} == {None}
+    assert draws[0].random() == generators(1)[0].random()
+
+
+def test_sampling_is_that_of_the_policy(make_policy):
+    policy = make_policy(temperature=0.7, top_k=5, top_p=0.9, max_new_tokens=11)
+    options = sampling_options(policy)
+    assert (options["temperature"], options["top_k"], options["top_p"]) == (0.7, 5, 0.9)
+    assert options["max_tokens"] == 11
+    assert options["stop_token_ids"] == policy.encoder.end_tokens
+    assert set(options["logit_bias"]) == set(policy.encoder.unwritable_tokens)
+
+
+def test_an_answer_becomes_a_reply(make_policy, observations):
+    policy = make_policy()
+    (request,) = requests_for(policy, observations[:1], generators(1))
+    end = policy.encoder.end_tokens[0]
+    found = written(policy, request, request.prompt_ids, [7, 8, end], [-1.0, -2.0, -3.0])
+    assert found == ((7, 8, end), (-1.0, -2.0, -3.0), "stop", None)
+    assert written(policy, request, request.prompt_ids, [7], [-1.0]).finish_reason == "length"
+
+
+def test_an_answer_to_another_prompt_ends_the_run_with_both(make_policy, observations):
+    policy = make_policy()
+    (request,) = requests_for(policy, observations[:1], generators(1))
+    other = [*request.prompt_ids[:3], 1, *request.prompt_ids[4:]]
+    with pytest.raises(EngineError, match="different from token 3 on; vLLM has .* the policy"):
+        written(policy, request, other, [7], [-1.0])
+    with pytest.raises(EngineError, match="tokens instead of"):
+        written(policy, request, request.prompt_ids[:-1], [7], [-1.0])
+
+
+def test_an_answer_without_a_token_is_none(make_policy, observations):
+    policy = make_policy()
+    (request,) = requests_for(policy, observations[:1], generators(1))
+    with pytest.raises(EngineError, match="answered without a token"):
+        written(policy, request, request.prompt_ids, [], [])
+
+
+@pytest.mark.parametrize("temperature", [0.001, 2.5])
+def test_a_temperature_that_vllm_does_not_take_is_refused(make_policy, temperature, monkeypatch):
+    monkeypatch.setattr("vlm_agent.engines.vllm.local.check_installed", lambda: None)
+    with pytest.raises(ValueError, match=f"temperature={temperature:g} with the engine vllm"):
+        make_engine(EngineOptions(engine="vllm"), make_policy(temperature=temperature), 4)
+
+
+def test_without_vllm_it_says_what_to_install(make_policy, monkeypatch):
+    monkeypatch.setattr(support, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match="pip install vllm"):
+        make_engine(EngineOptions(engine="vllm"), make_policy(), 4)
+
+
+def test_by_default_the_model_itself_writes(make_policy):
+    assert make_engine(EngineOptions(), make_policy(), 4) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"engine_url": "http://127.0.0.1:1"}, "expected engine='vllm'"),
+        ({"engine": "vllm", "engine_folder": "x"}, "without engine_url"),
+    ],
+)
+def test_options_of_a_server_need_one(options, message):
+    with pytest.raises(ValueError, match=message):
+        EngineOptions(**options)

@@ -1,0 +1,51 @@
+"""Options of the program that writes replies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from vlm_agent.config.options import Options
+from vlm_agent.config.values import PositiveFloat, PositiveFraction
+
+EngineName = Literal["hf", "vllm"]
+
+
+@dataclass(kw_only=True)
+class EngineOptions(Options):
+    """Options of the program that writes replies, apart from how they are sampled.
+
+    Args: Engine
+        engine: Program that writes replies: hf, the model itself in this process, or vllm, which
+            has to be installed.
+        engine_memory: Share of a GPU's memory for vllm in this process, weights included; on the
+            CPU, share of the main memory for its cache of keys and values.
+        engine_url: URL of a server that `vllm serve` has started, such as http://127.0.0.1:8000;
+            by default vllm runs in this process.
+        engine_folder: Folder in which the server finds new weights, if it runs on another machine;
+            by default a temporary one.
+        engine_timeout: Seconds without an answer after which the server counts as dead.
+
+    Raises:
+        ValueError: If an option of a server is given without a server.
+    """
+
+    engine: EngineName = "hf"
+    engine_memory: PositiveFraction = 0.3
+    engine_url: str | None = None
+    engine_folder: str | None = None
+    engine_timeout: PositiveFloat = 600.0
+
+    def __post_init__(self) -> None:
+        """Refuses options of a server where there is none."""
+        super().__post_init__()
+        if self.engine_url is not None and self.engine != "vllm":
+            raise ValueError(
+                f"engine_url={self.engine_url!r} with engine={self.engine!r}: expected "
+                "engine='vllm'"
+            )
+        if self.engine_folder is not None and self.engine_url is None:
+            raise ValueError(
+                f"engine_folder={self.engine_folder!r} without engine_url: there is no server that "
+                "would read it"
+            )

@@ -1,0 +1,189 @@
+"""vLLM in this process."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from vlm_agent.core.errors import EngineError
+from vlm_agent.core.types import Observation
+from vlm_agent.engines.vllm.files import save_for_vllm, temporary_folder
+from vlm_agent.engines.vllm.requests import (
+    Request,
+    check_sampling,
+    requests_for,
+    sampling_options,
+    written,
+)
+from vlm_agent.engines.vllm.support import WORKER_EXTENSION, check_installed, check_supported
+from vlm_agent.engines.vllm.weights import check_adapters, engine_weights
+from vlm_agent.models.generation.replies import Written
+from vlm_agent.models.policy import VLMPolicy
+
+# Read by vLLM when it is imported: it stays in this process, and leaves the cores to be chosen by
+# whoever started it.
+_ENVIRONMENT = {
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    "VLLM_LOGGING_LEVEL": "ERROR",
+}
+
+
+class LocalVLLM:
+    """vLLM in this process, with weights of its own that are those of the policy.
+
+    Args:
+        policy: The policy whose replies it writes.
+        num_envs: Largest number of replies that are written at once.
+        memory: Share of a GPU's memory that it may use; on the CPU, share of the main memory for
+            its cache of keys and values.
+
+    Raises:
+        ImportError: If vLLM is not installed.
+        EngineError: If it does not support the model, or an adapter cannot be merged.
+        ValueError: If it cannot sample as the policy does.
+    """
+
+    def __init__(self, policy: VLMPolicy, num_envs: int, memory: float) -> None:
+        check_installed()
+        check_supported(policy.network.config)
+        check_adapters(policy)
+        check_sampling(policy)
+        self._policy = policy
+        self._metrics: dict[str, float] = {}
+        self._dtype = policy.compute_dtype
+        with temporary_folder() as directory, _guarded():
+            save_for_vllm(policy, directory, self._dtype)
+            self._vllm = _start(policy, directory, num_envs, memory)
+        self._is_asleep = False
+        self._sleeps = torch.cuda.is_available()
+
+    def write(
+        self, observations: Sequence[Observation], draws: Sequence[np.random.Generator] | None
+    ) -> list[Written]:
+        """Writes one reply to each observation; see `Engine.write`."""
+        from vllm import SamplingParams
+
+        requests = requests_for(self._policy, observations, draws)
+        options = sampling_options(self._policy)
+        with _guarded():
+            answers = self._vllm.generate(
+                [_prompt(request) for request in requests],
+                [SamplingParams(**options, seed=request.seed) for request in requests],
+                use_tqdm=False,
+            )
+        return [
+            self._read(request, answer) for request, answer in zip(requests, answers, strict=True)
+        ]
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Gives vLLM the policy's weights, and its memory for the time inside the context."""
+        if self._is_asleep:
+            self._vllm.wake_up()
+            self._is_asleep = False
+        started = time.perf_counter()
+        with self._policy.merged(), _guarded():
+            weights = list(engine_weights(self._policy, self._dtype))
+            (sent,) = self._vllm.collective_rpc("receive_weights", args=(weights,))
+            # Both hold what the weights of before made of prompts and pictures.
+            self._vllm.reset_prefix_cache()
+            self._vllm.llm_engine.reset_encoder_cache()
+        self._metrics = {
+            "time/weight_sync_seconds": time.perf_counter() - started,
+            "engine/weight_sync_gib": sent / 2**30,
+        }
+        try:
+            yield
+        finally:
+            if self._sleeps:
+                self._vllm.sleep(level=2)  # weights are sent again in any case
+                self._is_asleep = True
+
+    def metrics(self) -> Mapping[str, float]:
+        """Returns what the last transfer of weights took."""
+        return self._metrics
+
+    def close(self) -> None:
+        """Frees the memory of weights and caches."""
+        engine = self._vllm.llm_engine
+        engine.engine_core.shutdown()
+        del self._vllm
+
+    def _read(self, request: Request, answer: Any) -> Written:
+        (output,) = answer.outputs
+        if output.finish_reason not in ("stop", "length"):
+            raise EngineError(
+                f"vLLM ended a reply with {output.finish_reason!r}: expected it whole"
+            )
+        tokens = list(output.token_ids)
+        log_probs = [
+            found[token].logprob for token, found in zip(tokens, output.logprobs, strict=True)
+        ]
+        return written(self._policy, request, answer.prompt_token_ids, tokens, log_probs)
+
+
+def _start(policy: VLMPolicy, directory: Path, num_envs: int, memory: float) -> Any:
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    from vllm import LLM
+
+    pictures = 1 + policy.history_length
+    longest = policy.encoder.context_length
+    on_gpu = torch.cuda.is_available()
+    options: dict[str, Any] = {
+        "model": str(directory),
+        "dtype": str(policy.compute_dtype).removeprefix("torch."),
+        "max_num_seqs": num_envs,
+        "limit_mm_per_prompt": {"image": pictures},
+        "logprobs_mode": "processed_logprobs",
+        "generation_config": "vllm",
+        "worker_extension_cls": WORKER_EXTENSION,
+        "seed": 0,
+    }
+    if longest is not None:
+        options["max_model_len"] = longest
+    if on_gpu:
+        options |= {"gpu_memory_utilization": memory, "enable_sleep_mode": True}
+    else:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        options |= {
+            "kv_cache_memory_bytes": int(memory * total),
+            "enforce_eager": True,
+            # Together with a seed for each request it crashes on the CPU.
+            "enable_chunked_prefill": False,
+            "max_num_batched_tokens": max(longest or 0, 8192),
+        }
+    return LLM(**options)
+
+
+def _prompt(request: Request) -> dict[str, Any]:
+    from PIL import Image
+
+    images = [Image.fromarray(image) for image in request.images]
+    return {"prompt": request.prompt, "multi_modal_data": {"image": images}}
+
+
+@contextmanager
+def _guarded() -> Iterator[None]:
+    """Keeps the global random generators and torch's threads from what vLLM does to them."""
+    python, numpy, cpu = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    threads = torch.get_num_threads()
+    set_threads = torch.set_num_threads
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+        torch.set_rng_state(cpu)
+        torch.set_num_threads = set_threads
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
