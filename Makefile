@@ -4,9 +4,11 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 BIN := .venv/bin
 LOWEST := .venv-lowest
+VLLM := .venv-vllm
 AGENT_INSTALLED := .venv/agent-installed
 DEV_INSTALLED := .venv/dev-installed
 LOWEST_INSTALLED := $(LOWEST)/installed
+VLLM_INSTALLED := $(VLLM)/installed
 CANVAS := $(wildcard gym_cards/*/_canvas.c)
 COMPILED := $(CANVAS:.c=*.so)
 SOURCES := pyproject.toml setup.py Makefile $(CANVAS)
@@ -14,7 +16,7 @@ SOURCES := pyproject.toml setup.py Makefile $(CANVAS)
 INSTALL := -m pip install -qq --disable-pip-version-check
 PYTEST_OPTIONS := --numprocesses auto --dist loadfile
 
-.PHONY: demo compare test test-slow test-lowest lint docs clean
+.PHONY: demo compare test test-slow test-lowest test-vllm lint docs clean
 
 demo: $(AGENT_INSTALLED)
 	@$(BIN)/vlm-agent demo $(DEMO_OPTIONS)
@@ -34,6 +36,11 @@ test-lowest: LOWEST_TESTS ?= tests/baselines tests/gym_cards tests/vlm_agent
 test-lowest: $(LOWEST_INSTALLED)
 	$(LOWEST)/bin/python -m pytest $(PYTEST_OPTIONS) $(LOWEST_TESTS)
 
+# vLLM on the CPU, in an environment of its own: it asks for other versions than the project.
+test-vllm: $(VLLM_INSTALLED)
+	VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1 HF_HUB_OFFLINE=1 $(VLLM)/bin/python -m pytest -m vllm \
+		tests/vlm_agent/engines
+
 lint: $(DEV_INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -44,7 +51,7 @@ docs: $(DEV_INSTALLED)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 clean:
-	rm -rf .venv $(LOWEST) build dist *.egg-info $(COMPILED)
+	rm -rf .venv $(LOWEST) $(VLLM) build dist *.egg-info $(COMPILED)
 
 $(AGENT_INSTALLED): $(SOURCES)
 	$(call environment,.venv,what the agent needs)
@@ -64,6 +71,12 @@ $(LOWEST_INSTALLED): $(SOURCES) .ci/lowest.py
 	@$(LOWEST)/bin/python .ci/lowest.py > $(LOWEST)/constraints.txt
 	@PATH="$(CURDIR)/$(LOWEST)/bin:$$PATH" $(LOWEST)/bin/python $(INSTALL) \
 		--constraint $(LOWEST)/constraints.txt --editable ".[test]"
+	@touch $@
+
+$(VLLM_INSTALLED): $(SOURCES) .ci/install_vllm.py
+	$(call environment,$(VLLM),vLLM for the CPU)
+	@$(VLLM)/bin/python .ci/install_vllm.py
+	@$(VLLM)/bin/python $(INSTALL) num2words pytest --editable ".[agent]"
 	@touch $@
 
 define environment

@@ -20,6 +20,7 @@ ROOMS = {
     "config": "options: dataclasses, recipes, parser",
     "distributed": "several processes: Accelerate, FSDP",
     "models": "a Hugging Face VLM as a policy",
+    "engines": "vLLM writes the replies",
     "rollout": "environment loop, buffer, advantages",
     "data": "trajectories, demonstrations, export",
     "evaluation": "episodes of any policy, tables, plots",
@@ -32,7 +33,7 @@ ROOMS = {
 }
 COLOURS = {
     **dict.fromkeys(("core", "config", "distributed"), "#dbe9f4"),
-    **dict.fromkeys(("models", "rollout", "data"), "#d8efe0"),
+    **dict.fromkeys(("models", "engines", "rollout", "data"), "#d8efe0"),
     **dict.fromkeys(("evaluation", "training", "planning"), "#fbe8c8"),
     **dict.fromkeys(("serving", "reporting", "integrations", "cli"), "#ece2f3"),
 }
