@@ -129,7 +129,8 @@ VLM_AGENT = (
 )
 # Options of programs of others.
 FOREIGN = {"--config_file", "--main_process_ip", "--main_process_port", "--machine_rank"} | {
-    "--multi_gpu", "--num_machines", "--num_processes", "--logdir",
+    "--multi_gpu", "--num_machines", "--num_processes", "--logdir", "--generation-config",
+    "--limit-mm-per-prompt", "--logprobs-mode", "--worker-extension-cls",
 }  # fmt: skip
 
 
@@ -154,7 +155,7 @@ def options():
     )
     for path in sorted((ROOT / "benchmarks").glob("*.py")):
         known[f"python benchmarks/{path.name}"] = options_of(path.read_text(encoding="utf-8"))
-    for module in ("gym_cards.play", "gym_cards.alfworld.generate"):
+    for module in ("gym_cards.play", "gym_cards.alfworld.generate", "gym_cards.alfworld.compare"):
         files = (ROOT / module.replace(".", "/")).rglob("*.py")
         files = [*files, *(ROOT.glob(module.replace(".", "/") + ".py"))]
         text = "".join(path.read_text(encoding="utf-8") for path in files)

@@ -25,9 +25,6 @@ class EngineOptions(Options):
         engine_folder: Folder in which the server finds new weights, if it runs on another machine;
             by default a temporary one.
         engine_timeout: Seconds without an answer after which the server counts as dead.
-
-    Raises:
-        ValueError: If an option of a server is given without a server.
     """
 
     engine: EngineName = "hf"

@@ -51,7 +51,7 @@ def ours():
     ("split", "task_type", "seed"),
     [
         ("valid_unseen", "look_at_obj_in_light", 0),
-        ("train", "pick_clean_then_place_in_recep", 1),
+        pytest.param("train", "pick_clean_then_place_in_recep", 1, marks=pytest.mark.slow),
         *(
             pytest.param(split, task_type, 3, marks=pytest.mark.slow)
             for split in ("train", "valid_unseen")

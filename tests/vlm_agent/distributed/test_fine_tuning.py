@@ -105,6 +105,7 @@ def test_two_processes_learn_like_one(start):
     check(start, {}, ("expert", "data"))
 
 
+@pytest.mark.slow
 def test_two_processes_with_sharded_weights_learn_like_one(start, documented):
     shares = check(start, {"how": documented}, ("data", "mixed"))
     assert len(shares) == 2 * 3

@@ -175,6 +175,7 @@ def test_a_run_saves_everything(make_policy, tmp_path):
     saved = json.loads((tmp_path / "out" / "run.json").read_text())
     resolved = {"history_length": 0, "top_k": 0, "top_p": 1.0, "illegal_penalty": 0.0}
     resolved["parser"] = "json"
+    resolved["importance_cap"] = 0.0
     resolved["value_learning_rate"] = settings.learning_rate
     expected = {**dataclasses.asdict(settings), **resolved}
     for name in ("overwrite", *GROUP_OPTIONS):  # of this start, and not in use
