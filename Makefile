@@ -75,6 +75,7 @@ $(LOWEST_INSTALLED): $(SOURCES) .ci/lowest.py
 
 $(VLLM_INSTALLED): $(SOURCES) .ci/install_vllm.py
 	$(call environment,$(VLLM),vLLM for the CPU)
+	@$(VLLM)/bin/python $(INSTALL) packaging
 	@$(VLLM)/bin/python .ci/install_vllm.py
 	@$(VLLM)/bin/python $(INSTALL) num2words pytest --editable ".[agent]"
 	@touch $@

