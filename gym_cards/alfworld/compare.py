@@ -149,14 +149,15 @@ def main(words: Sequence[str] | None = None) -> None:
         folder = data_folder(options.data)
         if folder is None:
             parser.error("expected --data, or ALFWORLD_DATA to name the published data set")
-        paths = {path.parent.name: path for path in find_games(folder, options.split, TASK_TYPES)}
+        listed = find_games(folder, options.split, TASK_TYPES)
+        paths = {path.parent.name: path for path in listed}
         tasks = {task.trial: task for task in alfred_tasks(options.split)}
         found = _compare_all(paths, tasks)
     except (DependencyNotInstalled, FileNotFoundError) as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
     print(
-        f"{len(found)} games of {options.split} are in both, {len(paths) - len(found)} in the data "
-        f"set alone, {len(tasks) - len(found)} here alone"
+        f"{len(found)} games of {options.split} are in both, {len(listed) - len(found)} in the "
+        f"data set alone, {len(tasks) - len(found)} here alone"
     )
     if found:
         print(f"\n{_table(list(found.values()))}")

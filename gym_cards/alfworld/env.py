@@ -25,7 +25,7 @@ from gym_cards.alfworld.house import House, TextHouse
 from gym_cards.alfworld.sight import TASK_DESCRIPTION
 from gym_cards.alfworld.thor import ThorHouse
 from gym_cards.alfworld.view import LARGEST, SMALLEST, View, goal_strip
-from gym_cards.core.checks import check_flag, check_integer
+from gym_cards.core.checks import check_flag, check_integer, check_mapping, check_seed
 from gym_cards.core.env import RENDER_MODES, Frame
 from gym_cards.core.window import Window
 
@@ -232,6 +232,7 @@ class ALFWorldEnv(gym.Env[Frame, str]):
             ValueError: If the options describe no game.
         """
         # Read before anything changes, so that wrong options have no effect.
+        seed, options = check_seed(seed), dict(check_mapping(options))
         described = self._games.described(options) if options else None
         super().reset(seed=seed)
         if seed is not None:
@@ -351,6 +352,11 @@ class ALFWorldEnv(gym.Env[Frame, str]):
     def game_names(self) -> tuple[str, ...] | None:
         """Names of all games, in the order of their positions; `None` if they are endless."""
         return self._games.names
+
+    @property
+    def admissible_commands(self) -> tuple[str, ...]:
+        """The commands that can be done now."""
+        return self._now.commands
 
     @property
     def _now(self) -> Moment:

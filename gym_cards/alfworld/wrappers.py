@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import ArrayLike, NDArray
 
-from gym_cards.core.checks import check_flag, check_integer
+from gym_cards.core.checks import check_flag, check_integer, whole
 from gym_cards.core.shared_text import SharedText
 from gym_cards.core.texts import CHARSET, Alphabet, in_one_line
 
@@ -116,18 +116,26 @@ class DiscreteCommands(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruc
         Raises:
             ValueError: If the action is not in the action space.
         """
-        if not self.action_space.contains(action):
+        index = whole(action)
+        if index is None or not 0 <= index < self._count:
             raise ValueError(
                 f"{action!r} is not an action: expected a whole number from 0 to {self._count - 1}"
             )
-        command = self._commands[action] if action < len(self._commands) else ""
+        commands = self._present()
+        command = commands[index] if index < len(commands) else ""
         observation, reward, terminated, truncated, info = self.env.step(command)
         observation, info = self._told(observation, info)
         return observation, reward, terminated, truncated, info
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Returns which actions are commands, where sb3-contrib looks for it, shape (count,)."""
-        return np.arange(self._count) < len(self._commands)
+        return np.arange(self._count) < len(self._present())
+
+    def _present(self) -> tuple[str, ...]:
+        """Returns the commands of the present state, which may be that of a restored snapshot."""
+        if self.env.has_wrapper_attr("admissible_commands"):
+            return tuple(self.env.get_wrapper_attr("admissible_commands"))
+        return self._commands
 
     def decode(self, tokens: ArrayLike) -> str:
         """Returns the text of the numbers of a goal or a command.
@@ -147,13 +155,18 @@ class DiscreteCommands(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruc
         self, observation: Any, info: Mapping[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Returns the observation with goal and commands, and the info with the mask."""
+        if "admissible_commands" not in info:
+            raise ValueError(
+                f"the infos of {self.env} have the keys {', '.join(sorted(info)) or 'none'}: "
+                "expected 'admissible_commands'; wrap an environment whose actions are texts"
+            )
         self._commands = tuple(info["admissible_commands"])
         if len(self._commands) > self._count:
             raise ValueError(
                 f"{len(self._commands)} commands are admissible, but there is room for "
                 f"{self._count}: make DiscreteCommands with a larger count"
             )
-        mask = self.action_masks().astype(np.int8)
+        mask = (np.arange(self._count) < len(self._commands)).astype(np.int8)
         task = self._fitting("task", str(info.get("task") or ""), self._task_length)
         commands = [
             self._fitting("command", command, self._command_length) for command in self._commands

@@ -278,6 +278,13 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
             raise ValueError(
                 f"the snapshot is of {len(snapshot['games'])} games: expected {self.num_envs}"
             )
+        for name in ("elapsed", "finished"):
+            found = snapshot[name]
+            if not isinstance(found, list | tuple) or len(found) != self.num_envs:
+                raise ValueError(
+                    f"the snapshot is damaged: its {name!r} is {found!r:.80}; expected a list with "
+                    f"an entry for each of {self.num_envs} games"
+                )
         before = [game.snapshot() for game in self.envs] if self._begun else []
         try:
             for game, saved in zip(self.envs, snapshot["games"], strict=True):

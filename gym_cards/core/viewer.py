@@ -124,6 +124,8 @@ def _read(stream: BinaryIO) -> tuple[tuple[int, int], bytes] | None:
     if len(header) < HEADER.size:
         return None
     width, height = HEADER.unpack(header)
+    if not width:
+        return None
     pixels = stream.read(3 * width * height)
     return None if len(pixels) < 3 * width * height else ((width, height), pixels)
 

@@ -88,7 +88,11 @@ class Window:
         process, self._process = self._process, None
         if process is None or process.stdin is None or process.stdout is None:
             return
-        # The end of its input ends the program.
+        # The end of its input ends the program; so does a header without a picture, because forked
+        # processes may hold the pipe open.
+        with suppress(OSError):
+            process.stdin.write(viewer.HEADER.pack(0, 0))
+            process.stdin.flush()
         with suppress(OSError):
             process.stdin.close()
         process.stdout.close()
@@ -127,4 +131,8 @@ class Window:
             process.stdin.flush()
         except OSError:
             return False
+        except BaseException:
+            # Interrupted, as by Ctrl+C: half a picture may have been sent, and no other can follow.
+            process.kill()
+            raise
         return True

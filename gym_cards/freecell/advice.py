@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from gym_cards.freecell.rules import CARDS, NAMES, SUITS, Board, Move, Size
 from gym_cards.freecell.solver import (
@@ -20,6 +21,29 @@ MAX_PLANNING = 2_000
 """The most positions that the search for a shortest plan expands."""
 
 _SUIT_NAMES = {"S": "spades", "H": "hearts", "C": "clubs", "D": "diamonds"}
+
+
+class Plan(NamedTuple):
+    """What a planner saves: its steps, how many are made, and what it has given up."""
+
+    steps: tuple[Move, ...] | None
+    made: int
+    lost: bool
+    given_up: int
+
+    @classmethod
+    def of(cls, saved: Mapping[str, Any]) -> Plan:
+        """Returns a plan that was saved as values for `json.dumps`.
+
+        Raises:
+            ValueError: If it is not one.
+        """
+        try:
+            steps = saved["steps"]
+            moves = None if steps is None else tuple((int(card), int(onto)) for card, onto in steps)
+            return cls(moves, int(saved["made"]), bool(saved["lost"]), int(saved["given_up"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"the plan of the snapshot is damaged: {error!r}") from error
 
 
 class Planner:
@@ -67,6 +91,15 @@ class Planner:
             if self._steps is None:
                 self._given_up = home
         return None if self._steps is None else self._steps[self._made :]
+
+    def saved(self) -> dict[str, Any]:
+        """Returns what decides the plans to come, as values for `json.dumps`."""
+        steps = None if self._steps is None else [list(step) for step in self._steps]
+        return {"steps": steps, "made": self._made, "lost": self.lost, "given_up": self._given_up}
+
+    def load(self, plan: Plan) -> None:
+        """Takes over what another planner saved at the same position."""
+        self._steps, self._made, self.lost, self._given_up = plan
 
     def _search(self, board: Board) -> None:
         position = position_of(board)

@@ -15,7 +15,7 @@ from gym_cards.core.action_values import ActionValues
 from gym_cards.core.checks import check_integer, check_options
 from gym_cards.core.env import CardGameEnv, Fields, Frame
 from gym_cards.core.vector import CardGameVectorEnv
-from gym_cards.freecell.advice import Planner, fallback, outlook, reason, suits_text
+from gym_cards.freecell.advice import Plan, Planner, fallback, outlook, reason, suits_text
 from gym_cards.freecell.deals import check_solvable, draw
 from gym_cards.freecell.exact import REFUSED, SOLVED, exact
 from gym_cards.freecell.picture import FreeCellPicture
@@ -185,6 +185,18 @@ class FreeCellEnv(CardGameEnv[Frame]):
         self._require_start()
         action = self._planned()
         return action, self.explain(action)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Returns what `CardGameEnv.snapshot` returns, with the expert's plan."""
+        return {**super().snapshot(), "plan": self._planner.saved()}
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Returns to the state of a snapshot, and to the expert's plan in it."""
+        if not isinstance(snapshot, Mapping) or "plan" not in snapshot:
+            return super().restore(snapshot)
+        plan = Plan.of(snapshot["plan"])
+        super().restore({name: part for name, part in snapshot.items() if name != "plan"})
+        self._planner.load(plan)
 
     def _start(self, parsed: Board | int | None) -> None:
         if not isinstance(parsed, Board):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import takewhile
 
@@ -30,6 +31,9 @@ class CommandLine:
             for command in commands
             if command not in begin and all(word in command.lower() for word in wanted.split())
         ]
+        # Those that have the words in their order come first: "4 3" is not "column 3 to column 4".
+        in_order = re.compile(".*".join(map(re.escape, wanted.split())))
+        hold.sort(key=lambda command: in_order.search(command.lower()) is None)
         return begin + hold
 
     def command(self, commands: Sequence[str]) -> str | None:

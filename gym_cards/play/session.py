@@ -234,8 +234,8 @@ class Session:
 
     @property
     def has_draws(self) -> bool:
-        """Whether the player and a dealer may be even."""
-        return "Dealer Card" in self._info
+        """Whether a return of 0 is no loss: even with a dealer, or a bet that is paid back."""
+        return "Dealer Card" in self._info or self._info.get("Payout", 0) > 0
 
     @property
     def commands(self) -> list[str]:

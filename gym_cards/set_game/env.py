@@ -284,6 +284,7 @@ def _description(num_cards: int, num_features: int) -> str:
         f"the corner, 1 to {num_cards}. Every card has one, two or three equal shapes: ovals, "
         f"diamonds or bows, which are red, blue or orange{shading}. Three cards are a set if in "
         f"each of the features {features} they are all alike or all different. Each turn you pick "
-        "a card by choosing its number; picked cards have a violet frame. With the third card the "
-        "game ends. Your goal is to pick three cards that are a set."
+        "a card by choosing its number; picked cards have a violet frame. A card that is picked "
+        "already is refused, which costs a point; after six turns the game ends. With the third "
+        "card the game ends. Your goal is to pick three cards that are a set."
     )

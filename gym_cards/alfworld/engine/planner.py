@@ -99,13 +99,14 @@ class Engine:
         """Starts a game, given as the contents of its `game.tw-pddl`."""
         if not self._leave.alive:
             self._take_library()
-        self._game, self._played = game, []
-        self._translation = translate(game["pddl_domain"], game["pddl_problem"])
+        translation = translate(game["pddl_domain"], game["pddl_problem"])
         text = game["grammar"]
         sentence = _TASK.search(text)
         grammar = parse_grammar(_TASK.sub(_ANY_TASK, text, count=1) if sentence else text)
+        # From here on the game before is gone.
+        self._game, self._played, self._translation = game, [], translation
         with _LIBRARY:
-            self._library.load_sas(self._translation.sas)
+            self._library.load_sas(translation.sas)
         self._facts: dict[str, set[Fact]] = defaultdict(set)
         for fact in (*self._translation.facts, *self._derived()):
             self._facts[fact[0]].add(fact)

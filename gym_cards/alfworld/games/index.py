@@ -54,7 +54,7 @@ def task_types_of(folder: Path) -> Mapping[str, str]:
     with contextlib.ExitStack() as stack:
         try:
             kept = stack.enter_context(_kept(folder))
-        except (OSError, ImportError):
+        except (OSError, ImportError, RuntimeError):
             found = _update(folder, {})
         else:
             known = _load(kept)
@@ -128,6 +128,7 @@ def _kept(folder: Path) -> Iterator[TextIOWrapper]:
 
     Raises:
         ImportError: If this system has no such locks.
+        RuntimeError: If the user has no home.
         OSError: If there is no cache that can be written to.
     """
     import fcntl

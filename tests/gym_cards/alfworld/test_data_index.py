@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -147,6 +148,15 @@ def test_without_a_cache_the_files_are_read(data, monkeypatch):
     found, files, _ = opened(data)
     assert (len(found), files) == (FOLDERS, 2 * FOLDERS)
     assert opened(data)[:2] == (found, files)
+
+
+def test_without_a_home_the_files_are_read(data, monkeypatch):
+    def nowhere(path):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "expanduser", nowhere)
+    assert index.task_types_of(data)
 
 
 def test_games_are_chosen_as_by_reading_all_of_them(tmp_path, cache):

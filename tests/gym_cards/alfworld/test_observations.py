@@ -154,6 +154,45 @@ def test_batches_hold_the_same_as_single_ones(mode):
         env.close()
 
 
+def test_after_a_snapshot_the_commands_are_those_of_its_state():
+    env = DiscreteCommands(gym.make(ID, **SMALL))
+    _, info = env.reset(seed=0)
+    snapshot = env.get_wrapper_attr("snapshot")()
+    first = info["admissible_commands"]
+    left = next(index for index, one in enumerate(first) if one.startswith("go to"))
+    env.step(left)
+    env.get_wrapper_attr("restore")(snapshot)
+    assert env.action_masks().sum() == len(first)
+    env.step(left)
+    assert env.unwrapped.snapshot()["actions"] == [first[left]]
+
+
+@pytest.mark.parametrize("action", [True, -1, 1.0, "0", None])
+def test_only_whole_numbers_are_actions(action):
+    env = DiscreteCommands(Errands())
+    env.reset()
+    with pytest.raises(ValueError, match=f"{action!r} is not an action"):
+        env.step(action)
+
+
+def test_an_environment_without_commands_is_refused():
+    env = DiscreteCommands(gym.make("gym_cards/NumberLine-v0"))
+    with pytest.raises(ValueError, match="expected 'admissible_commands'"):
+        env.reset()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({"seed": True}, "seed"), ({"seed": -1}, "seed"), ({"options": []}, "options")],
+    ids=str,
+)
+def test_seeds_and_options_are_checked_as_in_all_games(arguments, message):
+    env = gym.make(ID, disable_env_checker=True, **SMALL).unwrapped
+    with pytest.raises(ValueError, match=message):
+        env.reset(**arguments)
+    env.reset(seed=np.int64(3))
+
+
 def test_an_environment_of_someone_else():
     theirs = Errands()
     env = DiscreteCommands(theirs, 4, task_length=20, command_length=12)

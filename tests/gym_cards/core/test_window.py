@@ -2,6 +2,7 @@ import builtins
 import io
 import pickle
 import sys
+from types import SimpleNamespace
 
 import gymnasium as gym
 import numpy as np
@@ -106,6 +107,22 @@ def test_the_program_shows_what_it_reads_until_it_is_closed(screen):
     assert np.array_equal(shown(), frames[-1].repeat(2, 0).repeat(2, 1))
     viewer.watch(screen, pygame, io.BytesIO(), answers)
     assert answers.getvalue() == viewer.READY
+
+
+def test_the_program_ends_where_it_is_told_to(screen):
+    """A forked process may hold the pipe open, so that its input has no end."""
+    end = viewer.HEADER.pack(0, 0)
+    stream = io.BytesIO(message(picture()) + end + message(picture((7, 8, 9))))
+    viewer.watch(screen, pygame, stream, io.BytesIO())
+    assert np.array_equal(shown(), picture().repeat(2, 0).repeat(2, 1))
+    sent = io.BytesIO()
+    window = Window("a title", FAST)
+    window._process = SimpleNamespace(
+        stdin=sent, stdout=io.BytesIO(), wait=lambda timeout: 0, kill=lambda: None
+    )
+    sent.close = lambda: None
+    window.close()
+    assert sent.getvalue() == end
 
 
 # ----- windows of games ---------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """FreeCell as an environment: rewards, ends, options, and what the expert does and says."""
 
 import copy
+import json
 
 import gymnasium as gym
 import numpy as np
@@ -73,6 +74,25 @@ def test_the_expert_plans_anew_only_when_its_plan_is_left(monkeypatch):
     # A copy knows the plan too.
     copy.deepcopy(env).expert()
     assert len(searches) == 2
+
+
+def test_a_snapshot_keeps_the_plan():
+    """A search from where the plan leads now would find another one."""
+    env, other = make("FreeCellFull"), make("FreeCellFull")
+    env.reset(seed=1)
+    for _ in range(20):
+        env.step(env.expert()[0])
+    snapshot = json.loads(json.dumps(env.snapshot()))
+    other.restore(snapshot)
+    for _ in range(5):
+        assert other.expert() == env.expert()
+        for game in (env, other):
+            game.step(game.expert()[0])
+    other.restore({name: part for name, part in snapshot.items() if name != "plan"})
+    before = other.snapshot()
+    with pytest.raises(ValueError, match="the plan of the snapshot is damaged"):
+        other.restore({**snapshot, "plan": {"steps": 3}})
+    assert other.snapshot() == before
 
 
 def test_shortest_plans_are_as_long_as_the_exact_values_say():

@@ -27,6 +27,12 @@ def test_what_begins_with_the_text_comes_before_what_holds_it(typed):
     assert typed("sing").matches(COMMANDS) == []
 
 
+def test_words_in_their_order_come_first(typed):
+    moves = ["column 3 to column 4", "column 4 to column 3"]
+    assert typed("4 3").matches(moves) == moves[::-1]
+    assert typed("3 4").matches(moves) == moves
+
+
 def test_enter_gives_what_was_typed_or_the_chosen_match(typed):
     assert typed("go to shelf 1").command(COMMANDS) == "go to shelf 1"
     assert typed("go to shelf 12").command(COMMANDS) == "go to shelf 12"

@@ -136,6 +136,17 @@ def test_a_draw_is_one_without_the_state_as_well(make_session, play):
     pytest.fail("no seed gives a draw")
 
 
+def test_a_bet_that_is_paid_back_is_no_loss(make_session, play):
+    """Jacks and better return the stake."""
+    for seed in range(60):
+        session = make_session("VideoPoker", seed=seed, size=84)
+        play(session, "hold all")
+        if session.total == 0:
+            assert _verdict(session) == "A draw"
+            return
+    pytest.fail("no seed pays the bet back")
+
+
 def test_hints_in_the_household_name_nothing_unseen(make_session, play):
     """Every numbered thing in a hint was shown before; the expert who knows all is not asked."""
     for seed in range(2):
