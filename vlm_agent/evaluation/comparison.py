@@ -89,7 +89,7 @@ def compare(
                 records.write(json_format.dumps(evaluation.record()) + "\n")
                 records.flush()
                 yield evaluation
-            if loaded is not None:
+            if loaded is not None and isinstance(policy, LazyPolicy):
                 getattr(loaded, "close", _nothing)()  # two engines may not fit into memory
     if progress is not None:
         progress.unlink()

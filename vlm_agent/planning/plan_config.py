@@ -43,6 +43,11 @@ class PlanConfig(PPOConfig):
     def __post_init__(self) -> None:
         """Refuses options that contradict each other."""
         super().__post_init__()
+        if self.engine != "hf" and self.engine_url is None:
+            raise ValueError(
+                f"engine={self.engine!r}: the memory of an engine in the process is not planned; "
+                "leave out --engine, and lower --gpu-memory by its share (--engine-memory)"
+            )
         if not self.env and self.prompt_tokens is None:
             raise ValueError("the length of a prompt is not known: give --env, or --prompt-tokens")
         if self.num_envs % self.gpus:

@@ -43,6 +43,7 @@ class Batch:
         returns: Targets of the values, (steps,).
         sampled_log_probs: Log-probabilities that the tokens were sampled with, (steps, longest
             reply).
+        is_rescored: Whether the old log-probabilities are those of scoring, not of sampling.
         reference_log_probs: Log-probabilities of the tokens under the policy at the start of
             training, (steps, longest reply), if needed.
         importance: Weights of the surrogate objective, (steps, longest reply) or (steps, 1), if
@@ -57,6 +58,7 @@ class Batch:
     advantages: Tensor
     returns: Tensor
     sampled_log_probs: Tensor
+    is_rescored: bool = False
     reference_log_probs: Tensor | None = None
     importance: Tensor | None = None
 
@@ -80,6 +82,7 @@ class Batch:
             self.advantages[rows],
             self.returns[rows],
             self.sampled_log_probs[rows],
+            self.is_rescored,
             None if self.reference_log_probs is None else self.reference_log_probs[rows],
             None if self.importance is None else self.importance[rows],
         )
@@ -105,20 +108,23 @@ def make_batch(
 
     replies = rollout.replies
     sampled = pad_sequence([torch.tensor(r.log_probs) for r in replies], batch_first=True)
+    sampled = sampled.to(device)
     old = sampled
     if rollout.trained_log_probs is not None:
         old = pad_sequence(list(map(torch.tensor, rollout.trained_log_probs)), batch_first=True)
+        old = old.to(device)
     lengths = torch.tensor([len(reply.tokens) for reply in replies])
     mask = torch.arange(sampled.shape[1]) < lengths[:, None]
     return Batch(
         rollout.observations,
         replies,
-        old.to(device),
+        old,
         mask.to(device),
         torch.tensor([reply.action_token for reply in replies], device=device),
         tensor(advantages),
         tensor(returns),
-        sampled.to(device),
+        sampled,
+        is_rescored=rollout.trained_log_probs is not None,
     )
 
 

@@ -27,6 +27,11 @@ def importance_cap(config: PPOConfig, compute_dtype: torch.dtype) -> float:
     return _USUAL_CAP if narrow and config.engine != "hf" else 0.0
 
 
+def importance_level(config: PPOConfig) -> Objective:
+    """Returns whether each token or each step has a weight, by default as it has a ratio."""
+    return config.importance_level or config.objective
+
+
 class ImportanceWeights(NamedTuple):
     """Weights of the surrogate objective.
 
@@ -90,5 +95,5 @@ def importance_metrics(sums: dict[str, float], largest: float) -> dict[str, floa
         "train/importance_mean": sums["weight"] / count,
         "train/importance_max": largest,
         "train/importance_truncated": sums["truncated"] / count,
-        "train/importance_sample_size": sums["weight"] ** 2 / (count * sums["square"]),
+        "train/importance_sample_size": sums["weight"] ** 2 / (count * (sums["square"] or 1.0)),
     }

@@ -117,8 +117,10 @@ class PPO:
 
     def _complete(self, rollout: Rollout) -> None:
         """Adds what an engine does not compute, and checks that it has the policy's weights."""
-        gap = self._scorer.complete(rollout)
-        if torch.finfo(self.policy.compute_dtype).bits >= 32 and gap > _LARGEST_GAP:
+        advice = "lower --micro-batch-tokens or --micro-batch-size"
+        with oom_hint(f"scoring {self.config.micro_batch_size} steps at once", advice):
+            gap = self._scorer.complete(rollout)
+        if torch.finfo(self.policy.compute_dtype).bits >= 32 and not gap <= _LARGEST_GAP:
             raise EngineError(
                 f"the engine gives a token a log-probability that is {gap:.2g} off that of the "
                 f"policy itself: expected at most {_LARGEST_GAP:g} in float32; it has other "

@@ -269,7 +269,11 @@ class PPOConfig(ModelOptions, PromptOptions, EngineOptions):
                 "update_dropout=True without lora: there is no adapter to drop inputs of; add "
                 "lora=True"
             )
-        self.importance_level = self.importance_level or self.objective
+        if self.importance_cap is not None and 0 < self.importance_cap < 1:
+            raise ValueError(
+                f"importance_cap={self.importance_cap:g} scales down what both programs find "
+                "equally likely: expected 0 for no weights, or at least 1"
+            )
         if self.importance_level == "token" and self.objective == "step":
             raise ValueError(
                 "importance_level='token' with objective='step', whose ratio is one of the whole "

@@ -25,6 +25,7 @@ from vlm_agent.training.batch import (
 )
 from vlm_agent.training.importance import (
     importance_cap,
+    importance_level,
     importance_metrics,
     importance_weights,
 )
@@ -104,7 +105,7 @@ class BatchScorer:
                 scores = self.score(steps)
                 old = steps.sampled_log_probs[:, : scores.log_probs.shape[1]]
                 apart = torch.where(scores.mask, scores.log_probs - old, 0.0).abs()
-                largest = max(largest, apart.max().item())
+                largest = float(np.maximum(largest, apart.max().item()))  # NaN stays
                 for row, found, value in zip(
                     part, scores.log_probs.tolist(), scores.values.tolist(), strict=True
                 ):
@@ -113,7 +114,7 @@ class BatchScorer:
                     rollout.replies[row] = replace(reply, value=value)
                     rollout.values[row] = value
         rollout.trained_log_probs = [log_probs[row] for row in range(len(batch))]
-        return max(self._processes.gather(largest))
+        return float(np.max(self._processes.gather(largest)))
 
     @torch.no_grad()
     def rescore(self, batch: Batch) -> dict[str, float | None]:
@@ -127,12 +128,11 @@ class BatchScorer:
             The mean distance of the two in nats, of steps or their weighted tokens, `None` where
             they are the same; and metrics of the importance weights, if there are any.
         """
-        narrow = torch.finfo(self._policy.compute_dtype).bits < 32
-        completed = batch.old_log_probs is not batch.sampled_log_probs
-        if narrow and not completed:
+        if not batch.is_rescored:
+            if torch.finfo(self._policy.compute_dtype).bits >= 32:
+                return {"train/sampling_gap": None}
             batch.old_log_probs = self._log_probs(batch)
-        elif not completed:
-            return {"train/sampling_gap": None}
+            batch.is_rescored = True
         config = self._config
         new, weights = reply_log_probs(batch.old_log_probs, batch.mask, batch.action_tokens, config)
         old, _ = reply_log_probs(batch.sampled_log_probs, batch.mask, batch.action_tokens, config)
@@ -145,12 +145,11 @@ class BatchScorer:
         cap = importance_cap(self._config, self._policy.compute_dtype)
         if not cap:
             return {}
-        level = self._config.importance_level or self._config.objective
         found = importance_weights(
             batch.old_log_probs,
             batch.sampled_log_probs,
             batch.mask,
-            level,
+            importance_level(self._config),
             cap,
         )
         batch.importance = found.weights

@@ -1,6 +1,7 @@
 """Importance weights, by hand."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -8,7 +9,13 @@ import torch
 from tests.support.updates import NUMBER_LINE, config, update
 from vlm_agent.core.errors import EngineError
 from vlm_agent.rollout.collector import Collector
-from vlm_agent.training.importance import importance_cap, importance_metrics, importance_weights
+from vlm_agent.training.importance import (
+    importance_cap,
+    importance_level,
+    importance_metrics,
+    importance_weights,
+)
+from vlm_agent.training.losses import ppo_loss
 from vlm_agent.training.ppo import PPO
 
 LOG2 = math.log(2)
@@ -76,7 +83,18 @@ def test_by_default_they_are_on_where_an_engine_rounds_otherwise(tmp_path, optio
     ],
 )
 def test_their_level_is_by_default_that_of_the_objective(tmp_path, options, level):
-    assert config(tmp_path, **options).importance_level == level
+    assert importance_level(config(tmp_path, **options)) == level
+
+
+def test_a_cap_below_1_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="importance_cap=0.5 scales down"):
+        config(tmp_path, importance_cap=0.5)
+
+
+def test_weights_that_vanish_are_no_error():
+    far = torch.full((1, 40), -4.0)
+    found = importance_weights(far, far + 3.0, torch.ones(1, 40, dtype=torch.bool), "step", 2.0)
+    assert importance_metrics(found.sums(2.0), 0.0)["train/importance_sample_size"] == 0
 
 
 def test_a_ratio_of_the_whole_reply_has_no_weights_of_tokens(tmp_path):
@@ -147,3 +165,28 @@ def test_what_an_engine_does_not_compute_comes_from_the_policy(make_policy, tmp_
 def test_in_float32_an_engine_that_differs_ends_the_run(make_policy, tmp_path):
     with pytest.raises(EngineError, match=r"0\.69 off that of the policy"):
         learner(make_policy(max_new_tokens=4), tmp_path, torch.float32)
+
+
+@pytest.mark.parametrize(
+    ("objective", "importance", "expected"),
+    [
+        # Means over the tokens of a reply, then over replies: advantages 3 and -1, ratios 1.
+        ("token", [[2.0, 0.5, 1.0, 9.0], [0.5, 0.25, 0.0, 9.0]], (3 * 3.5 / 3 - 0.75 / 2) / 2),
+        ("token", [[2.0], [0.5]], (3 * 2 - 0.5) / 2),
+        ("step", [[2.0], [0.5]], (3 * 2 - 0.5) / 2),
+    ],
+)
+def test_weights_multiply_the_objective_by_hand(objective, importance, expected):
+    options = SimpleNamespace(
+        objective=objective, thought_coef=1.0, clip_range=0.1, has_critic=False, kl_coef=0.0
+    )
+    log_probs = torch.where(MASK, -1.0, 0.0).requires_grad_()
+    scores = SimpleNamespace(log_probs=log_probs, mask=MASK, entropies=None)
+    batch = SimpleNamespace(
+        old_log_probs=log_probs.detach(),
+        mask=MASK,
+        action_tokens=torch.tensor([0, 0]),
+        advantages=torch.tensor([3.0, -1.0]),
+        importance=torch.tensor(importance),
+    )
+    assert ppo_loss(scores, batch, options).total.item() == pytest.approx(-expected)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,9 +21,17 @@ _MEMORY = Path("/dev/shm")  # a folder in memory, where there is one
 
 
 @contextmanager
-def temporary_folder(place: str | None = None) -> Iterator[Path]:
-    """Makes a folder that is deleted after use, by default in memory."""
-    place = place or (str(_MEMORY) if _MEMORY.is_dir() else None)
+def temporary_folder(policy: VLMPolicy, place: str | None = None) -> Iterator[Path]:
+    """Makes a folder for the weights of a policy that is deleted after use.
+
+    Args:
+        policy: The policy.
+        place: The folder that it is made in; by default one in memory, if they fit, or else the
+            system's folder for temporary files.
+    """
+    if place is None and _MEMORY.is_dir():
+        needed = sum(weight.nbytes for weight in policy.network.parameters())
+        place = str(_MEMORY) if shutil.disk_usage(_MEMORY).free > 1.1 * needed else None
     with tempfile.TemporaryDirectory(prefix="vlm-agent-", dir=place) as folder:
         yield Path(folder)
 

@@ -60,7 +60,7 @@ class LocalVLLM:
         self._policy = policy
         self._metrics: dict[str, float] = {}
         self._dtype = policy.compute_dtype
-        with temporary_folder() as directory, _guarded():
+        with temporary_folder(policy) as directory, _guarded():
             save_for_vllm(policy, directory, self._dtype)
             self._vllm = _start(policy, directory, num_envs, memory)
         self._is_asleep = False
@@ -79,6 +79,8 @@ class LocalVLLM:
                 [_prompt(request) for request in requests],
                 [SamplingParams(**options, seed=request.seed) for request in requests],
                 use_tqdm=False,
+                # The same for all: prompts of one template.
+                tokenization_kwargs={"add_special_tokens": requests[0].adds_special_tokens},
             )
         return [
             self._read(request, answer) for request, answer in zip(requests, answers, strict=True)
@@ -94,8 +96,10 @@ class LocalVLLM:
         with self._policy.merged(), _guarded():
             weights = list(engine_weights(self._policy, self._dtype))
             (sent,) = self._vllm.collective_rpc("receive_weights", args=(weights,))
+            del weights  # else a copy in another format would live on while replies are written
             # Both hold what the weights of before made of prompts and pictures.
-            self._vllm.reset_prefix_cache()
+            if not self._vllm.reset_prefix_cache():
+                raise EngineError("vLLM did not drop its prefix cache: it still writes replies")
             self._vllm.llm_engine.reset_encoder_cache()
         self._metrics = {
             "time/weight_sync_seconds": time.perf_counter() - started,
@@ -144,13 +148,12 @@ def _start(policy: VLMPolicy, directory: Path, num_envs: int, memory: float) -> 
         "dtype": str(policy.compute_dtype).removeprefix("torch."),
         "max_num_seqs": num_envs,
         "limit_mm_per_prompt": {"image": pictures},
+        "max_model_len": -1,  # as long as its cache holds: contexts of 262,144 tokens would not fit
         "logprobs_mode": "processed_logprobs",
         "generation_config": "vllm",
         "worker_extension_cls": WORKER_EXTENSION,
         "seed": 0,
     }
-    if longest is not None:
-        options["max_model_len"] = longest
     if on_gpu:
         options |= {"gpu_memory_utilization": memory, "enable_sleep_mode": True}
     else:

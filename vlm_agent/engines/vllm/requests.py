@@ -29,12 +29,14 @@ class Request:
         prompt_ids: Its tokens as the policy's own model gets them, with all those of pictures.
         images: Its pictures, uint8 of shape (height, width, 3).
         seed: Random seed of the reply; `None` for a greedy one.
+        adds_special_tokens: Whether the tokenizer adds its special tokens to the text.
     """
 
     prompt: str
     prompt_ids: list[int]
     images: tuple[NDArray[np.uint8], ...]
     seed: int | None
+    adds_special_tokens: bool
 
 
 def check_sampling(policy: VLMPolicy) -> None:
@@ -64,8 +66,16 @@ def requests_for(
     seeds: list[int | None] = [None] * len(observations)
     if policy.generation_config.temperature > 0:
         seeds = list(_seeds(policy, len(observations), draws))
+    begin = policy.tokenizer.bos_token
     return [
-        Request(policy.prompt(observation), prompt.token_ids, observation.images, seed)
+        # The text is the prompt's key: as `Preparer`, which adds no second first token.
+        Request(
+            prompt.key[0],
+            prompt.token_ids,
+            observation.images,
+            seed,
+            not (begin and prompt.key[0].startswith(begin)),
+        )
         for observation, prompt, seed in zip(observations, prompts, seeds, strict=True)
     ]
 

@@ -42,7 +42,7 @@ class VLLMServer:
 
     Raises:
         EngineError: If the server does not answer, was started otherwise than `serve_command`
-            says, or serves another model; or if vLLM does not support the model.
+            says; or if vLLM does not support the model.
         ValueError: If it cannot sample as the policy does.
     """
 
@@ -87,7 +87,7 @@ class VLLMServer:
     def writing(self) -> Iterator[None]:
         """Gives the server the policy's weights on entering."""
         started = time.perf_counter()
-        with temporary_folder(self._folder) as folder:
+        with temporary_folder(self._policy, self._folder) as folder:
             sent = save_weights(self._policy, folder, self._policy.compute_dtype)
             self._call_workers("receive_folder", str(folder))
         self._reset_caches()
@@ -119,6 +119,9 @@ class VLLMServer:
             raise self._wrong(f"its --worker-extension-cls is {extension!r}")
         if (mode := config["model_config"]["logprobs_mode"]) != "processed_logprobs":
             raise self._wrong(f"its --logprobs-mode is {mode!r}")
+        if (defaults := config["model_config"]["generation_config"]) != "vllm":
+            # A model's own file may set more, such as a repetition penalty.
+            raise self._wrong(f"its --generation-config is {defaults!r}")
         if config["load_config"]["load_format"] == "dummy":
             # Which also overwrites constants, such as those that pictures are normalised by.
             raise self._wrong("it was started with --load-format dummy")
@@ -159,6 +162,7 @@ class VLLMServer:
             "return_token_ids": True,
             "skip_special_tokens": False,
             "seed": request.seed,
+            "add_special_tokens": request.adds_special_tokens,
         }
 
     def _read(self, request: Request, answer: Mapping[str, Any]) -> Written:

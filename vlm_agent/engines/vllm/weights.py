@@ -44,6 +44,8 @@ def engine_weights(policy: VLMPolicy, dtype: torch.dtype) -> Iterator[tuple[str,
 
 def check_adapters(policy: VLMPolicy) -> None:
     """Raises an `EngineError` if a policy has adapters that `policy.merged()` does not merge."""
+    if getattr(policy.network, "is_loaded_in_4bit", False):
+        raise EngineError("weights of 4 bits cannot be sent to an engine: leave out --load-in-4bit")
     if left := unmerged_adapters(policy.model):
         raise EngineError(
             f"the adapter of {left[0]} cannot be merged for an engine: expected low-rank adapters "

@@ -171,7 +171,11 @@ class _ReplyWriter:
             )
             logits = outputs.logits[:, -1]
             if count == 0 and self._copies is not None:
-                _select_rows(model_kwargs, self._copies, len(prompts))
+                if not _select_rows(model_kwargs, self._copies, len(prompts)):
+                    raise RuntimeError(
+                        f"the cache of a {type(model).__name__} has no rows to copy: it is no "
+                        "cache of keys and values, as `can_share_prompts` took it for"
+                    )
                 logits, input_ids = logits[self._copies], prompts[self._copies]
             tokens, log_probs = self._choose(logits, rows, count)
             chosen.append((rows, tokens, log_probs))
