@@ -93,7 +93,8 @@ def test_two_processes_play_the_household():
         size=150,
     )
     texts, infos = envs.reset(seed=0)
-    assert all(text.startswith("location: middle of the room\n") for text in texts)
+    for text, task in zip(texts, infos["task"], strict=True):
+        assert text.startswith(f"task: {task}\nlocation: middle of the room\n")
     commands = [
         next(command for command in commands if command.startswith("go to "))
         for commands in infos["admissible_commands"]
@@ -101,6 +102,6 @@ def test_two_processes_play_the_household():
     texts, *_, infos = envs.step(tuple(commands))
     for text, command, answer in zip(texts, commands, infos["observation_text"], strict=True):
         place = command.removeprefix("go to ")
-        assert place in text.splitlines()[0]
+        assert place in text.splitlines()[1]
         assert f"You arrive at {place}." in answer
     envs.close()

@@ -306,6 +306,11 @@ def test_snapshots_of_something_else():
         ({}, "is not a snapshot"),
         (None, "is not a snapshot"),
         (envs.snapshot()["games"][0], "is not a snapshot"),
+        (
+            {**envs.snapshot(), "elapsed": []},
+            "its 'elapsed' is .*expected a list with an entry for",
+        ),
+        ({**envs.snapshot(), "finished": None}, "its 'finished' is None"),
     ):
         with pytest.raises(ValueError, match=told):
             envs.restore(given)
