@@ -14,8 +14,8 @@ from gym_cards.cards import Card
 
 def whole(value: object) -> int | None:
     """Returns a whole number as a plain integer, and `None` for anything else."""
-    # Python counts booleans among the integers.
-    if isinstance(value, bool):
+    # Python counts booleans among the integers, and older releases of NumPy count theirs too.
+    if isinstance(value, bool | np.bool_):
         return None
     try:
         return operator.index(value)  # type: ignore[arg-type]
