@@ -2,6 +2,7 @@
 
 import copy
 import gc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -217,7 +218,11 @@ def test_what_is_global_stays_as_it_was(tiny):
 
 def test_another_prompt_ends_the_run(running, monkeypatch):
     policy, engine = running
-    prompt = policy.prompt
-    monkeypatch.setattr(policy, "prompt", lambda observation: prompt(observation) + "?")
+    requests_for = local.requests_for
+
+    def others(*asked):
+        return [replace(each, prompt=each.prompt + "?") for each in requests_for(*asked)]
+
+    monkeypatch.setattr(local, "requests_for", others)
     with pytest.raises(EngineError, match="vLLM read another prompt than the policy"):
         written(policy, engine, moments(2))
