@@ -89,14 +89,10 @@ def compare(
                 records.write(json_format.dumps(evaluation.record()) + "\n")
                 records.flush()
                 yield evaluation
-            if loaded is not None and isinstance(policy, LazyPolicy):
-                getattr(loaded, "close", _nothing)()  # two engines may not fit into memory
+            if isinstance(policy, LazyPolicy) and callable(close := getattr(loaded, "close", None)):
+                close()  # two engines may not fit into memory
     if progress is not None:
         progress.unlink()
-
-
-def _nothing() -> None:
-    """Does nothing."""
 
 
 def progress_file(json: str | Path) -> Path:
