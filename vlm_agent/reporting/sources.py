@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vlm_agent.core.json_lines import read_json_lines
-from vlm_agent.core.run_directory import CONFIG_FILE, METRICS_FILE, TRAJECTORIES
+from vlm_agent.core.run_directory import CHECKPOINTS, CONFIG_FILE, METRICS_FILE, TRAJECTORIES
 from vlm_agent.data.trajectory_format import EPISODES_FILE
 
 # Keys that distinguish evaluations from other JSON files of a run.
@@ -96,9 +96,12 @@ def find_sources(paths: Sequence[str | Path]) -> Sources:
 
 
 def _folders(path: Path) -> Iterator[Path]:
-    """Yields a directory and those below it, except for pictures of episodes."""
+    """Yields a directory and those below it, except for pictures of episodes and checkpoints.
+
+    A checkpoint has its run's options, and would count as another seed of it.
+    """
     for folder, inner, _ in os.walk(path):
-        inner[:] = sorted(set(inner) - {"pictures", "tensorboard"})
+        inner[:] = sorted(set(inner) - {"pictures", "tensorboard", CHECKPOINTS})
         yield Path(folder)
 
 

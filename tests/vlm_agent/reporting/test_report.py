@@ -2,6 +2,7 @@ import base64
 import io
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from importlib import resources
 from pathlib import Path
@@ -120,6 +121,15 @@ def test_runs_that_differ_by_their_seed_are_one_curve(tmp_path):
     low, high = wilson_interval(10, 40)
     np.testing.assert_allclose([single["low"][0], single["high"][0]], [low, high], rtol=1e-5)
     assert curves_of(groups[0])["train/approx_kl"]["low"] == [None, None, None]
+
+
+def test_checkpoints_are_no_runs_of_their_own(tmp_path):
+    """They have the options of their run, and so would count as further seeds."""
+    run = training_run(tmp_path / "a", [0.5])
+    saved = run / "checkpoints" / "step-000000012"
+    saved.mkdir(parents=True)
+    shutil.copy(run / "run.json", saved)
+    assert [found.path for found in find_sources([tmp_path]).runs] == [run.resolve()]
 
 
 def test_curves_of_other_steps_meet_between_them(tmp_path):
