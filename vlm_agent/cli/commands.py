@@ -9,10 +9,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from vlm_agent.config.command_line import OptionParser
-from vlm_agent.config.eval import EvalConfig
-from vlm_agent.config.model import quiet_transformers
-from vlm_agent.config.options import Options
-from vlm_agent.config.tools import (
+from vlm_agent.config.commands import (
     DemoConfig,
     ExportConfig,
     MergeConfig,
@@ -21,6 +18,9 @@ from vlm_agent.config.tools import (
     ServeConfig,
     ShowConfig,
 )
+from vlm_agent.config.eval import EvalConfig
+from vlm_agent.config.model import quiet_transformers
+from vlm_agent.config.options import Options
 
 Config = TypeVar("Config", bound=Options)
 

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import torch
 
+from vlm_agent.config.commands import DemoConfig
 from vlm_agent.config.files import load_config
 from vlm_agent.config.sft import SFTConfig
-from vlm_agent.config.tools import DemoConfig
 from vlm_agent.evaluation.evaluate import evaluate
 from vlm_agent.evaluation.play import Step
 from vlm_agent.evaluation.plots import save_episode, save_success_curve

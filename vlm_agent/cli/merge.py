@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
+from vlm_agent.config.commands import MergeConfig
 from vlm_agent.config.model import LoadOptions
-from vlm_agent.config.tools import MergeConfig
 from vlm_agent.engines.vllm.files import save_for_vllm
 from vlm_agent.models.policy import VLMPolicy
 

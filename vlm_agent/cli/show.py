@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from vlm_agent.config.commands import ShowConfig
 from vlm_agent.config.generation import GenerationConfig
 from vlm_agent.config.model import quiet_transformers
-from vlm_agent.config.tools import ShowConfig
 from vlm_agent.core.environments import make_env
 from vlm_agent.core.expert import lesson
 from vlm_agent.core.prompts import build_reply

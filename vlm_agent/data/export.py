@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vlm_agent.config.tools import ExportConfig
+from vlm_agent.config.commands import ExportConfig
 from vlm_agent.core.prompts import Message, build_messages
 from vlm_agent.data.trajectory_format import PICTURES, EpisodeRecord, StepRecord
 from vlm_agent.data.trajectory_reader import find_trajectories, read_trajectories

@@ -9,7 +9,7 @@ from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
-from vlm_agent.config.tools import ReportConfig
+from vlm_agent.config.commands import ReportConfig
 from vlm_agent.reporting.album import Album, Patch
 from vlm_agent.reporting.curves import (
     changed_options,

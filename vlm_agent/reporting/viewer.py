@@ -6,7 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from vlm_agent.config.tools import PlayConfig
+from vlm_agent.config.commands import PlayConfig
 from vlm_agent.evaluation.play import PolicyLike, play
 from vlm_agent.reporting.playback import Playback, StepSource
 

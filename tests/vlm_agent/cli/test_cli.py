@@ -11,10 +11,7 @@ import pytest
 from PIL import Image
 
 from vlm_agent.cli.main import main
-from vlm_agent.config.eval import EvalConfig
-from vlm_agent.config.options import options_of
-from vlm_agent.config.sft import SFTConfig
-from vlm_agent.config.tools import (
+from vlm_agent.config.commands import (
     DemoConfig,
     ExportConfig,
     MergeConfig,
@@ -23,6 +20,9 @@ from vlm_agent.config.tools import (
     ServeConfig,
     ShowConfig,
 )
+from vlm_agent.config.eval import EvalConfig
+from vlm_agent.config.options import options_of
+from vlm_agent.config.sft import SFTConfig
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.sft.loss import reply_loss

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.support.report_data import recorded_episode, recorded_step, recording
-from vlm_agent.config.tools import ExportConfig
+from vlm_agent.config.commands import ExportConfig
 from vlm_agent.core.prompts import Chat
 from vlm_agent.data.conversation_dataset import ConversationDataset
 from vlm_agent.data.conversations import DatasetError, read_conversation, read_picture

@@ -6,7 +6,7 @@ from PIL import Image
 
 from tests.support.report_data import recorded_episode, recorded_step, recording
 from vlm_agent.cli.main import main
-from vlm_agent.config.tools import ExportConfig
+from vlm_agent.config.commands import ExportConfig
 from vlm_agent.data.export import export_episodes
 
 

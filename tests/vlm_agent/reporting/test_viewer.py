@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from vlm_agent.cli.main import main
-from vlm_agent.config.tools import PlayConfig
+from vlm_agent.config.commands import PlayConfig
 from vlm_agent.core.types import Observation, Reply, Task
 from vlm_agent.evaluation.play import Step, play
 from vlm_agent.reporting.playback import Playback, StepSource

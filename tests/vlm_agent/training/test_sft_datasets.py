@@ -8,8 +8,8 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from vlm_agent.cli.main import main
+from vlm_agent.config.commands import PlayConfig
 from vlm_agent.config.sft import SFTConfig
-from vlm_agent.config.tools import PlayConfig
 from vlm_agent.core.run_directory import read_metrics
 from vlm_agent.data.conversation_dataset import ConversationDataset
 from vlm_agent.data.conversations import DatasetError

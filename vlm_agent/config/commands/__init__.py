@@ -1,0 +1,19 @@
+"""Options of the smaller commands, a file each."""
+
+from vlm_agent.config.commands.demo import DemoConfig
+from vlm_agent.config.commands.export import ExportConfig
+from vlm_agent.config.commands.merge import MergeConfig
+from vlm_agent.config.commands.play import PlayConfig
+from vlm_agent.config.commands.report import ReportConfig
+from vlm_agent.config.commands.serve import ServeConfig
+from vlm_agent.config.commands.show import ShowConfig
+
+__all__ = [
+    "DemoConfig",
+    "ExportConfig",
+    "MergeConfig",
+    "PlayConfig",
+    "ReportConfig",
+    "ServeConfig",
+    "ShowConfig",
+]
