@@ -47,9 +47,9 @@ def demo(words: Sequence[str]) -> None:
     print(
         f"\n{config.out} holds the learning curve (success.png), episodes as pictures, "
         f"both policies\n(sft, ppo) and the evaluations (result.json). Next:\n"
-        f"  vlm-agent report {config.out}/ppo    # a page with every recorded step\n"
-        f"  vlm-agent play {config.out}/ppo      # watch the policy play; needs pygame\n"
-        "  vlm-agent ppo --help              # all options of training\n"
+        f"  vlm-agent report {config.out}/ppo           # a page with every recorded step\n"
+        f"  vlm-agent play --policy {config.out}/ppo    # watch the policy play; needs pygame\n"
+        "  vlm-agent ppo --help                     # all options of training\n"
         "docs/start/your-model-and-environment.md shows the same with your own."
     )
 
@@ -106,7 +106,7 @@ def play(words: Sequence[str]) -> None:
     from vlm_agent.evaluation.players import resolve_policy
     from vlm_agent.reporting.viewer import watch
 
-    player = player_of(config.run, config)
+    player = player_of(config.policy, config)
     make_env(str(config.env), **config.env_kwargs).close()
     watch(config, resolve_policy(player))
 

@@ -27,9 +27,10 @@ class EvalConfig(LoadOptions, PromptOptions, EngineOptions, ApiOptions):
 
     Args: Evaluation
         policy: Policies to compare: random, expert, demonstrator (the expert that fine-tuning
-            learns from, which knows no more than the pictures show), the directory of a policy, a
-            model's name on a hub, api:MODEL behind an OpenAI-compatible API, sb3:PATH of a
-            Stable-Baselines3 model or run, or recording:FILE of episodes that a person played.
+            learns from, which knows no more than the pictures show), the directory of a policy, the
+            name of one in the package, a model's name on a hub, api:MODEL behind an
+            OpenAI-compatible API, sb3:PATH of a Stable-Baselines3 model or run, or recording:FILE
+            of episodes that a person played.
         env: Environment ids, such as gym_cards/NumberLine-v0.
         episodes: Episodes of each policy in each environment.
         all_games: Play every game of environments that list their games, such as

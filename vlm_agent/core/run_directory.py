@@ -1,4 +1,4 @@
-"""Names of files and folders in the directory of a run, and helpers for paths in it."""
+"""Places of runs and of packaged policies: names of files, and helpers for paths."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ METRICS_FILE = "metrics.jsonl"
 TRAJECTORIES = "trajectories"
 CHECKPOINTS = "checkpoints"
 BASE = "base"  # the base model of an adapter, if it has no name to load it by
+# Trained policies that come with the package, each in a folder of its own.
+PACKAGED = Path(__file__).parents[1] / "policies"
 CHECKPOINT_NAME = re.compile(r"step-(\d+)")
 
 
@@ -33,3 +35,18 @@ def is_in_checkpoint(path: Path) -> bool:
         CHECKPOINT_NAME.fullmatch(folder.name) and folder.parent.name == CHECKPOINTS
         for folder in path.resolve().parents
     )
+
+
+def packaged_policies() -> list[str]:
+    """Returns the names of the policies in the package, such as "numberline-tiny"."""
+    return sorted(path.parent.name for path in PACKAGED.glob("*/policy.json"))
+
+
+def policy_place(name: str) -> str:
+    """Returns the directory of a policy in the package, and any other name unchanged.
+
+    A local directory takes precedence over a packaged policy of the same name.
+    """
+    if name in packaged_policies() and not Path(name).is_dir():
+        return str(PACKAGED / name)
+    return name

@@ -17,6 +17,7 @@ from typing import Any
 from vlm_agent.config.engine import EngineOptions
 from vlm_agent.config.model import LoadOptions, quiet_transformers
 from vlm_agent.core.parsing import Parser
+from vlm_agent.core.run_directory import packaged_policies, policy_place
 from vlm_agent.evaluation.play import PolicyLike
 from vlm_agent.evaluation.progress_log import fingerprint
 from vlm_agent.evaluation.recorded_player import RecordedPlayer
@@ -78,9 +79,9 @@ def find_player(
     """Returns the player of a name, without loading a model.
 
     Args:
-        name: "random", "expert", "demonstrator", the directory of a policy, the name of a model
-            on a hub, "recording:FILE", or "PREFIX:REST" with a prefix of `finders` or of an entry
-            point.
+        name: "random", "expert", "demonstrator", the directory of a policy, the name of one in
+            the package or of a model on a hub, "recording:FILE", or "PREFIX:REST" with a prefix of
+            `finders` or of an entry point.
         load_options: How models are loaded.
         overrides: How models reply, if not as saved.
         engine: The program that writes the replies of models; by default the model itself.
@@ -101,15 +102,15 @@ def find_player(
     offered = {entry.name: entry for entry in metadata.entry_points(group=ENTRY_POINTS)}
     if colon and prefix in offered:
         return _load_entry_point(offered[prefix])(rest)
-    if (colon or "/" not in name) and not Path(name).exists():
+    if (colon or "/" not in name) and not Path(policy_place(name)).exists():
         prefixes = ", ".join(f"{each}:…" for each in sorted({*known, *offered}))
         raise FileNotFoundError(
             f"no policy {name!r}: expected random, expert, demonstrator, a directory that "
-            "`vlm-agent sft` or `vlm-agent ppo` wrote, ORGANISATION/MODEL of a hub, or one of "
-            f"{prefixes}"
+            "`vlm-agent sft` or `vlm-agent ppo` wrote, ORGANISATION/MODEL of a hub, a policy in "
+            f"the package ({', '.join(packaged_policies())}), or one of {prefixes}"
         )
     return _find_model(
-        name,
+        policy_place(name),
         load_options or LoadOptions(),
         overrides or GenerationOverrides(),
         engine or EngineOptions(),

@@ -22,6 +22,7 @@ from transformers.utils.hub import cached_file
 from transformers.utils.peft_utils import find_adapter_config_file
 
 from vlm_agent.config.model import LoadOptions, ModelOptions
+from vlm_agent.core.run_directory import policy_place
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.models import lora
 from vlm_agent.models.inputs.processors import (
@@ -51,19 +52,20 @@ class LoadedModel:
 
 
 def find_model(name: str) -> str:
-    """Checks the name of a model, and downloads it if it is an adapter on the hub.
+    """Returns the place of a model, and downloads it if it is an adapter on the hub.
 
     Pickled weights of an adapter are not downloaded.
 
     Args:
-        name: Directory or hub name.
+        name: Directory, name of a policy in the package, or hub name.
 
     Returns:
-        The adapter's directory, or else the name unchanged.
+        The directory of an adapter or of a packaged policy, or else the name unchanged.
 
     Raises:
         FileNotFoundError: If no model can have this name.
     """
+    name = policy_place(name)
     check_name(name)
     if Path(name).is_dir() or find_adapter_config_file(name) is None:
         return name
@@ -79,7 +81,7 @@ def check_name(name: str) -> None:
         FileNotFoundError: If it is a directory without a model, or a path that does not exist.
         ValueError: If it is the name of the embedded model, which has to be built first.
     """
-    directory = Path(name)
+    directory = Path(policy_place(name))
     if directory.is_dir():
         if not lora.is_adapter(directory) and not (directory / "config.json").is_file():
             raise FileNotFoundError(

@@ -43,7 +43,7 @@ def watch(config: PlayConfig, policy: PolicyLike) -> None:
     source = StepSource(steps)
     pygame.init()
     try:
-        view = View(pygame, f"{config.run} plays {config.env}", policy)
+        view = View(pygame, f"{config.policy} plays {config.env}", policy)
         playback = Playback(config.seconds, paused=config.paused)
         _loop(pygame, view, playback, source)
     finally:

@@ -135,7 +135,7 @@ def test_a_window_is_opened_and_closed(pygame, monkeypatch):
             pygame.event.post(pygame.event.Event(pygame.QUIT))
 
     monkeypatch.setattr(View, "draw", draw)
-    watch(PlayConfig("expert", env=NUMBER_LINE, episodes=2, seconds=0.01), "expert")
+    watch(PlayConfig("expert", NUMBER_LINE, episodes=2, seconds=0.01), "expert")
     assert frames[-1][1]
     assert max(frames)[0] >= 1
 
@@ -144,9 +144,9 @@ def test_a_run_says_what_to_play(tmp_path, capsys):
     (tmp_path / "run.json").write_text('{"env": "a/B-v0", "env_kwargs": {"x": 1}}')
     config = PlayConfig(str(tmp_path))
     assert (config.env, config.env_kwargs) == ("a/B-v0", {"x": 1})
-    assert PlayConfig(str(tmp_path), env="c/D-v0").env_kwargs == {}
+    assert PlayConfig(str(tmp_path), "c/D-v0").env_kwargs == {}
     with pytest.raises(SystemExit):
-        main(["play", "random"])
-    assert "give one with --env" in capsys.readouterr().err
-    assert main(["play", "nobody", "--env", NUMBER_LINE]) == 1
+        main(["play", "--policy", "random"])
+    assert "does not name an environment: give one" in capsys.readouterr().err
+    assert main(["play", NUMBER_LINE, "--policy", "nobody"]) == 1
     assert "no policy 'nobody'" in capsys.readouterr().err

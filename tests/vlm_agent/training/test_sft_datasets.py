@@ -65,7 +65,7 @@ def test_a_model_learns_what_it_is_shown(data, tmp_path, capsys):
     assert rows[-1]["train/loss"] < 0.05 < 1 < rows[0]["train/loss"]
     run = json.loads((tmp_path / "out" / "run.json").read_text())
     assert (run["samples"], run["epochs"], run["env"]) == (200, None, None)
-    with pytest.raises(ValueError, match="was trained without an environment: give an --env"):
+    with pytest.raises(ValueError, match="was trained without an environment: give one"):
         PlayConfig(str(tmp_path / "out"))
     policy = VLMPolicy.load(tmp_path / "out")
     dataset = ConversationDataset(open_rows(str(data)), batch_size=5)

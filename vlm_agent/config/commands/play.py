@@ -15,7 +15,7 @@ from vlm_agent.config.values import (
     PositiveFloat,
     PositiveInt,
 )
-from vlm_agent.core.run_directory import CONFIG_FILE
+from vlm_agent.core.run_directory import CONFIG_FILE, policy_place
 
 
 @dataclass
@@ -23,10 +23,10 @@ class PlayConfig(LoadOptions, PromptOptions):
     """Shows a policy playing in a window: picture, prompt, thought, reply, action and reward.
 
     Args: Episodes
-        run: Directory of a policy, or the word random or expert.
-        env: Environment id; by default the environment that the run was trained in.
-        env_kwargs: Keyword arguments of the environment, as JSON; by default those of the run if
-            the environment is the run's.
+        env: Environment id; by default the environment that the policy was trained in.
+        policy: Directory of a policy, the name of one in the package, or the word random or expert.
+        env_kwargs: Keyword arguments of the environment, as JSON; by default those of the policy's
+            training if the environment is the one that it was trained in.
         episodes: Number of episodes to play.
         seed: Random seed of episodes, sampling and random actions.
         temperature: Sampling temperature of a model; 0 is greedy; by default that of training.
@@ -36,8 +36,8 @@ class PlayConfig(LoadOptions, PromptOptions):
         paused: Start paused, and move from step to step by key.
     """
 
-    run: Positional[str]
-    env: str | None = None
+    policy: str
+    env: Positional[str] | None = None
     env_kwargs: JsonObject = field(default_factory=dict)
     episodes: PositiveInt = 1000
     seed: int = 0
@@ -46,14 +46,17 @@ class PlayConfig(LoadOptions, PromptOptions):
     paused: bool = False
 
     def __post_init__(self) -> None:
-        """Looks up the run's environment if none is given."""
+        """Looks up the environment that the policy was trained in if none is given."""
         super().__post_init__()
-        if self.env is None:
-            path = Path(self.run) / CONFIG_FILE
-            if not path.is_file():
-                raise ValueError(f"{self.run} does not name an environment: give one with --env")
-            options = json.loads(path.read_text(encoding="utf-8"))
-            if options["env"] is None:
-                raise ValueError(f"{self.run} was trained without an environment: give an --env")
-            self.env = str(options["env"])
-            self.env_kwargs = self.env_kwargs or dict(options.get("env_kwargs", {}))
+        path = Path(policy_place(self.policy)) / CONFIG_FILE
+        trained = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        if self.env is None and "env" not in trained:
+            raise ValueError(
+                f"{self.policy} does not name an environment: give one, as in vlm-agent play "
+                f"gym_cards/NumberLine-v0 --policy {self.policy}"
+            )
+        if self.env is None and trained["env"] is None:
+            raise ValueError(f"{self.policy} was trained without an environment: give one")
+        if self.env in (None, trained.get("env")):
+            self.env = str(trained["env"])
+            self.env_kwargs = self.env_kwargs or dict(trained.get("env_kwargs", {}))
