@@ -164,7 +164,7 @@ def _metavar(kind: Any) -> str:
 def _help(option: Option) -> str:
     if option.is_required:
         return f"{option.help} (required)"
-    if option.default is None or option.default == {}:
+    if option.default is None or option.default in ({}, ()):
         return option.help
     return f"{option.help} (default: {_shown(option.default)})"
 

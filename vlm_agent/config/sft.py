@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 
 from vlm_agent.config.model import ModelOptions
 from vlm_agent.config.prompt import PromptOptions
+from vlm_agent.config.training.environments import env_specs, spread
+from vlm_agent.config.training.evaluation import EvaluationOptions
 from vlm_agent.config.values import (
     Fraction,
     JsonObject,
     NonNegativeFloat,
     NonNegativeInt,
+    OneOrMore,
     PositiveFloat,
     PositiveFraction,
     PositiveInt,
@@ -19,7 +22,7 @@ from vlm_agent.config.values import (
 
 
 @dataclass
-class SFTConfig(ModelOptions, PromptOptions):
+class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions):
     """Fine-tunes a model on replies of an expert, a person or a data set, and saves it as a policy.
 
     Args: Run
@@ -32,9 +35,12 @@ class SFTConfig(ModelOptions, PromptOptions):
         keep_checkpoints: Number of checkpoints to keep, the latest ones.
 
     Args: Environment
-        env: Environment id, such as gym_cards/NumberLine-v0; with a data set, only to mix its
-            expert's replies in.
-        env_kwargs: Keyword arguments of the environment, as JSON.
+        env: Environment id, such as gym_cards/NumberLine-v0, or several, to learn from the experts
+            of all of them; with a data set, only to mix the experts' replies in.
+        env_kwargs: Keyword arguments of the environment, as JSON; of several, one JSON object for
+            all or one for each, in their order.
+        env_weights: Shares of several environments in the demonstrations of each batch, relative to
+            each other; by default all are equal.
 
     Args: Model
         model: The word tiny, a directory, or a name on a hub.
@@ -82,10 +88,11 @@ class SFTConfig(ModelOptions, PromptOptions):
             and padding; a longer demonstration gets a pass of its own.
     """
 
-    env: str | None = None
+    env: OneOrMore[str] | None = None
     out: Required[str] = ""
     model: str = "tiny"
-    env_kwargs: JsonObject = field(default_factory=dict)
+    env_kwargs: OneOrMore[JsonObject] = field(default_factory=dict)
+    env_weights: tuple[PositiveFloat, ...] = ()
     overwrite: bool = False
     cot: bool = True
     history_length: NonNegativeInt = 0
@@ -119,6 +126,7 @@ class SFTConfig(ModelOptions, PromptOptions):
         if not self.out:
             raise ValueError("out='': expected a directory for the run")
         self._check_dataset()
+        self._check_environments()
         if (self.caption_samples or self.reasoning_samples) and not self.cot:
             raise ValueError(
                 "caption_samples and reasoning_samples need replies with state and thoughts: leave "
@@ -145,8 +153,6 @@ class SFTConfig(ModelOptions, PromptOptions):
 
     def _check_dataset(self) -> None:
         if self.dataset is None:
-            if self.env is None:
-                raise ValueError("env=None: give an environment to learn from, or a dataset")
             if self.epochs or self.dataset_share < 1 or self.dataset_subset is not None:
                 raise ValueError(
                     "epochs, dataset_share and dataset_subset are those of a data set: give its "
@@ -184,6 +190,29 @@ class SFTConfig(ModelOptions, PromptOptions):
             raise ValueError(
                 f"{', '.join(given)}: the data set needs no environment: leave that out, or mix in "
                 "an environment with env and dataset_share"
+            )
+
+    def check_source(self) -> None:
+        """Checks that there is something to learn from.
+
+        Raises:
+            ValueError: If there is neither an environment nor a data set.
+        """
+        if self.env is None and self.dataset is None:
+            raise ValueError("env=None: give an environment to learn from, or a dataset")
+
+    def _check_environments(self) -> None:
+        specs = env_specs(self.env, self.env_kwargs, self.env_weights)
+        weights = [spec.weight for spec in specs]
+        spread(weights, self.batch_size - self.from_dataset, "batch_size")
+        if len(specs) > 1 and (self.demonstrations is not None or self.probe_weight):
+            raise ValueError(
+                f"demonstrations and probe_weight are for one environment, and env={self.env!r}: "
+                "leave them out, or give one environment"
+            )
+        if self.eval_every and self.dataset and not specs and self.eval_env is None:
+            raise ValueError(
+                f"eval_every={self.eval_every} with a data set alone: give eval_env, to evaluate in"
             )
 
     @property

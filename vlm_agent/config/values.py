@@ -57,6 +57,7 @@ class Marker:
 NON_EMPTY = Marker("non-empty")
 POSITIONAL = Marker("positional")
 REQUIRED = Marker("required")
+ONE_OR_MORE = Marker("one or more")
 
 PositiveInt = Annotated[int, Bounds(1)]
 NonNegativeInt = Annotated[int, Bounds(0)]
@@ -70,6 +71,8 @@ NonEmpty = Annotated[tuple[T, ...], NON_EMPTY]
 Positional = Annotated[T, POSITIONAL]
 # For an option that follows others with a default; its own default is refused.
 Required = Annotated[T, REQUIRED]
+# A single value is stored as it is, several as a tuple.
+OneOrMore = Annotated[T | tuple[T, ...], ONE_OR_MORE]
 
 _EXPECTED = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 
@@ -79,7 +82,8 @@ def unwrap(hint: Any) -> tuple[Any, tuple[Any, ...], bool]:
 
     Returns:
         The type without `None` and `Annotated`, what it was annotated with, and whether it may be
-        `None`. Of several types that an option takes in Python, it is the one that is stored, text.
+        `None`. Of several types that an option takes in Python, it is the one that is stored, text;
+        of `OneOrMore` it is that of several values, a `tuple`.
     """
     optional = False
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
@@ -90,6 +94,8 @@ def unwrap(hint: Any) -> tuple[Any, tuple[Any, ...], bool]:
     if typing.get_origin(hint) is Annotated:
         hint, *found = typing.get_args(hint)
         marks = tuple(found)
+    if ONE_OR_MORE in marks:
+        hint = next(each for each in typing.get_args(hint) if typing.get_origin(each) is tuple)
     return hint, marks, optional
 
 
@@ -111,6 +117,8 @@ def convert(value: Any, hint: Any) -> Any:
     kind, marks, optional = unwrap(hint)
     if value is None and optional:
         return None
+    if ONE_OR_MORE in marks and not isinstance(value, list | tuple):
+        value = [value]
     result = _as_type(value, kind)
     for mark in marks:
         if isinstance(mark, Bounds) and result not in mark:
@@ -120,6 +128,10 @@ def convert(value: Any, hint: Any) -> Any:
             choices = typing.get_args(item) if typing.get_origin(item) is Literal else ()
             some = f" of {', '.join(map(str, choices))}" if choices else ""
             raise ValueError(f"{result!r}: expected at least one{some}")
+    if ONE_OR_MORE in marks:
+        if not result:
+            raise ValueError(f"{result!r}: expected at least one")
+        return result[0] if len(result) == 1 else result
     return result
 
 

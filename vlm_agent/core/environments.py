@@ -10,7 +10,9 @@ import gymnasium as gym
 
 from vlm_agent.core.protocol import task_of
 
-EnvFactory = Callable[[], "gym.Env[Any, Any]"]
+EnvFactory = Callable[..., "gym.Env[Any, Any]"]
+# Begins the names of environments, policies and prompts that were given in Python.
+OWN = "own:"
 
 
 def env_id(name: str) -> str:
@@ -64,6 +66,11 @@ def make_env(name: str | EnvFactory, **kwargs: Any) -> gym.Env[Any, Any]:
             )
         env = name()
     else:
+        if name.startswith(OWN):
+            raise ValueError(
+                f"the environment {name} was given in Python, and has no id to make it by: pass "
+                "the function that makes it as `env`, or name another environment"
+            )
         with explaining_errors(name, kwargs):
             env = gym.make(env_id(name), **kwargs)
     task_of(env)

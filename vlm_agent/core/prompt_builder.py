@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vlm_agent.core.environments import OWN
 from vlm_agent.core.prompts import (
     Chat,
     Message,
@@ -105,10 +106,10 @@ class PromptBuilder:
         if not is_function_name(self.prompt):
             return _render(self.prompt, observation, self.cot)
         if self.prompt not in _functions:
+            again = "" if self.prompt.startswith(OWN) else f", or with --prompt {self.prompt}"
             raise ValueError(
                 f"the policy was saved with the prompt function {self.prompt}, and functions are "
-                "not saved with a policy: give it again, with prompt= in Python or with --prompt "
-                f"{self.prompt} on the command line"
+                f"not saved with a policy: give it again, with prompt= in Python{again}"
             )
         return _functions[self.prompt](observation, self.cot)
 
@@ -139,6 +140,8 @@ def resolve_prompt(source: PromptSource) -> str:
     if text == DEFAULT_PROMPT:
         return text
     if not _TEMPLATE.search(text):
+        if text.startswith(OWN):
+            return text  # of no use unless it is registered
         if is_function_name(text):
             return _register(_import(text))
         if not Path(text).is_file():
@@ -149,6 +152,28 @@ def resolve_prompt(source: PromptSource) -> str:
         text = Path(text).read_text(encoding="utf-8").removesuffix("\n") + "\n"
     _compile(text)
     return text
+
+
+def register_prompt(name: str, function: PromptFunction, *, replace: bool = False) -> str:
+    """Makes a function known to this process, and returns its name.
+
+    Args:
+        name: A name that begins with "own:".
+        function: The function.
+        replace: Whether it takes the place of another function of this name; otherwise it gets a
+            number.
+    """
+    free, number = name, 1
+    while not replace and _functions.get(free, function) is not function:
+        number += 1
+        free = f"{name}_{number}"
+    _functions[free] = function
+    return free
+
+
+def is_registered(name: str) -> bool:
+    """Returns whether this process was given the function of a name."""
+    return name in _functions
 
 
 def resolve_system_prompt(source: str | os.PathLike[str]) -> str:

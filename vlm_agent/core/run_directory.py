@@ -11,9 +11,13 @@ CONFIG_FILE = "run.json"
 METRICS_FILE = "metrics.jsonl"
 TRAJECTORIES = "trajectories"
 CHECKPOINTS = "checkpoints"
+BEST = "best"  # the policy with the best evaluation while training
 BASE = "base"  # the base model of an adapter, if it has no name to load it by
 # Trained policies that come with the package, each in a folder of its own.
 PACKAGED = Path(__file__).parents[1] / "policies"
+# The option of each command that says how long to train, the only one that resuming may change.
+LENGTH = {"ppo": "total_steps", "sft": "samples"}
+UNFINISHED = ".unfinished"  # suffix of what is being written or removed
 CHECKPOINT_NAME = re.compile(r"step-(\d+)")
 
 

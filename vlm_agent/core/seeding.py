@@ -7,21 +7,37 @@ from typing import Literal
 
 import numpy as np
 
+# Added to the seed of validation, so that its episodes are others than those of an evaluation.
+_VALIDATION = 0x76616C
+
 
 def episode_seeds(
-    purpose: Literal["training", "evaluation"], seed: int, count: int
+    purpose: Literal["training", "evaluation", "validation"], seed: int, count: int
 ) -> Sequence[int]:
     """Returns seeds of `count` episodes or environments, derived from one seed.
 
-    Training seeds are even and evaluation seeds odd, so that they never coincide.
+    Training seeds are even and the others odd, so that they never coincide. Validation chooses the
+    best policy of a training, which an evaluation measures in other episodes.
 
     Raises:
         ValueError: If the seed is negative.
     """
     if seed < 0:
         raise ValueError(f"seed {seed} is negative: expected 0 or above")
-    words = np.random.SeedSequence(seed).generate_state(count, np.uint64)
-    return [(int(word) >> 2 << 1) | (purpose == "evaluation") for word in words]
+    entropy = [seed, _VALIDATION] if purpose == "validation" else seed
+    words = np.random.SeedSequence(entropy).generate_state(count, np.uint64)
+    return [(int(word) >> 2 << 1) | (purpose != "training") for word in words]
+
+
+def training_seed(seed: int, *place: int) -> int:
+    """Returns the seed of a training environment that is made later than the first ones.
+
+    Args:
+        seed: Random seed of the training.
+        place: Numbers that tell it from the others.
+    """
+    word = np.random.SeedSequence([seed, *place]).generate_state(1, np.uint64)[0]
+    return int(word) >> 2 << 1
 
 
 def training_seeds(seed: int) -> Iterator[int]:

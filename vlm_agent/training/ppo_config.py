@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 from vlm_agent.config.engine import EngineOptions
 from vlm_agent.config.model import ModelOptions
 from vlm_agent.config.prompt import PromptOptions
+from vlm_agent.config.training.environments import env_specs, spread
+from vlm_agent.config.training.evaluation import EvaluationOptions
 from vlm_agent.config.values import (
     Bounds,
     Fraction,
@@ -16,9 +18,11 @@ from vlm_agent.config.values import (
     NonEmpty,
     NonNegativeFloat,
     NonNegativeInt,
+    OneOrMore,
     PositiveFloat,
     PositiveFraction,
     PositiveInt,
+    Required,
 )
 from vlm_agent.core.parsing import Parser
 from vlm_agent.training.algorithms import find_algorithm
@@ -67,7 +71,7 @@ _ALWAYS_USED = frozenset({"ppo_epochs", "learning_rate", "final_learning_rate", 
 
 
 @dataclass
-class PPOConfig(ModelOptions, PromptOptions, EngineOptions):
+class PPOConfig(ModelOptions, PromptOptions, EngineOptions, EvaluationOptions):
     """Trains a policy on its environment's reward, by default as Zhai et al. 2024 on card games.
 
     An option with "algorithm" in brackets is set by the algorithm unless it is given; the value
@@ -90,8 +94,11 @@ class PPOConfig(ModelOptions, PromptOptions, EngineOptions):
         keep_checkpoints: Number of checkpoints to keep, the latest ones.
 
     Args: Environment
-        env: Environment id, such as gym_cards/NumberLine-v0.
-        env_kwargs: Keyword arguments of the environment, as JSON.
+        env: Environment id, such as gym_cards/NumberLine-v0; or several, to train in all of them.
+        env_kwargs: Keyword arguments of the environment, as JSON; of several, one JSON object for
+            all or one for each, in their order.
+        env_weights: Shares of several environments, relative to each other, in those that are
+            stepped together; with grpo and gigpo, in the groups. By default all are equal.
         illegal_penalty: Subtracted from the reward of a step whose reply names no legal action; by
             default 1 where actions are text, and 0 otherwise (gigpo: 0.1).
 
@@ -184,10 +191,12 @@ class PPOConfig(ModelOptions, PromptOptions, EngineOptions):
             not trained; features that do not fit are computed in every pass.
     """
 
-    env: str
-    model: str
-    out: str
-    env_kwargs: JsonObject = field(default_factory=dict)
+    # Python may give an environment or a policy of its own in place of a name.
+    env: Required[OneOrMore[str]] = ""
+    model: Required[str] = ""
+    out: Required[str] = ""
+    env_kwargs: OneOrMore[JsonObject] = field(default_factory=dict)
+    env_weights: tuple[PositiveFloat, ...] = ()
     overwrite: bool = False
     cot: bool = True
     history_length: NonNegativeInt | None = None
@@ -259,6 +268,7 @@ class PPOConfig(ModelOptions, PromptOptions, EngineOptions):
             if name not in algorithm.unused and getattr(self, name) is None:
                 setattr(self, name, value)
         super().__post_init__()
+        self._check_environments()
         if self.minibatch_size % self.micro_batch_size:
             raise ValueError(
                 f"minibatch_size={self.minibatch_size} is not a multiple of "
@@ -284,6 +294,10 @@ class PPOConfig(ModelOptions, PromptOptions, EngineOptions):
                 f"imitation_coef={self.imitation_coef} with cot=False: there are no thoughts to "
                 "imitate; expected 0"
             )
+
+    def _check_environments(self) -> None:
+        specs = env_specs(self.env, self.env_kwargs, self.env_weights)
+        spread([spec.weight for spec in specs], self.num_envs, "num_envs")
 
     @classmethod
     def unused(cls, options: Mapping[str, Any]) -> frozenset[str]:
