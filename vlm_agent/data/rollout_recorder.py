@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vlm_agent.config.training.environments import EnvSpec
 from vlm_agent.core.run_directory import TRAJECTORIES
 from vlm_agent.data.trajectory_format import StepRecord
 from vlm_agent.data.trajectory_writer import EpisodeRecorder, PlayedStep, TrajectoryWriter
@@ -30,10 +31,14 @@ class RolloutRecorder:
     Args:
         recorder: Writes the episodes.
         episodes: Number of episodes per rollout.
+        envs: The environments that episodes are of, if there are several.
     """
 
-    def __init__(self, recorder: EpisodeRecorder, episodes: int) -> None:
+    def __init__(
+        self, recorder: EpisodeRecorder, episodes: int, envs: Sequence[EnvSpec] = ()
+    ) -> None:
         self._recorder = recorder
+        self._envs = tuple(envs)
         self._episodes = episodes
         self._open: dict[int, _OpenEpisode] = {}
         self._playing: set[int] = set()
@@ -72,7 +77,7 @@ class RolloutRecorder:
                 self._playing.discard(place)
                 self._open.pop(place, None)
                 if episode is not None:
-                    self._write(episode, segment)
+                    self._write(episode, segment, rollout.sources[segment.steps[0]])
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the unfinished episodes and the position in the file."""
@@ -96,6 +101,16 @@ class RolloutRecorder:
             int(place): _OpenEpisode(**episode) for place, episode in state["open"].items()
         }
 
+    def change(self, envs: Sequence[EnvSpec], places: Sequence[int]) -> None:
+        """Tells that environments were changed.
+
+        Args:
+            envs: The environments from now on.
+            places: Numbers of the episodes that will not be continued; see `forget`.
+        """
+        self._envs = tuple(envs)
+        self.forget(places)
+
     def forget(self, places: Sequence[int]) -> None:
         """Drops unfinished episodes that will not be continued.
 
@@ -106,7 +121,8 @@ class RolloutRecorder:
             self._open.pop(place, None)
             self._playing.discard(place)
 
-    def _write(self, episode: _OpenEpisode, segment: EpisodeSegment) -> None:
+    def _write(self, episode: _OpenEpisode, segment: EpisodeSegment, source: int) -> None:
+        spec = self._envs[source] if self._envs else None
         self._recorder.write_episode(
             episode.steps,
             number=self._number,
@@ -114,6 +130,8 @@ class RolloutRecorder:
             success=segment.is_success,
             trained_steps=episode.trained_steps,
             group=segment.group,
+            env=None if spec is None else spec.name,
+            kwargs=None if spec is None else spec.kwargs,
         )
         self._number += 1
 
@@ -123,8 +141,7 @@ def record_rollouts(
     run: str,
     policy: Any,
     *,
-    env: str,
-    env_kwargs: Mapping[str, Any],
+    envs: Sequence[EnvSpec],
     episodes: int,
     critic: bool,
 ) -> Iterator[RolloutRecorder | None]:
@@ -133,8 +150,7 @@ def record_rollouts(
     Args:
         run: The directory.
         policy: The policy that is trained.
-        env: Id of the environment.
-        env_kwargs: Keyword arguments of the environment.
+        envs: The environments.
         episodes: Number of episodes per rollout.
         critic: Whether a critic is trained.
 
@@ -149,9 +165,9 @@ def record_rollouts(
             writer,
             policy,
             name=run,
-            env=env,
-            kwargs=env_kwargs,
+            env=envs[0].name,
+            kwargs=envs[0].kwargs,
             purpose="training",
             critic=critic,
         )
-        yield RolloutRecorder(recorder, episodes)
+        yield RolloutRecorder(recorder, episodes, envs)

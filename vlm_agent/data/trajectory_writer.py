@@ -172,6 +172,8 @@ class EpisodeRecorder:
         success: bool,
         trained_steps: int | None = None,
         group: int | None = None,
+        env: str | None = None,
+        kwargs: Mapping[str, Any] | None = None,
     ) -> None:
         """Writes a finished episode.
 
@@ -182,11 +184,15 @@ class EpisodeRecorder:
             success: Whether it was a success.
             trained_steps: Number of environment steps of training before it began.
             group: Number of the group in which it is compared.
+            env: Id of the environment, where the recorder's is not that of all episodes.
+            kwargs: Its keyword arguments, likewise.
         """
+        own = {"env": env, "kwargs": kwargs}
         record = {
             "format": FORMAT,
             "version": VERSION,
             **self._header,
+            **{name: value for name, value in own.items() if value is not None},
             "number": number,
             "seed": seed,
             "trained_steps": trained_steps,

@@ -59,6 +59,7 @@ class Rollout:
         corrections: The expert's reply to each observation, if the collector was to ask for it.
         metrics: Metrics of the rollout.
         seconds: Duration of the rollout.
+        sources: Number of each step's environment among the different ones of a run.
     """
 
     observations: list[Observation]
@@ -72,6 +73,7 @@ class Rollout:
     corrections: list[Demonstration] = field(default_factory=list)
     metrics: RolloutMetrics = field(default_factory=RolloutMetrics)
     seconds: float = 0.0
+    sources: list[int] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.replies)
@@ -97,7 +99,7 @@ class Rollout:
         cls,
         transitions: Sequence[Transition],
         segments: Sequence[EpisodeSegment],
-        illegal_penalty: float,
+        illegal_penalty: float | Sequence[float],
         **more: Any,
     ) -> Rollout:
         """Returns a rollout made of transitions.
@@ -105,17 +107,21 @@ class Rollout:
         Args:
             transitions: All steps.
             segments: Segments, whose `steps` are indices of transitions.
-            illegal_penalty: Penalty of a reply that names no legal action.
+            illegal_penalty: Penalty of a reply that names no legal action; or one for each of the
+                environments that transitions are of.
             more: Other attributes of the rollout.
         """
         illegal = np.array([each.reply.action is None for each in transitions])
+        sources = [each.source for each in transitions]
+        penalty = np.asarray(illegal_penalty, dtype=float)
         return cls(
             observations=[each.observation for each in transitions],
             replies=[each.reply for each in transitions],
             actions=[each.action for each in transitions],
             rewards=np.array([each.reward for each in transitions], dtype=float),
-            penalties=illegal_penalty * illegal,
+            penalties=(penalty[sources] if penalty.ndim else penalty) * illegal,
             values=np.array([each.reply.value for each in transitions], dtype=float),
             segments=list(segments),
+            sources=sources,
             **more,
         )

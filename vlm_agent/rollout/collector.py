@@ -8,12 +8,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from vlm_agent.core.environments import EnvFactory, make_env
+from vlm_agent.config.training.environments import EnvSpec, spread
+from vlm_agent.core.environments import EnvFactory
 from vlm_agent.core.expert import check_expert, teach
 from vlm_agent.core.prompts import build_reply
 from vlm_agent.core.protocol import action_index, legal_action
-from vlm_agent.core.seeding import episode_seeds
-from vlm_agent.core.types import Demonstration, Observation, Reply, Task
+from vlm_agent.core.seeding import episode_seeds, training_seed
+from vlm_agent.core.types import Demonstration, Observation, Reply
 from vlm_agent.rollout.buffer import EpisodeSegment, Rollout
 from vlm_agent.rollout.episode_runner import EpisodeRunner, Transition
 from vlm_agent.rollout.metrics import RolloutMetrics
@@ -39,7 +40,8 @@ class Collector:
     """Plays a policy in several environments; episodes continue from rollout to rollout.
 
     Args:
-        env: An environment id, or a function that makes the environment.
+        env: An environment id, a function that makes the environment, or several environments that
+            share the places by their weights.
         num_envs: Number of environments that are stepped together; the policy replies to all of
             them as one batch.
         seed: Random seed of the episodes, the replies, and the actions for illegal replies.
@@ -54,6 +56,7 @@ class Collector:
             play what one process with all environments would.
 
     Attributes:
+        illegal_penalty: The penalty; `None` where it differs between environments.
         restarted: Indices of the environments that `load_state_dict` could not restore.
 
     Raises:
@@ -62,7 +65,7 @@ class Collector:
 
     def __init__(
         self,
-        env: str | EnvFactory,
+        env: str | EnvFactory | Sequence[EnvSpec],
         num_envs: int,
         *,
         seed: int = 0,
@@ -73,20 +76,18 @@ class Collector:
         rank: int = 0,
         processes: int = 1,
     ) -> None:
-        kwargs = dict(env_kwargs or {})
-        self._runners = [
-            EpisodeRunner(Resumable(make_env(env, **kwargs)), history_length)
-            for _ in range(num_envs)
-        ]
-        self.task = self._runners[0].task
-        self.illegal_penalty = penalty_for(self.task, illegal_penalty)
-        self._correct = correct
-        if correct:
-            check_expert(self._runners[0].env, "train without imitation_coef")
         # A generator for each environment, so that episodes do not depend on each other.
         own = range(rank * num_envs, (rank + 1) * num_envs)
+        self._own, self._total, self._seed = own, num_envs * processes, seed
+        self._specs = specs_of(env, env_kwargs)
+        self._history_length = history_length
+        self._changes = 0
+        self._correct = correct
+        self._runners = [self._runner(source) for source in self._sources()]
+        self._penalties = penalties_for(self._specs, self._runners, illegal_penalty, correct)
+        self.illegal_penalty = common(self._penalties)
         self._rngs = [np.random.default_rng([seed, 1, index]) for index in own]
-        seeds = episode_seeds("training", seed, num_envs * processes)
+        seeds = episode_seeds("training", seed, self._total)
         for runner, index in zip(self._runners, own, strict=True):
             runner.reset(seeds[index])
         self.restarted: list[int] = []
@@ -129,7 +130,7 @@ class Collector:
         return Rollout.of(
             transitions,
             segments,
-            self.illegal_penalty,
+            self._penalties,
             corrections=corrections,
             metrics=metrics,
             seconds=perf_counter() - started,
@@ -162,18 +163,69 @@ class Collector:
         return {
             "runners": [runner_state(runner) for runner in self._runners],
             "rngs": [rng.bit_generator.state for rng in self._rngs],
+            "changes": self._changes,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continues where `state_dict` was taken, in a new collector with equal arguments."""
+        self._changes = state.get("changes", 0)
         self.restarted = restore_runners(self._runners, state["runners"])
         for rng, drawn in zip(self._rngs, state["rngs"], strict=True):
             rng.bit_generator.state = drawn
+
+    def change(self, specs: Sequence[EnvSpec]) -> list[int]:
+        """Changes keyword arguments and weights of the environments.
+
+        An environment with other arguments, and one whose place another gets, is made again and
+        starts a new episode.
+
+        Args:
+            specs: The same environments, perhaps with other arguments and weights.
+
+        Returns:
+            Indices of the environments that were made again.
+        """
+        before, self._specs = self._specs, tuple(specs)
+        changed = []
+        for index, source in enumerate(self._sources() if specs != before else ()):
+            runner, spec = self._runners[index], self._specs[source]
+            if runner.source == source and spec.kwargs == before[source].kwargs:
+                continue
+            runner.close()
+            self._runners[index] = self._runner(source)
+            changed.append(index)
+        if changed:
+            self._changes += 1
+        for index in changed:
+            place = self._own[index]
+            self._runners[index].reset(training_seed(self._seed, self._changes, place))
+        return changed
+
+    def _sources(self) -> list[int]:
+        """Returns the numbers of the environments that are in the places of this process."""
+        weights = [spec.weight for spec in self._specs]
+        places = spread(weights, self._total, "num_envs")
+        return [places[place] for place in self._own]
+
+    def _runner(self, source: int) -> EpisodeRunner:
+        env = Resumable(self._specs[source].make())
+        runner = EpisodeRunner(env, self._history_length)
+        runner.source = source
+        return runner
 
     def close(self) -> None:
         """Closes the environments."""
         for runner in self._runners:
             runner.close()
+
+
+def specs_of(
+    env: str | EnvFactory | Sequence[EnvSpec], env_kwargs: Mapping[str, Any] | None
+) -> tuple[EnvSpec, ...]:
+    """Returns the environments that a collector is given: several, or one with its arguments."""
+    if isinstance(env, str) or callable(env):
+        return (EnvSpec(env, dict(env_kwargs or {})),)
+    return tuple(env)
 
 
 def correction(runner: EpisodeRunner) -> Demonstration:
@@ -184,8 +236,36 @@ def correction(runner: EpisodeRunner) -> Demonstration:
     return Demonstration(observation, reply)
 
 
-def penalty_for(task: Task, illegal_penalty: float | None) -> float:
-    """Returns the penalty for illegal replies: by default 1 if actions are text, else 0."""
-    if illegal_penalty is None:
-        return 1.0 if task.action_names is None else 0.0
-    return illegal_penalty
+def penalties_for(
+    specs: Sequence[EnvSpec],
+    runners: Sequence[EpisodeRunner],
+    illegal_penalty: float | None,
+    correct: bool,
+) -> list[float]:
+    """Returns each environment's penalty for illegal replies: by default 1 for text, else 0.
+
+    Args:
+        specs: The environments.
+        runners: Those that were made of them already, which need not be all.
+        illegal_penalty: The penalty of all of them, if it was given.
+        correct: Whether they need an expert.
+
+    Raises:
+        ProtocolError: If one without an expert needs one.
+    """
+    made = {runner.source: runner for runner in runners}
+    found = []
+    for source, spec in enumerate(specs):
+        runner = made.get(source) or EpisodeRunner(spec.make())
+        if correct:
+            check_expert(runner.env, "train without imitation_coef")
+        by_task = 1.0 if runner.task.action_names is None else 0.0
+        found.append(by_task if illegal_penalty is None else illegal_penalty)
+        if source not in made:
+            runner.close()
+    return found
+
+
+def common(penalties: Sequence[float]) -> float | None:
+    """Returns the penalty of all environments; `None` if they differ."""
+    return penalties[0] if len(set(penalties)) == 1 else None

@@ -28,6 +28,7 @@ class Transition:
         is_success: Whether the episode is a success so far.
         episode_return: Sum of the environment's rewards of the episode so far.
         episode_length: Number of steps of the episode so far.
+        source: Number of its environment among the different ones of a run.
     """
 
     observation: Observation
@@ -39,6 +40,7 @@ class Transition:
     is_success: bool
     episode_return: float
     episode_length: int
+    source: int = 0
 
     @property
     def done(self) -> bool:
@@ -64,6 +66,7 @@ class EpisodeRunner:
         task_type: What kind of task the episode is, if the environment says so.
         episode_return: Sum of the environment's rewards of the episode so far.
         episode_length: Number of steps of the episode so far.
+        source: Number of the environment among the different ones of a run.
 
     Raises:
         ProtocolError: If the environment does not offer the protocol.
@@ -79,6 +82,7 @@ class EpisodeRunner:
         self.env = env
         self.task = task_of(env)
         self.history_length = history_length
+        self.source = 0
         self.episode_return = 0.0
         self.episode_length = 0
         self._shown: tuple[Any, Info] | None = None
@@ -138,6 +142,7 @@ class EpisodeRunner:
             is_success=self.is_success,
             episode_return=self.episode_return,
             episode_length=self.episode_length,
+            source=self.source,
         )
         if not transition.done:
             self.observation = self.last_observation()

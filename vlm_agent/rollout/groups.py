@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from vlm_agent.core.environments import EnvFactory, make_env
+from vlm_agent.config.training.environments import EnvSpec, alternate
+from vlm_agent.core.environments import EnvFactory
 from vlm_agent.core.errors import ProtocolError
-from vlm_agent.core.expert import check_expert
 from vlm_agent.core.protocol import legal_action
 from vlm_agent.core.seeding import training_seeds
 from vlm_agent.core.types import Demonstration
 from vlm_agent.rollout.advantages import anchor
 from vlm_agent.rollout.buffer import EpisodeSegment, Rollout
-from vlm_agent.rollout.collector import ActingPolicy, correction, penalty_for
+from vlm_agent.rollout.collector import (
+    ActingPolicy,
+    common,
+    correction,
+    penalties_for,
+    specs_of,
+)
 from vlm_agent.rollout.episode_runner import EpisodeRunner, Transition
 from vlm_agent.rollout.metrics import RolloutMetrics
 
@@ -31,7 +37,7 @@ class GroupCollector:
 
     def __init__(
         self,
-        env: str | EnvFactory,
+        env: str | EnvFactory | Sequence[EnvSpec],
         num_envs: int,
         group_size: int,
         *,
@@ -44,15 +50,15 @@ class GroupCollector:
         processes: int = 1,
     ) -> None:
         self.group_size = group_size
-        self._runners = [
-            EpisodeRunner(make_env(env, **(env_kwargs or {})), history_length)
-            for _ in range(num_envs)
-        ]
-        self.task = self._runners[0].task
-        self.illegal_penalty = penalty_for(self.task, illegal_penalty)
+        self._specs = specs_of(env, env_kwargs)
+        self._history_length = history_length
+        # By place and source: whichever environments are played in it, each made when needed.
+        self._runners: list[dict[int, EpisodeRunner]] = [{} for _ in range(num_envs)]
+        self._due = [0.0] * len(self._specs)
+        made = [self._runner(place, place % len(self._specs)) for place in range(num_envs)]
+        self._penalties = penalties_for(self._specs, made, illegal_penalty, correct)
+        self.illegal_penalty = common(self._penalties)
         self._correct = correct
-        if correct:
-            check_expert(self._runners[0].env, "train without imitation_coef")
         self._seed = seed
         # Each process plays every `processes`-th group.
         self._seeds = itertools.islice(training_seeds(seed), rank, None, processes)
@@ -71,7 +77,7 @@ class GroupCollector:
         playing: dict[int, _Episode] = {}
         waiting: Iterator[_Episode] = iter(())
         while True:
-            for index, runner in enumerate(self._runners):
+            for index in range(len(self._runners)):
                 if index in playing:
                     continue
                 episode = next(waiting, None)
@@ -79,7 +85,7 @@ class GroupCollector:
                     waiting = iter(self._new_group())
                     episode = next(waiting)
                 if episode is not None:
-                    episode.begin(runner)
+                    episode.begin(self._runner(index, episode.group.source))
                     playing[index] = episode
                     episodes.append(episode)
             if not playing:
@@ -103,7 +109,7 @@ class GroupCollector:
         number = self._rank + self._processes * self._groups
         seed = next(self._seeds)
         self._groups += 1
-        group = _Group(number, seed)
+        group = _Group(number, seed, self._next_source())
         return [_Episode(group, self._draws(number, place)) for place in range(self.group_size)]
 
     def _draws(self, group: int, place: int) -> np.random.Generator:
@@ -134,7 +140,7 @@ class GroupCollector:
         return Rollout.of(
             transitions,
             segments,
-            self.illegal_penalty,
+            self._penalties,
             corrections=[each for episode in episodes for each in episode.corrections],
             metrics=metrics,
             seconds=seconds,
@@ -142,24 +148,56 @@ class GroupCollector:
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the number of groups played; every episode ends within its rollout."""
-        return {"groups": self._groups}
+        return {"groups": self._groups, "due": list(self._due)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continues where `state_dict` was taken, in a new collector with equal arguments."""
         for _ in range(state["groups"] - self._groups):
             next(self._seeds)
         self._groups = state["groups"]
+        self._due = list(state.get("due", self._due))
+
+    def change(self, specs: Sequence[EnvSpec]) -> list[int]:
+        """Changes keyword arguments and weights of the environments, between rollouts.
+
+        Args:
+            specs: The same environments, perhaps with other arguments and weights.
+
+        Returns:
+            Nothing: no episode is in progress.
+        """
+        for source, (before, now) in enumerate(zip(self._specs, specs, strict=True)):
+            for runners in self._runners if before.kwargs != now.kwargs else ():
+                if (runner := runners.pop(source, None)) is not None:
+                    runner.close()
+        self._specs = tuple(specs)
+        return []
+
+    def _runner(self, place: int, source: int) -> EpisodeRunner:
+        runners = self._runners[place]
+        if source not in runners:
+            runners[source] = EpisodeRunner(self._specs[source].make(), self._history_length)
+            runners[source].source = source
+        return runners[source]
+
+    def _next_source(self) -> int:
+        """Returns the number of the next group's environment."""
+        turns = alternate([spec.weight for spec in self._specs], self._due)
+        # Groups take turns over all processes, of which each plays every `processes`-th.
+        return list(itertools.islice(turns, self._processes))[self._rank]
 
     def close(self) -> None:
         """Closes the environments."""
-        for runner in self._runners:
-            runner.close()
+        for runners in self._runners:
+            for runner in runners.values():
+                runner.close()
 
 
 class _Group:
     """Episodes with the same random seed, which must have the same first observation."""
 
-    def __init__(self, number: int, seed: int) -> None:
+    def __init__(self, number: int, seed: int, source: int) -> None:
+        self.source = source
         self.number = number
         self.seed = seed
         self._start: Hashable = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
@@ -22,6 +22,7 @@ class RolloutMetrics:
         self._return = 0.0
         self._surprise = 0.0
         self._environment_seconds = 0.0
+        self._by_source: defaultdict[int, _Outcomes] = defaultdict(_Outcomes)
 
     @property
     def steps(self) -> int:
@@ -40,6 +41,7 @@ class RolloutMetrics:
             tokens=len(reply.tokens),
             thought_tokens=reply.action_token,
         )
+        self._by_source[transition.source].add(transition)
         if transition.done:
             self._counts.update(
                 episodes=1, successes=transition.is_success, length=transition.episode_length
@@ -61,12 +63,15 @@ class RolloutMetrics:
         self._return += other._return
         self._surprise += other._surprise
         self._environment_seconds += other._environment_seconds
+        for source, outcomes in other._by_source.items():
+            self._by_source[source].merge(outcomes)
 
-    def logged(self, seconds: float) -> dict[str, float | None]:
+    def logged(self, seconds: float, labels: Sequence[str] = ()) -> dict[str, float | None]:
         """Returns the metrics under the keys that they are logged by.
 
         Args:
             seconds: Duration of the rollout.
+            labels: Names of the different environments, if there are several.
         """
         count = self._counts
         episodes, steps = count["episodes"], count["steps"]
@@ -85,19 +90,63 @@ class RolloutMetrics:
             "time/rollout_steps_per_second": _mean(steps, seconds),
             "time/tokens_per_second": _mean(count["tokens"], seconds),
             "time/environment_steps_per_second": _mean(steps, self._environment_seconds),
+            **{
+                f"rollout/{label}/{name}": value
+                for source, label in enumerate(labels)
+                for name, value in self._by_source[source].logged().items()
+            },
         }
 
 
-def merged_metrics(parts: Sequence[tuple[RolloutMetrics, float]]) -> dict[str, float | None]:
+class _Outcomes:
+    """Counts of the steps and episodes in one of several environments."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._perception = Perception()
+        self._return = 0.0
+
+    def add(self, transition: Transition) -> None:
+        self._perception.add(transition.reply, transition.observation)
+        self._counts.update(steps=1, illegal=transition.reply.action is None)
+        if transition.done:
+            self._counts.update(
+                episodes=1, successes=transition.is_success, length=transition.episode_length
+            )
+            self._return += transition.episode_return
+
+    def merge(self, other: _Outcomes) -> None:
+        self._counts.update(other._counts)
+        self._perception.merge(other._perception)
+        self._return += other._return
+
+    def logged(self) -> dict[str, float | None]:
+        count = self._counts
+        episodes = count["episodes"]
+        return {
+            "steps": count["steps"],
+            "episodes": episodes,
+            "success_rate": _mean(count["successes"], episodes),
+            "mean_return": _mean(self._return, episodes),
+            "mean_length": _mean(count["length"], episodes),
+            "illegal_rate": _mean(count["illegal"], count["steps"]),
+            "perception": self._perception.share,
+        }
+
+
+def merged_metrics(
+    parts: Sequence[tuple[RolloutMetrics, float]], labels: Sequence[str] = ()
+) -> dict[str, float | None]:
     """Returns the metrics of rollouts that several processes collected in parallel.
 
     Args:
         parts: Metrics of each process, and the duration of its rollout in seconds.
+        labels: Names of the different environments, if there are several.
     """
     every = RolloutMetrics()
     for part, _ in parts:
         every.merge(part)
-    return every.logged(max(seconds for _, seconds in parts))
+    return every.logged(max(seconds for _, seconds in parts), labels)
 
 
 def _mean(total: float, number: float) -> float | None:
