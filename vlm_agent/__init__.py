@@ -26,11 +26,14 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from vlm_agent.config.sft import SFTConfig
     from vlm_agent.models.policy import VLMPolicy
+    from vlm_agent.training.hooks.callback import Callback, Training
     from vlm_agent.training.ppo_config import PPOConfig
     from vlm_agent.training.ppo_trainer import resume_ppo, train_ppo
     from vlm_agent.training.sft.trainer import resume_sft, train_sft
 
 _LAZY = {
+    "Callback": "training.hooks.callback",
+    "Training": "training.hooks.callback",
     "PPOConfig": "training.ppo_config",
     "SFTConfig": "config.sft",
     "VLMPolicy": "models.policy",
@@ -41,6 +44,7 @@ _LAZY = {
 }
 
 __all__ = [
+    "Callback",
     "Demonstrator",
     "Evaluation",
     "GenerationConfig",
@@ -51,6 +55,7 @@ __all__ = [
     "SFTConfig",
     "Step",
     "Task",
+    "Training",
     "VLMPolicy",
     "compare",
     "evaluate",

@@ -12,7 +12,7 @@ from vlm_agent.config.files import left_out, packaged_configs, read_options
 from vlm_agent.config.model import quiet_transformers
 from vlm_agent.config.options import description_of
 from vlm_agent.config.sft import SFTConfig
-from vlm_agent.core.run_directory import run_of
+from vlm_agent.core.run_directory import LENGTH, run_of
 from vlm_agent.training.ppo_config import PPOConfig
 
 Config = TypeVar("Config", bound=SFTConfig | PPOConfig)
@@ -30,16 +30,16 @@ class Resumption(NamedTuple):
 
     Attributes:
         place: Directory of the run or of one of its checkpoints.
-        trust_remote_code: Whether to run Python code that comes with the model.
+        changes: What may be given again or changed: `trust_remote_code`, and the run's length.
     """
 
     place: str
-    trust_remote_code: bool
+    changes: dict[str, Any]
 
 
 def sft(words: Sequence[str]) -> None:
     """Fine-tunes a model on demonstrations."""
-    asked = parse_training(SFTConfig, "sft", words)
+    asked = parse_training(SFTConfig, "sft", words, SFTConfig.check_source)
     quiet_transformers()
     from vlm_agent.training.sft.trainer import resume_sft, train_sft
 
@@ -55,8 +55,19 @@ def ppo(words: Sequence[str]) -> None:
     _run("ppo", asked, train_ppo, resume_ppo)
 
 
-def parse_training(kind: type[Config], command: str, words: Sequence[str]) -> Config | Resumption:
+def parse_training(
+    kind: type[Config],
+    command: str,
+    words: Sequence[str],
+    check: Callable[[Config], None] | None = None,
+) -> Config | Resumption:
     """Parses the options of a training command: a configuration, or a run to continue.
+
+    Args:
+        kind: Class of the configuration.
+        command: "sft" or "ppo".
+        words: The words of the command line.
+        check: Raises a `ValueError` if a configuration lacks what only Python can give otherwise.
 
     Raises:
         FileNotFoundError: If there is no recipe of a name.
@@ -77,26 +88,40 @@ def parse_training(kind: type[Config], command: str, words: Sequence[str]) -> Co
         "--resume",
         metavar="DIR",
         help="Continue the run in DIR from its latest checkpoint, or from the checkpoint that DIR "
-        "is, with the run's own options; only --trust-remote-code may be given with it.",
+        f"is, with the run's own options; only {_flag(LENGTH[command])}, to extend it, and "
+        "--trust-remote-code may be given with it.",
     )
     given, own = parser.parse(words)
     if "resume" in own:
-        trusted = given.pop("trust_remote_code", False)
-        others = [f"--{name.replace('_', '-')}" for name in [*given, *sorted(own)]]
-        others.remove("--resume")
+        changes = {
+            name: given.pop(name)
+            for name in ("trust_remote_code", LENGTH[command])
+            if name in given
+        }
+        others = [_flag(name) for name in [*given, *sorted(own)] if name != "resume"]
         if others:
             raise ValueError(
                 f"{', '.join(others)} with --resume: a run continues with its own options, which "
                 "its run.json holds; leave that out, or start a new run with other options and "
                 f"--model {own['resume']}"
             )
-        return Resumption(own["resume"], trusted)
+        return Resumption(own["resume"], changes)
     options: dict[str, Any] = {}
     for source in own.get("config", ()):
         options.update(read_options(kind, source, command))
     for name in left_out(kind, options, given):
         print(f"vlm-agent: {name} of the recipe is not used, and left out", file=sys.stderr)
-    return parser.build({**options, **given})
+    config = parser.build({**options, **given})
+    if check is not None:
+        try:
+            check(config)
+        except ValueError as error:
+            parser.error(str(error))
+    return config
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _run(
@@ -111,7 +136,7 @@ def _run(
     directory = run_of(asked.place) if isinstance(asked, Resumption) else Path(asked.out)
     try:
         if isinstance(asked, Resumption):
-            resume(asked.place, trust_remote_code=asked.trust_remote_code)
+            resume(asked.place, **asked.changes)
         else:
             train(asked)
     except (KeyboardInterrupt, OSError):

@@ -299,6 +299,8 @@ class PPO:
         self._rng.bit_generator.state = state["rng"]
         SavedOptimizer(self.optimizer).load_state_dict(state["optimizer"])
         self._optimizer_step.load_state_dict(state["optimizer_step"])
+        # The run may have been extended, which changes the schedule.
+        self._set_learning_rate(self._steps / self.total_steps)
 
 
 class Minibatch(NamedTuple):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from vlm_agent.core.environments import make_env
+from vlm_agent.config.training.environments import EnvSpec
 from vlm_agent.data.rollout_recorder import RolloutRecorder, record_rollouts
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.engines.make import make_engine
@@ -20,8 +22,11 @@ from vlm_agent.rollout.collector import Collector
 from vlm_agent.rollout.groups import GroupCollector
 from vlm_agent.rollout.metrics import merged_metrics
 from vlm_agent.training.algorithms import find_algorithm
+from vlm_agent.training.hooks.callback import check_callbacks
+from vlm_agent.training.hooks.hooks import Hooks, check_given_again
 from vlm_agent.training.importance import importance_cap
 from vlm_agent.training.optimizer import value_learning_rate
+from vlm_agent.training.own_objects import OwnEnv, OwnObjects, OwnPrompt, restored_policy
 from vlm_agent.training.ppo import PPO
 from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.saving.checkpoint_manager import (
@@ -33,7 +38,14 @@ from vlm_agent.training.saving.checkpoint_manager import (
 from vlm_agent.training.saving.run import Run, check_free, peak_memory
 
 
-def train_ppo(config: PPOConfig) -> VLMPolicy:
+def train_ppo(
+    config: PPOConfig,
+    *,
+    policy: VLMPolicy | None = None,
+    env: OwnEnv | None = None,
+    prompt: OwnPrompt | None = None,
+    callbacks: Sequence[Any] = (),
+) -> VLMPolicy:
     """Trains a policy by its environment's reward and saves it in `config.out`.
 
     The configuration that is saved with it has numbers in place of all defaults that depend on the
@@ -43,39 +55,65 @@ def train_ppo(config: PPOConfig) -> VLMPolicy:
     shard the weights (FSDP), what is returned is a part of the policy: load `config.out` to use
     it.
 
+    Args:
+        config: The options; `env` and `model` may be left out where these are given:
+        policy: The policy to train, in place of the one that `config.model` names.
+        env: An id or a function that makes the environment, in place of `config.env`; or several.
+            A function is called with `config.env_kwargs`.
+        prompt: A prompt, as `config.prompt`, but also any function, or a `PromptBuilder`.
+        callbacks: Objects that see the training, may stop it and change its environments; see
+            `vlm_agent.training.hooks.callback.Callback`.
+
     Raises:
         FileExistsError: If `config.out` holds anything already.
         NotEnoughMemoryError: If memory runs out, naming what to lower.
+        ValueError: If an object does not fit the options, or something is given nowhere.
         OSError: If something cannot be written.
     """
+    check_callbacks(callbacks)
+    own = OwnObjects(policy, env, prompt)
+    config = own.named(config)
     processes = Processes()
     processes.check_options(load_in_4bit=config.load_in_4bit)
     check_free(config.out, overwrite=config.overwrite)
     processes.wait()  # before the first of them writes there
-    make_env(config.env, **config.env_kwargs).close()
-    policy = VLMPolicy.load(
-        config.model,
-        options=config,
-        processes=processes,
-        temperature=config.temperature,
-        max_new_tokens=config.max_new_tokens,
-        top_k=config.top_k,
-        top_p=config.top_p,
-        parser=config.parser,
-        history_length=config.history_length,
-        prompt=config.prompt,
-        system_prompt=config.system_prompt,
-    )
+    specs = own.specs(config)
+    for spec in specs:
+        spec.make().close()
+    settings = {
+        "temperature": config.temperature,
+        "max_new_tokens": config.max_new_tokens,
+        "top_k": config.top_k,
+        "top_p": config.top_p,
+        "parser": config.parser,
+        "history_length": config.history_length,
+        "prompt": config.prompt,
+        "system_prompt": config.system_prompt,
+    }
+    if policy is None:
+        policy = VLMPolicy.load(config.model, options=config, processes=processes, **settings)
+    else:
+        policy.generation_config = policy.generation_config.with_changes(**settings)
+        policy.encoder.preparer.limit(config.input_cache_gib)
     if config.cot and not policy.cot:
         raise ValueError(f"{config.model} was fine-tuned without reasoning: pass --no-cot")
     if policy.generation_config.temperature <= 0:
         raise ValueError(f"{config.model} was saved as greedy: pass a --temperature above 0")
     policy.generation_config = replace(policy.generation_config, cot=config.cot)
     policy.seed(config.seed)
-    return _run(config, policy, None, processes)
+    return _run(config, policy, specs, callbacks, None, processes)
 
 
-def resume_ppo(place: str | Path, *, trust_remote_code: bool = False) -> VLMPolicy:
+def resume_ppo(
+    place: str | Path,
+    *,
+    total_steps: int | None = None,
+    policy: VLMPolicy | None = None,
+    env: OwnEnv | None = None,
+    prompt: OwnPrompt | None = None,
+    callbacks: Sequence[Any] = (),
+    trust_remote_code: bool = False,
+) -> VLMPolicy:
     """Continues a training that was interrupted, with the options that it began with.
 
     On the CPU the result is bit-identical to that of a run without an interruption. A warning names
@@ -84,27 +122,40 @@ def resume_ppo(place: str | Path, *, trust_remote_code: bool = False) -> VLMPoli
     Args:
         place: Directory of the run, for its newest checkpoint, or the folder of a checkpoint; those
             after it are then removed.
+        total_steps: New total of environment steps, to extend the run. From there on the learning
+            rate is that of a run with the new total.
+        policy: A policy of the kind that was given to `train_ppo`; it gets the saved weights. Only
+            needed if its class or its choice of trained weights is your own.
+        env: The environments that were given to `train_ppo`, if they were.
+        prompt: The prompt that was given to `train_ppo`, if it cannot be imported by its name.
+        callbacks: Callbacks of the classes that were given to `train_ppo`; they get their states.
         trust_remote_code: Whether the code that comes with its model may be run.
 
     Raises:
         FileNotFoundError: If there is no such directory.
         CheckpointError: If there is no checkpoint, or the newest is damaged.
-        ValueError: If the run's options were changed, or it had another number of processes.
+        ValueError: If the run's options were changed, it had another number of processes, or
+            something that was given to it in Python is not given again.
         OSError: If something cannot be written.
     """
     processes = Processes()
-    saved = read_saved(place, "ppo", PPOConfig, trust_remote_code=trust_remote_code)
+    saved = read_saved(
+        place, "ppo", PPOConfig, trust_remote_code=trust_remote_code, length=total_steps
+    )
+    own = OwnObjects(policy, env, prompt)
+    own.again(saved.config)
+    check_given_again(saved, callbacks)
     processes.check_options(load_in_4bit=saved.config.load_in_4bit)
-    return _run(saved.config, saved.policy(processes), saved, processes)
+    policy = restored_policy(saved, policy, processes)
+    return _run(saved.config, policy, own.specs(saved.config), callbacks, saved, processes)
 
 
 def make_collector(
-    config: PPOConfig, policy: VLMPolicy, processes: Processes
+    config: PPOConfig, policy: VLMPolicy, specs: Sequence[EnvSpec], processes: Processes
 ) -> Collector | GroupCollector:
     """Returns the collector that the algorithm needs, with this process's environments."""
     options: dict[str, Any] = {
         "seed": config.seed,
-        "env_kwargs": config.env_kwargs,
         "illegal_penalty": config.illegal_penalty,
         "history_length": policy.history_length,
         "correct": bool(config.imitation_coef),
@@ -113,13 +164,15 @@ def make_collector(
     }
     num_envs = processes.share(config.num_envs, "num_envs")
     if find_algorithm(config.algorithm).plays_groups:
-        return GroupCollector(config.env, num_envs, config.group_size, **options)
-    return Collector(config.env, num_envs, **options)
+        return GroupCollector(specs, num_envs, config.group_size, **options)
+    return Collector(specs, num_envs, **options)
 
 
 def _run(
     config: PPOConfig,
     policy: VLMPolicy,
+    specs: Sequence[EnvSpec],
+    callbacks: Sequence[Any],
     saved: Saved[PPOConfig] | None,
     processes: Processes,
 ) -> VLMPolicy:
@@ -127,7 +180,7 @@ def _run(
     gathered = GatheredPolicy(policy, processes)
     at_once = processes.share(config.num_envs, "num_envs")
     with (
-        closing(make_collector(config, policy, processes)) as collector,
+        closing(make_collector(config, policy, specs, processes)) as collector,
         closing(policy),
     ):
         policy.engine = make_engine(config, policy, at_once, processes)
@@ -145,13 +198,23 @@ def _run(
                     record_rollouts(
                         config.out,
                         policy,
-                        env=config.env,
-                        env_kwargs=config.env_kwargs,
+                        envs=specs,
                         episodes=config.record_episodes,
                         critic=config.has_critic,
                     )
                 )
-            _train(config, gathered, collector, run, recorder, saved, processes)
+            per_update = config.num_envs * config.rollout_steps
+            hooks = Hooks(
+                config,
+                gathered,
+                specs,
+                -(-config.total_steps // per_update) * per_update,
+                processes,
+                callbacks=callbacks,
+                num_envs=at_once,
+                change=partial(_change, collector, recorder),
+            )
+            _train(config, gathered, collector, run, recorder, hooks, saved, processes)
         processes.finish()
     return policy
 
@@ -184,14 +247,17 @@ def _train(
     collector: Collector | GroupCollector,
     run: Run | None,
     recorder: RolloutRecorder | None,
+    hooks: Hooks,
     saved: Saved[PPOConfig] | None,
     processes: Processes,
 ) -> None:
     """Collects and updates until the steps are made; the main process logs, records and saves."""
-    per_update = config.num_envs * config.rollout_steps
-    total = -(-config.total_steps // per_update) * per_update
+    total = hooks.training.total
+    labels = [spec.label for spec in hooks.training.environments]
+    if len(labels) == 1:
+        labels = []
     ppo = PPO(gathered.policy, config, total, processes)
-    parts: dict[str, Stateful] = {"ppo": ppo}
+    parts: dict[str, Stateful] = {"ppo": ppo, **hooks.parts}
     if recorder is not None:
         parts["recorder"] = recorder
     checkpoints = CheckpointManager(
@@ -208,6 +274,9 @@ def _train(
     done = checkpoints.restore(saved) if saved is not None else 0
     if recorder is not None:
         recorder.forget(collector.restarted)
+    hooks.started(done, ppo.updates, extended=saved is not None and saved.extended)
+    if not hooks.goes_on:
+        gathered.gather()  # the run was complete, and is saved again
     with (
         tqdm(
             total=total,
@@ -218,14 +287,15 @@ def _train(
         ) as progress,
         checkpoints.finishing_updates(),
     ):
-        while done < total:
+        while hooks.goes_on:
             rollout = ppo.collect(collector)
+            hooks.rollout_ended(rollout)
             advantages = ppo.advantages(rollout)
             if recorder is not None:
                 recorder.add(rollout, advantages, done)
             started = time.perf_counter()
             metrics = {
-                **merged_metrics(processes.gather((rollout.metrics, rollout.seconds))),
+                **merged_metrics(processes.gather((rollout.metrics, rollout.seconds)), labels),
                 **ppo.update(rollout, advantages),
             }
             steps = sum(processes.gather(len(rollout)))
@@ -237,9 +307,22 @@ def _train(
             if gathered.policy.engine is not None:
                 metrics |= gathered.policy.engine.metrics()
             done += steps
+            metrics = hooks.updated(done, ppo.updates, metrics)
             if run is not None:
                 run.log(done, metrics)
             progress.update(min(steps, total - progress.n))
             success = metrics["rollout/success_rate"]
             progress.set_postfix(success="-" if success is None else f"{success:.2f}")
-            checkpoints.updated(done, ppo.updates, last=done >= total)
+            hooks.checkpointed(checkpoints.updated(done, ppo.updates, last=not hooks.goes_on))
+        hooks.ended()
+
+
+def _change(
+    collector: Collector | GroupCollector,
+    recorder: RolloutRecorder | None,
+    envs: Sequence[EnvSpec],
+) -> None:
+    """Changes the environments that are played, where callbacks decided so."""
+    dropped = collector.change(envs)
+    if recorder is not None:
+        recorder.change(envs, dropped)

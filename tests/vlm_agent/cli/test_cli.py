@@ -25,7 +25,7 @@ from vlm_agent.config.options import options_of
 from vlm_agent.config.sft import SFTConfig
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.training.ppo_config import PPOConfig
-from vlm_agent.training.sft.loss import reply_loss
+from vlm_agent.training.sft.loss import reply_losses
 
 NUMBER_LINE = "gym_cards/NumberLine-v0"
 PPO = ["ppo", "--env", NUMBER_LINE, "--model"]
@@ -292,12 +292,12 @@ def test_an_interrupt_ends_with_130(monkeypatch, tmp_path, capsys):
     losses = []
 
     def interrupted(*arguments):
-        losses.append(reply_loss(*arguments))
+        losses.append(reply_losses(*arguments))
         if len(losses) == 2:
             raise KeyboardInterrupt
         return losses[-1]
 
-    monkeypatch.setattr("vlm_agent.training.sft.loss.reply_loss", interrupted)
+    monkeypatch.setattr("vlm_agent.training.sft.loss.reply_losses", interrupted)
     assert main([*SFT, "--out", str(out)]) == 130
     assert (out / "model.safetensors").is_file()
     assert len((out / "metrics.jsonl").read_text().splitlines()) == 1
@@ -311,7 +311,7 @@ def test_a_run_that_fails_at_once_leaves_nothing_in_the_way(monkeypatch, tmp_pat
         raise ValueError("out of luck")
 
     with monkeypatch.context() as patch:
-        patch.setattr("vlm_agent.training.sft.loss.reply_loss", failing)
+        patch.setattr("vlm_agent.training.sft.loss.reply_losses", failing)
         assert main([*SFT, "--out", str(out)]) == 1
     assert "out of luck" in capsys.readouterr().err
     assert main([*SFT, "--out", str(out)]) == 0

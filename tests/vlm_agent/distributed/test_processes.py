@@ -41,12 +41,13 @@ def test_two_processes_train_like_one(start):
     # With so few steps per minibatch, a process may have none of its own.
     corrected = {"imitation_coef": 1.0, "imitation_buffer_size": 18}
     corrected |= {"minibatch_size": 2, "micro_batch_size": 1}
-    main([options(start, "one"), options(start, "corrected-one", **corrected)])
+    evaluated = {"eval_every": 36, "eval_episodes": 3}
+    main([options(start, "one", **evaluated), options(start, "corrected-one", **corrected)])
     first, again = f"step-{12:09d}", start / "again"
     interrupted = {"run": str(start / "two"), "copy": str(again), "checkpoint": first}
     found = launch(
         [
-            options(start, "two"),
+            options(start, "two", **evaluated),
             options(start, "corrected-two", **corrected),
             {"interrupt": interrupted},
             {"resume": str(again / "checkpoints" / first)},
@@ -55,6 +56,9 @@ def test_two_processes_train_like_one(start):
     assert found.returncode == 0, found.stderr
     for name in ("", "corrected-"):
         check_alike(start / f"{name}one", start / f"{name}two", weights(start / "start"))
+    for name in ("one", "two"):
+        assert [row["eval/episodes"] for row in shown(start / name)] == [None, None, 3]
+        assert (start / name / "best" / "evaluation.json").is_file()
     # Interrupted after the first of three updates, the run resumes to the same end.
     two, resumed = weights(start / "two"), weights(again)
     for name in two:

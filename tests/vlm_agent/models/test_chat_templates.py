@@ -11,7 +11,7 @@ from vlm_agent.core.types import Demonstration
 from vlm_agent.data.demonstrations import Demonstrator
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.models.tiny import build_tiny
-from vlm_agent.training.sft.loss import LearnedReply, reply_loss
+from vlm_agent.training.sft.loss import LearnedReply, reply_losses
 from vlm_agent.training.sft.teaching import as_written
 
 PARTS = (
@@ -139,7 +139,9 @@ def test_what_fine_tuning_teaches_is_what_score_scores_and_what_is_written(
             written = [as_written(policy, item) for item in batch]
             replies = [LearnedReply.of(policy, item) for item in written]
             optimizer.zero_grad()
-            loss = reply_loss(policy, written, replies) / sum(len(r.tokens) for r in replies)
+            loss = reply_losses(policy, written, replies).sum() / sum(
+                len(r.tokens) for r in replies
+            )
             loss.backward()
             optimizer.step()
         policy.encoder.end_tokens[:] = [policy.tokenizer.convert_tokens_to_ids(TEMPLATES[name][2])]

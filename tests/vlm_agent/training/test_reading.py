@@ -10,7 +10,7 @@ from vlm_agent.core.prompts import build_reply
 from vlm_agent.core.types import Demonstration
 from vlm_agent.data.demonstrations import Demonstrator
 from vlm_agent.training.sft.lessons import caption, readout, reasoning
-from vlm_agent.training.sft.loss import LearnedReply, accumulate, reply_loss
+from vlm_agent.training.sft.loss import LearnedReply, accumulate, reply_losses
 from vlm_agent.training.sft.reading_probe import ReadingProbe, picture_embeddings
 
 NUMBER_LINE = "gym_cards/NumberLine-v0"
@@ -58,7 +58,7 @@ def test_thoughts_and_action_are_learned_from_what_was_read_alone(make_policy):
         assert len(given) > 3
         by_hand -= scores.log_probs[row, len(given) : len(reply)].sum()
     found = [LearnedReply.of(policy, item) for item in learned]
-    torch.testing.assert_close(reply_loss(policy, learned, found), by_hand)
+    torch.testing.assert_close(reply_losses(policy, learned, found).sum(), by_hand)
     losses, tokens = accumulate(policy, learned, 2)
     assert losses["loss"] == pytest.approx(by_hand.item() / tokens, rel=1e-5)
 

@@ -156,7 +156,6 @@ def test_what_a_model_would_not_get_whole_is_an_error(data, tmp_path, make_polic
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"dataset": None}, "give an environment to learn from, or a dataset"),
         ({"out": ""}, "expected a directory for the run"),
         ({"dataset": None, "env": "e", "epochs": 1.0}, "are those of a data set"),
         ({"epochs": 1.0, "samples": 3}, "both say how long to train"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import random
 import signal
 import sys
 import threading
@@ -16,14 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from tqdm import tqdm
 
 from vlm_agent.config.files import load_config
 from vlm_agent.config.model import ModelOptions
-from vlm_agent.core.run_directory import CONFIG_FILE
+from vlm_agent.core.run_directory import CONFIG_FILE, LENGTH
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.models import lora
 from vlm_agent.models.gathered_policy import GatheredPolicy
@@ -37,6 +35,7 @@ from vlm_agent.training.saving.checkpoints import (
     find_checkpoint,
     write_checkpoint,
 )
+from vlm_agent.training.saving.random_state import random_state, set_random_state
 from vlm_agent.training.saving.run import Run, RunPosition
 from vlm_agent.training.saving.spacing import Spacing
 from vlm_agent.training.saving.tensor_tree import read_tree, size_of, snapshot, write_tree
@@ -67,16 +66,18 @@ class Saved(Generic[Config]):
         checkpoint: The checkpoint.
         config: The options of the run.
         state: The state of the training: shared parts, and those of each process.
+        extended: Whether the run is longer now than when the checkpoint was written.
     """
 
     checkpoint: Checkpoint
     config: Config
     state: Mapping[str, Any]
+    extended: bool = False
 
     @property
     def position(self) -> RunPosition:
         """Position in the run."""
-        return RunPosition(self.checkpoint.step, self.state["metrics_size"])
+        return RunPosition(self.checkpoint.step, self.state["metrics_size"], self.extended)
 
     def policy(self, processes: Processes | None = None) -> VLMPolicy:
         """Loads the policy as it was saved; see `VLMPolicy.load`."""
@@ -87,7 +88,12 @@ class Saved(Generic[Config]):
 
 
 def read_saved(
-    place: str | Path, kind: Kind, config: type[Config], *, trust_remote_code: bool = False
+    place: str | Path,
+    kind: Kind,
+    config: type[Config],
+    *,
+    trust_remote_code: bool = False,
+    length: int | None = None,
 ) -> Saved[Config]:
     """Reads a checkpoint, and sets torch to the number of threads that it was computed with.
 
@@ -98,16 +104,29 @@ def read_saved(
         kind: Command that trained.
         config: Class of its options.
         trust_remote_code: Whether code that comes with its model may be run.
+        length: New total of steps or samples, to extend the run; by default as it is.
 
     Raises:
         FileNotFoundError: If there is no such directory.
         CheckpointError: If there is no checkpoint, or the newest is damaged.
-        ValueError: If the run's options were changed, or its model needs remote code that is not
-            trusted.
+        ValueError: If the run's options were changed, the new total is less than the old one, or
+            its model needs remote code that is not trusted.
     """
     checkpoint = find_checkpoint(place, kind)
-    _check_options(checkpoint)
-    options = load_config(config, checkpoint.path / CONFIG_FILE, kind, out=str(checkpoint.run))
+    then, now = _check_options(checkpoint)
+    total = max(then, now)
+    if length is not None and length < total:
+        raise ValueError(
+            f"{LENGTH[kind]}={length} for a run of {total}: a run can be extended, not shortened"
+        )
+    total = max(total, length or 0)
+    options = load_config(
+        config,
+        checkpoint.path / CONFIG_FILE,
+        kind,
+        out=str(checkpoint.run),
+        **{LENGTH[kind]: total},
+    )
     if options.trust_remote_code and not trust_remote_code:
         # A file that comes with the model must not decide whether its code is run.
         raise ValueError(
@@ -123,7 +142,7 @@ def read_saved(
             "uninterrupted run",
             stacklevel=2,
         )
-    return Saved(checkpoint, options, state)
+    return Saved(checkpoint, options, state, extended=total > then)
 
 
 class CheckpointManager:
@@ -206,10 +225,10 @@ class CheckpointManager:
         if self._processes.is_main:
             drop_after(saved.checkpoint)
         # Last, because making and loading parts may draw random numbers.
-        _set_random_state(own["random"])
+        set_random_state(own["random"])
         return saved.checkpoint.step
 
-    def updated(self, step: int, updates: int, *, last: bool) -> None:
+    def updated(self, step: int, updates: int, *, last: bool) -> bool:
         """Starts to write a checkpoint if one is due, and gathers the policy after the last update.
 
         After the last update, or the one in which Ctrl-C was pressed, it is waited for.
@@ -218,6 +237,9 @@ class CheckpointManager:
             step: Step that was just logged.
             updates: Number of updates so far.
             last: Whether this was the last update.
+
+        Returns:
+            Whether a checkpoint is written.
 
         Raises:
             OSError: If this checkpoint, or the one before, cannot be written.
@@ -244,6 +266,7 @@ class CheckpointManager:
             self._waited = time.perf_counter() - started
         if interrupted and not last:
             raise KeyboardInterrupt
+        return due
 
     def metrics(self) -> dict[str, float | None]:
         """Returns the seconds that training waited for the last update's checkpoint, if any.
@@ -263,7 +286,7 @@ class CheckpointManager:
         """Gathers and copies the state of all processes; the main one writes it, in a thread."""
         own = {
             "parts": {name: part.state_dict() for name, part in self._own.items()},
-            "random": _random_state(),
+            "random": random_state(),
         }
         every = self._processes.gather(own)
         shared = {
@@ -353,42 +376,31 @@ def _read_state(checkpoint: Checkpoint) -> dict[str, Any]:
         raise CheckpointError(f"{checkpoint.path} cannot be read: {error}") from error
 
 
-def _check_options(checkpoint: Checkpoint) -> None:
+def _check_options(checkpoint: Checkpoint) -> tuple[int, int]:
     """Checks that a run is resumed with the options that it began with.
+
+    Returns:
+        The run's length when the checkpoint was written, and now.
 
     Raises:
         ValueError: If the run's own file was changed.
     """
+    length = LENGTH[checkpoint.kind]
     file = checkpoint.run / CONFIG_FILE
-    if not file.is_file():
-        return
-    now = json.loads(file.read_text(encoding="utf-8"))
     then = json.loads((checkpoint.path / CONFIG_FILE).read_text(encoding="utf-8"))
-    changed = sorted(name for name in {*now, *then} if now.get(name) != then.get(name))
+    if not file.is_file():
+        return then[length], then[length]
+    now = json.loads(file.read_text(encoding="utf-8"))
+    # An option that only one of them has is from another release, where it has its default.
+    changed = {name for name in now.keys() & then.keys() if now[name] != then[name]}
+    changed.discard("out")  # the run may have been moved
+    if isinstance(now.get(length), int) and now[length] > then[length]:
+        changed.discard(length)  # an extended run, interrupted before its next checkpoint
     if changed:
-        name = changed[0]
+        name = min(changed)
         raise ValueError(
-            f"{file} says {name}={now.get(name)!r}, and the checkpoint was trained with "
-            f"{name}={then.get(name)!r}: a run continues with the options that it began with. "
+            f"{file} says {name}={now[name]!r}, and the checkpoint was trained with "
+            f"{name}={then[name]!r}: a run continues with the options that it began with. "
             f"Restore that value, or start a new run with --model {checkpoint.path / POLICY}"
         )
-
-
-def _random_state() -> dict[str, Any]:
-    """Returns the states of the global random generators."""
-    kind, *legacy = np.random.get_state()
-    return {
-        "python": random.getstate(),
-        "numpy": [kind, *legacy],
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-    }
-
-
-def _set_random_state(state: Mapping[str, Any]) -> None:
-    version, numbers, following = state["python"]
-    random.setstate((version, tuple(numbers), following))
-    np.random.set_state(tuple(state["numpy"]))
-    torch.set_rng_state(state["torch"])
-    if torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(state["cuda"])
+    return then[length], now[length]

@@ -17,12 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from vlm_agent.core.disk import sync_path, writing
-from vlm_agent.core.run_directory import CHECKPOINT_NAME, CHECKPOINTS, run_of
+from vlm_agent.core.run_directory import CHECKPOINT_NAME, CHECKPOINTS, UNFINISHED, run_of
 
 MANIFEST = "manifest.json"
 FORMAT = "vlm-agent-checkpoint"
 VERSION = 1
-_UNFINISHED = ".unfinished"  # suffix of a folder that is being written or removed
 
 
 class CheckpointError(ValueError):
@@ -134,7 +133,7 @@ def drop_after(checkpoint: Checkpoint) -> None:
 
 def _write(folder: Path, step: int, kind: str, fill: Callable[[Path], None]) -> Path:
     path = folder / f"step-{step:09d}"
-    fresh = path.with_name(path.name + _UNFINISHED)
+    fresh = path.with_name(path.name + UNFINISHED)
     fresh.mkdir()
     try:
         with writing(fresh):
@@ -221,13 +220,13 @@ def _number(name: str) -> int:
 
 def _sweep(folder: Path) -> None:
     """Removes folders that a crash left partly written or partly removed."""
-    for entry in folder.glob(f"*{_UNFINISHED}"):
+    for entry in folder.glob(f"*{UNFINISHED}"):
         shutil.rmtree(entry)
 
 
 def _remove(path: Path) -> None:
     """Removes a checkpoint; after a crash it is complete, or has a temporary name."""
-    doomed = path.with_name(path.name + _UNFINISHED)
+    doomed = path.with_name(path.name + UNFINISHED)
     path.rename(doomed)
     shutil.rmtree(doomed)
 

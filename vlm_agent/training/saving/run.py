@@ -17,10 +17,12 @@ from vlm_agent.core.disk import cut, sync, writing
 from vlm_agent.core.errors import NotWholeError
 from vlm_agent.core.run_directory import (
     BASE,
+    BEST,
     CHECKPOINTS,
     CONFIG_FILE,
     METRICS_FILE,
     TRAJECTORIES,
+    UNFINISHED,
 )
 
 _TENSORBOARD = "tensorboard"
@@ -43,10 +45,12 @@ class RunPosition:
     Attributes:
         step: Step that was logged last.
         metrics_size: Size of the metrics file in bytes.
+        extended: Whether the run's length was changed, so that `run.json` is written again.
     """
 
     step: int
     metrics_size: int
+    extended: bool = False
 
 
 class Run:
@@ -85,8 +89,10 @@ class Run:
         # Not a property of the run: reused with --config, it would replace the run unasked.
         settings.pop("overwrite", None)
         self.configuration = json.dumps(settings, indent=2) + "\n"
-        if resumed is None:
-            (self.directory / CONFIG_FILE).write_text(self.configuration)
+        if resumed is None or resumed.extended:
+            fresh = self.directory / (CONFIG_FILE + UNFINISHED)
+            fresh.write_text(self.configuration)
+            fresh.replace(self.directory / CONFIG_FILE)
         self._file = (self.directory / METRICS_FILE).open("a", encoding="utf-8")
         if resumed is not None:
             cut(self._file, resumed.metrics_size)
@@ -218,6 +224,7 @@ class Saveable(Protocol):
 
 
 def _is_of_a_run(path: Path) -> bool:
+    name = path.name.removesuffix(UNFINISHED)
     if path.is_dir():
-        return path.name in (_TENSORBOARD, BASE, TRAJECTORIES, CHECKPOINTS)
-    return path.name in _FILES or path.suffix in (".safetensors", ".jinja", ".model")
+        return name in (_TENSORBOARD, BASE, BEST, f"{BEST}.old", TRAJECTORIES, CHECKPOINTS)
+    return name in _FILES or path.suffix in (".safetensors", ".jinja", ".model")

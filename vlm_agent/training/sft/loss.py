@@ -27,6 +27,7 @@ def accumulate(
     *,
     module: nn.Module | None = None,
     processes: Processes | None = None,
+    places: Sequence[str | None] = (),
 ) -> tuple[dict[str, float], int]:
     """Adds the gradient of a batch's losses.
 
@@ -43,6 +44,7 @@ def accumulate(
             unlimited.
         module: What `Processes.prepare` returned for the policy; by default the policy.
         processes: Those that train together, each with a batch; by default this one.
+        places: The part of a loss's name that each demonstration is counted under in addition.
 
     Returns:
         The losses by name, unweighted, and the number of tokens that were learned from, of all
@@ -55,6 +57,7 @@ def accumulate(
     total = processes.sum({"tokens": own, "size": len(batch)})
     probed = probe if batch[0].observation.images else None
     losses = {"loss": 0.0} if probed is None else {"loss": 0.0, "probe_loss": 0.0}
+    by_place = _LossByPlace(batch, places)
     lengths = _lengths(policy, [(item, encoded[id(item)]) for item in batch])
     parts = micro_batches(batch, micro_batch_size, module, processes, lengths, micro_batch_tokens)
     for part, counts in parts:
@@ -64,9 +67,11 @@ def accumulate(
             nullcontext([]) if probed is None else picture_embeddings(policy)
         )
         with collecting as seen:
-            loss = reply_loss(module, part, replies) / total["tokens"]
+            found = reply_losses(module, part, replies)
+            loss = found.sum() / total["tokens"]
         if counts:
             losses["loss"] += loss.item()
+            by_place.add(part, replies, found)
         if probed is not None and counts:
             observations = [item.observation for item in part]
             read = probed.loss(policy, seen[0], observations) * len(observations) / total["size"]
@@ -75,7 +80,41 @@ def accumulate(
         processes.backward(loss if counts else 0 * loss)
     if probed is not None:
         processes.average_gradients(probed.linear.parameters())
-    return processes.sum(losses), int(total["tokens"])
+    sums = processes.gather(by_place.sums) if places else []
+    return {**processes.sum(losses), **_means(sums)}, int(total["tokens"])
+
+
+class _LossByPlace:
+    """Sums the losses of demonstrations from different places.
+
+    Attributes:
+        sums: By name, the sum of losses and the number of tokens.
+    """
+
+    def __init__(self, batch: Sequence[Demonstration], places: Sequence[str | None]) -> None:
+        self.sums: dict[str, tuple[float, int]] = {}
+        named = zip(batch, places, strict=True) if places else ()
+        self._places = {id(item): place for item, place in named if place is not None}
+
+    def add(
+        self, part: Sequence[Demonstration], replies: Sequence[LearnedReply], losses: Tensor
+    ) -> None:
+        if not self._places:
+            return
+        for item, reply, loss in zip(part, replies, losses.detach().sum(-1).tolist(), strict=True):
+            if (place := self._places.get(id(item))) is not None:
+                total, tokens = self.sums.get(place, (0.0, 0))
+                self.sums[place] = total + loss, tokens + len(reply.tokens) - reply.given
+
+
+def _means(parts: Sequence[dict[str, tuple[float, int]]]) -> dict[str, float]:
+    """Returns the mean loss of each place over all processes."""
+    found: dict[str, tuple[float, int]] = {}
+    for sums in parts:
+        for place, (total, tokens) in sums.items():
+            before, count = found.get(place, (0.0, 0))
+            found[place] = before + total, count + tokens
+    return {f"{place}/loss": total / tokens for place, (total, tokens) in sorted(found.items())}
 
 
 class LearnedReply(NamedTuple):
@@ -112,10 +151,12 @@ def _lengths(
     }
 
 
-def reply_loss(
+def reply_losses(
     module: nn.Module, batch: Sequence[Demonstration], replies: Sequence[LearnedReply]
 ) -> Tensor:
-    """Returns the summed negative log-probability of the tokens to be learned.
+    """Returns the negative log-probability of the tokens to be learned, 0 for others.
+
+    The shape is (batch, longest reply).
 
     Args:
         module: The policy, or what wraps it.
@@ -128,4 +169,4 @@ def reply_loss(
     given = torch.tensor([reply.given for reply in replies])
     places = torch.arange(scores.log_probs.shape[1])
     learned = (places >= given[:, None]).to(scores.log_probs.device)
-    return -cast(Tensor, scores.log_probs * learned).sum()
+    return -cast(Tensor, scores.log_probs * learned)

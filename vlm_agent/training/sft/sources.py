@@ -6,7 +6,10 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+import numpy as np
+
 from vlm_agent.config.sft import SFTConfig
+from vlm_agent.config.training.environments import EnvSpec, spread
 from vlm_agent.data.conversation_dataset import ConversationDataset
 from vlm_agent.data.dataset_rows import open_rows
 from vlm_agent.data.demonstrations import Demonstrator
@@ -54,8 +57,12 @@ class Mixture:
             source.close()
 
 
-def open_source(config: SFTConfig) -> tuple[Source, int]:
+def open_source(config: SFTConfig, specs: Sequence[EnvSpec]) -> tuple[Source, int]:
     """Returns the source of a run's demonstrations, and how many samples the run takes by default.
+
+    Args:
+        config: The options.
+        specs: The environments, if there are any.
 
     Raises:
         FileNotFoundError: If there is no such file or data set.
@@ -63,7 +70,7 @@ def open_source(config: SFTConfig) -> tuple[Source, int]:
         ValueError: If what is there cannot be learned from.
     """
     if config.dataset is None:
-        return _environment(config, config.batch_size), 4096
+        return _environments(config, specs, config.batch_size), 4096
     dataset = ConversationDataset(
         open_rows(config.dataset, split=config.dataset_split, subset=config.dataset_subset),
         batch_size=config.from_dataset,
@@ -72,31 +79,63 @@ def open_source(config: SFTConfig) -> tuple[Source, int]:
     # A mixture has more samples than those that are from the data set.
     epoch = len(dataset) * config.batch_size / config.from_dataset
     samples = max(1, round(epoch * (config.epochs or 1)))
-    if config.env is None:
+    if not specs:
         return dataset, samples
-    rest = _environment(config, config.batch_size - config.from_dataset)
+    rest = _environments(config, specs, config.batch_size - config.from_dataset)
     return Mixture([dataset, rest]), samples
 
 
-def _environment(config: SFTConfig, batch_size: int) -> Demonstrator | RecordedDemonstrator:
-    env = str(config.env)
+def places_of(config: SFTConfig, specs: Sequence[EnvSpec]) -> list[str | None]:
+    """Returns the label of the environment of each demonstration in a batch.
+
+    `None` is for those of a data set, and for all if there are not several environments.
+    """
+    if len(specs) < 2:
+        return [None] * config.batch_size
+    counts = _counts(specs, config.batch_size - config.from_dataset)
+    own = [spec.label for spec, count in zip(specs, counts, strict=True) for _ in range(count)]
+    return [None] * config.from_dataset + own
+
+
+def _counts(specs: Sequence[EnvSpec], batch_size: int) -> list[int]:
+    """Returns how many demonstrations of a batch are from each environment."""
+    places = spread([spec.weight for spec in specs], batch_size, "batch_size")
+    return [places.count(number) for number in range(len(specs))]
+
+
+def _environments(config: SFTConfig, specs: Sequence[EnvSpec], batch_size: int) -> Source:
+    if len(specs) == 1:
+        return _environment(config, specs[0], batch_size, config.seed)
+    counts = _counts(specs, batch_size)
+    # The first has the seed that it has alone.
+    seeds = [config.seed, *np.random.SeedSequence(config.seed).generate_state(len(specs) - 1)]
+    return Mixture(
+        [
+            _environment(config, spec, count, int(seed))
+            for spec, count, seed in zip(specs, counts, seeds, strict=True)
+        ]
+    )
+
+
+def _environment(
+    config: SFTConfig, spec: EnvSpec, batch_size: int, seed: int
+) -> Demonstrator | RecordedDemonstrator:
     if config.demonstrations is not None:
         return RecordedDemonstrator(
             config.demonstrations,
-            env,
+            spec.name,
             batch_size=batch_size,
             successes_only=config.successes_only,
             cot=config.cot,
-            seed=config.seed,
+            seed=seed,
             history_length=config.history_length,
         )
     return Demonstrator(
-        env,
+        spec.make,
         num_envs=batch_size,
         random_share=config.random_share,
         cot=config.cot,
-        seed=config.seed,
-        env_kwargs=config.env_kwargs,
+        seed=seed,
         history_length=config.history_length,
         shown_share=config.shown_share,
     )

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
 from transformers import get_cosine_with_min_lr_schedule_with_warmup
 
 from vlm_agent.config.generation import GenerationConfig
 from vlm_agent.config.sft import SFTConfig
+from vlm_agent.config.training.environments import EnvSpec
 from vlm_agent.core.prompts import texts_of
 from vlm_agent.data.conversation_dataset import Sample
 from vlm_agent.data.prefetch import Prefetcher
@@ -23,7 +26,10 @@ from vlm_agent.distributed.processes import Processes
 from vlm_agent.models.gathered_policy import GatheredPolicy
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.models.tiny import build_tiny
+from vlm_agent.training.hooks.callback import check_callbacks
+from vlm_agent.training.hooks.hooks import Hooks, check_given_again
 from vlm_agent.training.optimizer import OptimizerStep, SavedOptimizer
+from vlm_agent.training.own_objects import OwnEnv, OwnObjects, OwnPrompt, restored_policy
 from vlm_agent.training.saving.checkpoint_manager import (
     CheckpointManager,
     Saved,
@@ -34,7 +40,7 @@ from vlm_agent.training.saving.run import Run, check_free, peak_memory
 from vlm_agent.training.sft.lessons import Lessons
 from vlm_agent.training.sft.loss import accumulate
 from vlm_agent.training.sft.reading_probe import ReadingProbe
-from vlm_agent.training.sft.sources import Source, open_source
+from vlm_agent.training.sft.sources import Source, open_source, places_of
 from vlm_agent.training.sft.teaching import as_written, read
 
 # Maximum number of demonstrations that the tiny model's tokenizer is trained on.
@@ -43,7 +49,14 @@ _TEXTS = 2048
 _PROBED = 512
 
 
-def train_sft(config: SFTConfig) -> VLMPolicy:
+def train_sft(
+    config: SFTConfig,
+    *,
+    policy: VLMPolicy | None = None,
+    env: OwnEnv | None = None,
+    prompt: OwnPrompt | None = None,
+    callbacks: Sequence[Any] = (),
+) -> VLMPolicy:
     """Trains a model on the replies of an expert, a person or a data set.
 
     The policy is saved in `config.out`. An interrupt (Ctrl-C) or an error saves what was learned so
@@ -51,51 +64,76 @@ def train_sft(config: SFTConfig) -> VLMPolicy:
     that `accelerate launch` has started, each learns its share of every batch; where they also
     shard the weights (FSDP), what is returned is a part of the policy: load `config.out` to use it.
 
+    The arguments are those of `train_ppo`.
+
     Raises:
         FileExistsError: If `config.out` holds anything already.
         FileNotFoundError: If there is no such data set.
         DatasetError: If a row of the data set cannot be learned from.
         RecordingError: If the recorded episodes cannot be played again.
-        ValueError: If a batch cannot be divided among the processes.
+        ValueError: If a batch cannot be divided among the processes, an object does not fit the
+            options, or something is given nowhere.
         OSError: If something cannot be written.
     """
+    check_callbacks(callbacks)
+    own = OwnObjects(policy, env, prompt)
+    config = own.named(config)
     processes = Processes()
     _check_processes(config, processes)
     check_free(config.out, overwrite=config.overwrite)
     processes.wait()  # before the first of them writes there
     if config.learning_rate is None:
         config = replace(config, learning_rate=2e-3 if config.model == "tiny" else 2e-5)
-    source, samples = open_source(config)
+    specs = own.specs(config)
+    source, samples = open_source(config, specs)
     try:
         if config.samples is None:
             config = replace(config, samples=samples, epochs=None)
-        _run(config, policy := _start(config, source, processes), source, None, processes)
+        policy = _start(config, policy, source, processes)
+        _run(config, policy, source, specs, callbacks, None, processes)
     finally:
         source.close()
     return policy
 
 
-def resume_sft(place: str | Path, *, trust_remote_code: bool = False) -> VLMPolicy:
+def resume_sft(
+    place: str | Path,
+    *,
+    samples: int | None = None,
+    policy: VLMPolicy | None = None,
+    env: OwnEnv | None = None,
+    prompt: OwnPrompt | None = None,
+    callbacks: Sequence[Any] = (),
+    trust_remote_code: bool = False,
+) -> VLMPolicy:
     """Continues a training that was interrupted, with the options that it began with.
 
-    Arguments, guarantees and errors are those of `resume_ppo`.
+    Guarantees, errors and the other arguments are those of `resume_ppo`.
+
+    Args:
+        place: Directory of the run, or the folder of a checkpoint.
+        samples: New total of complete demonstrations, to extend the run.
+        policy: A policy of the kind that was given to `train_sft`.
+        env: The environments that were given to it.
+        prompt: The prompt that was given to it.
+        callbacks: Callbacks of the classes that were given to it.
+        trust_remote_code: Whether the code that comes with its model may be run.
 
     Raises:
         DatasetError: If the data set was changed.
         RecordingError: If the file of recorded episodes was changed.
     """
     processes = Processes()
-    saved = read_saved(place, "sft", SFTConfig, trust_remote_code=trust_remote_code)
+    saved = read_saved(place, "sft", SFTConfig, trust_remote_code=trust_remote_code, length=samples)
+    own = OwnObjects(policy, env, prompt)
+    own.again(saved.config)
+    check_given_again(saved, callbacks)
     _check_processes(saved.config, processes)
-    source, _ = open_source(saved.config)
+    specs = own.specs(saved.config)
+    source, _ = open_source(saved.config, specs)
     try:
-        _run(
-            saved.config,
-            policy := saved.policy(_readers(saved.config, processes)),
-            source,
-            saved,
-            processes,
-        )
+        policy = restored_policy(saved, policy, _readers(saved.config, processes))
+        _run(saved.config, policy, source, specs, callbacks, saved, processes)
     finally:
         source.close()
     return policy
@@ -119,7 +157,10 @@ def _readers(config: SFTConfig, processes: Processes) -> Processes | None:
     return None if config.probe_weight else processes
 
 
-def _start(config: SFTConfig, source: Source, processes: Processes) -> VLMPolicy:
+def _start(
+    config: SFTConfig, policy: VLMPolicy | None, source: Source, processes: Processes
+) -> VLMPolicy:
+    """Returns the policy to train: the one that was given, or a new one."""
     settings = GenerationConfig(
         cot=config.cot,
         temperature=config.temperature,
@@ -127,6 +168,11 @@ def _start(config: SFTConfig, source: Source, processes: Processes) -> VLMPolicy
         history_length=config.history_length,
     )
     prompts = {"prompt": config.prompt, "system_prompt": config.system_prompt}
+    if policy is not None:
+        changes = {**vars(settings), **prompts}
+        policy.generation_config = policy.generation_config.with_changes(**changes)
+        policy.encoder.preparer.limit(config.input_cache_gib)
+        return policy
     if config.model != "tiny":
         return VLMPolicy.load(
             config.model,
@@ -158,6 +204,8 @@ def _run(
     config: SFTConfig,
     policy: VLMPolicy,
     source: Source,
+    specs: Sequence[EnvSpec],
+    callbacks: Sequence[Any],
     saved: Saved[SFTConfig] | None,
     processes: Processes,
 ) -> None:
@@ -175,7 +223,17 @@ def _run(
                 resumed=None if saved is None else saved.position,
             )
             stack.enter_context(run.saving(gathered))
-        _train(config, gathered, source, run, saved, processes)
+        hooks = Hooks(
+            config,
+            gathered,
+            specs,
+            Lessons(config).steps * config.batch_size,
+            processes,
+            callbacks=callbacks,
+            num_envs=-(-config.batch_size // processes.count),
+        )
+        places = places_of(config, specs)
+        _train(config, gathered, source, places, run, hooks, saved, processes)
     policy.value_head.requires_grad_(True)
     processes.finish()
 
@@ -184,7 +242,9 @@ def _train(
     config: SFTConfig,
     gathered: GatheredPolicy,
     source: Source,
+    places: Sequence[str | None],
     run: Run | None,
+    hooks: Hooks,
     saved: Saved[SFTConfig] | None,
     processes: Processes,
 ) -> None:
@@ -212,6 +272,7 @@ def _train(
         "optimizer": SavedOptimizer(prepared),
         "optimizer_step": optimizer_step,
         "schedule": schedule,
+        **hooks.parts,
     }
     if probe is not None:
         parts["probe"] = probe
@@ -229,9 +290,13 @@ def _train(
     policy.train()
     samples = checkpoints.restore(saved) if saved is not None else 0
     done = samples // config.batch_size
-    if done >= steps:
+    if saved is not None:
+        _set_learning_rate(prepared, schedule)
+    hooks.started(samples, done, extended=saved is not None and saved.extended)
+    if not hooks.goes_on:
         gathered.gather()  # the run was complete, and is saved again
-    total = steps * config.batch_size
+        steps = done
+    total = hooks.training.total
     pictures = map(lessons.shows_pictures, range(done + 1, steps + 1))
     with (
         closing(prefetcher.batches(pictures)) as batches,
@@ -263,6 +328,7 @@ def _train(
                 config.micro_batch_tokens,
                 module=module,
                 processes=processes,
+                places=places[processes.rank :: processes.count] if any(places) else (),
             )
             norms = optimizer_step.step(prepared, losses)
             seconds = time.perf_counter() - started
@@ -278,12 +344,27 @@ def _train(
                 "system/peak_memory_gib": peak_memory(),
             }
             schedule.step()
+            metrics = hooks.updated(step * config.batch_size, step, metrics)
             if run is not None:
                 run.log(step * config.batch_size, metrics)
             progress.update(len(batch))
             progress.set_postfix({"loss": f"{losses['loss']:.3f}", "of": lesson})
-            checkpoints.updated(step * config.batch_size, step, last=step == steps)
+            hooks.checkpointed(
+                checkpoints.updated(step * config.batch_size, step, last=not hooks.goes_on)
+            )
+            if not hooks.goes_on:
+                break
+        hooks.ended()
     policy.eval()
+
+
+def _set_learning_rate(optimizer: torch.optim.Optimizer, schedule: LambdaLR) -> None:
+    """Sets the learning rates of a restored schedule, whose run may have been extended."""
+    for group, peak, share in zip(
+        optimizer.param_groups, schedule.base_lrs, schedule.lr_lambdas, strict=True
+    ):
+        group["lr"] = peak * share(schedule.last_epoch)
+    schedule._last_lr = [group["lr"] for group in optimizer.param_groups]
 
 
 def _trained(policy: VLMPolicy) -> list[nn.Parameter]:

@@ -271,15 +271,30 @@ def test_a_run_that_was_moved_goes_on_where_it_is(whole, tmp_path):
 
 
 def test_options_cannot_be_changed(whole, capsys):
-    assert main(["ppo", "--resume", whole.out, "--total-steps", "99"]) == 1
-    assert "--total-steps with --resume: a run continues with" in capsys.readouterr().err
+    assert main(["ppo", "--resume", whole.out, "--gamma", "0.5"]) == 1
+    assert "--gamma with --resume: a run continues with" in capsys.readouterr().err
     path = Path(whole.out, "run.json")
-    path.write_text(json.dumps({**json.loads(path.read_text()), "total_steps": 99}))
-    assert main(["ppo", "--resume", whole.out]) == 1
-    assert "total_steps=99, and the checkpoint was trained with total_steps=16" in (
-        capsys.readouterr().err
-    )
+    options = json.loads(path.read_text())
+    for name, value in (("gamma", 0.5), ("total_steps", 9)):
+        path.write_text(json.dumps({**options, name: value}))
+        assert main(["ppo", "--resume", whole.out]) == 1
+        message = f"{name}={value}, and the checkpoint was trained with {name}={options[name]}"
+        assert message in capsys.readouterr().err
+    path.write_text(json.dumps(options))
     assert main(["sft", "--resume", whole.out]) == 1
+
+
+def test_an_extended_run_that_was_interrupted_stays_extended(whole, monkeypatch):
+    def crash():
+        raise RuntimeError("a crash")
+
+    with monkeypatch.context() as patch:
+        at_update(patch, 1, crash)
+        with pytest.raises(RuntimeError, match="a crash"):
+            resume_ppo(whole.out, total_steps=20)
+    assert find_checkpoint(whole.out, "ppo").step == 16
+    resume_ppo(whole.out)
+    assert [row["step"] for row in read_metrics(whole.out)] == [4, 8, 12, 16, 20]
 
 
 def test_a_run_without_checkpoints_is_not_resumed(make_policy, tmp_path, capsys):
