@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModelForImageTextToText
 
 from vlm_agent.config.generation import GenerationConfig
-from vlm_agent.core.environments import make_env
+from vlm_agent.config.training.environments import EnvSpec, env_specs
 from vlm_agent.core.protocol import observe, task_of
 from vlm_agent.core.types import Observation, PastStep
 from vlm_agent.models import lora
@@ -154,8 +154,12 @@ _NO_PROCESSOR = SimpleNamespace(tokenizer=_NoTokenizer(), chat_template=None)
 def _row(config: PlanConfig, policy: VLMPolicy, notes: list[str]) -> tuple[Row, tuple[str, ...]]:
     """Returns the inputs of a prompt as long as the plan's, and notes."""
     if policy.processor is not _NO_PROCESSOR and config.env:
-        observation = _observation(config, policy.history_length)
-        (row,) = policy.encoder.rows([observation], policy.prompt_builder)
+        first = [
+            _observation(config, spec, policy.history_length)
+            for spec in env_specs(config.env, config.env_kwargs)
+        ]
+        rows = policy.encoder.rows(first, policy.prompt_builder)
+        row = max(rows, key=lambda row: row["input_ids"].shape[1])
     else:
         row = _plain_row(policy, 1 + policy.history_length)
         if "pixel_values" not in row:
@@ -173,9 +177,9 @@ def _row(config: PlanConfig, policy: VLMPolicy, notes: list[str]) -> tuple[Row, 
     return row, tuple(notes)
 
 
-def _observation(config: PlanConfig, history_length: int) -> Observation:
+def _observation(config: PlanConfig, spec: EnvSpec, history_length: int) -> Observation:
     """Returns a first observation, with a history as long as it can get."""
-    env = make_env(config.env, **config.env_kwargs)
+    env = spec.make()
     try:
         first = observe(task_of(env), *env.reset(seed=config.seed))
     finally:

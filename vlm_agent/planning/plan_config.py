@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vlm_agent.config.values import PositiveFloat, PositiveInt
+from vlm_agent.config.values import OneOrMore, PositiveFloat, PositiveInt
 from vlm_agent.training.ppo_config import PPOConfig
 
 
@@ -25,13 +25,14 @@ class PlanConfig(PPOConfig):
         json: Print the plan as JSON.
 
     Args: Environment
-        env: Environment id, to build a prompt; not needed with --prompt-tokens.
+        env: Environment id, to build a prompt, or several, of which the longest prompt counts; not
+            needed with --prompt-tokens.
 
     Args: Run
         out: Not used: nothing is written.
     """
 
-    env: str = ""
+    env: OneOrMore[str] = ""
     out: str = ""
     gpus: PositiveInt = 1
     gpu_memory: PositiveFloat = 80.0

@@ -66,8 +66,8 @@ def curves_of(group: Sequence[TrainingRun]) -> dict[str, dict[str, list[float | 
         if len(lines) > 1:
             # Each point belongs to at least one run, so that no column is empty.
             low, high = np.nanmin(rows, axis=0), np.nanmax(rows, axis=0)
-        elif name == "rollout/success_rate":
-            low, high = _success_band(group[0])
+        elif name.endswith("/success_rate"):
+            low, high = _success_band(group[0], name)
         result[name] = {
             "x": grid.tolist(),
             "y": _rounded(np.nanmean(rows, axis=0)),
@@ -111,7 +111,7 @@ def repeat_command(run: TrainingRun) -> str:
         elif isinstance(value, dict):
             words += [f"--{option}", json.dumps(value)]
         elif isinstance(value, list):
-            words += [f"--{option}", *map(str, value)]
+            words += [f"--{option}", *map(_word, value)]
         else:
             words += [f"--{option}", str(value)]
     return shlex.join(words)
@@ -146,6 +146,10 @@ def _config_class(kind: str) -> type[Any]:
     return SFTConfig
 
 
+def _word(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, dict) else str(value)
+
+
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
@@ -161,9 +165,10 @@ def _line(run: TrainingRun, name: str) -> tuple[NDArray[np.float64], NDArray[np.
     return np.array([x for x, _ in latest], float), np.array([y for _, y in latest], float)
 
 
-def _success_band(run: TrainingRun) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    counts = dict(zip(*map(np.ndarray.tolist, _line(run, "rollout/episodes")), strict=True))
-    x, rates = _line(run, "rollout/success_rate")
+def _success_band(run: TrainingRun, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    episodes = name.removesuffix("success_rate") + "episodes"
+    counts = dict(zip(*map(np.ndarray.tolist, _line(run, episodes)), strict=True))
+    x, rates = _line(run, name)
     bands = [
         wilson_interval(round(rate * counts[step]), int(counts[step])) if counts.get(step) else
         (rate, rate)

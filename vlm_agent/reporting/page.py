@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vlm_agent.config.commands import ReportConfig
+from vlm_agent.config.training.environments import env_specs
 from vlm_agent.reporting.album import Album, Patch
 from vlm_agent.reporting.curves import (
     changed_options,
@@ -99,7 +100,7 @@ def _group(group: Sequence[TrainingRun]) -> dict[str, Any]:
     return {
         "name": group_name(group),
         "kind": group[0].kind,
-        "env": str(group[0].config.get("env") or ""),
+        "env": ", ".join(s.name for s in env_specs(group[0].config.get("env"), {})),
         "curves": curves_of(group),
         "runs": [_run(run) for run in group],
     }

@@ -157,6 +157,9 @@ def test_success_at_the_end_of_training_by_hand(tmp_path):
         PPOConfig("a/B-v0", "in", "out dir", env_kwargs={"x": "it's"}, cot=False, target_kl=0.1),
         PPOConfig("a/B-v0", "in", "out", lora=True, lora_parts=("vision",), record_episodes=0),
         SFTConfig("a/B-v0", "tiny", "out", samples=7, random_share=0.5),
+        PPOConfig(
+            ("a/B-v0", "c/D-v0"), "in", "out", env_kwargs=({"x": "it's"}, {}), env_weights=(1, 2.5)
+        ),
     ],
 )
 def test_the_command_repeats_the_run(config, tmp_path):

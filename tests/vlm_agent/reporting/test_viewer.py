@@ -145,6 +145,10 @@ def test_a_run_says_what_to_play(tmp_path, capsys):
     config = PlayConfig(str(tmp_path))
     assert (config.env, config.env_kwargs) == ("a/B-v0", {"x": 1})
     assert PlayConfig(str(tmp_path), "c/D-v0").env_kwargs == {}
+    several = '{"env": ["a/B-v0", "c/D-v0"], "env_kwargs": [{"x": 1}, {"y": 2}]}'
+    (tmp_path / "run.json").write_text(several)
+    assert PlayConfig(str(tmp_path)) == config
+    assert PlayConfig(str(tmp_path), "c/D-v0").env_kwargs == {"y": 2}
     with pytest.raises(SystemExit):
         main(["play", "--policy", "random"])
     assert "does not name an environment: give one" in capsys.readouterr().err

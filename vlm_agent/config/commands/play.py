@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vlm_agent.config.model import LoadOptions
 from vlm_agent.config.prompt import PromptOptions
+from vlm_agent.config.training.environments import env_specs
 from vlm_agent.config.values import (
     JsonObject,
     NonNegativeFloat,
@@ -23,10 +24,11 @@ class PlayConfig(LoadOptions, PromptOptions):
     """Shows a policy playing in a window: picture, prompt, thought, reply, action and reward.
 
     Args: Episodes
-        env: Environment id; by default the environment that the policy was trained in.
+        env: Environment id; by default the environment that the policy was trained in, or the
+            first of them.
         policy: Directory of a policy, the name of one in the package, or the word random or expert.
         env_kwargs: Keyword arguments of the environment, as JSON; by default those of the policy's
-            training if the environment is the one that it was trained in.
+            training if it was trained in the environment.
         episodes: Number of episodes to play.
         seed: Random seed of episodes, sampling and random actions.
         temperature: Sampling temperature of a model; 0 is greedy; by default that of training.
@@ -57,6 +59,8 @@ class PlayConfig(LoadOptions, PromptOptions):
             )
         if self.env is None and trained["env"] is None:
             raise ValueError(f"{self.policy} was trained without an environment: give one")
-        if self.env in (None, trained.get("env")):
-            self.env = str(trained["env"])
-            self.env_kwargs = self.env_kwargs or dict(trained.get("env_kwargs", {}))
+        for spec in env_specs(trained.get("env"), trained.get("env_kwargs", {})):
+            if self.env in (None, spec.name):
+                self.env = spec.name
+                self.env_kwargs = self.env_kwargs or dict(spec.kwargs)
+                break
