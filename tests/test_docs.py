@@ -60,6 +60,7 @@ RUN_ELSEWHERE = {
     "docs/environments/alfworld.md": "tests/gym_cards/alfworld/test_docs.py",
     "docs/evaluation/baselines.md": "tests/baselines/test_training.py",
     "docs/evaluation/evaluate.md": "tests/test_docs.py",
+    "docs/training/callbacks.md": "tests/vlm_agent/training/hooks/test_hooks.py",
     "docs/training/models.md": "tests/vlm_agent/models/test_loading.py",
     "docs/environments/play-by-hand.md": "tests/test_docs.py",
     "docs/start/your-model-and-environment.md": "tests/vlm_agent/cli/test_guide.py",
