@@ -4,6 +4,7 @@ import contextlib
 import io
 import pkgutil
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import draw_architecture
@@ -65,6 +66,7 @@ RUN_ELSEWHERE = {
     "docs/environments/play-by-hand.md": "tests/test_docs.py",
     "docs/start/your-model-and-environment.md": "tests/vlm_agent/cli/test_guide.py",
     "docs/training/adding-an-algorithm.md": "tests/vlm_agent/training/test_own_algorithm.py",
+    "docs/training/openenv.md": "tests/vlm_agent/integrations/test_openenv.py",
     "docs/training/other-trainers.md": "tests/vlm_agent/integrations/test_verl_agent.py",
     "docs/training/prompts.md": "tests/vlm_agent/core/test_prompt_builder.py",
     "docs/training/python.md": "tests/test_docs.py",
@@ -122,16 +124,22 @@ VLM_AGENT = (
     "merge",
     "eval",
     "serve",
+    "openenv",
     "report",
     "export",
     "play",
     "show",
     "demo",
 )
+# Modules whose libraries are installed in environments of their own.
+NEED_A_LIBRARY = {
+    f"vlm_agent.integrations.{name}" for name in ("openenv", "skyrl_gym", "verifiers")
+}
 # Options of programs of others.
 FOREIGN = {"--config_file", "--main_process_ip", "--main_process_port", "--machine_rank"} | {
     "--multi_gpu", "--num_machines", "--num_processes", "--logdir", "--generation-config",
     "--limit-mm-per-prompt", "--logprobs-mode", "--worker-extension-cls",
+    "--client", "--no-deps", "--no-push",
 }  # fmt: skip
 
 
@@ -193,7 +201,10 @@ def test_the_example_of_a_configuration_can_be_read(tmp_path):
 def test_the_names_of_a_page_exist(name):
     for quoted in re.findall(r"`([^`\n]+)`", read(name)):
         if found := re.fullmatch(r"((?:gym_cards|vlm_agent|baselines)(?:\.\w+)+)(\(.*\))?", quoted):
-            pkgutil.resolve_name(found[1])
+            if found[1] in NEED_A_LIBRARY:
+                assert find_spec(found[1])
+            else:
+                pkgutil.resolve_name(found[1])
         elif re.fullmatch(r"gym_cards/\w+-v\d+", quoted):
             assert quoted in gym.registry
         elif re.fullmatch(

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from vlm_agent.core.errors import EngineError, NotWholeError
 
 _INSTALL = 'pip install "gym-cards[agent]"'
-_USAGE = """usage: vlm-agent {sft,ppo,plan,merge,eval,serve,report,export,play,show,demo} [options]
+_USAGE = """usage: vlm-agent {sft,ppo,plan,merge,eval,serve,openenv,report,export,play,show,demo}
+                 [options]
 
 Trains and evaluates vision-language agents.
 
@@ -20,6 +21,7 @@ Trains and evaluates vision-language agents.
   merge   merge a low-rank adapter into the weights of its model
   eval    evaluate policies in environments
   serve   serve a policy through the OpenAI chat-completions API
+  openenv serve environments to other trainers through OpenEnv
   report  write runs, evaluations and recorded episodes into one HTML page
   export  turn recorded episodes into fine-tuning data
   play    watch a policy play in a window
@@ -38,6 +40,7 @@ _COMMANDS = {
     "merge": "commands:merge",
     "eval": "commands:eval_",
     "serve": "commands:serve",
+    "openenv": "openenv:openenv",
     "report": "commands:report",
     "export": "commands:export",
     "play": "commands:play",

@@ -1,6 +1,7 @@
 """Environments as other training libraries expect them: TRL, VAGEN and verl-agent.
 
-None of these libraries is imported; docs/training/other-trainers.md shows how each is used.
+None of these libraries is imported; docs/training/other-trainers.md shows how each is used. The
+modules `openenv`, `verifiers` and `skyrl_gym` import theirs, and are not imported here.
 """
 
 from vlm_agent.integrations.trl import ToolEnvironment, environment_factory

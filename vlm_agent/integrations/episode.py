@@ -9,9 +9,7 @@ import numpy as np
 
 from vlm_agent.core.environments import EnvFactory, make_env
 from vlm_agent.core.parsing import read_reply
-from vlm_agent.core.protocol import (
-    legal_action,
-)
+from vlm_agent.core.protocol import legal_action
 from vlm_agent.core.types import Observation, Reply
 from vlm_agent.rollout.episode_runner import EpisodeRunner
 
@@ -39,13 +37,14 @@ class Episode:
         self.over = True
         self._rng = np.random.default_rng(0)
 
-    def reset(self, seed: int | None = None) -> Observation:
+    def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> Observation:
         """Starts an episode.
 
         Args:
             seed: Random seed of the episode, and of the actions in place of replies that name none.
+            options: Options of the environment's `reset`.
         """
-        self.observation = self._runner.reset(seed)
+        self.observation = self._runner.reset(seed, options)
         self._rng = np.random.default_rng(None if seed is None else [seed, 1])
         self.reward = self.total_reward = 0.0
         self.over = self.truncated = False
@@ -70,8 +69,21 @@ class Episode:
             ValueError: If the episode has ended.
         """
         reply = read_reply(text, self.observation.actions)
-        self._play(reply, legal_action(reply, self.observation, self._rng))
+        self.play_reply(reply)
         return reply.action is not None
+
+    def play_reply(self, reply: Reply) -> int:
+        """Plays the action of a reply, or a random legal one if it has none.
+
+        Returns:
+            The action that was played, an index into the actions before it.
+
+        Raises:
+            ValueError: If the episode has ended.
+        """
+        action = legal_action(reply, self.observation, self._rng)
+        self._play(reply, action)
+        return action
 
     def close(self) -> None:
         """Closes the environment."""

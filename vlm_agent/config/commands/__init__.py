@@ -3,6 +3,7 @@
 from vlm_agent.config.commands.demo import DemoConfig
 from vlm_agent.config.commands.export import ExportConfig
 from vlm_agent.config.commands.merge import MergeConfig
+from vlm_agent.config.commands.openenv import OpenEnvConfig
 from vlm_agent.config.commands.play import PlayConfig
 from vlm_agent.config.commands.report import ReportConfig
 from vlm_agent.config.commands.serve import ServeConfig
@@ -12,6 +13,7 @@ __all__ = [
     "DemoConfig",
     "ExportConfig",
     "MergeConfig",
+    "OpenEnvConfig",
     "PlayConfig",
     "ReportConfig",
     "ServeConfig",
