@@ -5,10 +5,14 @@ TORCH ?= torch==2.13.0
 BIN := .venv/bin
 LOWEST := .venv-lowest
 VLLM := .venv-vllm
+OPENENV := .venv-openenv
+VERIFIERS := .venv-verifiers
 AGENT_INSTALLED := .venv/agent-installed
 DEV_INSTALLED := .venv/dev-installed
 LOWEST_INSTALLED := $(LOWEST)/installed
 VLLM_INSTALLED := $(VLLM)/installed
+OPENENV_INSTALLED := $(OPENENV)/installed
+VERIFIERS_INSTALLED := $(VERIFIERS)/installed
 CANVAS := $(wildcard gym_cards/*/_canvas.c)
 COMPILED := $(CANVAS:.c=*.so)
 SOURCES := pyproject.toml setup.py Makefile $(CANVAS)
@@ -16,7 +20,7 @@ SOURCES := pyproject.toml setup.py Makefile $(CANVAS)
 INSTALL := -m pip install -qq --disable-pip-version-check
 PYTEST_OPTIONS := --numprocesses auto --dist loadfile
 
-.PHONY: demo compare test test-slow test-lowest test-vllm lint docs clean
+.PHONY: demo compare test test-slow test-lowest test-vllm test-integrations lint docs clean
 
 demo: $(AGENT_INSTALLED)
 	@$(BIN)/vlm-agent demo $(DEMO_OPTIONS)
@@ -41,6 +45,14 @@ test-vllm: $(VLLM_INSTALLED)
 	VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1 HF_HUB_OFFLINE=1 $(VLLM)/bin/python -m pytest -m vllm \
 		tests/vlm_agent/engines
 
+# Trainers' libraries, in two environments: they ask for other versions than the project and each
+# other.
+test-integrations: $(OPENENV_INSTALLED) $(VERIFIERS_INSTALLED)
+	$(OPENENV)/bin/python -m pytest tests/vlm_agent/integrations/test_openenv.py
+	$(VERIFIERS)/bin/python -m pytest tests/vlm_agent/integrations/test_verifiers.py \
+		tests/vlm_agent/integrations/test_skyrl_gym.py \
+		tests/vlm_agent/integrations/test_examples.py
+
 lint: $(DEV_INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -51,7 +63,7 @@ docs: $(DEV_INSTALLED)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 clean:
-	rm -rf .venv $(LOWEST) $(VLLM) build dist *.egg-info $(COMPILED)
+	rm -rf .venv $(LOWEST) $(VLLM) $(OPENENV) $(VERIFIERS) build dist *.egg-info $(COMPILED)
 
 $(AGENT_INSTALLED): $(SOURCES)
 	$(call environment,.venv,what the agent needs)
@@ -78,6 +90,17 @@ $(VLLM_INSTALLED): $(SOURCES) .ci/install_vllm.py
 	@$(VLLM)/bin/python $(INSTALL) packaging
 	@$(VLLM)/bin/python .ci/install_vllm.py
 	@$(VLLM)/bin/python $(INSTALL) num2words pytest --editable ".[agent]"
+	@touch $@
+
+$(OPENENV_INSTALLED): $(SOURCES)
+	$(call environment,$(OPENENV),OpenEnv)
+	@$(OPENENV)/bin/python $(INSTALL) num2words playwright pytest --editable ".[agent,openenv]"
+	@touch $@
+
+$(VERIFIERS_INSTALLED): $(SOURCES)
+	$(call environment,$(VERIFIERS),verifiers and skyrl-gym)
+	@$(VERIFIERS)/bin/python $(INSTALL) num2words pytest "skyrl-gym>=0.4,<0.5" \
+		--editable ".[agent,verifiers]"
 	@touch $@
 
 define environment
