@@ -88,8 +88,8 @@ def read_reply(text: str, action_names: Sequence[str], rule: Parser = "json") ->
 
 def match_action(value: str, action_names: Sequence[str]) -> int | None:
     """Returns the index of the action that a value names, or `None`."""
-    wanted = _normalise(value)
-    names = [_normalise(name) for name in action_names]
+    wanted = normalise(value)
+    names = [normalise(name) for name in action_names]
     if wanted in names:
         return names.index(wanted)
     found: set[str] = set()
@@ -114,7 +114,7 @@ def _whole_names(names: tuple[str, ...]) -> re.Pattern[str]:
 
 def same_value(read: str, truth: str) -> bool:
     """Returns whether a field was read correctly, ignoring case, outer quotes and spacing."""
-    return _normalise(read) == _normalise(truth)
+    return normalise(read) == normalise(truth)
 
 
 def find_fields(text: str) -> list[Field]:
@@ -225,7 +225,8 @@ def _unlist(value: str) -> list[str]:
     return value.split()
 
 
-def _normalise(value: str) -> str:
+def normalise(value: str) -> str:
+    """Returns a text without outer quotes, in lower case and with single spaces."""
     return " ".join(value.split()).strip(" \"'`").casefold()
 
 
