@@ -23,6 +23,13 @@ _PUBLISHED_KEY = re.compile('"action":', re.IGNORECASE | re.ASCII)
 _MARKS = "\"'`.,;:!?"
 # A point or comma within a number, as in 1.5 or 1,000, is no boundary.
 _END = r"(?=$|\s|[\"'`;:!?]|[.,](?!\d))"
+# Words that deny: a value with one of them may forbid the action that it names. "No. 3" does not.
+_DENIAL = re.compile(
+    r"\b(?:not|never|no(?!\.\s*\d)|nor|neither|none|without|cannot|(?:avoid|refus|refrain)\w*|"
+    r"(?:are|ca|could|did|do|does|is|must|should|was|wo|would)n['’]?t)\b"
+)
+# Words that deny only what follows them in the same part of a sentence.
+_REJECTION = re.compile(r"\b(?:instead of|rather than|anything but|except|unless)\b[^,.;:!?]*$")
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,7 @@ def parse(text: str, action_names: Sequence[str], rule: Parser = "json") -> Pars
         rule: "json" takes the value of the last top-level `"action"` key: the action that it
             equals, ignoring case and outer quotes and spaces; otherwise the only action that
             stands in it on word boundaries, where a shorter name inside a longer one does not
-            count. "published" is the parser of the published code, quirks included: it takes
+            count, unless the value also denies something ("do not hit"). "published" is the parser of the published code, quirks included: it takes
             everything from the first `"action":`, or the last character without one, and the
             only action name that this contains, at any position.
 
@@ -93,15 +100,23 @@ def match_action(value: str, action_names: Sequence[str]) -> int | None:
     if wanted in names:
         return names.index(wanted)
     found: set[str] = set()
+    between: list[str] = []
     covered = 0
     for match in _whole_names(tuple(names)).finditer(wanted):
         end = match.end(1)
         if end > covered:  # else it lies inside a longer name
             found.add(match[1])
+            between.append(wanted[covered : match.start(1)])
             covered = end
         if len(found) > 1:
             return None
-    return names.index(found.pop()) if found else None
+    if not found or any(map(_REJECTION.search, between)):
+        return None
+    (name,) = found
+    # Only outside of the names, which may be "no" or "take the do not disturb sign 1".
+    if _DENIAL.search(("0" if name[0].isdigit() else "x").join([*between, wanted[covered:]])):
+        return None
+    return names.index(name)
 
 
 @lru_cache(maxsize=64)

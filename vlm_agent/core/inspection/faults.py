@@ -287,7 +287,7 @@ def _is_truth(value: Any) -> bool:
 
 def _number(value: Any) -> float | None:
     """Returns a number, also that of an array or tensor without axes; `None` for other values."""
-    if isinstance(value, str | bytes | bytearray) or getattr(value, "ndim", 0):
+    if isinstance(value, str | bytes | bytearray) or bool(getattr(value, "ndim", False)):
         return None
     try:
         return float(value)
