@@ -67,9 +67,10 @@ def parse(text: str, action_names: Sequence[str], rule: Parser = "json") -> Pars
         rule: "json" takes the value of the last top-level `"action"` key: the action that it
             equals, ignoring case and outer quotes and spaces; otherwise the only action that
             stands in it on word boundaries, where a shorter name inside a longer one does not
-            count, unless the value also denies something ("do not hit"). "published" is the parser of the published code, quirks included: it takes
-            everything from the first `"action":`, or the last character without one, and the
-            only action name that this contains, at any position.
+            count, unless the value also denies something ("do not hit"). "published" is the
+            parser of the published code, quirks included: it takes everything from the first
+            `"action":`, or the last character without one, and the only action name that this
+            contains, at any position.
 
     Raises:
         ValueError: If the rule is not one of these.
