@@ -17,7 +17,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvS
 
 from baselines.view import Observations, View
 from vlm_agent.core.environments import env_id, explaining_errors
-from vlm_agent.core.protocol import split_infos
+from vlm_agent.core.protocol import InfoCarrier, split_infos
 
 
 class PictureVecEnv(VecEnv):

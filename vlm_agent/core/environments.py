@@ -65,7 +65,7 @@ def make_env(name: str | EnvFactory, **kwargs: Any) -> gym.Env[Any, Any]:
         ProtocolError: If the environment does not follow the protocol, or if the same environment
             is returned again; names everything that is wrong with it.
     """
-    make = _maker(name, kwargs)
+    make = env_maker(name, kwargs)
     made = _made_before(name, kwargs)
     if made is None:
         made = _looked_at(name, kwargs, make)
@@ -114,7 +114,12 @@ _by_id: dict[tuple[str, str, Any], _Made] = {}
 _by_function: weakref.WeakKeyDictionary[Any, _Made] = weakref.WeakKeyDictionary()
 
 
-def _maker(name: str | EnvFactory, kwargs: Mapping[str, Any]) -> EnvFactory:
+def env_maker(name: str | EnvFactory, kwargs: Mapping[str, Any]) -> EnvFactory:
+    """Returns a function that makes environments as `make_env` does, without looking at them.
+
+    Raises:
+        ValueError: If keyword arguments come with a function.
+    """
     if not callable(name):
         if name.startswith(OWN):
             raise ValueError(

@@ -13,6 +13,7 @@ from PIL import Image
 
 from vlm_agent.cli.main import main
 from vlm_agent.config.commands import (
+    CheckConfig,
     DemoConfig,
     ExportConfig,
     MergeConfig,
@@ -67,6 +68,7 @@ def test_a_missing_package_is_named(monkeypatch, capsys):
 
 
 COMMANDS = {
+    "check": CheckConfig,
     "sft": SFTConfig,
     "ppo": PPOConfig,
     "merge": MergeConfig,

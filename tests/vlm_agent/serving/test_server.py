@@ -168,7 +168,8 @@ CHANGING = {
     "guided_choice": ["a"], "guided_json": {}, "ignore_eos": True, "length_penalty": 2,
     "logit_bias": {"5": 1}, "logprobs": True, "min_p": 0.1, "min_tokens": 3, "presence_penalty": -1,
     "reasoning_effort": "low", "repetition_penalty": 1.2,
-    "response_format": {"type": "json_object"}, "stop": "}", "stop_token_ids": [3], "stream": True, "tools": [{}], "tool_choice": "required",
+    "response_format": {"type": "json_object"}, "stop": "}", "stop_token_ids": [3],
+    "stream": True, "tools": [{}], "tool_choice": "required",
     "top_logprobs": 3, "use_beam_search": True, "whatever": 0,
 }  # fmt: skip
 

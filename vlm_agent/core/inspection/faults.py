@@ -214,6 +214,13 @@ def value_faults(values: Any, actions: int) -> list[str]:
     return []
 
 
+def text_faults(name: str, value: Any) -> list[str]:
+    """Checks a list of at least one text, such as `game_names`."""
+    faults: list[str] = []
+    _texts(name, value, faults)
+    return faults
+
+
 def shown(value: Any) -> str:
     """Returns a value as a message shows it, short, with its type where that is not clear."""
     text = repr(value)
