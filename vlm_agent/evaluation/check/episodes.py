@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,25 +14,25 @@ import numpy as np
 
 from vlm_agent.core.inspection.look import Visit
 
-MOST_STEPS = 2000
+MOST_STEPS = 1000
+_KEPT_STEPS = 50  # of an episode without end
 _KEYS = ("state", "given", "task", "task_type", "admissible_commands", "is_success", "action_mask")
 _DICE = 2
+# The value that a fault names.
+_VALUE = re.compile(r" (?:is|returned|gave|has) .*?(?=: expected)")
 
 
 @dataclass
 class Findings:
-    """Faults in the order in which they were found, each once.
+    """Faults in the order in which they were found, each once, whatever value was found."""
 
-    Attributes:
-        places: Where each fault was found first, by its text.
-    """
-
-    places: dict[str, str] = field(default_factory=dict)
+    _found: dict[str, str] = field(default_factory=dict)
 
     def add(self, faults: Sequence[str], place: str = "") -> None:
         """Adds faults that were found in a place, such as "random, seed 5, step 2"."""
         for fault in faults:
-            self.places.setdefault(fault, place)
+            kind = _VALUE.sub(" … ", fault)
+            self._found.setdefault(kind, f"{fault} ({place})" if place else fault)
 
     @contextmanager
     def errors_of(self, call: str, place: str = "") -> Iterator[None]:
@@ -43,8 +44,8 @@ class Findings:
 
     @property
     def faults(self) -> list[str]:
-        """The faults, with their places."""
-        return [f"{text} ({place})" if place else text for text, place in self.places.items()]
+        """The faults, with the places where they were found first."""
+        return list(self._found.values())
 
 
 @dataclass(frozen=True)
@@ -188,11 +189,12 @@ def record(
                 ],
                 f"{name}, seed {seed}",
             )
+            del trace.actions[_KEPT_STEPS:], trace.moments[_KEPT_STEPS + 1 :]
             break
         trace.actions.append(action)
         going = False
-        shown = visit.observation.actions[action]
-        with findings.errors_of(f"step, which plays {shown!r},", f"{name}, seed {seed}"):
+        place = f"{name}, seed {seed}, step {step}: {visit.observation.actions[action]!r}"
+        with findings.errors_of("step()", place):
             going = visit.play(action)
     if isinstance(visit.info, Mapping) and visit.ended:
         trace.won = visit.info.get("is_success") in (True, 1)
