@@ -160,8 +160,10 @@ class RecordedDemonstrator:
                 "some with `python -m gym_cards.play NAME --record FILE`"
             )
         self._rng = np.random.default_rng(seed)
-        # One environment per set of keyword arguments.
+        # One environment per set of keyword arguments, made now so that mistakes are known at once.
         self._envs: dict[str, gym.Env[Any, Any]] = {}
+        for recording in self._recordings:
+            self._env_of(recording)
         self._steps = self._stream()
         self._waiting: list[Demonstration] = []
         self._drawn = 0

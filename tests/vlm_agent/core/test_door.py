@@ -160,6 +160,14 @@ RESTLESS = telling(
 )
 
 
+class First:
+    def act(self, observations, draws):
+        return [Reply("", 0, (1,), 0, (-1.0,)) for _ in observations]
+
+    def values(self, observations):
+        return [0.0 for _ in observations]
+
+
 def test_what_the_protocol_does_not_know_is_left_alone(tmp_path):
     def make():
         return Doors(info=RESTLESS)
@@ -179,13 +187,6 @@ def test_what_the_protocol_does_not_know_is_left_alone(tmp_path):
             assert (row["task"], row["state"]) == (f"round {step}", info["state"])
     assert ends.all()
     envs.close()
-
-    class First:
-        def act(self, observations, draws):
-            return [Reply("", 0, (1,), 0, (-1.0,)) for _ in observations]
-
-        def values(self, observations):
-            return [0.0 for _ in observations]
 
     collector, other = Collector(make, 2), Collector(make, 2)
     collector.collect(First(), 5)
@@ -243,6 +244,21 @@ def test_a_fault_that_shows_later_is_named_too():
     make_env(spoilt)
     with pytest.raises(ProtocolError, match=r"state'\]\['row'\] is True: expected text"):
         evaluate("random", spoilt, episodes=1)
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        {"outcome": lambda env, was: (None if env.round > 3 else 1.0, *was[1:])},
+        {"info": telling(state=lambda env: {(1, 2) if env.round > 3 else "row": "a"})},
+        {"picture": lambda env, picture: None if env.round > 3 else picture},
+    ],
+)
+def test_a_fault_in_training_is_a_protocol_error_too(late):
+    collector = Collector(lambda: Doors(rounds=6, **late), 1)
+    with pytest.raises(ProtocolError):
+        collector.collect(First(), 6)
+    collector.close()
 
 
 @pytest.mark.parametrize("command", ["eval --policy random --episodes 1", "show", "check"])

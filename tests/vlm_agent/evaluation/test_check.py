@@ -78,18 +78,17 @@ def test_a_right_environment_passes_and_shows_what_an_agent_gets(capsys, tmp_pat
 class Leaking(Doors):
     """Counts the rounds of all environments together."""
 
-    rounds: list[int] = []  # noqa: RUF012
+    seen: list[int] = []  # noqa: RUF012
 
     def _moment(self):
-        self.rounds.append(self.round)
+        self.seen.append(self.round)
         picture, info = super()._moment()
-        return picture, {**info, "state": {"rounds": str(len(self.rounds))}}
+        return picture, {**info, "state": {"rounds": str(len(self.seen))}}
 
 
 class Shared(Doors):
-    """Its pictures are drawn into the array of another environment that plays."""
+    """Plays only the actions of the environment that was reset last."""
 
-    canvas = np.zeros((8, 8, 3), np.uint8)
     players: list[object] = []  # noqa: RUF012
 
     def reset(self, **kwargs):

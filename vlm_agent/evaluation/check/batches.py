@@ -65,7 +65,8 @@ def _compare(
 ) -> None:
     """Plays the actions of recorded episodes, each up to its own end."""
     try:
-        pictures, infos = envs.reset(seed=[trace.seed for trace in dealt])
+        seeds: Any = [trace.seed for trace in dealt]  # each class types them in its own way
+        pictures, infos = envs.reset(seed=seeds)
         rows = split_infos(infos, len(dealt))
         found = [Trace(trace.seed) for trace in dealt]
         for trace, picture, info in zip(found, pictures, rows, strict=True):
