@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -40,7 +42,9 @@ class Findings:
         try:
             yield
         except Exception as error:  # somebody else's code may raise anything
-            self.add([f"{call} raises {error!r}"], place)
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{Path(frame.filename).name}, line {frame.lineno}"
+            self.add([f"{call} raises {error!r} in {where}"], place)
 
     @property
     def faults(self) -> list[str]:
