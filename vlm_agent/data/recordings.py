@@ -265,7 +265,11 @@ def same_action(now: Observation, step: Mapping[str, Any], place: str) -> int:
             "record it again with this version of the environment"
         )
     names, action = now.actions, step["action"]
-    index = names.index(action) if isinstance(action, str) and action in names else action
+    index = action
+    if isinstance(action, str) and action in names:
+        index = names.index(action)
+    elif isinstance(action, int):
+        index = action - now.task.first_action
     if not isinstance(index, int) or not 0 <= index < len(names) or names[index] != step["name"]:
         raise RecordingError(
             f"{place}: {step['name']!r} (action {action!r}) is none of the actions "
