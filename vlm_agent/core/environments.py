@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -66,9 +67,10 @@ def make_env(name: str | EnvFactory, **kwargs: Any) -> gym.Env[Any, Any]:
             is returned again; names everything that is wrong with it.
     """
     make = env_maker(name, kwargs)
-    made = _made_before(name, kwargs)
-    if made is None:
-        made = _looked_at(name, kwargs, make)
+    places, key = _remembered(name, kwargs)
+    if key not in places:
+        places[key] = _looked_at(name, make)
+    made = places[key]
     env = make()
     refuse(_label(name, env), kind_faults(env))
     if any(other() is env.unwrapped for other in made):
@@ -110,8 +112,8 @@ def make_vector_env(
 # The environments that were made so far, by what made them. References are weak, so that nothing
 # stays in memory for it.
 _Made = list["weakref.ref[gym.Env[Any, Any]]"]
-_by_id: dict[tuple[str, str, Any], _Made] = {}
-_by_function: weakref.WeakKeyDictionary[Any, _Made] = weakref.WeakKeyDictionary()
+_by_id: dict[Any, _Made] = {}
+_by_function: weakref.WeakKeyDictionary[Any, dict[Any, _Made]] = weakref.WeakKeyDictionary()
 
 
 def env_maker(name: str | EnvFactory, kwargs: Mapping[str, Any]) -> EnvFactory:
@@ -140,12 +142,17 @@ def env_maker(name: str | EnvFactory, kwargs: Mapping[str, Any]) -> EnvFactory:
     return name
 
 
-def _made_before(name: str | EnvFactory, kwargs: Mapping[str, Any]) -> _Made | None:
-    with suppress(TypeError):  # a function that cannot be remembered is looked at each time
-        if callable(name):
-            return _by_function.get(name)
-        return _by_id.get(_key(name, kwargs))
-    return None
+def _remembered(name: str | EnvFactory, kwargs: Mapping[str, Any]) -> tuple[dict[Any, _Made], Any]:
+    """Returns where the environments of an id or a function are remembered, and by which key."""
+    if isinstance(name, str):
+        return _by_id, _key(name, kwargs)
+    # A function with arguments is the same one each time that it is put together.
+    whole = name if isinstance(name, partial) else partial(name)
+    function, arguments = whole.func, repr((whole.args, sorted(whole.keywords.items())))
+    try:
+        return _by_function.setdefault(function, {}), arguments
+    except TypeError:  # it cannot be remembered, and is looked at each time
+        return {}, arguments
 
 
 def _key(name: str, kwargs: Mapping[str, Any]) -> tuple[str, str, Any]:
@@ -158,7 +165,7 @@ def _label(name: str | EnvFactory, env: object) -> str:
     return name if isinstance(name, str) else str(env)
 
 
-def _looked_at(name: str | EnvFactory, kwargs: Mapping[str, Any], make: EnvFactory) -> _Made:
+def _looked_at(name: str | EnvFactory, make: EnvFactory) -> _Made:
     """Makes an environment, looks at it, closes it, and returns a list that holds it."""
     with untouched_globals():
         env = make()
@@ -167,10 +174,4 @@ def _looked_at(name: str | EnvFactory, kwargs: Mapping[str, Any], make: EnvFacto
         finally:
             if isinstance(env, gym.Env):
                 env.close()
-    made = [weakref.ref(env.unwrapped)]
-    with suppress(TypeError):
-        if callable(name):
-            _by_function[name] = made
-        else:
-            _by_id[_key(name, kwargs)] = made
-    return made
+    return [weakref.ref(env.unwrapped)]

@@ -2,6 +2,7 @@
 
 import json
 import random
+from functools import partial
 
 import gymnasium as gym
 import numpy as np
@@ -123,6 +124,10 @@ def test_it_is_looked_at_once_and_nothing_that_is_played_is_touched():
     envs = [make_env(Counted) for _ in range(3)]
     assert (Counted.made, Counted.resets) == (4, 1)
     assert (random.getstate(), np.random.get_state()[1].tolist()) == states
+    for _ in range(2):
+        make_env(partial(Counted)).close()
+    assert (Counted.made, Counted.resets) == (6, 1)
+    Counted.made = 4
     untouched = Doors()
     for env in envs:
         assert (env.reset(seed=4)[0] == untouched.reset(seed=4)[0]).all()
