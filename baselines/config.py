@@ -14,6 +14,7 @@ from vlm_agent.config.values import (
     JsonObject,
     NonNegativeFloat,
     NonNegativeInt,
+    PathText,
     PositiveFloat,
     PositiveFraction,
     PositiveInt,
@@ -63,7 +64,7 @@ class BaselineConfig(Options):
 
     env: str
     env_kwargs: JsonObject = field(default_factory=dict)
-    out: str | None = None
+    out: PathText | None = None
     seed: NonNegativeInt = 0
     total_steps: PositiveInt = 15_000
     num_envs: PositiveInt = 16

@@ -39,9 +39,10 @@ class SB3Player:
     """
 
     def __init__(self, model: BaseAlgorithm) -> None:
-        if not isinstance(model.action_space, spaces.Discrete):
+        if not isinstance(model.action_space, spaces.Discrete) or model.action_space.start:
             raise ValueError(
-                f"the model's action space is {model.action_space}: expected a Discrete one"
+                f"the model's action space is {model.action_space}: expected a Discrete one that "
+                "starts at 0"
             )
         self.model = model
         self.actions = int(model.action_space.n)

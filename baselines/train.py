@@ -13,6 +13,7 @@ from baselines.config import CONFIGS, Algorithm, BaselineConfig, from_record, tu
 from baselines.runs import CONFIG_FILE
 from vlm_agent.config.command_line import OptionParser
 from vlm_agent.config.options import description_of
+from vlm_agent.config.values import expand_home
 
 _PROGRAM = "python -m baselines.train"
 _INSTALL = 'pip install "gym-cards[baselines]"'
@@ -91,7 +92,7 @@ def parse(words: Sequence[str]) -> tuple[BaselineConfig, bool]:
         raise ValueError(
             f"{names} with --resume: a run continues with its own options; leave that out"
         )
-    directory = own["resume"]
+    directory = expand_home(own["resume"])
     if not (Path(directory) / CONFIG_FILE).is_file():
         raise FileNotFoundError(
             f"{directory} holds no {CONFIG_FILE}: expected the directory of a run of this command"

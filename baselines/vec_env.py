@@ -17,7 +17,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvS
 
 from baselines.view import Observations, View
 from vlm_agent.core.environments import env_id, explaining_errors
-from vlm_agent.core.protocol import split_infos
+from vlm_agent.core.protocol import InfoCarrier, split_infos
 
 
 class PictureVecEnv(VecEnv):
@@ -88,7 +88,9 @@ class PictureVecEnv(VecEnv):
             if _has_batched(found):
                 envs = gym.make_vec(found, num_envs=num_envs, **options, **kwargs)
             else:
-                envs = SyncVectorEnv([lambda: gym.make(found, **kwargs)] * num_envs, **options)
+                # Infos of other environments may hold anything.
+                make = partial(_make_one, found, kwargs)
+                envs = SyncVectorEnv([make] * num_envs, **options)
         return cls(envs, view)
 
     def reset(self) -> Observations:
@@ -214,6 +216,10 @@ def _has_batched(name: str) -> bool:
     if package:
         importlib.import_module(package)
     return gym.spec(registered).vector_entry_point is not None
+
+
+def _make_one(name: str, kwargs: Mapping[str, Any]) -> gym.Env[Any, Any]:
+    return InfoCarrier(gym.make(name, **kwargs))
 
 
 def _masks(infos: Iterable[Mapping[str, Any]]) -> list[Any]:

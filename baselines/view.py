@@ -51,11 +51,15 @@ class View:
         )
         image = parts.pop(IMAGE, None)
         kinds: dict[str, Text] = {"given": "given", "state": "state"}
-        known = len(parts) <= 1 and all(name in kinds for name in parts)
-        if not known or image is None or len(image.shape or ()) != 3 or image.dtype != np.uint8:
+        known = len(parts) <= 1 and all(
+            name in kinds and _is_bytes(part, 1) for name, part in parts.items()
+        )
+        if not known or not _is_bytes(image, 3) or image.shape[0] != 3:
             raise ValueError(
-                f"the model observes {space}: expected pictures as uint8, channels first, alone or "
-                "in a dictionary as 'image', with a text as 'given' or 'state'"
+                f"the model observes {space}: expected one picture in colour as uint8, channels "
+                "first, shape (3, height, width), alone or in a dictionary as 'image', with a text "
+                "in bytes as 'given' or 'state'. Stacks of pictures, grey ones and numbers are not "
+                "supported"
             )
         size = (int(image.shape[1]), int(image.shape[2]))
         for name, part in parts.items():
@@ -108,6 +112,13 @@ class View:
         if self.text == "none":
             return ""
         return self.describe(info.get("state", {}), info.get("given", ()), info.get("task"))
+
+
+def _is_bytes(space: Any, axes: int) -> bool:
+    """Returns whether a space holds uint8 arrays with a number of axes."""
+    return (
+        isinstance(space, spaces.Box) and space.dtype == np.uint8 and len(space.shape or ()) == axes
+    )
 
 
 def shrink(pictures: Sequence[Pictures] | Pictures, size: tuple[int, int]) -> Pictures:

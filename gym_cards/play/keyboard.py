@@ -100,7 +100,8 @@ class KeyboardPlay(gym.Wrapper[Any, Any, Any, Any]):
             by = _STEPS[action - self.PLAY - 1]
             self._chosen = min(max(self._chosen + by, 0), len(moves) - 1)
             return self._observation, 0.0, False, False, self._info
-        move = moves[self._chosen][1] if self.is_listed else action - 1
+        first = int(getattr(self.env.action_space, "start", 0))
+        move = moves[self._chosen][1] if self.is_listed else first + action - 1
         self._observation, reward, terminated, truncated, self._info = self.env.step(move)
         self._chosen = 0
         if terminated or truncated:
@@ -121,7 +122,8 @@ class KeyboardPlay(gym.Wrapper[Any, Any, Any, Any]):
         if self._names is None:
             return [(name, name) for name in sorted(self._info["admissible_commands"], key=by_use)]
         mask = self._info.get("action_mask", np.ones(len(self._names), np.int8))
-        return [(name, index) for index, name in enumerate(self._names) if mask[index]]
+        first = int(getattr(self.env.action_space, "start", 0))
+        return [(name, first + i) for i, name in enumerate(self._names) if mask[i]]
 
     def _with_list(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         height, width = picture.shape[:2]

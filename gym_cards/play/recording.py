@@ -35,7 +35,7 @@ class Recorder:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = Path(path).expanduser()
         # Opened now, so that a wrong path is reported before anything is played.
         with self.path.open("ab"):
             pass

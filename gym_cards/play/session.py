@@ -223,8 +223,14 @@ class Session:
             mask = self._info.get("action_mask", mask)
         return [
             Choice(name, action, bool(legal))
-            for action, (name, legal) in enumerate(zip(names, mask, strict=True))
+            for action, (name, legal) in enumerate(
+                zip(names, mask, strict=True), self._first_action
+            )
         ]
+
+    @property
+    def _first_action(self) -> int:
+        return int(getattr(self._env.action_space, "start", 0))
 
     @property
     def dealer(self) -> list[str] | None:
@@ -304,7 +310,8 @@ class Session:
         fair = self._env.has_wrapper_attr("demonstrate")
         action, reason = self._env.get_wrapper_attr("demonstrate" if fair else "expert")()
         if not isinstance(action, str):
-            action = self._env.get_wrapper_attr("action_names")[int(action)]
+            names = self._env.get_wrapper_attr("action_names")
+            action = names[int(action) - self._first_action]
         return Hint(action, advice(reason))
 
     def _render(self) -> NDArray[np.uint8]:

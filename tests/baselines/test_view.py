@@ -54,10 +54,17 @@ def test_a_space_tells_its_view(text):
         spaces.Box(-1, 1, (4,)),
         spaces.Discrete(3),
         spaces.Dict({"image": spaces.Box(0, 255, (3, 9, 9), np.uint8), "x": spaces.Box(0, 1)}),
+        spaces.Dict({"image": spaces.Box(0, 255, (3, 9, 9), np.uint8), "state": spaces.Box(0, 1)}),
+        spaces.Box(0, 255, (1, 84, 84), np.uint8),
+        spaces.Box(0, 255, (12, 84, 84), np.uint8),
+        spaces.Box(0, 255, (84, 84, 3), np.uint8),
+        spaces.Box(0, 1, (3, 84, 84), np.float32),
+        spaces.MultiBinary((3, 84, 84)),
     ],
+    ids=str,
 )
 def test_other_spaces_are_refused(space):
-    with pytest.raises(ValueError, match="expected pictures"):
+    with pytest.raises(ValueError, match="the model observes .*expected one picture in colour"):
         View.of(space)
 
 

@@ -16,7 +16,7 @@ from vlm_agent.evaluation.comparison import Watch, compare, progress_file
 from vlm_agent.evaluation.play import Step, count_games
 from vlm_agent.evaluation.record import Evaluation
 from vlm_agent.evaluation.recorder import record_evaluation
-from vlm_agent.evaluation.tables import markdown_table, text_table
+from vlm_agent.evaluation.tables import check_table_file, markdown_table, text_table
 from vlm_agent.serving.api_model import ApiModel
 
 
@@ -38,6 +38,8 @@ def run_eval(config: EvalConfig) -> None:
     for file in (config.markdown, config.plot):
         if file is not None and not Path(file).absolute().parent.is_dir():
             raise FileNotFoundError(f"no directory for {file}: create it, or name another file")
+    if config.markdown is not None:
+        check_table_file(config.markdown)
     if config.json is not None and progress_file(config.json).is_file():
         print(f"found {progress_file(config.json)}: continuing the evaluations that it matches")
     evaluations: list[Evaluation] = []

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from vlm_agent.core.errors import EngineError, NotWholeError
 
 _INSTALL = 'pip install "gym-cards[agent]"'
-_USAGE = """usage: vlm-agent {sft,ppo,plan,merge,eval,serve,openenv,report,export,play,show,demo}
-                 [options]
+_USAGE = """usage: vlm-agent COMMAND [options]
 
-Trains and evaluates vision-language agents.
+Trains and evaluates vision-language agents. The commands are:
 
+  check   try out an environment: what is wrong with it, and what an agent gets
   sft     fine-tune a model on an environment's expert, or on a data set
   ppo     train a policy by reinforcement learning on an environment's reward
   plan    print the memory that `ppo` will take, before anything is loaded
@@ -34,6 +34,7 @@ docs/start/your-model-and-environment.md shows how to train your own model, docs
 explains the method.
 """
 _COMMANDS = {
+    "check": "check:check",
     "sft": "train:sft",
     "ppo": "train:ppo",
     "plan": "plan:plan",
@@ -73,7 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         # Imported here, so that a missing package is reported like any other mistake.
         module, function = _COMMANDS[words[0]].split(":")
-        getattr(importlib.import_module(f"vlm_agent.cli.{module}"), function)(words[1:])
+        run = getattr(importlib.import_module(f"vlm_agent.cli.{module}"), function)
+        return run(words[1:]) or 0
     except KeyboardInterrupt:
         print("\nvlm-agent: interrupted", file=sys.stderr)
         return 130
@@ -90,4 +92,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         message = "; ".join([reason, *getattr(error, "__notes__", ())])
         print(f"vlm-agent: {' '.join(message.splitlines())}", file=sys.stderr)
         return 1
-    return 0

@@ -34,7 +34,7 @@ def show(config: ShowConfig) -> None:
         prompt, picture = settings.prompt_builder.text(observation), observation.image
         if config.model is not None:
             prompt, picture, cot = _as_model_gets_it(config, observation)
-        _save_png(picture, config.picture)
+        save_png(picture, config.picture)
         print(f"--- prompt ---\n{prompt}")
         print(f"--- picture ---\n{config.picture}, {picture.shape[1]} x {picture.shape[0]} pixels")
         print("--- state (a policy never sees it) ---")
@@ -64,7 +64,8 @@ def _as_model_gets_it(
     return policy.prompt(observation), policy.picture(observation), policy.cot
 
 
-def _save_png(picture: NDArray[np.uint8], path: str) -> None:
+def save_png(picture: NDArray[np.uint8], path: str) -> None:
+    """Saves a picture."""
     from PIL import Image
 
     Image.fromarray(picture).save(path, format="PNG")

@@ -12,6 +12,7 @@ from vlm_agent.config.files import left_out, packaged_configs, read_options
 from vlm_agent.config.model import quiet_transformers
 from vlm_agent.config.options import description_of
 from vlm_agent.config.sft import SFTConfig
+from vlm_agent.config.values import expand_home
 from vlm_agent.core.run_directory import LENGTH, run_of
 from vlm_agent.training.ppo_config import PPOConfig
 
@@ -105,7 +106,7 @@ def parse_training(
                 "its run.json holds; leave that out, or start a new run with other options and "
                 f"--model {own['resume']}"
             )
-        return Resumption(own["resume"], changes)
+        return Resumption(expand_home(own["resume"]), changes)
     options: dict[str, Any] = {}
     for source in own.get("config", ()):
         options.update(read_options(kind, source, command))

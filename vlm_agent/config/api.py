@@ -12,6 +12,7 @@ from vlm_agent.config.values import (
     JsonObject,
     NonNegativeFloat,
     NonNegativeInt,
+    PathText,
     PositiveFloat,
     PositiveInt,
 )
@@ -63,7 +64,7 @@ class ApiOptions(Options):
     api_retries: NonNegativeInt = 6
     api_price_in: NonNegativeFloat | None = None
     api_price_out: NonNegativeFloat | None = None
-    api_cache: str | None = field(default_factory=default_cache)
+    api_cache: PathText | None = field(default_factory=default_cache)
 
     def __post_init__(self) -> None:
         """Refuses one price without the other."""

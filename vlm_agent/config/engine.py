@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vlm_agent.config.options import Options
-from vlm_agent.config.values import PositiveFloat, PositiveFraction
+from vlm_agent.config.values import PathText, PositiveFloat, PositiveFraction
 
 EngineName = Literal["hf", "vllm"]
 
@@ -30,7 +30,7 @@ class EngineOptions(Options):
     engine: EngineName = "hf"
     engine_memory: PositiveFraction = 0.3
     engine_url: str | None = None
-    engine_folder: str | None = None
+    engine_folder: PathText | None = None
     engine_timeout: PositiveFloat = 600.0
 
     def __post_init__(self) -> None:

@@ -13,6 +13,7 @@ from vlm_agent.config.values import (
     NonEmpty,
     NonNegativeFloat,
     NonNegativeInt,
+    PathText,
     PositiveFraction,
     PositiveInt,
 )
@@ -53,9 +54,12 @@ class EvalConfig(LoadOptions, PromptOptions, EngineOptions, ApiOptions):
             default as in training, and json behind an API.
 
     Args: Output
-        json: File for the records, one JSON object per line; replaced if it exists. Until the call
-            has finished, the episodes so far are kept next to it in a file that ends in .progress.
-        markdown: File for the table, in Markdown.
+        json: File for the records, one JSON object per line, written when the first record is
+            complete and after each one. Earlier records in it are replaced; a file that holds
+            anything else is refused. Until the call has finished, the episodes so far are kept next
+            to it in a file that ends in .progress.
+        markdown: File for the table, in Markdown; an existing file is replaced only if it holds
+            such a table.
         plot: File for a chart of success rates with intervals, such as success.png.
         record: Folder to which the episodes are appended, with pictures, prompts and replies, for
             `vlm-agent report` and `vlm-agent export`.
@@ -63,7 +67,7 @@ class EvalConfig(LoadOptions, PromptOptions, EngineOptions, ApiOptions):
             all.
     """
 
-    policy: NonEmpty[str]
+    policy: NonEmpty[PathText]
     env: NonEmpty[str]
     episodes: PositiveInt = 100
     all_games: bool = False
@@ -75,10 +79,10 @@ class EvalConfig(LoadOptions, PromptOptions, EngineOptions, ApiOptions):
     top_k: NonNegativeInt | None = None
     top_p: PositiveFraction | None = None
     parser: Parser | None = None
-    json: str | None = None
-    markdown: str | None = None
-    plot: str | None = None
-    record: str | None = None
+    json: PathText | None = None
+    markdown: PathText | None = None
+    plot: PathText | None = None
+    record: PathText | None = None
     record_episodes: NonNegativeInt | None = None
 
     def __post_init__(self) -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vlm_agent.config.options import Options, did_you_mean, option_types
-from vlm_agent.config.values import convert, unwrap
+from vlm_agent.config.values import convert, expand_home, unwrap
 from vlm_agent.core.run_directory import CONFIG_FILE
 
 Config = TypeVar("Config", bound=Options)
@@ -122,7 +122,7 @@ def _read(
 
 def _find(source: str | Path, folder: Path) -> tuple[str, str]:
     """Returns where a recipe was found, and its text."""
-    path = folder / source
+    path = folder / expand_home(str(source))
     if path.is_dir():
         path = path / CONFIG_FILE
     if path.is_file():

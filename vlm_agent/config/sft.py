@@ -14,6 +14,7 @@ from vlm_agent.config.values import (
     NonNegativeFloat,
     NonNegativeInt,
     OneOrMore,
+    PathText,
     PositiveFloat,
     PositiveFraction,
     PositiveInt,
@@ -89,8 +90,8 @@ class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions):
     """
 
     env: OneOrMore[str] | None = None
-    out: Required[str] = ""
-    model: str = "tiny"
+    out: Required[PathText] = ""
+    model: PathText = "tiny"
     env_kwargs: OneOrMore[JsonObject] = field(default_factory=dict)
     env_weights: tuple[PositiveFloat, ...] = ()
     overwrite: bool = False
@@ -98,12 +99,12 @@ class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions):
     history_length: NonNegativeInt = 0
     random_share: Fraction = 0.0
     shown_share: PositiveFraction = 1.0
-    demonstrations: str | None = None
+    demonstrations: PathText | None = None
     successes_only: bool = False
     caption_samples: NonNegativeInt = 0
     reasoning_samples: NonNegativeInt = 0
     samples: PositiveInt | None = None
-    dataset: str | None = None
+    dataset: PathText | None = None
     dataset_split: str = "train"
     dataset_subset: str | None = None
     dataset_share: PositiveFraction = 1.0

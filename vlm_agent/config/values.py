@@ -55,6 +55,7 @@ class Marker:
 
 
 NON_EMPTY = Marker("non-empty")
+PATH = Marker("path")
 POSITIONAL = Marker("positional")
 REQUIRED = Marker("required")
 ONE_OR_MORE = Marker("one or more")
@@ -67,6 +68,8 @@ Fraction = Annotated[float, Bounds(0, 1)]
 PositiveFraction = Annotated[float, Bounds(0, 1, open_low=True)]
 ProperFraction = Annotated[float, Bounds(0, 1, open_high=True)]
 JsonObject = dict[str, Any]
+# A file or folder, or a name that may be one, such as that of a policy. `~` is the home folder.
+PathText = Annotated[str, PATH]
 NonEmpty = Annotated[tuple[T, ...], NON_EMPTY]
 Positional = Annotated[T, POSITIONAL]
 # For an option that follows others with a default; its own default is refused.
@@ -103,7 +106,8 @@ def convert(value: Any, hint: Any) -> Any:
     """Returns a value from Python, YAML or JSON as its option stores it.
 
     Lists become tuples, whole numbers become floats where floats are expected, and paths become
-    text. YAML 1.1 reads 1e-5, without a point, as text, so that text may stand for a float.
+    text, without `~`. NaN and infinity are refused. YAML 1.1 reads 1e-5, without a point, as text,
+    so that text may stand for a float.
 
     Args:
         value: The value.
@@ -120,9 +124,15 @@ def convert(value: Any, hint: Any) -> Any:
     if ONE_OR_MORE in marks and not isinstance(value, list | tuple):
         value = [value]
     result = _as_type(value, kind)
+    bounds = [mark for mark in marks if isinstance(mark, Bounds)]
+    for bound in bounds:
+        if result not in bound:
+            raise ValueError(f"{result!r}: expected {bound}")
+    if kind is float and not math.isfinite(result):
+        raise ValueError(f"{result!r}: expected {bounds[0] if bounds else 'a finite number'}")
     for mark in marks:
-        if isinstance(mark, Bounds) and result not in mark:
-            raise ValueError(f"{result!r}: expected {mark}")
+        if mark is PATH:
+            result = expand_home(result)
         if mark is NON_EMPTY and not result:
             item, _, _ = unwrap(typing.get_args(kind)[0])
             choices = typing.get_args(item) if typing.get_origin(item) is Literal else ()
@@ -133,6 +143,14 @@ def convert(value: Any, hint: Any) -> Any:
             raise ValueError(f"{result!r}: expected at least one")
         return result[0] if len(result) == 1 else result
     return result
+
+
+def expand_home(path: str) -> str:
+    """Returns a path with the home folder in place of `~`, also after a prefix such as `sb3:`."""
+    prefix, colon, rest = path.partition(":")
+    if colon and prefix.isidentifier() and rest.startswith("~"):
+        return f"{prefix}:{os.path.expanduser(rest)}"
+    return os.path.expanduser(path)
 
 
 def _as_type(value: Any, kind: Any) -> Any:
@@ -153,7 +171,7 @@ def _as_type(value: Any, kind: Any) -> Any:
     if kind is float and isinstance(value, int | float | str) and not isinstance(value, bool):
         try:
             return float(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             raise ValueError(f"{value!r}: expected a number") from None
     if kind is str and isinstance(value, os.PathLike):
         return os.fspath(value)
@@ -189,11 +207,15 @@ def from_text(words: list[str], hint: Any) -> Any:
     return convert(value, hint)
 
 
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
+
+
 def _parse_json_object(text: str) -> Any:
     expected = """expected a JSON object, such as '{"max_position": 9}'"""
     try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except ValueError as error:
         raise ValueError(f"{text!r} is not JSON ({error}): {expected}") from error
     if not isinstance(value, dict):
         raise ValueError(f"{text!r}: {expected}")

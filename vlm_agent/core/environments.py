@@ -1,14 +1,17 @@
-"""Making environments from an id or a function, with a check of the protocol."""
+"""Making environments from an id or a function. Each kind is looked at before it is played in."""
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
 
-from vlm_agent.core.protocol import task_of
+from vlm_agent.core.inspection.look import kind_faults, look_at, untouched_globals
+from vlm_agent.core.protocol import InfoCarrier, refuse, task_of
 
 EnvFactory = Callable[..., "gym.Env[Any, Any]"]
 # Begins the names of environments, policies and prompts that were given in Python.
@@ -53,39 +56,122 @@ def explaining_errors(name: str, kwargs: Mapping[str, Any]) -> Iterator[None]:
 def make_env(name: str | EnvFactory, **kwargs: Any) -> gym.Env[Any, Any]:
     """Makes one environment from an id, or from a function that returns one.
 
+    The first time that an id, with these keyword arguments, or a function comes by, an environment
+    more is made: it is looked at (one reset, the experts' moves, two steps) and closed again. The
+    environment that is returned has not been reset.
+
     Raises:
         ValueError: If the id is not registered, does not take the keyword arguments, or keyword
             arguments come with a function.
-        ProtocolError: If the environment does not offer the protocol.
+        ProtocolError: If the environment does not follow the protocol, or if the same environment
+            is returned again; names everything that is wrong with it.
     """
-    if callable(name):
-        if kwargs:
-            raise ValueError(
-                f"keyword arguments {sorted(kwargs)} were given with a function that makes the "
-                "environment: have the function pass them"
-            )
-        env = name()
-    else:
-        if name.startswith(OWN):
-            raise ValueError(
-                f"the environment {name} was given in Python, and has no id to make it by: pass "
-                "the function that makes it as `env`, or name another environment"
-            )
-        with explaining_errors(name, kwargs):
-            env = gym.make(env_id(name), **kwargs)
+    make = env_maker(name, kwargs)
+    places, key = _remembered(name, kwargs)
+    if key not in places:
+        places[key] = _looked_at(name, make)
+    made = places[key]
+    env = make()
+    refuse(_label(name, env), kind_faults(env))
+    if any(other() is env.unwrapped for other in made):
+        refuse(
+            _label(name, env),
+            [
+                "the function that makes it returned it before: expected a new environment from "
+                "each call, because several play at the same time and each is closed after use"
+            ],
+        )
+    made[:] = [each for each in made if each() is not None]
+    made.append(weakref.ref(env.unwrapped))
     task_of(env)
     return env
 
 
 def make_vector_env(
-    name: str | EnvFactory, num_envs: int, **kwargs: Any
+    name: str | EnvFactory, num_envs: int, *, copy: bool = True, **kwargs: Any
 ) -> gym.vector.SyncVectorEnv:
     """Makes a vector environment with same-step autoreset.
 
     With same-step autoreset, no reply is generated for a reset step, and the last picture and info
-    of an episode come with the step that ended it.
+    of an episode come with the step that ended it. Infos are carried as they are: `split_infos`
+    returns them.
+
+    Args:
+        name: As for `make_env`.
+        num_envs: Number of environments.
+        copy: Whether observations are copied, or later ones replace them.
+        kwargs: Keyword arguments of the environments.
     """
     return gym.vector.SyncVectorEnv(
-        [lambda: make_env(name, **kwargs)] * num_envs,
+        [lambda: InfoCarrier(make_env(name, **kwargs))] * num_envs,
+        copy=copy,
         autoreset_mode=gym.vector.AutoresetMode.SAME_STEP,
     )
+
+
+# The environments that were made so far, by what made them. References are weak, so that nothing
+# stays in memory for it.
+_Made = list["weakref.ref[gym.Env[Any, Any]]"]
+_by_id: dict[Any, _Made] = {}
+_by_function: weakref.WeakKeyDictionary[Any, dict[Any, _Made]] = weakref.WeakKeyDictionary()
+
+
+def env_maker(name: str | EnvFactory, kwargs: Mapping[str, Any]) -> EnvFactory:
+    """Returns a function that makes environments as `make_env` does, without looking at them.
+
+    Raises:
+        ValueError: If keyword arguments come with a function.
+    """
+    if not callable(name):
+        if name.startswith(OWN):
+            raise ValueError(
+                f"the environment {name} was given in Python, and has no id to make it by: pass "
+                "the function that makes it as `env`, or name another environment"
+            )
+
+        def make() -> gym.Env[Any, Any]:
+            with explaining_errors(name, kwargs):
+                return gym.make(env_id(name), **kwargs)
+
+        return make
+    if kwargs:
+        raise ValueError(
+            f"keyword arguments {sorted(kwargs)} were given with a function that makes the "
+            "environment: have the function pass them"
+        )
+    return name
+
+
+def _remembered(name: str | EnvFactory, kwargs: Mapping[str, Any]) -> tuple[dict[Any, _Made], Any]:
+    """Returns where the environments of an id or a function are remembered, and by which key."""
+    if isinstance(name, str):
+        return _by_id, _key(name, kwargs)
+    # A function with arguments is the same one each time that it is put together.
+    whole = name if isinstance(name, partial) else partial(name)
+    function, arguments = whole.func, repr((whole.args, sorted(whole.keywords.items())))
+    try:
+        return _by_function.setdefault(function, {}), arguments
+    except TypeError:  # it cannot be remembered, and is looked at each time
+        return {}, arguments
+
+
+def _key(name: str, kwargs: Mapping[str, Any]) -> tuple[str, str, Any]:
+    # An id may be registered anew for another class.
+    spec = gym.registry.get(name.rpartition(":")[2])
+    return name, repr(sorted(kwargs.items())), spec and spec.entry_point
+
+
+def _label(name: str | EnvFactory, env: object) -> str:
+    return name if isinstance(name, str) else str(env)
+
+
+def _looked_at(name: str | EnvFactory, make: EnvFactory) -> _Made:
+    """Makes an environment, looks at it, closes it, and returns a list that holds it."""
+    with untouched_globals():
+        env = make()
+        try:
+            refuse(_label(name, env), look_at(env))
+        finally:
+            if isinstance(env, gym.Env):
+                env.close()
+    return [weakref.ref(env.unwrapped)]

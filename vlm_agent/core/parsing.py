@@ -23,6 +23,13 @@ _PUBLISHED_KEY = re.compile('"action":', re.IGNORECASE | re.ASCII)
 _MARKS = "\"'`.,;:!?"
 # A point or comma within a number, as in 1.5 or 1,000, is no boundary.
 _END = r"(?=$|\s|[\"'`;:!?]|[.,](?!\d))"
+# Words that deny: a value with one of them may forbid the action that it names. "No. 3" does not.
+_DENIAL = re.compile(
+    r"\b(?:not|never|no(?!\.\s*\d)|nor|neither|none|without|cannot|(?:avoid|refus|refrain)\w*|"
+    r"(?:are|ca|could|did|do|does|is|must|should|was|wo|would)n['’]?t)\b"
+)
+# Words that deny only what follows them in the same part of a sentence.
+_REJECTION = re.compile(r"\b(?:instead of|rather than|anything but|except|unless)\b[^,.;:!?]*$")
 
 
 @dataclass(frozen=True)
@@ -60,9 +67,10 @@ def parse(text: str, action_names: Sequence[str], rule: Parser = "json") -> Pars
         rule: "json" takes the value of the last top-level `"action"` key: the action that it
             equals, ignoring case and outer quotes and spaces; otherwise the only action that
             stands in it on word boundaries, where a shorter name inside a longer one does not
-            count. "published" is the parser of the published code, quirks included: it takes
-            everything from the first `"action":`, or the last character without one, and the
-            only action name that this contains, at any position.
+            count, unless the value also denies something ("do not hit"). "published" is the
+            parser of the published code, quirks included: it takes everything from the first
+            `"action":`, or the last character without one, and the only action name that this
+            contains, at any position.
 
     Raises:
         ValueError: If the rule is not one of these.
@@ -88,20 +96,28 @@ def read_reply(text: str, action_names: Sequence[str], rule: Parser = "json") ->
 
 def match_action(value: str, action_names: Sequence[str]) -> int | None:
     """Returns the index of the action that a value names, or `None`."""
-    wanted = _normalise(value)
-    names = [_normalise(name) for name in action_names]
+    wanted = normalise(value)
+    names = [normalise(name) for name in action_names]
     if wanted in names:
         return names.index(wanted)
     found: set[str] = set()
+    between: list[str] = []
     covered = 0
     for match in _whole_names(tuple(names)).finditer(wanted):
         end = match.end(1)
         if end > covered:  # else it lies inside a longer name
             found.add(match[1])
+            between.append(wanted[covered : match.start(1)])
             covered = end
         if len(found) > 1:
             return None
-    return names.index(found.pop()) if found else None
+    if not found or any(map(_REJECTION.search, between)):
+        return None
+    (name,) = found
+    # Only outside of the names, which may be "no" or "take the do not disturb sign 1".
+    if _DENIAL.search(("0" if name[0].isdigit() else "x").join([*between, wanted[covered:]])):
+        return None
+    return names.index(name)
 
 
 @lru_cache(maxsize=64)
@@ -114,7 +130,7 @@ def _whole_names(names: tuple[str, ...]) -> re.Pattern[str]:
 
 def same_value(read: str, truth: str) -> bool:
     """Returns whether a field was read correctly, ignoring case, outer quotes and spacing."""
-    return _normalise(read) == _normalise(truth)
+    return normalise(read) == normalise(truth)
 
 
 def find_fields(text: str) -> list[Field]:
@@ -225,7 +241,8 @@ def _unlist(value: str) -> list[str]:
     return value.split()
 
 
-def _normalise(value: str) -> str:
+def normalise(value: str) -> str:
+    """Returns a text without outer quotes, in lower case and with single spaces."""
     return " ".join(value.split()).strip(" \"'`").casefold()
 
 

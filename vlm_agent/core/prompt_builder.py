@@ -144,12 +144,13 @@ def resolve_prompt(source: PromptSource) -> str:
             return text  # of no use unless it is registered
         if is_function_name(text):
             return _register(_import(text))
-        if not Path(text).is_file():
+        path = Path(os.path.expanduser(text))
+        if not path.is_file():
             raise FileNotFoundError(
                 f"no prompt {text!r}: expected a template file, MODULE:FUNCTION, or "
                 f"{DEFAULT_PROMPT!r} for the built-in prompt"
             )
-        text = Path(text).read_text(encoding="utf-8").removesuffix("\n") + "\n"
+        text = path.read_text(encoding="utf-8").removesuffix("\n") + "\n"
     _compile(text)
     return text
 
@@ -187,8 +188,9 @@ def resolve_system_prompt(source: str | os.PathLike[str]) -> str:
         FileNotFoundError: If a single word is not a file.
     """
     text = os.fspath(source)
-    if text and "\n" not in text and Path(text).is_file():
-        return Path(text).read_text(encoding="utf-8").strip()
+    path = Path(os.path.expanduser(text))
+    if text and "\n" not in text and path.is_file():
+        return path.read_text(encoding="utf-8").strip()
     if text and not re.search(r"\s", text):
         raise FileNotFoundError(
             f"no system prompt {text!r}: expected a file, or a text of several words"

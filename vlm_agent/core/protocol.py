@@ -3,8 +3,8 @@
 The agent asks an environment only for plain values:
 
 - attribute `task_description: str`: the rules and the goal, in words for a person;
-- attribute `action_names: tuple[str, ...] | None`: the text of each discrete action; `None` means
-  text actions, chosen from `info["admissible_commands"]`;
+- attribute `action_names: tuple[str, ...] | None`: the text of each action of the `Discrete`
+  action space; `None` means text actions, chosen from `info["admissible_commands"]`;
 - optional method `expert() -> (action, reason)`: the action of an optimal player, and why;
 - optional method `demonstrate() -> (action, reason)`: the same by a player who knows no more than
   the pictures show, if the expert does; it is then used for demonstrations;
@@ -20,36 +20,77 @@ The agent asks an environment only for plain values:
 - every `info`: `state: dict[str, str]`, `is_success: bool`, and optionally `given: tuple[str, ...]`
   (the state fields that the prompt contains), `task: str` (the episode's own goal),
   `task_type: str` (what kind of task it is, by which evaluations report success) and `action_mask`
-  (for each action, whether the environment takes it now).
+  (for each action, whether the environment takes it now). Other keys are the environment's own.
+
+`vlm_agent.core.inspection` says what is wrong with any of these values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
 from vlm_agent.core.errors import ProtocolError
+from vlm_agent.core.inspection.faults import (
+    MISSING,
+    action_faults,
+    description_faults,
+    info_faults,
+    naming_faults,
+    outcome_faults,
+    picture_faults,
+    success_faults,
+)
 from vlm_agent.core.types import Info, Observation, PastStep, Reply, Task
+
+# Key under which a vector environment carries the infos of its environments.
+_CARRIED = "carried"
 
 
 def task_of(env: gym.Env[Any, Any]) -> Task:
     """Reads the task that an environment offers.
 
     Raises:
-        ProtocolError: If it lacks `task_description` or `action_names`.
+        ProtocolError: If it lacks `task_description` or `action_names`, if they do not hold text,
+            or if they do not fit the action space.
     """
-    try:
-        description = env.get_wrapper_attr("task_description")
-        names = env.get_wrapper_attr("action_names")
-    except AttributeError as error:
-        raise ProtocolError(
-            f"{env} does not offer the agent protocol: expected the attributes "
-            f"`task_description: str` and `action_names: tuple[str, ...] | None` ({error})"
-        ) from error
-    return Task(description, None if names is None else tuple(names))
+    description, names, space = offer_of(env)
+    refuse(env, [*description_faults(description), *naming_faults(names, space)])
+    return task_from(description, names, space)
+
+
+def offer_of(env: gym.Env[Any, Any]) -> tuple[Any, Any, Any]:
+    """Returns an environment's description, names of actions and action space, unchecked.
+
+    An attribute that it lacks is `MISSING`.
+    """
+    description, names = (
+        env.get_wrapper_attr(name) if env.has_wrapper_attr(name) else MISSING
+        for name in ("task_description", "action_names")
+    )
+    return description, names, getattr(env, "action_space", MISSING)
+
+
+def task_from(description: str, names: Sequence[str] | None, space: gym.Space[Any]) -> Task:
+    """Returns the task of an offer that was checked."""
+    if names is None:
+        return Task(description, None)
+    return Task(description, tuple(map(str, names)), int(getattr(space, "start", 0)))
+
+
+def refuse(env: object, faults: Sequence[str]) -> None:
+    """Raises a `ProtocolError` that lists faults, if there are any.
+
+    Args:
+        env: The environment, or its name, for the message.
+        faults: What is wrong with it.
+    """
+    if faults:
+        raise ProtocolError(f"{env} does not follow the agent protocol: {'; '.join(faults)}")
 
 
 def observe(
@@ -64,36 +105,21 @@ def observe(
         history: Earlier steps of the episode; empty after a `reset`.
 
     Raises:
-        ProtocolError: If the observation is not a picture, if `given` names a field that is not
-            in `state`, or if the environment has text actions and info lists none.
+        ProtocolError: If the observation is not a picture, or a key of the protocol in info does
+            not hold what it should.
     """
-    # A copy, because an environment may draw its next picture into the same array.
-    image = np.array(picture)
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise ProtocolError(
-            f"an observation of type {type(picture).__name__}, dtype {image.dtype} and shape "
-            f"{image.shape} is not a picture: expected uint8 of shape (height, width, 3). Wrap the "
-            "environment in gymnasium.wrappers.AddRenderObservation to observe its rendering"
-        )
-    if task.action_names is not None:
-        actions = task.action_names
-    else:
-        actions = tuple(info.get("admissible_commands", ()))
-        if not actions:
-            raise ProtocolError(
-                "an environment with text actions must list them in info['admissible_commands']; "
-                f"info holds {sorted(info)}"
-            )
+    faults = [*picture_faults(picture), *info_faults(info, task.action_names)]
+    if faults:
+        raise ProtocolError("; ".join(faults))
+    actions = task.action_names
+    if actions is None:
+        actions = tuple(map(str, info["admissible_commands"]))
     state = dict(info.get("state", {}))
-    unknown = [name for name in info.get("given", ()) if name not in state]
-    if unknown:
-        raise ProtocolError(
-            f"info['given'] names {unknown}, but info['state'] holds only {sorted(state)}"
-        )
-    given = {name: state[name] for name in info.get("given", ())}
+    given = {str(name): state[name] for name in info.get("given", ())}
     mask = info.get("action_mask")
     return Observation(
-        image,
+        # A copy, because an environment may draw its next picture into the same array.
+        np.array(picture),
         task,
         actions,
         given,
@@ -110,38 +136,75 @@ def succeeded(info: Info) -> bool:
     Raises:
         ProtocolError: If info does not say.
     """
-    if "is_success" not in info:
-        raise ProtocolError(
-            f"info must say whether the episode `is_success`; it holds {sorted(info)}"
-        )
+    faults = success_faults(info)
+    if faults:
+        raise ProtocolError("; ".join(faults))
     return bool(info["is_success"])
 
 
-def check_reward(reward: Any, env: gym.Env[Any, Any]) -> None:
-    """Checks that a reward is a finite number.
+def check_outcome(env: gym.Env[Any, Any], reward: Any, terminated: Any, truncated: Any) -> None:
+    """Checks what a step returned besides observation and info.
 
     Raises:
-        ProtocolError: If it is NaN or infinite.
+        ProtocolError: If the reward is not a finite number, or an end is neither true nor false.
     """
-    if not np.isfinite(reward):
-        raise ProtocolError(f"{env} gave the reward {reward}: expected a finite number")
+    refuse(env, outcome_faults(reward, terminated, truncated))
 
 
 def action_index(observation: Observation, action: Any) -> int:
-    """Returns the index into `observation.actions` of an action that an expert returned."""
-    return observation.actions.index(action) if isinstance(action, str) else int(action)
+    """Returns the index into `observation.actions` of an action as `step` takes it, or of a name.
+
+    Raises:
+        ProtocolError: If it is none of the actions.
+    """
+    faults = action_faults("the action is", action, observation)
+    if faults:
+        raise ProtocolError("; ".join(faults))
+    if isinstance(action, str):
+        return observation.actions.index(action)
+    return int(action) - observation.task.first_action
 
 
 def env_action(observation: Observation, action: int) -> int | str:
     """Returns the action at an index of `observation.actions` as `step` takes it."""
-    return action if observation.task.action_names is not None else observation.actions[action]
+    if observation.task.action_names is None:
+        return observation.actions[action]
+    return action + observation.task.first_action
+
+
+class InfoCarrier(gym.Wrapper[Any, Any, Any, Any]):
+    """Wraps each info into one value, so that a vector environment does not take it apart.
+
+    Gymnasium's vector environments make an array of each key of the infos, of the shape and type of
+    the first value that they see; other values are cut off or raise errors. `split_infos` returns
+    the infos as they were.
+    """
+
+    def reset(self, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
+        """Starts an episode."""
+        picture, info = self.env.reset(**kwargs)
+        return picture, {_CARRIED: _Carried(info)}
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        """Plays an action."""
+        picture, reward, terminated, truncated, info = self.env.step(action)
+        return picture, reward, terminated, truncated, {_CARRIED: _Carried(info)}
+
+
+@dataclass(frozen=True)
+class _Carried:
+    info: dict[str, Any]
 
 
 def split_infos(infos: Info, num_envs: int) -> list[dict[str, Any]]:
     """Splits a vector environment's infos, arrays with masks, into one dictionary per environment.
 
-    A value that an environment did not report is absent from its dictionary.
+    A value that an environment did not report is absent from its dictionary. The infos of an
+    `InfoCarrier` are returned as they were.
     """
+    if _CARRIED in infos:
+        carried = infos[_CARRIED]
+        return [{} if carried[i] is None else dict(carried[i].info) for i in range(num_envs)]
     rows: list[dict[str, Any]] = [{} for _ in range(num_envs)]
     for key, values in infos.items():
         mask = infos.get(f"_{key}")

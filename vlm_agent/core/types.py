@@ -14,10 +14,17 @@ Info = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Task:
-    """Description and actions of an environment, the same in all its episodes."""
+    """Description and actions of an environment, the same in all its episodes.
+
+    Attributes:
+        description: The rules and the goal.
+        action_names: The texts of the actions; `None` for text actions.
+        first_action: The number that `step` takes for the first of them.
+    """
 
     description: str
     action_names: tuple[str, ...] | None
+    first_action: int = 0
 
 
 @dataclass(frozen=True)

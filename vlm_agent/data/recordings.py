@@ -160,8 +160,10 @@ class RecordedDemonstrator:
                 "some with `python -m gym_cards.play NAME --record FILE`"
             )
         self._rng = np.random.default_rng(seed)
-        # One environment per set of keyword arguments.
+        # One environment per set of keyword arguments, made now so that mistakes are known at once.
         self._envs: dict[str, gym.Env[Any, Any]] = {}
+        for recording in self._recordings:
+            self._env_of(recording)
         self._steps = self._stream()
         self._waiting: list[Demonstration] = []
         self._drawn = 0
@@ -263,7 +265,11 @@ def same_action(now: Observation, step: Mapping[str, Any], place: str) -> int:
             "record it again with this version of the environment"
         )
     names, action = now.actions, step["action"]
-    index = names.index(action) if isinstance(action, str) and action in names else action
+    index = action
+    if isinstance(action, str) and action in names:
+        index = names.index(action)
+    elif isinstance(action, int):
+        index = action - now.task.first_action
     if not isinstance(index, int) or not 0 <= index < len(names) or names[index] != step["name"]:
         raise RecordingError(
             f"{place}: {step['name']!r} (action {action!r}) is none of the actions "

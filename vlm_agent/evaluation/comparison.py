@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import Any
 
+from vlm_agent.core.disk import sync
 from vlm_agent.evaluation.evaluate import about_evaluation, evaluate
 from vlm_agent.evaluation.play import PolicyLike, Step
 from vlm_agent.evaluation.players import LazyPolicy, resolve_policy
@@ -48,11 +49,15 @@ def compare(
         env_kwargs: As for `evaluate`, for all environments.
         regret: As for `evaluate`.
         all_games: As for `evaluate`.
-        json: File for the results, one JSON object per line; replaced if it exists.
+        json: File for the results, one JSON object per line. Each time that one is complete, the
+            file is written as a whole; earlier records in it are replaced.
         watch: Opens a context around each evaluation that is played.
 
     Yields:
         Each result as soon as it is complete: all environments of a policy, then the next policy.
+
+    Raises:
+        OSError: If the file cannot be written, or holds something else than such records.
     """
     arguments: dict[str, Any] = {
         "episodes": episodes,
@@ -63,34 +68,36 @@ def compare(
         "all_games": all_games,
     }
     progress = None if json is None else progress_file(json)
-    # Opened before anything is played, so that a wrong path fails at once.
-    with open(os.devnull if json is None else json, "w", encoding="utf-8") as records:
-        for name, policy in policies.items():
-            identity = policy.identity if isinstance(policy, LazyPolicy) else {}
-            loaded: PolicyLike | None = None
-            for env in envs:
-                about = about_evaluation(
-                    policy, env, name=name, identity=identity, history_length=None, **arguments
-                )
-                keeper: AbstractContextManager[ProgressLog | None] = (
-                    nullcontext() if progress is None else closing(ProgressLog(progress, about))
-                )
-                with keeper as log:
-                    if log is not None and log.record is not None:
-                        evaluation = Evaluation.of(log.record)
-                    else:
-                        loaded = resolve_policy(policy) if loaded is None else loaded
-                        over = 0 if log is None else len(log.over)
-                        watched = nullcontext() if watch is None else watch(name, env, loaded, over)
-                        with watched as on_step:
-                            evaluation = evaluate(
-                                loaded, env, name=name, on_step=on_step, progress=log, **arguments
-                            )
-                records.write(json_format.dumps(evaluation.record()) + "\n")
-                records.flush()
-                yield evaluation
-            if isinstance(policy, LazyPolicy) and callable(close := getattr(loaded, "close", None)):
-                close()  # two engines may not fit into memory
+    # Checked before anything is played.
+    file = None if json is None else RecordFile(json)
+    records: list[dict[str, Any]] = []
+    for name, policy in policies.items():
+        identity = policy.identity if isinstance(policy, LazyPolicy) else {}
+        loaded: PolicyLike | None = None
+        for env in envs:
+            about = about_evaluation(
+                policy, env, name=name, identity=identity, history_length=None, **arguments
+            )
+            keeper: AbstractContextManager[ProgressLog | None] = (
+                nullcontext() if progress is None else closing(ProgressLog(progress, about))
+            )
+            with keeper as log:
+                if log is not None and log.record is not None:
+                    evaluation = Evaluation.of(log.record)
+                else:
+                    loaded = resolve_policy(policy) if loaded is None else loaded
+                    over = 0 if log is None else len(log.over)
+                    watched = nullcontext() if watch is None else watch(name, env, loaded, over)
+                    with watched as on_step:
+                        evaluation = evaluate(
+                            loaded, env, name=name, on_step=on_step, progress=log, **arguments
+                        )
+            records.append(evaluation.record())
+            if file is not None:
+                file.write(records)
+            yield evaluation
+        if isinstance(policy, LazyPolicy) and callable(close := getattr(loaded, "close", None)):
+            close()  # two engines may not fit into memory
     if progress is not None:
         progress.unlink()
 
@@ -98,3 +105,63 @@ def compare(
 def progress_file(json: str | Path) -> Path:
     """Returns the file in which `compare` stores what has been played."""
     return Path(json).with_name(f"{Path(json).name}.progress")
+
+
+class RecordFile:
+    """File of records that is written as a whole, and replaces only other records.
+
+    Args:
+        path: The file.
+
+    Raises:
+        FileNotFoundError: If its folder does not exist.
+        FileExistsError: If it holds something that no evaluation has written.
+        OSError: If it cannot be written.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path).resolve()
+        folder = self.path.parent
+        if not folder.is_dir():
+            raise FileNotFoundError(f"no directory for {path}: create it, or name another file")
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(f"no file can be written in {folder}: name another one")
+        for file, holds in (
+            (self.path, _is_record),
+            (progress_file(path), lambda line: "evaluation" in line),
+        ):
+            if file.exists() and not _holds_only(file, holds):
+                raise FileExistsError(
+                    f"{file} holds something else than records of evaluations, which would be "
+                    "lost: name another file, or move that one"
+                )
+
+    def write(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Replaces what the file holds; after a crash it is either the old or the new file."""
+        part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        with part.open("w", encoding="utf-8") as file:
+            file.writelines(f"{json_format.dumps(record)}\n" for record in records)
+            sync(file)
+        part.replace(self.path)
+
+
+def _is_record(line: Mapping[str, Any]) -> bool:
+    return {"policy", "env", "episodes", "success_rate"} <= line.keys()
+
+
+def _holds_only(path: Path, holds: Callable[[Mapping[str, Any]], bool]) -> bool:
+    """Returns whether all lines of a file are of one kind; the last may be cut off."""
+    if not path.is_file():
+        return False
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        return False
+    for number, line in enumerate(lines, 1):
+        try:
+            value = json_format.loads(line)
+        except ValueError:
+            return number == len(lines) > 1
+        if not isinstance(value, dict) or not holds(value):
+            return False
+    return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from vlm_agent.evaluation.record import Evaluation, TaskTypeResult
 
@@ -50,6 +51,26 @@ def markdown_table(evaluations: Sequence[Evaluation]) -> str:
     if any(one.by_task_type for one in evaluations):
         lines += ["", *_markdown(_task_type_rows(evaluations))]
     return "\n".join(lines) + "\n"
+
+
+def check_table_file(path: str | Path) -> None:
+    """Checks that a file can be replaced by a table in Markdown.
+
+    Raises:
+        FileExistsError: If it exists and does not begin with such a table.
+    """
+    file = Path(path)
+    if file.exists() and not file.is_file():
+        raise FileExistsError(f"{file} is no file: name another one for the table")
+    if not file.exists() or not file.stat().st_size:
+        return
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        first = lines.readline()
+    if not first.startswith(f"| {next(iter(_COLUMNS))} |"):
+        raise FileExistsError(
+            f"{file} holds something else than a table of evaluations, which would be lost: name "
+            "another file, or move that one"
+        )
 
 
 def _rows(evaluations: Sequence[Evaluation]) -> list[list[str]]:

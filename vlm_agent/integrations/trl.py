@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from vlm_agent.core.environments import EnvFactory
@@ -103,8 +104,11 @@ def environment_factory(
     *,
     pictures: bool = True,
 ) -> Callable[[], ToolEnvironment]:
-    """Returns an `environment_factory` for TRL's GRPOTrainer; arguments as `ToolEnvironment`."""
-    return lambda: ToolEnvironment(env, env_kwargs, pictures=pictures)
+    """Returns an `environment_factory` for TRL's GRPOTrainer; arguments as `ToolEnvironment`.
+
+    It can be pickled if `env` can, as an id can, so that other processes can make environments too.
+    """
+    return partial(ToolEnvironment, env, env_kwargs, pictures=pictures)
 
 
 def episodes(count: int, seed: int = 0) -> Dataset:

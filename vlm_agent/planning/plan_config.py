@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vlm_agent.config.values import OneOrMore, PositiveFloat, PositiveInt
+from vlm_agent.config.values import OneOrMore, PathText, PositiveFloat, PositiveInt
 from vlm_agent.training.ppo_config import PPOConfig
 
 
@@ -33,7 +33,7 @@ class PlanConfig(PPOConfig):
     """
 
     env: OneOrMore[str] = ""
-    out: str = ""
+    out: PathText = ""
     gpus: PositiveInt = 1
     gpu_memory: PositiveFloat = 80.0
     fsdp: bool = False

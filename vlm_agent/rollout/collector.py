@@ -10,9 +10,9 @@ import numpy as np
 
 from vlm_agent.config.training.environments import EnvSpec, spread
 from vlm_agent.core.environments import EnvFactory
-from vlm_agent.core.expert import check_expert, teach
+from vlm_agent.core.expert import check_expert, lesson
 from vlm_agent.core.prompts import build_reply
-from vlm_agent.core.protocol import action_index, legal_action
+from vlm_agent.core.protocol import legal_action
 from vlm_agent.core.seeding import episode_seeds, training_seed
 from vlm_agent.core.types import Demonstration, Observation, Reply
 from vlm_agent.rollout.buffer import EpisodeSegment, Rollout
@@ -230,9 +230,9 @@ def specs_of(
 
 def correction(runner: EpisodeRunner) -> Demonstration:
     """Returns the expert's reply to the current observation."""
-    action, reason = teach(runner.env)
     observation = runner.observation
-    reply = build_reply(observation, action_index(observation, action), reason)
+    action, reason = lesson(runner.env, observation)
+    reply = build_reply(observation, action, reason)
     return Demonstration(observation, reply)
 
 

@@ -9,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
-from vlm_agent.core.protocol import check_reward, env_action, observe, succeeded, task_of
+from vlm_agent.core.protocol import check_outcome, env_action, observe, succeeded, task_of
 from vlm_agent.core.types import Info, Observation, PastStep, Reply
 from vlm_agent.rollout.resumable_env import Resumable
 
@@ -126,7 +126,7 @@ class EpisodeRunner:
         """
         before = self.observation
         picture, reward, terminated, truncated, info = self.env.step(env_action(before, action))
-        check_reward(reward, self.env)
+        check_outcome(self.env, reward, terminated, truncated)
         self.episode_return += float(reward)
         self.episode_length += 1
         self._shown = picture, info

@@ -180,5 +180,13 @@ def _digest(picture: Any, *rest: Any) -> str:
     *outcome, info = rest
     told = {name: info[name] for name in _INFO_KEYS if name in info}
     seen = hashlib.blake2b(np.ascontiguousarray(picture).tobytes(), digest_size=8)
-    seen.update(json.dumps([[float(each) for each in outcome], told], default=str).encode())
+    text = json.dumps([[_number(each) for each in outcome], told], default=str, skipkeys=True)
+    seen.update(text.encode())
     return seen.hexdigest()
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None  # whoever plays it says what is wrong

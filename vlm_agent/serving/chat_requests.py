@@ -9,24 +9,67 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vlm_agent.config.generation import GenerationConfig
+from vlm_agent.config.values import (
+    Bounds,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFraction,
+    convert,
+)
 from vlm_agent.core.prompts import Chat, system_message
 from vlm_agent.core.types import Reply, Task
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 _MAX_PIXELS = 4096 * 4096
-_ROLES = ("system", "user", "assistant")
-# Fields that would change the reply, so they must not be ignored silently.
-_UNSUPPORTED = (
-    "audio", "frequency_penalty", "function_call", "functions", "logit_bias", "logprobs",
-    "modalities", "presence_penalty", "response_format", "stop", "stream", "tool_choice", "tools",
-    "top_logprobs",
+_MOST_SHOWN = 60  # characters of a value in a message
+# Developer messages are the newer name of system messages.
+_ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
+# Fields that are read, and fields that say nothing about the reply.
+_READ = (
+    "model", "messages", "max_completion_tokens", "max_tokens", "seed", "temperature", "top_k",
+    "top_p",
 )  # fmt: skip
+_IGNORED = (
+    "metadata", "parallel_tool_calls", "prompt_cache_key", "prompt_cache_retention",
+    "safety_identifier", "service_tier", "store", "stream_options", "user",
+)  # fmt: skip
+# Values that ask for what is done anyway. Any other field would change the reply, so that it must
+# not be ignored silently.
+_WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
+    "add_generation_prompt": (True,),
+    "best_of": (1,),
+    "echo": (False,),
+    "frequency_penalty": (0,),
+    "function_call": ("none", "auto"),
+    "functions": ([],),
+    "ignore_eos": (False,),
+    "length_penalty": (1,),
+    "logit_bias": ({},),
+    "logprobs": (False,),
+    "min_p": (0,),
+    "min_tokens": (0,),
+    "modalities": (["text"],),
+    "n": (1,),
+    "presence_penalty": (0,),
+    "repetition_penalty": (1,),
+    "response_format": ({"type": "text"},),
+    "skip_special_tokens": (True,),
+    "stop": ([],),
+    "stop_token_ids": ([],),
+    "stream": (False,),
+    "tool_choice": ("none", "auto"),
+    "tools": ([],),
+    "top_logprobs": (0,),
+    "use_beam_search": (False,),
+}
+# Far outside of what anybody samples with; closer to 0, logits overflow.
+_LOWEST_TEMPERATURE, _HIGHEST_TEMPERATURE = 1e-3, 1e3
 
 
 class RequestError(Exception):
@@ -69,13 +112,16 @@ class Question:
     seed: int | None
 
 
-def read_question(body: Any, model: str, generation_config: GenerationConfig) -> Question:
+def read_question(
+    body: Any, model: str, generation_config: GenerationConfig, longest: int
+) -> Question:
     """Reads a request.
 
     Args:
         body: JSON of the request.
         model: Name of the model that is served.
         generation_config: Settings that apply unless the request sets them.
+        longest: The largest number of tokens that a reply may be allowed.
 
     Raises:
         RequestError: If it is not a valid request, or uses unsupported features.
@@ -89,17 +135,14 @@ def read_question(body: Any, model: str, generation_config: GenerationConfig) ->
             param="model",
             code="model_not_found",
         )
-    for name in _UNSUPPORTED:
-        if body.get(name) not in (None, False, 0, [], {}, "none"):
-            raise RequestError(f"`{name}` is not supported: leave it out", param=name)
-    if body.get("n") not in (None, 1):
-        raise RequestError(f"n={body['n']!r}: expected 1", param="n")
-    seed = _number(body, "seed", int)
+    for name, value in body.items():
+        _check_field(name, value)
+    seed = _number(body, "seed", int, NonNegativeInt)
     chat = _read_chat(body.get("messages"))
     if generation_config.system_prompt and chat.messages[0]["role"] != "system":
         own = system_message(generation_config.system_prompt)
         chat = replace(chat, messages=(own, *chat.messages))
-    return Question(chat, _settings(body, generation_config), seed)
+    return Question(chat, _settings(body, generation_config, longest), seed)
 
 
 @dataclass(frozen=True)
@@ -145,26 +188,68 @@ def write_answer(model: str, answer: Answer) -> dict[str, Any]:
     }
 
 
-def _settings(body: Mapping[str, Any], generation_config: GenerationConfig) -> GenerationConfig:
-    limit = _number(body, "max_completion_tokens", int)
+def _check_field(name: str, value: Any) -> None:
+    """Makes sure that a field is read, or changes nothing."""
+    if value is None or name in _READ or name in _IGNORED:
+        return
+    same = _WITHOUT_EFFECT.get(name, ())
+    if any(value == each and isinstance(value, bool) == isinstance(each, bool) for each in same):
+        return
+    if name == "n":
+        raise RequestError(f"n={_short(value)}: expected 1", param="n")
+    raise RequestError(f"`{name}` is not supported: leave it out", param=name)
+
+
+def _settings(
+    body: Mapping[str, Any], generation_config: GenerationConfig, longest: int
+) -> GenerationConfig:
+    temperature = _number(body, "temperature", float, NonNegativeFloat)
+    if temperature and not _LOWEST_TEMPERATURE <= temperature <= _HIGHEST_TEMPERATURE:
+        raise RequestError(
+            f"temperature={temperature}: expected 0, or a number from {_LOWEST_TEMPERATURE} to "
+            f"{_HIGHEST_TEMPERATURE}",
+            param="temperature",
+        )
+    top_k = body.get("top_k")
+    if top_k == -1:  # what other servers call all tokens
+        body = {**body, "top_k": 0}
+    length = Annotated[int, Bounds(1, longest)]
+    limits = (_number(body, name, int, length) for name in ("max_completion_tokens", "max_tokens"))
     given = {
-        "temperature": _number(body, "temperature", float),
-        "top_p": _number(body, "top_p", float),
-        "max_new_tokens": _number(body, "max_tokens", int) if limit is None else limit,
+        "temperature": temperature,
+        "top_p": _number(body, "top_p", float, PositiveFraction),
+        "top_k": _number(body, "top_k", int, NonNegativeInt),
+        "max_new_tokens": next((limit for limit in limits if limit is not None), None),
     }
-    known: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    try:
-        return replace(generation_config, **known)
-    except ValueError as error:
-        raise RequestError(str(error)) from error
+    return generation_config.with_changes(**given)
 
 
-def _number(body: Mapping[str, Any], name: str, kind: type) -> Any:
+def _number(body: Mapping[str, Any], name: str, kind: type, hint: Any) -> Any:
+    """Returns a field that holds a number, or `None`.
+
+    Raises:
+        RequestError: If it holds anything else, or a number that the hint does not allow.
+    """
     value = body.get(name)
+    if value is None:
+        return None
     allowed = (int,) if kind is int else (int, float)
-    if value is not None and (isinstance(value, bool) or not isinstance(value, allowed)):
-        raise RequestError(f"{name}={value!r}: expected a number", param=name)
-    return value if value is None else kind(value)
+    if isinstance(value, bool) or not isinstance(value, allowed):
+        expected = "a whole number" if kind is int else "a number"
+        raise RequestError(f"{name}={_short(value)}: expected {expected}", param=name)
+    try:
+        return convert(value, hint)
+    except ValueError as error:
+        _, _, expected = str(error).partition(": ")
+        raise RequestError(f"{name}={_short(value)}: {expected}", param=name) from None
+
+
+def _short(value: Any) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # a number with more digits than Python writes
+        return "a number of many digits"
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
 
 
 def _read_chat(messages: Any) -> Chat:
@@ -175,15 +260,18 @@ def _read_chat(messages: Any) -> Chat:
     for number, message in enumerate(messages):
         place = f"messages[{number}]"
         role = message.get("role") if isinstance(message, dict) else None
-        if role not in _ROLES:
+        if not isinstance(role, str) or role not in _ROLES:
             raise RequestError(
-                f"{place} has role {role!r}: expected one of {', '.join(_ROLES)}", param=place
+                f"{place} has role {_short(role)}: expected one of {', '.join(_ROLES)}",
+                param=place,
             )
         content = message.get("content")
         parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
         if not isinstance(parts, list):
             raise RequestError(f"{place}: expected text or a list of parts", param=place)
-        chat.append({"role": role, "content": [_read_part(p, place, pictures) for p in parts]})
+        chat.append(
+            {"role": _ROLES[role], "content": [_read_part(p, place, pictures) for p in parts]}
+        )
     if not pictures:
         raise RequestError(
             "expected at least one picture: this model acts on pictures", param="messages"
@@ -208,13 +296,14 @@ def _read_picture(url: Any, place: str) -> NDArray[np.uint8]:
     from PIL import Image, UnidentifiedImageError
 
     head, comma, data = url.partition(",") if isinstance(url, str) else ("", "", "")
+    head = head.lower()
     if not (head.startswith("data:image/") and head.endswith(";base64") and comma):
         # URLs are not fetched: clients must not be able to send requests from this machine.
         raise RequestError(f"{place}: expected a picture as data:image/png;base64,…", param=place)
     try:
-        with Image.open(
-            io.BytesIO(base64.b64decode(data, validate=True)), formats=_FORMATS
-        ) as image:
+        # Encoders break lines.
+        content = base64.b64decode("".join(data.split()), validate=True)
+        with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
             if image.width * image.height > _MAX_PIXELS:
                 raise RequestError(
                     f"{place}: a picture of {image.width} x {image.height} pixels is too large: "
@@ -222,7 +311,14 @@ def _read_picture(url: Any, place: str) -> NDArray[np.uint8]:
                     param=place,
                 )
             return np.asarray(image.convert("RGB"))
-    except (binascii.Error, UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+    except (
+        binascii.Error,
+        Image.DecompressionBombError,
+        UnidentifiedImageError,
+        OSError,
+        ValueError,
+        SyntaxError,
+    ) as error:
         raise RequestError(
             f"{place}: the picture cannot be read ({error}): expected {', '.join(_FORMATS)}",
             param=place,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 _MAX_BODY = 64 * 2**20
 _TIMEOUT = 60.0  # seconds after which an idle connection is closed
+_LONGEST = 2**15  # tokens of a reply, if a model does not say how many it can take
 _BATCH_WINDOW = 0.01  # seconds for which the first question of a batch waits for others
 
 
@@ -135,6 +136,9 @@ class _Server(ThreadingHTTPServer):
         super().__init__((HOST, port), _Handler)
         self.writer = writer
         self.generation_config = policy.generation_config
+        # Longer replies than the model can continue; what it has been given to write always fits.
+        limit = getattr(policy.model.config.get_text_config(), "max_position_embeddings", None)
+        self.longest = max(policy.generation_config.max_new_tokens, limit or _LONGEST)
         self.name = name
 
 
@@ -154,7 +158,9 @@ class _Handler(BaseHTTPRequestHandler):
             body = self._body()
             if self.path != "/v1/chat/completions":
                 raise _no_such_path(self.path)
-            question = read_question(body, self.server.name, self.server.generation_config)
+            question = read_question(
+                body, self.server.name, self.server.generation_config, self.server.longest
+            )
             answer = self.server.writer.ask(question)
         except RequestError as error:
             return self._refuse(error)
@@ -170,7 +176,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise RequestError(f"the body is longer than {_MAX_BODY} bytes", status=413)
         try:
             return json.loads(self.rfile.read(int(length)))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RequestError(f"the body is not JSON: {error}") from error
 
     def _refuse(self, error: RequestError) -> None:

@@ -19,6 +19,7 @@ from vlm_agent.config.values import (
     NonNegativeFloat,
     NonNegativeInt,
     OneOrMore,
+    PathText,
     PositiveFloat,
     PositiveFraction,
     PositiveInt,
@@ -193,8 +194,8 @@ class PPOConfig(ModelOptions, PromptOptions, EngineOptions, EvaluationOptions):
 
     # Python may give an environment or a policy of its own in place of a name.
     env: Required[OneOrMore[str]] = ""
-    model: Required[str] = ""
-    out: Required[str] = ""
+    model: Required[PathText] = ""
+    out: Required[PathText] = ""
     env_kwargs: OneOrMore[JsonObject] = field(default_factory=dict)
     env_weights: tuple[PositiveFloat, ...] = ()
     overwrite: bool = False

@@ -299,3 +299,39 @@ def test_mistakes_are_clear_errors():
         Session(Game("gym_cards/NumberLine-v0", {"suits": 3}))
     with pytest.raises(ValueError, match="max_position=1"):
         Session(Game("gym_cards/NumberLine-v0", {"max_position": 1}))
+
+
+def test_actions_may_be_counted_from_any_number(tmp_path):
+    class Shifted(gym.Env):
+        metadata = {"render_modes": ["rgb_array"], "render_fps": 4}  # noqa: RUF012
+        task_description, action_names = "Go right.", ("left", "right")
+        action_space = gym.spaces.Discrete(2, start=3)
+        observation_space = gym.spaces.Box(0, 255, (20, 20, 3), np.uint8)
+
+        def __init__(self, render_mode=None):
+            self.render_mode = render_mode
+
+        def reset(self, *, seed=None, options=None):
+            super().reset(seed=seed)
+            return self.render(), {"state": {}, "is_success": False}
+
+        def step(self, action):
+            assert self.action_space.contains(action)
+            return self.render(), 0.0, True, False, {"state": {}, "is_success": action == 4}
+
+        def render(self):
+            return np.zeros((20, 20, 3), np.uint8)
+
+        def expert(self):
+            return 4, "right is right"
+
+    gym.register("stranger/Shifted-v0", Shifted)
+    try:
+        session = Session(Game("stranger/Shifted-v0"))
+        session.ask()
+        assert session.hint.name == "right"
+        session.play(session.choices[1])
+        assert session.won
+        session.close()
+    finally:
+        del gym.registry["stranger/Shifted-v0"]

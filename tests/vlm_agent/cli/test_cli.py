@@ -6,12 +6,14 @@ import re
 import shutil
 import subprocess
 import sys
+import typing
 
 import pytest
 from PIL import Image
 
 from vlm_agent.cli.main import main
 from vlm_agent.config.commands import (
+    CheckConfig,
     DemoConfig,
     ExportConfig,
     MergeConfig,
@@ -23,6 +25,7 @@ from vlm_agent.config.commands import (
 from vlm_agent.config.eval import EvalConfig
 from vlm_agent.config.options import options_of
 from vlm_agent.config.sft import SFTConfig
+from vlm_agent.config.values import PATH, unwrap
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.sft.loss import reply_losses
@@ -65,6 +68,7 @@ def test_a_missing_package_is_named(monkeypatch, capsys):
 
 
 COMMANDS = {
+    "check": CheckConfig,
     "sft": SFTConfig,
     "ppo": PPOConfig,
     "merge": MergeConfig,
@@ -92,6 +96,23 @@ def test_help_shows_every_option_there_is(command, capsys):
         assert re.search(rf"^  {flag}\b", text, re.MULTILINE), flag
     for group in {option.group for option in options}:
         assert text.count(f"\n{group}:\n") == 1
+
+
+# Texts that name no file. Add an option here only if it cannot be a path; else make it PathText.
+NOT_PATHS = {
+    "env", "eval_env", "algorithm", "api_base_url", "api_key_variable", "dataset_split",
+    "dataset_subset", "engine_url", "name", "title", "prompt", "system_prompt",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_path_may_begin_with_the_home_folder(command):
+    for option in options_of(COMMANDS[command]):
+        kind, marks, _ = unwrap(option.hint)
+        if typing.get_origin(kind) is tuple:
+            kind, marks, _ = unwrap(typing.get_args(kind)[0])
+        if kind is str and option.name not in NOT_PATHS:
+            assert PATH in marks, f"{option.name} of {command} should be PathText"
 
 
 @pytest.mark.parametrize("command", COMMANDS)

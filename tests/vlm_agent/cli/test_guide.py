@@ -19,6 +19,7 @@ from vlm_agent.models.tiny import build_tiny
 GUIDE = Path(__file__).parents[3] / "docs" / "start" / "your-model-and-environment.md"
 HUB_NAME = "Qwen/Qwen2.5-VL-3B-Instruct"
 SIZES = {
+    "check": "--episodes 2",
     "sft": "--samples 8 --batch-size 4 --max-new-tokens 8",
     "ppo": "--total-steps 8 --num-envs 4 --rollout-steps 2 --ppo-epochs 1 --minibatch-size 4"
     " --micro-batch-size 2 --max-new-tokens 8",

@@ -145,3 +145,19 @@ def test_help_names_the_configurations(capsys):
     text = " ".join(re.sub("[│╭╮╰╯─]", " ", capsys.readouterr().out).split())
     assert "--config NAME" in text
     assert "numberline-tiny" in text
+
+
+def test_recipes_and_command_lines_know_the_home_folder_and_refuse_nan(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write(tmp_path / "run.yaml", "out: ~/runs/a\nmodel: ~/models/b\nenv: ns/Env-v0\n")
+    config = parse_training(SFTConfig, "sft", ["--config", "~/run.yaml"])
+    assert (config.out, config.model) == (f"{tmp_path}/runs/a", f"{tmp_path}/models/b")
+    assert parse_training(SFTConfig, "sft", ["--resume=~/runs/a"]).place == f"{tmp_path}/runs/a"
+    write(tmp_path / "bad.yaml", "extends: ~/run.yaml\nlearning_rate: .inf\n")
+    assert main(["sft", "--config", str(tmp_path / "bad.yaml")]) == 1
+    assert "learning_rate=inf: expected a number above 0" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        parse_training(SFTConfig, "sft", ["--config", "~/run.yaml", "--temperature", "nan"])
+    assert "temperature=nan: expected 0 or above" in capsys.readouterr().err

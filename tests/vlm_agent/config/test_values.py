@@ -8,7 +8,9 @@ from vlm_agent.config.values import (
     Bounds,
     Fraction,
     NonEmpty,
+    NonNegativeFloat,
     NonNegativeInt,
+    PathText,
     PositiveFloat,
     PositiveFraction,
     PositiveInt,
@@ -60,6 +62,12 @@ def test_values_of_every_type(value, hint, expected):
         (-1, NonNegativeInt, "-1: expected 0 or above"),
         (0, PositiveFloat, "0.0: expected a number above 0"),
         (math.nan, PositiveFloat, "nan: expected a number above 0"),
+        (math.inf, PositiveFloat, "inf: expected a number above 0"),
+        (-math.inf, float, "-inf: expected a finite number"),
+        ("nan", float, "nan: expected a finite number"),
+        ("1e999", float | None, "inf: expected a finite number"),
+        (10**400, float, f"{10**400}: expected a number"),
+        ([1.0, math.inf], tuple[float, ...], "inf: expected a finite number"),
         (1.5, Fraction, "1.5: expected a number from 0 to 1"),
         (0, PositiveFraction, "0.0: expected a number above 0 to 1"),
         (1, ProperFraction, "1.0: expected a number from 0 to below 1"),
@@ -100,9 +108,31 @@ def test_words_of_the_command_line(words, hint, expected):
         ("0", PositiveInt, "0: expected at least 1"),
         ("[1]", dict[str, Any], "'[1]': expected a JSON object"),
         ("{", dict[str, Any], "'{' is not JSON"),
+        ('{"a": NaN}', dict[str, Any], "'{\"a\": NaN}' is not JSON (NaN is no number of JSON)"),
+        ("inf", NonNegativeFloat, "inf: expected 0 or above"),
     ],
 )
 def test_wrong_words(word, hint, message):
     with pytest.raises(ValueError) as caught:  # noqa: PT011
         from_text([word], hint)
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("~/runs/a", "HOME/runs/a"),
+        ("~", "HOME"),
+        ("sb3:~/runs/a", "sb3:HOME/runs/a"),
+        ("a/~/b", "a/~/b"),
+        ("a~", "a~"),
+        ("https://host/~me", "https://host/~me"),
+        ("api:org/model", "api:org/model"),
+    ],
+)
+def test_the_home_folder_is_written_as_a_tilde(path, expected, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    expected = expected.replace("HOME", "/home/me")
+    assert convert(path, PathText) == expected
+    assert from_text([path], PathText | None) == expected
+    assert convert([path], NonEmpty[PathText]) == (expected,)

@@ -74,6 +74,49 @@ def test_json_rule(text, action):
     assert parse(text, names).action == (None if action is None else names.index(action))
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "do not hit", "don't hit", "don’t hit", "dont hit", "never hit", "NOT hit", "no hit",
+        "hit? no", "Do not, under any circumstances, hit.", "I won't hit", "I cannot hit",
+        "avoid hit", "avoiding hit", "I refuse to hit", "without hit", "instead of hit",
+        "anything but hit", "wait rather than hit", "neither hit nor this",
+    ],
+)  # fmt: skip
+def test_an_action_that_a_reply_denies_is_not_played(value):
+    names = ("stand", "hit")
+    text = json.dumps({"thoughts": "so", "action": value})
+    assert parse(text, names).action is None
+    assert parse(text.replace("hit", "stand"), names).action is None
+
+
+@pytest.mark.parametrize(
+    ("value", "action"),
+    [
+        ("no", "no"),
+        ("The answer is no.", "no"),
+        ("never mind", "never mind"),
+        ("I never mind", "never mind"),
+        ("take the do not disturb sign 1", "take the do not disturb sign 1"),
+        ("I take the do not disturb sign 1.", "take the do not disturb sign 1"),
+        ("do not take the do not disturb sign 1", None),
+        ("go to shelf 1 rather than wait", "go to shelf 1"),
+        ("instead of waiting, go to shelf 1", "go to shelf 1"),
+        ("untie the knot 1 now", "untie the knot 1"),
+        ("I notice it and untie the knot 1", "untie the knot 1"),
+        ("no, no", "no"),
+        ("no. 3", "3"),
+    ],
+)
+def test_words_that_deny_may_be_part_of_an_action(value, action):
+    names = (
+        "no", "never mind", "take the do not disturb sign 1", "go to shelf 1", "untie the knot 1",
+    )  # fmt: skip
+    names = ("3",) if action == "3" else names
+    found = parse(json.dumps({"action": value}), names).action
+    assert found == (None if action is None else names.index(action))
+
+
 @pytest.mark.parametrize("rule", ["json", "published"])
 def test_holds_are_read_as_they_are_named_or_not_at_all(rule):
     """A list that is written in another way must not be read as its beginning."""

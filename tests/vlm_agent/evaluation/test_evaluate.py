@@ -235,8 +235,9 @@ class Listed(Shelves):
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
-        self.number = options["game"]
-        self.played.append(self.number)
+        self.number = 0 if options is None else options["game"]
+        if options is not None:  # else it is looked at
+            self.played.append(self.number)
         picture, info = self._moment(False)
         return picture, {**info, "task_type": "easy" if self.number > 3 else "hard"}
 

@@ -1,5 +1,6 @@
 """TRL's trainer plays and learns in the environments by tool calls."""
 
+import pickle
 import warnings
 
 import pytest
@@ -43,6 +44,12 @@ def test_pictures_are_given_in_the_prompt_and_in_replies():
     after, told = env.act("*")
     assert after["image"].tobytes() != picture["image"].tobytes()
     assert told["text"].startswith("Reward: ")
+
+
+def test_the_factory_can_be_pickled():
+    make = environment_factory(NUMBER_LINE, {"max_position": 3}, pictures=False)
+    copy = pickle.loads(pickle.dumps(make))
+    assert copy().reset(seed=3) == make().reset(seed=3)
 
 
 def test_rows_hold_seeds_that_are_never_evaluated():

@@ -10,7 +10,7 @@ import pytest
 from gymnasium import spaces
 
 from vlm_agent.core.environments import make_env
-from vlm_agent.core.expert import teach
+from vlm_agent.core.expert import lesson
 from vlm_agent.core.types import Observation, PastStep, Reply, Task
 from vlm_agent.data.demonstrations import Demonstrator
 from vlm_agent.rollout.collector import Collector
@@ -176,7 +176,7 @@ def test_play_goes_on_as_if_nothing_had_happened(tmp_path, name):
         lengths = [[runner.episode_length for runner in each] for each in runners]
         assert lengths[0] == lengths[1]
         if collector._runners[0].env.has_wrapper_attr("expert"):
-            taught = [[teach(runner.env) for runner in each] for each in runners]
+            taught = [[lesson(each.env, each.observation) for each in some] for some in runners]
             assert taught[0] == taught[1], "a teacher knows what it knew"
         assert played(other, 7) == played(collector, 7)
         other.close()

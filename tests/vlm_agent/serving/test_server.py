@@ -2,6 +2,7 @@ import base64
 import http.client
 import io
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -136,10 +137,10 @@ def test_models_are_listed(served):
         ({"messages": [{"role": "user", "content": [{"type": "video"}]}]}, 400, "type 'video'"),
         ({"n": 2}, 400, "n=2: expected 1"),
         ({"stream": True}, 400, "`stream` is not supported"),
-        ({"temperature": -1}, 400, "temperature=-1.0: expected 0 or above"),
+        ({"temperature": -1}, 400, "temperature=-1: expected 0 or above"),
         ({"temperature": "hot"}, 400, "temperature='hot': expected a number"),
-        ({"max_tokens": 0}, 400, "max_new_tokens=0"),
-        ({"max_tokens": True}, 400, "max_tokens=True: expected a number"),
+        ({"max_tokens": 0}, 400, "max_tokens=0: expected a number from 1 to"),
+        ({"max_tokens": True}, 400, "max_tokens=True: expected a whole number"),
     ],
 )
 def test_what_it_cannot_answer_is_refused_as_the_api_does(
@@ -151,6 +152,70 @@ def test_what_it_cannot_answer_is_refused_as_the_api_does(
     assert message in answer["error"]["message"]
     assert answer["error"]["type"] == "invalid_request_error"
     assert post(request(observations[0]))[0] == 200, "it goes on"
+
+
+ODD = {
+    "temperature": [math.nan, math.inf, -1, 1e-300, 1e300, 10**400, True, "1", [1]],
+    "top_p": [math.nan, 0, -1, 1.5, 10**400, False, "0.5"],
+    "top_k": [-2, 1.5, True, "5", {}],
+    "seed": [-1, 0.5, math.nan, True, "7"],
+    "max_tokens": [0, -1, 10**18, 10**400, 2.0, True, "9"],
+    "max_completion_tokens": [0, 10**18, math.inf, "9"],
+    "n": [0, 2, True, "1"],
+}
+CHANGING = {
+    "best_of": 2, "chat_template_kwargs": {"a": 1}, "frequency_penalty": 0.5, "functions": [{}],
+    "guided_choice": ["a"], "guided_json": {}, "ignore_eos": True, "length_penalty": 2,
+    "logit_bias": {"5": 1}, "logprobs": True, "min_p": 0.1, "min_tokens": 3, "presence_penalty": -1,
+    "reasoning_effort": "low", "repetition_penalty": 1.2,
+    "response_format": {"type": "json_object"}, "stop": "}", "stop_token_ids": [3],
+    "stream": True, "tools": [{}], "tool_choice": "required",
+    "top_logprobs": 3, "use_beam_search": True, "whatever": 0,
+}  # fmt: skip
+
+
+def test_odd_numbers_and_fields_without_support_are_refused_by_name(served, observations):
+    _, post = served
+    body = request(observations[0])
+    wrong = [(name, value) for name, values in ODD.items() for value in values]
+    for name, value in [*wrong, *CHANGING.items()]:
+        status, answer = post({**body, name: value})
+        assert (status, answer["error"]["param"]) == (400, name), (name, value)
+        assert name in answer["error"]["message"]
+    assert post(b'{"a":' * 100_000)[0] == 400
+
+
+def test_fields_that_change_nothing_are_taken(served, observations):
+    _, post = served
+    same = {"n": 1, "stop": [], "min_p": 0.0, "response_format": {"type": "text"}, "user": "me"}
+    same |= dict.fromkeys(CHANGING) | {"tools": [], "top_k": -1, "presence_penalty": 0}
+    plain = post(request(observations[0]))
+    status, answer = post(request(observations[0], **same))
+    assert (status, answer["choices"]) == (200, plain[1]["choices"])
+
+
+def test_the_most_likely_tokens_can_be_chosen_from(served, observations):
+    policy, post = served
+    now = observations[0]
+    best = post(request(now, temperature=0))[1]["choices"]
+    assert post(request(now, temperature=1, top_k=1, seed=4))[1]["choices"] == best
+    assert policy.generation_config.top_k == 0
+
+
+def test_developer_messages_and_broken_lines_are_read(served, observations):
+    _, post = served
+    body = request(observations[0])
+    system, developer = (
+        {**body, "messages": [{"role": role, "content": "Play."}, *body["messages"]]}
+        for role in ("system", "developer")
+    )
+    plain = post(system)
+    url = body["messages"][0]["content"][0]["image_url"]
+    head, data = url["url"].split(",")
+    url["url"] = "\r\n".join([f"{head},", *(data[at : at + 76] for at in range(0, len(data), 76))])
+    status, answer = post(developer)
+    assert (status, answer["choices"]) == (200, plain[1]["choices"])
+    assert answer["usage"] == plain[1]["usage"]
 
 
 @pytest.mark.parametrize(

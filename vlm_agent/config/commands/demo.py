@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vlm_agent.config.options import Options
-from vlm_agent.config.values import PositiveInt
+from vlm_agent.config.values import PathText, PositiveInt
 
 
 @dataclass
@@ -22,7 +22,7 @@ class DemoConfig(Options):
         overwrite: Replace what --out holds.
     """
 
-    out: str = "runs/demo"
+    out: PathText = "runs/demo"
     seed: int = 0
     episodes: PositiveInt = 200
     sft_samples: PositiveInt = 4096

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vlm_agent.config.options import Options
-from vlm_agent.config.values import NonEmpty, Positional
+from vlm_agent.config.values import NonEmpty, PathText, Positional
 
 
 @dataclass
@@ -22,8 +22,8 @@ class ExportConfig(Options):
         illegal: Keep replies that name no legal action.
     """
 
-    recording: Positional[NonEmpty[str]]
-    out: str
+    recording: Positional[NonEmpty[PathText]]
+    out: PathText
     form: Literal["llava", "datasets"] = "llava"
     episodes: Literal["won", "all"] = "won"
     illegal: bool = False

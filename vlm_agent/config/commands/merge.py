@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vlm_agent.config.options import Options
+from vlm_agent.config.values import PathText
 
 
 @dataclass
@@ -22,8 +23,8 @@ class MergeConfig(Options):
         trust_remote_code: Run Python code that comes with the model; only for authors you trust.
     """
 
-    model: str
-    out: str
+    model: PathText
+    out: PathText
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     for_vllm: bool = False
     trust_remote_code: bool = False

@@ -12,6 +12,7 @@ from vlm_agent.config.training.environments import env_specs
 from vlm_agent.config.values import (
     JsonObject,
     NonNegativeFloat,
+    PathText,
     Positional,
     PositiveFloat,
     PositiveInt,
@@ -38,7 +39,7 @@ class PlayConfig(LoadOptions, PromptOptions):
         paused: Start paused, and move from step to step by key.
     """
 
-    policy: str
+    policy: PathText
     env: Positional[str] | None = None
     env_kwargs: JsonObject = field(default_factory=dict)
     episodes: PositiveInt = 1000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vlm_agent.config.options import Options
-from vlm_agent.config.values import NonEmpty, NonNegativeInt, Positional
+from vlm_agent.config.values import NonEmpty, NonNegativeInt, PathText, Positional
 
 
 @dataclass
@@ -21,7 +21,7 @@ class ReportConfig(Options):
             evenly spread.
     """
 
-    run: Positional[NonEmpty[str]]
-    out: str = "report"
+    run: Positional[NonEmpty[PathText]]
+    out: PathText = "report"
     title: str = "Agent report"
     episodes: NonNegativeInt = 40

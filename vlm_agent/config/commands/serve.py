@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from vlm_agent.config.model import LoadOptions
-from vlm_agent.config.values import Bounds, Positional, PositiveInt
+from vlm_agent.config.values import Bounds, PathText, Positional, PositiveInt
 
 
 @dataclass
@@ -21,7 +21,7 @@ class ServeConfig(LoadOptions):
         batch_size: Maximum number of requests in a batch.
     """
 
-    policy: Positional[str]
+    policy: Positional[PathText]
     port: Annotated[int, Bounds(0, 2**16 - 1)] = 8000
     name: str | None = None
     batch_size: PositiveInt = 16

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from vlm_agent.config.prompt import PromptOptions
-from vlm_agent.config.values import JsonObject
+from vlm_agent.config.values import JsonObject, PathText
 
 
 @dataclass
@@ -25,8 +25,8 @@ class ShowConfig(PromptOptions):
     """
 
     env: str
-    model: str | None = None
-    picture: str = "show.png"
+    model: PathText | None = None
+    picture: PathText = "show.png"
     seed: int = 0
     env_kwargs: JsonObject = field(default_factory=dict)
     cot: bool = True
