@@ -47,6 +47,7 @@ PRINTED = {
     "docs/index.md": [],
     "docs/environments/alfworld-pictures.md": [],
     "docs/environments/variants.md": [],
+    "docs/training/tracking.md": [],
     "docs/environments/exact-values.md": [],
     "docs/environments/adding-an-environment.md": [
         "1.0\n(1, 'left card 9, right card K, so I choose right')\n(0.0, 1.0)\n",
@@ -122,6 +123,8 @@ VLM_AGENT = (
     "ppo",
     "plan",
     "merge",
+    "push",
+    "pull",
     "eval",
     "serve",
     "openenv",

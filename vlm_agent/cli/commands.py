@@ -14,6 +14,8 @@ from vlm_agent.config.commands import (
     ExportConfig,
     MergeConfig,
     PlayConfig,
+    PullConfig,
+    PushConfig,
     ReportConfig,
     ServeConfig,
     ShowConfig,
@@ -33,6 +35,23 @@ def merge(words: Sequence[str]) -> None:
 
     merge(config)
     print(f"saved in {config.out}")
+
+
+def push(words: Sequence[str]) -> None:
+    """Pushes a policy to the hub."""
+    config = _parse(PushConfig, "push", words)
+    from vlm_agent.reporting.hub import push
+
+    place = push(config)
+    print(f"saved in {place}: look at README.md" if config.dry_run else f"pushed to {place}")
+
+
+def pull(words: Sequence[str]) -> None:
+    """Downloads a policy from the hub."""
+    config = _parse(PullConfig, "pull", words)
+    from vlm_agent.reporting.hub import pull
+
+    print(f"saved in {pull(config)}")
 
 
 def demo(words: Sequence[str]) -> None:

@@ -19,6 +19,8 @@ Trains and evaluates vision-language agents. The commands are:
   ppo     train a policy by reinforcement learning on an environment's reward
   plan    print the memory that `ppo` will take, before anything is loaded
   merge   merge a low-rank adapter into the weights of its model
+  push    push a policy to the Hugging Face hub, with a model card
+  pull    download a policy from the hub
   eval    evaluate policies in environments
   serve   serve a policy through the OpenAI chat-completions API
   openenv serve environments to other trainers through OpenEnv
@@ -39,6 +41,8 @@ _COMMANDS = {
     "ppo": "train:ppo",
     "plan": "plan:plan",
     "merge": "commands:merge",
+    "push": "commands:push",
+    "pull": "commands:pull",
     "eval": "commands:eval_",
     "serve": "commands:serve",
     "openenv": "openenv:openenv",

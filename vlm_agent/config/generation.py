@@ -22,8 +22,7 @@ from vlm_agent.core.prompt_builder import (
     resolve_prompt,
     resolve_system_prompt,
 )
-
-_FILE = "policy.json"
+from vlm_agent.core.run_directory import POLICY_FILE
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ class GenerationConfig(Options):
 
     def save(self, directory: Path) -> None:
         """Writes the settings into a directory."""
-        (directory / _FILE).write_text(json.dumps(vars(self), indent=2) + "\n")
+        (directory / POLICY_FILE).write_text(json.dumps(vars(self), indent=2) + "\n")
 
     @classmethod
     def load(cls, directory: Path) -> GenerationConfig:
@@ -89,7 +88,7 @@ class GenerationConfig(Options):
         Raises:
             ValueError: If the file has settings that this version does not know.
         """
-        path = directory / _FILE
+        path = directory / POLICY_FILE
         if not path.is_file():
             return cls()
         saved = json.loads(path.read_text(encoding="utf-8"))

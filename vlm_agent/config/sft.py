@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from vlm_agent.config.model import ModelOptions
 from vlm_agent.config.prompt import PromptOptions
+from vlm_agent.config.trainer import TrainingOptions
 from vlm_agent.config.training.environments import env_specs, spread
 from vlm_agent.config.training.evaluation import EvaluationOptions
 from vlm_agent.config.values import (
@@ -23,7 +24,7 @@ from vlm_agent.config.values import (
 
 
 @dataclass
-class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions):
+class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions, TrainingOptions):
     """Fine-tunes a model on replies of an expert, a person or a data set, and saves it as a policy.
 
     Args: Run

@@ -9,9 +9,14 @@ from typing import Any
 
 CONFIG_FILE = "run.json"
 METRICS_FILE = "metrics.jsonl"
+TRACKING_FILE = "tracking.json"  # what experiment trackers know the run by
+TENSORBOARD = "tensorboard"
 TRAJECTORIES = "trajectories"
 CHECKPOINTS = "checkpoints"
 BEST = "best"  # the policy with the best evaluation while training
+POLICY_FILE = "policy.json"
+# Patterns of the files that a saved policy consists of: none that runs code when it is read.
+POLICY_FILES = ("*.safetensors", "*.json", "*.jinja", "*.txt", "tokenizer.model")
 BASE = "base"  # the base model of an adapter, if it has no name to load it by
 # Trained policies that come with the package, each in a folder of its own.
 PACKAGED = Path(__file__).parents[1] / "policies"
@@ -54,3 +59,18 @@ def policy_place(name: str) -> str:
     if name in packaged_policies() and not Path(name).is_dir():
         return str(PACKAGED / name)
     return name
+
+
+def is_local_path(name: str) -> bool:
+    """Returns whether a name can only be a path, not that of a model on the hub.
+
+    The hub's names have at most two words. If the first one is a local folder, the second is
+    expected in it: the hub is never asked for something that may be local.
+    """
+    path = Path(name)
+    return (
+        path.is_absolute()
+        or name.startswith((".", "~"))
+        or len(path.parts) > 2
+        or (len(path.parts) == 2 and path.parent.is_dir())
+    )

@@ -10,7 +10,7 @@ from typing import Any
 
 from vlm_agent.config.training.environments import EnvSpec
 from vlm_agent.core.run_directory import TRAJECTORIES
-from vlm_agent.data.trajectory_format import StepRecord
+from vlm_agent.data.trajectory_format import EpisodeRecord, StepRecord
 from vlm_agent.data.trajectory_writer import EpisodeRecorder, PlayedStep, TrajectoryWriter
 from vlm_agent.rollout.advantages import Floats
 from vlm_agent.rollout.buffer import EpisodeSegment, Rollout
@@ -46,8 +46,8 @@ class RolloutRecorder:
 
     def add(
         self, rollout: Rollout, advantages: Sequence[float] | Floats, trained_steps: int
-    ) -> None:
-        """Records the episodes of a rollout.
+    ) -> list[EpisodeRecord]:
+        """Records the episodes of a rollout, and returns those that ended in it.
 
         Args:
             rollout: What was played.
@@ -55,6 +55,7 @@ class RolloutRecorder:
             trained_steps: Number of environment steps of training before the rollout.
         """
         remaining = self._episodes
+        ended: list[EpisodeRecord] = []
         for segment in rollout.segments:
             place = segment.env_id
             if place not in self._playing and remaining > 0:
@@ -77,7 +78,9 @@ class RolloutRecorder:
                 self._playing.discard(place)
                 self._open.pop(place, None)
                 if episode is not None:
-                    self._write(episode, segment, rollout.sources[segment.steps[0]])
+                    source = rollout.sources[segment.steps[0]]
+                    ended.append(self._write(episode, segment, source))
+        return ended
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the unfinished episodes and the position in the file."""
@@ -121,9 +124,9 @@ class RolloutRecorder:
             self._open.pop(place, None)
             self._playing.discard(place)
 
-    def _write(self, episode: _OpenEpisode, segment: EpisodeSegment, source: int) -> None:
+    def _write(self, episode: _OpenEpisode, segment: EpisodeSegment, source: int) -> EpisodeRecord:
         spec = self._envs[source] if self._envs else None
-        self._recorder.write_episode(
+        record = self._recorder.write_episode(
             episode.steps,
             number=self._number,
             seed=episode.seed,
@@ -134,6 +137,7 @@ class RolloutRecorder:
             kwargs=None if spec is None else spec.kwargs,
         )
         self._number += 1
+        return record
 
 
 @contextmanager

@@ -174,8 +174,8 @@ class EpisodeRecorder:
         group: int | None = None,
         env: str | None = None,
         kwargs: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Writes a finished episode.
+    ) -> EpisodeRecord:
+        """Writes a finished episode and returns its record.
 
         Args:
             steps: All of its steps.
@@ -203,6 +203,7 @@ class EpisodeRecorder:
             "steps": list(steps),
         }
         self.writer.write(cast(EpisodeRecord, record))
+        return cast(EpisodeRecord, record)
 
 
 def _fields_read(reply: Reply, observation: Observation) -> dict[str, str]:

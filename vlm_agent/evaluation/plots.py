@@ -154,10 +154,12 @@ def save_episode(steps: Sequence[Step], title: str, path: str | Path, limit: int
     replies = [textwrap.fill(_drawable(step.reply.text), 38) or "(no reply)" for step in shown]
     lines = max(reply.count("\n") + 1 for reply in replies)
     heights = [2.9, 0.16 * lines]
-    figure = Figure(figsize=(2.9 * len(shown), sum(heights) + 0.9), layout="constrained")
+    width = max(2.9 * len(shown), 5.4)  # of which the title needs as much
+    figure = Figure(figsize=(width, sum(heights) + 0.9), layout="constrained")
     total = sum(step.reward for step in steps)
     outcome = "success" if steps[-1].is_success else "no success"
-    length = f"{len(steps)} steps" + (f", the first {limit} shown" if len(steps) > limit else "")
+    length = "1 step" if len(steps) == 1 else f"{len(steps)} steps"
+    length += f", the first {limit} shown" if len(steps) > limit else ""
     figure.suptitle(f"{title}: {outcome}, return {total:g}, {length}", fontsize=11)
     grid = figure.subplots(2, len(shown), squeeze=False, height_ratios=heights)
     for column, (step, reply) in enumerate(zip(shown, replies, strict=True)):

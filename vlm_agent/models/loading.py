@@ -22,7 +22,12 @@ from transformers.utils.hub import cached_file
 from transformers.utils.peft_utils import find_adapter_config_file
 
 from vlm_agent.config.model import LoadOptions, ModelOptions
-from vlm_agent.core.run_directory import policy_place
+from vlm_agent.core.run_directory import (
+    POLICY_FILE,
+    POLICY_FILES,
+    is_local_path,
+    policy_place,
+)
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.models import lora
 from vlm_agent.models.inputs.processors import (
@@ -52,26 +57,28 @@ class LoadedModel:
 
 
 def find_model(name: str) -> str:
-    """Returns the place of a model, and downloads it if it is an adapter on the hub.
+    """Returns the place of a model, and downloads it if it is an adapter or a policy on the hub.
 
-    Pickled weights of an adapter are not downloaded.
+    Pickled weights of either are not downloaded.
 
     Args:
         name: Directory, name of a policy in the package, or hub name.
 
     Returns:
-        The directory of an adapter or of a packaged policy, or else the name unchanged.
+        The directory of an adapter or policy on the hub, or of a packaged policy, or else the name
+        unchanged.
 
     Raises:
         FileNotFoundError: If no model can have this name.
     """
     name = policy_place(name)
     check_name(name)
-    if Path(name).is_dir() or find_adapter_config_file(name) is None:
+    if Path(name).is_dir():
         return name
-    # Next to weights, only files that describe the policy and its processor: no code.
-    patterns = ["*.safetensors", "*.json", "*.jinja", "*.txt", "tokenizer.model"]
-    return snapshot_download(name, allow_patterns=patterns)
+    policy = cached_file(name, POLICY_FILE, _raise_exceptions_for_missing_entries=False)
+    if policy is None and find_adapter_config_file(name) is None:
+        return name
+    return snapshot_download(name, allow_patterns=list(POLICY_FILES))
 
 
 def check_name(name: str) -> None:
@@ -92,7 +99,7 @@ def check_name(name: str) -> None:
         raise ValueError(
             "'tiny' is built by `vlm-agent sft --model tiny`: give the directory that it wrote"
         )
-    elif lora.is_local_path(name):
+    elif is_local_path(name):
         raise FileNotFoundError(
             f"no directory {name}: expected a saved policy, a model, or the name of one on the "
             "hub, whose first word must not be a local folder"

@@ -21,7 +21,7 @@ from torch import nn
 from vlm_agent.config.model import ModelOptions, Part
 from vlm_agent.core.disk import sync_path
 from vlm_agent.core.errors import NotWholeError
-from vlm_agent.core.run_directory import BASE, is_in_checkpoint, run_of
+from vlm_agent.core.run_directory import BASE, is_in_checkpoint, is_local_path, run_of
 from vlm_agent.distributed.sharding import check_each
 from vlm_agent.models.adapters.embeddings import KeptEmbeddings, untie_embeddings
 
@@ -117,21 +117,6 @@ def find_base(directory: Path) -> str:
             f"back, or write its new path into base_model_name_or_path of {ADAPTER_CONFIG_FILE}"
         )
     return name
-
-
-def is_local_path(name: str) -> bool:
-    """Returns whether a name can only be a path, not that of a model on the hub.
-
-    The hub's names have at most two words. If the first one is a local folder, the second is
-    expected in it: the hub is never asked for something that may be local.
-    """
-    path = Path(name)
-    return (
-        path.is_absolute()
-        or name.startswith((".", "~"))
-        or len(path.parts) > 2
-        or (len(path.parts) == 2 and path.parent.is_dir())
-    )
 
 
 def load_adapter(model: Any, directory: Path, *, trainable: bool) -> Any:

@@ -22,17 +22,23 @@ def gradients(trained: int) -> int:
     return FLOAT32 * trained
 
 
-def moments(trained: int) -> int:
-    """Adam's two moments of every trained weight, in float32."""
+def moments(trained: int, *, eight_bits: bool = False) -> int:
+    """Adam's two moments of every trained weight, in float32 or 8 bits.
+
+    Moments in 8 bits have a float32 scale for every 256 of them (Dettmers et al. 2022, section 2);
+    those of tensors below 4096 weights, which are few, stay in float32 and are not counted as such.
+    """
+    if eight_bits:
+        return round(2 * (trained + FLOAT32 * trained / 256))
     return 2 * FLOAT32 * trained
 
 
-def step_workspace(trained: int) -> int:
+def step_workspace(trained: int, *, eight_bits: bool = False) -> int:
     """What Adam's step takes on a GPU beyond its moments: the root of the second, for all at once.
 
-    On the CPU it goes weight by weight and takes hardly anything.
+    On the CPU, and with moments in 8 bits, it goes weight by weight and takes hardly anything.
     """
-    return FLOAT32 * trained
+    return 0 if eight_bits else FLOAT32 * trained
 
 
 def reference(trained: int, head: int, *, fresh_adapter: bool) -> int:

@@ -263,7 +263,8 @@ def _rows(
     yield kept("value head", sizes.head)
     gradients = formulas.share(formulas.gradients(sizes.trained), gpus)
     yield Row("gradients", gradients, gradients if config.gpus > 1 and not config.fsdp else 0)
-    yield kept("Adam's moments", formulas.moments(sizes.trained))
+    eight_bits = config.optimizer == "adamw_8bit"
+    yield kept("Adam's moments", formulas.moments(sizes.trained, eight_bits=eight_bits))
     if config.kl_coef:
         fresh = config.lora and not lora.is_adapter(Path(config.model))
         yield kept(
@@ -280,7 +281,8 @@ def _rows(
     yield Row("key-value cache", 0, cache)
     # Activations are gone by the time of the optimizer's step.
     passing = update.pictures + update.activations + update.logits
-    workspace = formulas.share(formulas.step_workspace(sizes.trained), gpus)
+    workspace = formulas.step_workspace(sizes.trained, eight_bits=eight_bits)
+    workspace = formulas.share(workspace, gpus)
     yield Row("Adam's step, beyond activations", max(0, workspace - passing), 0)
 
 

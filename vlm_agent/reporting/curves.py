@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vlm_agent.config.options import plain_options
 from vlm_agent.evaluation.summary import wilson_interval
 from vlm_agent.reporting.sources import TrainingRun
 
 # Options in which runs that are averaged may differ.
-_INDIVIDUAL = {"seed", "out", "overwrite", "model"}
+_INDIVIDUAL = {"seed", "out", "overwrite", "model", "report_to"}
 _DIGITS = 6
 
 
@@ -95,13 +96,9 @@ def last_success(run: TrainingRun, episodes: int = 100) -> dict[str, Any] | None
 
 def repeat_command(run: TrainingRun) -> str:
     """Returns the command that repeats a run, with every option that is not the default."""
-    kind = _config_class(run.kind)
     hidden = {"overwrite"}
     words = ["vlm-agent", run.kind]
-    defaults = {
-        f.name: f.default_factory() if callable(f.default_factory) else f.default
-        for f in dataclasses.fields(kind)
-    }
+    defaults = _defaults(run)
     for name, value in run.config.items():
         if name in hidden or name not in defaults or _plain(defaults[name]) == value:
             continue
@@ -119,16 +116,29 @@ def repeat_command(run: TrainingRun) -> str:
 
 def changed_options(run: TrainingRun) -> list[str]:
     """Returns the names of options that differ from their defaults."""
-    fields = {field.name: field for field in dataclasses.fields(_config_class(run.kind))}
-    changed = []
-    for name, value in run.config.items():
-        field = fields.get(name)
-        default = None if field is None else field.default
-        if field is not None and callable(field.default_factory):
-            default = field.default_factory()
-        if field is None or _plain(default) != value:
-            changed.append(name)
-    return changed
+    defaults = _defaults(run)
+    return [
+        name
+        for name, value in run.config.items()
+        if name not in defaults or _plain(defaults[name]) != value
+    ]
+
+
+def _defaults(run: TrainingRun) -> dict[str, Any]:
+    """Returns the defaults of a run's options, with what its algorithm sets."""
+    kind = _config_class(run.kind)
+    defaults = {
+        f.name: f.default_factory() if callable(f.default_factory) else f.default
+        for f in dataclasses.fields(kind)
+    }
+    from vlm_agent.training.algorithms import ALGORITHMS
+
+    algorithm = run.config.get("algorithm", "ppo")
+    # One that is not of the package would be imported, and a file must not decide on that.
+    if run.kind == "ppo" and algorithm in ALGORITHMS:
+        made = plain_options(kind(env="", model="", out="", algorithm=algorithm))
+        defaults |= {name: value for name, value in made.items() if defaults[name] is None}
+    return defaults
 
 
 def natural(name: str) -> list[Any]:

@@ -87,7 +87,7 @@ def find_sources(paths: Sequence[str | Path]) -> Sources:
     sources = Sources()
     for folder in folders:
         if (folder / CONFIG_FILE).is_file():
-            sources.runs.append(_read_run(folder, names[folder]))
+            sources.runs.append(read_run(folder, names[folder]))
         else:
             sources.recordings[names[folder]] = folder
     for file in dict.fromkeys(file.resolve() for file in files):
@@ -105,7 +105,16 @@ def _folders(path: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _read_run(folder: Path, name: str) -> TrainingRun:
+def read_run(folder: Path, name: str) -> TrainingRun:
+    """Reads the directory of a run.
+
+    Args:
+        folder: The directory.
+        name: Name of the run.
+
+    Raises:
+        ValueError: If a file is damaged.
+    """
     try:
         config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:

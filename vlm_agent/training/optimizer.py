@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from vlm_agent.distributed.processes import clip_grad_norm
+from vlm_agent.config.trainer import TrainingOptions
+from vlm_agent.distributed.processes import Processes, clip_grad_norm
 from vlm_agent.distributed.sharding import check_each, shard_like
 
 if TYPE_CHECKING:
@@ -138,10 +141,13 @@ class CosineSchedule:
 
     Args:
         end: Final learning rate as a fraction of the peak.
+        warmup: Fraction of the training, below 1, in which the learning rate first rises linearly
+            from 0 to its peak; the cosine takes the rest.
     """
 
-    def __init__(self, end: float) -> None:
+    def __init__(self, end: float, warmup: float = 0.0) -> None:
         self._end = end
+        self._warmup = warmup
 
     def apply(self, optimizer: torch.optim.Optimizer, progress: float) -> None:
         """Sets the learning rates.
@@ -150,9 +156,93 @@ class CosineSchedule:
             optimizer: Optimizer whose parameter groups have a `peak`.
             progress: Fraction of the training that is done.
         """
-        share = 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0))) * (1 - self._end) + self._end
+        if progress < self._warmup:
+            share = progress / self._warmup
+        else:
+            fallen = (min(progress, 1.0) - self._warmup) / (1 - self._warmup)
+            share = 0.5 * (1.0 + math.cos(math.pi * fallen)) * (1 - self._end) + self._end
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * share
+
+
+def warmup_steps(config: TrainingOptions, total: int, usual: int = 0) -> int:
+    """Returns the number of optimizer steps in which the learning rate rises.
+
+    Args:
+        config: The options.
+        total: Number of all optimizer steps.
+        usual: Number of steps if the options do not say.
+
+    Raises:
+        ValueError: If they are not fewer than all steps.
+    """
+    if config.warmup_ratio is not None:
+        return min(math.ceil(config.warmup_ratio * total), total - 1)
+    steps = usual if config.warmup_steps is None else config.warmup_steps
+    if steps >= max(total, 1):
+        raise ValueError(
+            f"warmup_steps={steps}, and the training has {total} optimizer steps: expected fewer, "
+            "or a warmup_ratio"
+        )
+    return steps
+
+
+def check_optimizer(config: TrainingOptions, processes: Processes) -> None:
+    """Checks that the optimizer can be made, before anything slow is done.
+
+    Raises:
+        ImportError: If its package is not installed.
+        ValueError: If weights are sharded, and its moments could not be.
+    """
+    if config.optimizer != "adamw_8bit":
+        return
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise ImportError(
+            "optimizer='adamw_8bit' needs bitsandbytes, which is not installed: "
+            "pip install bitsandbytes"
+        )
+    if processes.is_sharded:
+        raise ValueError(
+            "optimizer='adamw_8bit' with sharded weights (FSDP): blocks of moments in 8 bits "
+            "cannot be sharded; expected optimizer='adamw', or DDP"
+        )
+
+
+def make_optimizer(
+    groups: Sequence[Mapping[str, Any]],
+    config: TrainingOptions,
+    learning_rate: float,
+    epsilon: float = 1e-8,
+) -> torch.optim.Optimizer:
+    """Makes the optimizer of parameter groups.
+
+    Args:
+        groups: Parameter groups; with weight decay, each is split into one that decays, of
+            matrices, and one that does not, of biases and normalisation weights.
+        config: The options.
+        learning_rate: Learning rate of groups without one.
+        epsilon: Adam's ε.
+    """
+    if config.weight_decay:
+        groups = [part for group in groups for part in _decaying(group, config.weight_decay)]
+    kind: Any = torch.optim.AdamW
+    if config.optimizer == "adamw_8bit":
+        kind = importlib.import_module("bitsandbytes.optim").AdamW8bit
+    optimizer: torch.optim.Optimizer = kind(
+        [dict(group) for group in groups], lr=learning_rate, eps=epsilon, weight_decay=0.0
+    )
+    return optimizer
+
+
+def _decaying(group: Mapping[str, Any], decay: float) -> list[dict[str, Any]]:
+    """Returns a group's matrices with weight decay and its vectors without."""
+    parts = {decay: [p for p in group["params"] if p.ndim > 1]}
+    parts[0.0] = [p for p in group["params"] if p.ndim <= 1]
+    return [
+        {**group, "params": params, "weight_decay": share}
+        for share, params in parts.items()
+        if params
+    ]
 
 
 def value_learning_rate(config: PPOConfig) -> float:

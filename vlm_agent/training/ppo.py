@@ -30,7 +30,9 @@ from vlm_agent.training.optimizer import (
     OptimizerStep,
     SavedOptimizer,
     clipped_together,
+    make_optimizer,
     parameter_groups,
+    warmup_steps,
 )
 from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.scoring import BatchScorer
@@ -84,8 +86,8 @@ class PPO:
                 "update_dropout=True, but the adapter was saved with a dropout of 0: leave it out, "
                 "or start from a model without adapter, which gets a new one with lora_dropout"
             )
-        optimizer = torch.optim.Adam(
-            parameter_groups(policy, config), lr=config.learning_rate, eps=config.adam_epsilon
+        optimizer = make_optimizer(
+            parameter_groups(policy, config), config, config.learning_rate, config.adam_epsilon
         )
         self._module, self.optimizer = self._processes.prepare(
             policy, optimizer, gradient_dtype=getattr(torch, config.gradient_dtype)
@@ -93,7 +95,9 @@ class PPO:
         self._optimizer_step = OptimizerStep(
             clipped_together(policy, config), config.max_grad_norm, clip=self._processes.clip
         )
-        self._schedule = CosineSchedule(config.final_learning_rate / config.learning_rate)
+        self._schedule = CosineSchedule(
+            config.final_learning_rate / config.learning_rate, self._warmup()
+        )
         self._scorer = BatchScorer(policy, self._module, config, self._processes)
         self.imitation = ThoughtImitation(policy, self._module, config, self._processes)
         if config.kl_coef and not policy.has_reference:
@@ -183,6 +187,14 @@ class PPO:
             "train/explained_variance": self._explained_variance(rollout, advantages),
             "train/learning_rate": learning_rate,
         }
+
+    def _warmup(self) -> float:
+        """Returns the fraction of the training in which the learning rate rises."""
+        config = self.config
+        rollout = config.num_envs * config.rollout_steps
+        minibatches = -(-rollout // config.minibatch_size)
+        steps = -(-self.total_steps // rollout) * config.ppo_epochs * minibatches
+        return warmup_steps(config, steps) / steps
 
     def _set_learning_rate(self, done: float) -> None:
         """Sets the learning rate for a fraction of the training, or for the updates so far."""

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from vlm_agent.config.engine import EngineOptions
 from vlm_agent.config.model import ModelOptions
 from vlm_agent.config.prompt import PromptOptions
+from vlm_agent.config.trainer import TrainingOptions
 from vlm_agent.config.training.environments import env_specs, spread
 from vlm_agent.config.training.evaluation import EvaluationOptions
 from vlm_agent.config.values import (
@@ -72,7 +73,7 @@ _ALWAYS_USED = frozenset({"ppo_epochs", "learning_rate", "final_learning_rate", 
 
 
 @dataclass
-class PPOConfig(ModelOptions, PromptOptions, EngineOptions, EvaluationOptions):
+class PPOConfig(ModelOptions, PromptOptions, EngineOptions, EvaluationOptions, TrainingOptions):
     """Trains a policy on its environment's reward, by default as Zhai et al. 2024 on card games.
 
     An option with "algorithm" in brackets is set by the algorithm unless it is given; the value
@@ -279,6 +280,11 @@ class PPOConfig(ModelOptions, PromptOptions, EngineOptions, EvaluationOptions):
             raise ValueError(
                 "update_dropout=True without lora: there is no adapter to drop inputs of; add "
                 "lora=True"
+            )
+        if self.schedule_updates and (self.warmup_steps or self.warmup_ratio):
+            raise ValueError(
+                f"schedule_updates={self.schedule_updates} changes the learning rate once an "
+                "update, and a warm-up with every step: leave out one of them"
             )
         if self.importance_cap is not None and 0 < self.importance_cap < 1:
             raise ValueError(

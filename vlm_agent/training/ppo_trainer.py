@@ -25,10 +25,11 @@ from vlm_agent.training.algorithms import find_algorithm
 from vlm_agent.training.hooks.callback import check_callbacks
 from vlm_agent.training.hooks.hooks import Hooks, check_given_again
 from vlm_agent.training.importance import importance_cap
-from vlm_agent.training.optimizer import value_learning_rate
+from vlm_agent.training.optimizer import check_optimizer, value_learning_rate
 from vlm_agent.training.own_objects import OwnEnv, OwnObjects, OwnPrompt, restored_policy
 from vlm_agent.training.ppo import PPO
 from vlm_agent.training.ppo_config import PPOConfig
+from vlm_agent.training.reporters import Reporter, make_reporters
 from vlm_agent.training.saving.checkpoint_manager import (
     CheckpointManager,
     Saved,
@@ -45,6 +46,7 @@ def train_ppo(
     env: OwnEnv | None = None,
     prompt: OwnPrompt | None = None,
     callbacks: Sequence[Any] = (),
+    reporters: Sequence[Reporter] = (),
 ) -> VLMPolicy:
     """Trains a policy by its environment's reward and saves it in `config.out`.
 
@@ -63,6 +65,7 @@ def train_ppo(
         prompt: A prompt, as `config.prompt`, but also any function, or a `PromptBuilder`.
         callbacks: Objects that see the training, may stop it and change its environments; see
             `vlm_agent.training.hooks.callback.Callback`.
+        reporters: Tools of your own that follow the training, next to those of `report_to`.
 
     Raises:
         FileExistsError: If `config.out` holds anything already.
@@ -75,6 +78,8 @@ def train_ppo(
     config = own.named(config)
     processes = Processes()
     processes.check_options(load_in_4bit=config.load_in_4bit)
+    check_optimizer(config, processes)
+    tools = make_reporters(config.report_to, reporters)
     check_free(config.out, overwrite=config.overwrite)
     processes.wait()  # before the first of them writes there
     specs = own.specs(config)
@@ -101,7 +106,7 @@ def train_ppo(
         raise ValueError(f"{config.model} was saved as greedy: pass a --temperature above 0")
     policy.generation_config = replace(policy.generation_config, cot=config.cot)
     policy.seed(config.seed)
-    return _run(config, policy, specs, callbacks, None, processes)
+    return _run(config, policy, specs, callbacks, None, processes, tools)
 
 
 def resume_ppo(
@@ -112,6 +117,7 @@ def resume_ppo(
     env: OwnEnv | None = None,
     prompt: OwnPrompt | None = None,
     callbacks: Sequence[Any] = (),
+    reporters: Sequence[Reporter] = (),
     trust_remote_code: bool = False,
 ) -> VLMPolicy:
     """Continues a training that was interrupted, with the options that it began with.
@@ -130,6 +136,7 @@ def resume_ppo(
         prompt: The prompt that was given to `train_ppo`, if it cannot be imported by its name.
         callbacks: Callbacks of the classes that were given to `train_ppo`; they get their states.
         trust_remote_code: Whether the code that comes with its model may be run.
+        reporters: As in `train_ppo`.
 
     Raises:
         FileNotFoundError: If there is no such directory.
@@ -146,8 +153,10 @@ def resume_ppo(
     own.again(saved.config)
     check_given_again(saved, callbacks)
     processes.check_options(load_in_4bit=saved.config.load_in_4bit)
+    tools = make_reporters(saved.config.report_to, reporters)
     policy = restored_policy(saved, policy, processes)
-    return _run(saved.config, policy, own.specs(saved.config), callbacks, saved, processes)
+    specs = own.specs(saved.config)
+    return _run(saved.config, policy, specs, callbacks, saved, processes, tools)
 
 
 def make_collector(
@@ -175,6 +184,7 @@ def _run(
     callbacks: Sequence[Any],
     saved: Saved[PPOConfig] | None,
     processes: Processes,
+    reporters: Sequence[Reporter],
 ) -> VLMPolicy:
     """Trains from the start, or from a checkpoint."""
     gathered = GatheredPolicy(policy, processes)
@@ -192,6 +202,7 @@ def _run(
                     _resolved(config, policy, collector),
                     overwrite=config.overwrite,
                     resumed=None if saved is None else saved.position,
+                    reporters=reporters,
                 )
                 stack.enter_context(run.saving(gathered))
                 recorder = stack.enter_context(
@@ -291,8 +302,7 @@ def _train(
             rollout = ppo.collect(collector)
             hooks.rollout_ended(rollout)
             advantages = ppo.advantages(rollout)
-            if recorder is not None:
-                recorder.add(rollout, advantages, done)
+            ended = [] if recorder is None else recorder.add(rollout, advantages, done)
             started = time.perf_counter()
             metrics = {
                 **merged_metrics(processes.gather((rollout.metrics, rollout.seconds)), labels),
@@ -310,6 +320,7 @@ def _train(
             metrics = hooks.updated(done, ppo.updates, metrics)
             if run is not None:
                 run.log(done, metrics)
+                run.show(done, ended)
             progress.update(min(steps, total - progress.n))
             success = metrics["rollout/success_rate"]
             progress.set_postfix(success="-" if success is None else f"{success:.2f}")

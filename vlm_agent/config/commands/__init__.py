@@ -6,6 +6,8 @@ from vlm_agent.config.commands.export import ExportConfig
 from vlm_agent.config.commands.merge import MergeConfig
 from vlm_agent.config.commands.openenv import OpenEnvConfig
 from vlm_agent.config.commands.play import PlayConfig
+from vlm_agent.config.commands.pull import PullConfig
+from vlm_agent.config.commands.push import PushConfig
 from vlm_agent.config.commands.report import ReportConfig
 from vlm_agent.config.commands.serve import ServeConfig
 from vlm_agent.config.commands.show import ShowConfig
@@ -17,6 +19,8 @@ __all__ = [
     "MergeConfig",
     "OpenEnvConfig",
     "PlayConfig",
+    "PullConfig",
+    "PushConfig",
     "ReportConfig",
     "ServeConfig",
     "ShowConfig",

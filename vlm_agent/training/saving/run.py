@@ -1,4 +1,4 @@
-"""The directory of a run: its configuration, and metrics as JSON lines and for TensorBoard."""
+"""The directory of a run: its configuration, metrics as JSON lines, and what tools get of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import math
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,11 +21,15 @@ from vlm_agent.core.run_directory import (
     CHECKPOINTS,
     CONFIG_FILE,
     METRICS_FILE,
+    TENSORBOARD,
+    TRACKING_FILE,
     TRAJECTORIES,
     UNFINISHED,
 )
+from vlm_agent.data.trajectory_format import EpisodeRecord
+from vlm_agent.training.reporters.base import Reporter
+from vlm_agent.training.reporters.group import ReporterGroup
 
-_TENSORBOARD = "tensorboard"
 # What `VLMPolicy.save` writes, for the tokenizers and processors of Hugging Face models.
 _FILES = frozenset(
     f"{name}.json"
@@ -35,7 +39,7 @@ _FILES = frozenset(
         "processor_config", "run",
         "special_tokens_map", "tokenizer", "tokenizer_config", "video_preprocessor_config", "vocab",
     )
-) | {METRICS_FILE, "merges.txt", "vocab.txt"}  # fmt: skip
+) | {METRICS_FILE, TRACKING_FILE, "merges.txt", "vocab.txt"}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +66,8 @@ class Run:
         overwrite: Whether to replace a run in the directory.
         resumed: Position from which to resume the run in the directory; metrics after it are
             removed.
+        reporters: Tools that get the metrics and sample episodes; started here, and finished when
+            the run ends.
 
     Attributes:
         configuration: Contents of `run.json`.
@@ -78,9 +84,8 @@ class Run:
         *,
         overwrite: bool = False,
         resumed: RunPosition | None = None,
+        reporters: Sequence[Reporter] = (),
     ) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
         self.directory = Path(directory)
         if resumed is None and check_free(directory, overwrite=overwrite):
             self._clear()
@@ -96,12 +101,16 @@ class Run:
         self._file = (self.directory / METRICS_FILE).open("a", encoding="utf-8")
         if resumed is not None:
             cut(self._file, resumed.metrics_size)
-        self._tensorboard = SummaryWriter(
-            str(self.directory / _TENSORBOARD),
-            # What was logged after the checkpoint is logged again.
-            purge_step=None if resumed is None else resumed.step + 1,
-        )
         self._logged = resumed is not None
+        self._reporters = ReporterGroup(reporters)
+        try:
+            step = None if resumed is None else resumed.step
+            self._reporters.start(self.directory, settings, step)
+        except BaseException:
+            self._file.close()
+            if resumed is None:
+                self._clear()
+            raise
 
     def log(self, step: int, metrics: Mapping[str, float | None]) -> None:
         """Writes metrics at a step.
@@ -115,13 +124,14 @@ class Run:
         }
         self._file.write(json.dumps({"step": step, **finite}) + "\n")
         self._file.flush()
-        for name, value in finite.items():
-            if value is not None:
-                self._tensorboard.add_scalar(name, value, step)
+        self._reporters.log(step, finite)
+
+    def show(self, step: int, episodes: Sequence[EpisodeRecord]) -> None:
+        """Passes recorded episodes on to the tools, as samples."""
+        self._reporters.episodes(step, episodes)
 
     def metrics_size(self) -> int:
         """Flushes the metrics to disk and returns the size of their file in bytes."""
-        self._tensorboard.flush()
         return sync(self._file)
 
     @contextmanager
@@ -135,25 +145,25 @@ class Run:
             yield
         except BaseException as error:
             if not self._logged:
-                self._close()
+                self._close(completed=False)
                 self._clear()
                 raise
             try:
-                self._finish(policy)
+                self._finish(policy, completed=False)
             except (OSError, NotWholeError) as failure:
                 # The first error stays the one raised: both may come from a full disk.
                 error.add_note(f"nor could the policy be saved: {failure}")
             raise
-        self._finish(policy)
+        self._finish(policy, completed=True)
 
-    def _finish(self, policy: Saveable) -> None:
+    def _finish(self, policy: Saveable, *, completed: bool) -> None:
         with writing(self.directory):
-            self._close()
+            self._close(completed)
             policy.save(self.directory)
 
-    def _close(self) -> None:
+    def _close(self, completed: bool) -> None:
         self._file.close()
-        self._tensorboard.close()
+        self._reporters.finish(completed)
 
     def _clear(self) -> None:
         """Removes the files of a run; refuses if there are others."""
@@ -226,5 +236,5 @@ class Saveable(Protocol):
 def _is_of_a_run(path: Path) -> bool:
     name = path.name.removesuffix(UNFINISHED)
     if path.is_dir():
-        return name in (_TENSORBOARD, BASE, BEST, f"{BEST}.old", TRAJECTORIES, CHECKPOINTS)
+        return name in (TENSORBOARD, BASE, BEST, f"{BEST}.old", TRAJECTORIES, CHECKPOINTS)
     return name in _FILES or path.suffix in (".safetensors", ".jinja", ".model")

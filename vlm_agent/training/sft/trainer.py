@@ -28,8 +28,15 @@ from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.models.tiny import build_tiny
 from vlm_agent.training.hooks.callback import check_callbacks
 from vlm_agent.training.hooks.hooks import Hooks, check_given_again
-from vlm_agent.training.optimizer import OptimizerStep, SavedOptimizer
+from vlm_agent.training.optimizer import (
+    OptimizerStep,
+    SavedOptimizer,
+    check_optimizer,
+    make_optimizer,
+    warmup_steps,
+)
 from vlm_agent.training.own_objects import OwnEnv, OwnObjects, OwnPrompt, restored_policy
+from vlm_agent.training.reporters import Reporter, make_reporters
 from vlm_agent.training.saving.checkpoint_manager import (
     CheckpointManager,
     Saved,
@@ -56,6 +63,7 @@ def train_sft(
     env: OwnEnv | None = None,
     prompt: OwnPrompt | None = None,
     callbacks: Sequence[Any] = (),
+    reporters: Sequence[Reporter] = (),
 ) -> VLMPolicy:
     """Trains a model on the replies of an expert, a person or a data set.
 
@@ -80,6 +88,8 @@ def train_sft(
     config = own.named(config)
     processes = Processes()
     _check_processes(config, processes)
+    check_optimizer(config, processes)
+    tools = make_reporters(config.report_to, reporters)
     check_free(config.out, overwrite=config.overwrite)
     processes.wait()  # before the first of them writes there
     if config.learning_rate is None:
@@ -90,7 +100,7 @@ def train_sft(
         if config.samples is None:
             config = replace(config, samples=samples, epochs=None)
         policy = _start(config, policy, source, processes)
-        _run(config, policy, source, specs, callbacks, None, processes)
+        _run(config, policy, source, specs, callbacks, None, processes, tools)
     finally:
         source.close()
     return policy
@@ -104,6 +114,7 @@ def resume_sft(
     env: OwnEnv | None = None,
     prompt: OwnPrompt | None = None,
     callbacks: Sequence[Any] = (),
+    reporters: Sequence[Reporter] = (),
     trust_remote_code: bool = False,
 ) -> VLMPolicy:
     """Continues a training that was interrupted, with the options that it began with.
@@ -117,6 +128,7 @@ def resume_sft(
         env: The environments that were given to it.
         prompt: The prompt that was given to it.
         callbacks: Callbacks of the classes that were given to it.
+        reporters: As in `train_ppo`.
         trust_remote_code: Whether the code that comes with its model may be run.
 
     Raises:
@@ -129,11 +141,12 @@ def resume_sft(
     own.again(saved.config)
     check_given_again(saved, callbacks)
     _check_processes(saved.config, processes)
+    tools = make_reporters(saved.config.report_to, reporters)
     specs = own.specs(saved.config)
     source, _ = open_source(saved.config, specs)
     try:
         policy = restored_policy(saved, policy, _readers(saved.config, processes))
-        _run(saved.config, policy, source, specs, callbacks, saved, processes)
+        _run(saved.config, policy, source, specs, callbacks, saved, processes, tools)
     finally:
         source.close()
     return policy
@@ -208,6 +221,7 @@ def _run(
     callbacks: Sequence[Any],
     saved: Saved[SFTConfig] | None,
     processes: Processes,
+    reporters: Sequence[Reporter],
 ) -> None:
     """Trains from the start, or from a checkpoint; the main process logs and saves."""
     gathered = GatheredPolicy(policy, processes)
@@ -221,6 +235,7 @@ def _run(
                 config,
                 overwrite=config.overwrite,
                 resumed=None if saved is None else saved.position,
+                reporters=reporters,
             )
             stack.enter_context(run.saving(gathered))
         hooks = Hooks(
@@ -252,12 +267,15 @@ def _train(
     lessons = Lessons(config)
     probe = _probe(config, policy, source, saved, processes)
     probed = [] if probe is None else list(probe.linear.parameters())
-    optimizer = torch.optim.AdamW(
-        [*_trained(policy), *probed], lr=cast(float, config.learning_rate), weight_decay=0.0
+    optimizer = make_optimizer(
+        [{"params": [*_trained(policy), *probed]}], config, cast(float, config.learning_rate)
     )
     steps = lessons.steps
     schedule = get_cosine_with_min_lr_schedule_with_warmup(
-        optimizer, num_warmup_steps=min(20, steps // 10), num_training_steps=steps, min_lr_rate=0.01
+        optimizer,
+        num_warmup_steps=warmup_steps(config, steps, usual=min(20, steps // 10)),
+        num_training_steps=steps,
+        min_lr_rate=0.01,
     )
     module, prepared = processes.prepare(
         policy, optimizer, gradient_dtype=getattr(torch, config.gradient_dtype)

@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import signal
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from packaging.version import Version
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.support.killed import outcome, settings
@@ -61,6 +63,13 @@ def in_directory(options, name):
     return dataclasses.replace(options, out=options.out.replace("whole", name))
 
 
+# Earlier releases of bitsandbytes have no kernel for the CPU.
+EIGHT_BITS = pytest.mark.skipif(
+    not find_spec("bitsandbytes") or Version(version("bitsandbytes")) < Version("0.50"),
+    reason="needs bitsandbytes >= 0.50",
+)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -72,9 +81,16 @@ def in_directory(options, name):
             "stop_value_gradient": None,
             "standardise_values": None,
         },
-        {"lora": True, "lora_rank": 2},
+        {"lora": True, "lora_rank": 2, "warmup_steps": 3, "weight_decay": 0.1},
         {"dtype": "bfloat16", "kl_coef": 0.0, "imitation_coef": 0.0, "max_new_tokens": 3},
         {"record_episodes": 0, "checkpoint_every": 3, "imitation_coef": 0.0, "kl_coef": 0.0},
+        pytest.param(
+            {
+                **{"optimizer": "adamw_8bit", "weight_decay": 0.1, "warmup_ratio": 0.5},
+                **{"imitation_coef": 0.0, "kl_coef": 0.0, "max_new_tokens": 3},
+            },
+            marks=EIGHT_BITS,
+        ),
         pytest.param(
             {
                 "env": "gym_cards/ALFWorld-v0",
@@ -88,7 +104,7 @@ def in_directory(options, name):
             ],
         ),
     ],
-    ids=["groups", "adapter", "bfloat16", "every third", "household"],
+    ids=["groups", "adapter", "bfloat16", "every third", "8 bits", "household"],
 )
 def test_every_way_to_train_goes_on_alike(make_policy, tmp_path, monkeypatch, changes):
     make_policy().save(tmp_path / "start")
@@ -396,7 +412,13 @@ LESSONS = {"caption_samples": 6, "reasoning_samples": 8, "samples": 4, "probe_we
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"lora": True, "lora_dropout": 0.5, "lora_rank": 2}, LESSONS]
+    "changes",
+    [
+        pytest.param({"optimizer": "adamw_8bit", "warmup_steps": 2}, marks=EIGHT_BITS),
+        {"lora": True, "lora_dropout": 0.5, "lora_rank": 2, "weight_decay": 0.1},
+        LESSONS,
+    ],
+    ids=["8 bits", "adapter", "lessons"],
 )
 def test_fine_tuning_goes_on_alike(make_policy, tmp_path, monkeypatch, changes):
     make_policy().save(tmp_path / "start")
