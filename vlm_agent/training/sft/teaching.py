@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import cast
 
 from vlm_agent.core.prompts import texts_of
-from vlm_agent.core.types import Demonstration
+from vlm_agent.core.types import Demonstration, Observation, PastStep
 from vlm_agent.data.conversation_dataset import Sample
 from vlm_agent.data.conversations import DatasetError
 from vlm_agent.models.policy import VLMPolicy
 
 
 def read(policy: VLMPolicy, batch: Iterable[Demonstration | Sample]) -> list[Demonstration]:
-    """Reads the demonstrations of a batch that are rows of a data set.
+    """Returns the demonstrations of a batch, with those read that are rows of a data set.
+
+    A history holds what the policy would have written, as far as a prompt has room for it.
 
     Raises:
         DatasetError: If a row cannot be learned from whole: a picture cannot be read, the chat
             template leaves a message out, or the conversation is longer than the model's context.
     """
-    return [_read(policy, each) if isinstance(each, Sample) else each for each in batch]
+    return [
+        _read(policy, each) if isinstance(each, Sample) else _with_history(policy, each)
+        for each in batch
+    ]
 
 
 def as_written(policy: VLMPolicy, item: Demonstration) -> Demonstration:
@@ -41,6 +47,19 @@ def as_written(policy: VLMPolicy, item: Demonstration) -> Demonstration:
         return item
     first, last = item.learned
     return replace(item, reply=reply, learned=(start + first, start + last))
+
+
+def _with_history(policy: VLMPolicy, item: Demonstration) -> Demonstration:
+    observation = item.observation
+    if policy.prompt_builder.own_replies(observation):
+        history = tuple(_step_as_written(policy, step) for step in observation.history)
+        observation = replace(observation, history=history)
+    return replace(item, observation=policy.fit_history(observation))
+
+
+def _step_as_written(policy: VLMPolicy, step: PastStep) -> PastStep:
+    messages = policy.prompt_builder.messages(cast(Observation, step.asked))
+    return replace(step, reply=policy.encoder.template.completion(messages, step.reply))
 
 
 def _read(policy: VLMPolicy, sample: Sample) -> Demonstration:
