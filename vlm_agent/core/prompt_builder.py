@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import itertools
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -98,7 +99,7 @@ class PromptBuilder:
         """
         if isinstance(observation, Chat):
             return [dict(message) for message in observation.messages]
-        if not self.own_replies(observation):
+        if self.history != "replies" or not observation.history:
             return self._prompt(observation)
         *before, now = self._prompt(replace(observation, history=()))
         turns = []
@@ -110,11 +111,17 @@ class PromptBuilder:
     def own_replies(self, observation: Observation) -> int:
         """Returns the number of the policy's own replies in the messages for an observation.
 
-        These are every second message from the end, beginning with the last but one.
+        These are every second message from the end, beginning with the last but one. Those of a
+        `Chat` are what an assistant said in turn with a user, up to the end.
         """
-        if self.history != "replies" or isinstance(observation, Chat):
+        if self.history != "replies":
             return 0
-        return len(observation.history)
+        if not isinstance(observation, Chat):
+            return len(observation.history)
+        roles = [message["role"] for message in reversed(observation.messages)]
+        turns = zip(roles[::2], roles[1::2], roles[2::2], strict=False)
+        expected = ("user", "assistant", "user")
+        return sum(1 for _ in itertools.takewhile(lambda turn: turn == expected, turns))
 
     def _question(self, step: PastStep) -> Message:
         """Returns the message that an earlier step's reply answered."""

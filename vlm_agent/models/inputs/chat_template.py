@@ -115,10 +115,22 @@ class ChatTemplate:
                     "turns of a conversation alike, so that earlier replies cannot be put in "
                     "their places: show earlier steps with history='steps', or change the template"
                 )
-            (part,) = messages[place]["content"]
+            reply = "".join(part["text"] for part in messages[place]["content"])
             before = before.removesuffix(turns.finished)
-            written += [before, turns.asked, self._spelled(part["text"])]
+            written += [before, turns.asked, self._spelled(reply)]
         return "".join([*written, rest])
+
+    @property
+    def keeps_replies(self) -> bool:
+        """True if the template itself writes earlier replies as `conversation` does, with thoughts.
+
+        Templates that do not are overruled there, but not in a program that renders messages.
+        """
+        question: list[Mapping[str, Any]] = [{"type": "image"}, {"type": "text", "text": _QUESTION}]
+        written = [{"type": "text", "text": f" <think>{_REPLY}</think>\n{_REPLY}\n"}]
+        answer = {"role": "assistant", "content": written}
+        messages = [*_asking(question), answer, *_asking(question)]
+        return self.render(messages) == self.conversation(messages, own=1)
 
     @property
     def end_token(self) -> int | None:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import cast
 
-from vlm_agent.core.prompts import texts_of
-from vlm_agent.core.types import Demonstration, Observation, PastStep
+from vlm_agent.core.prompts import Chat, texts_of
+from vlm_agent.core.types import Demonstration, Observation
 from vlm_agent.data.conversation_dataset import Sample
 from vlm_agent.data.conversations import DatasetError
 from vlm_agent.models.policy import VLMPolicy
@@ -50,21 +50,31 @@ def as_written(policy: VLMPolicy, item: Demonstration) -> Demonstration:
 
 
 def _with_history(policy: VLMPolicy, item: Demonstration) -> Demonstration:
-    observation = item.observation
-    if policy.prompt_builder.own_replies(observation):
-        history = tuple(_step_as_written(policy, step) for step in observation.history)
+    """Returns a demonstration whose earlier replies are what the policy would have written."""
+    builder, observation = policy.prompt_builder, item.observation
+    own = builder.own_replies(observation)
+    completion = policy.encoder.template.completion
+    if own and isinstance(observation, Chat):
+        messages = list(observation.messages)
+        for place in range(len(messages) - 2 * own, len(messages), 2):
+            text = completion(observation.messages[:place], texts_of(messages[place:])[0])
+            content = [{"type": "text", "text": text}]
+            messages[place] = {**messages[place], "content": content}
+        observation = replace(observation, messages=tuple(messages))
+    elif own:
+        history = tuple(
+            replace(
+                step, reply=completion(builder.messages(cast(Observation, step.asked)), step.reply)
+            )
+            for step in observation.history
+        )
         observation = replace(observation, history=history)
     return replace(item, observation=policy.fit_history(observation))
 
 
-def _step_as_written(policy: VLMPolicy, step: PastStep) -> PastStep:
-    messages = policy.prompt_builder.messages(cast(Observation, step.asked))
-    return replace(step, reply=policy.encoder.template.completion(messages, step.reply))
-
-
 def _read(policy: VLMPolicy, sample: Sample) -> Demonstration:
-    item = sample.load()
     try:
+        item = _with_history(policy, sample.load())
         _check(policy, item)
     except Exception as error:  # whatever a chat template or processor raises
         raise DatasetError(f"{sample.place}: {error}") from error
