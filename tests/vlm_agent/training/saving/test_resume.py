@@ -74,7 +74,15 @@ def in_directory(options, name):
         },
         {"lora": True, "lora_rank": 2},
         {"dtype": "bfloat16", "kl_coef": 0.0, "imitation_coef": 0.0, "max_new_tokens": 3},
-        {"record_episodes": 0, "checkpoint_every": 3, "imitation_coef": 0.0, "kl_coef": 0.0},
+        {
+            "record_episodes": 0,
+            "checkpoint_every": 3,
+            "imitation_coef": 0.0,
+            "kl_coef": 0.0,
+            "history": "replies",
+            "history_length": 2,
+            "history_tokens": 220,
+        },
         pytest.param(
             {
                 "env": "gym_cards/ALFWorld-v0",

@@ -1,0 +1,170 @@
+"""Learning with earlier steps as a conversation: scored as sampled, and a memory in thoughts."""
+
+import dataclasses
+import json
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from tests.support.updates import NUMBER_LINE, config
+from vlm_agent.cli.main import main
+from vlm_agent.config.sft import SFTConfig
+from vlm_agent.core.parsing import parse
+from vlm_agent.core.run_directory import read_metrics
+from vlm_agent.data.trajectory_reader import read_trajectories
+from vlm_agent.evaluation.evaluate import evaluate
+from vlm_agent.evaluation.recorder import record_evaluation
+from vlm_agent.models.policy import VLMPolicy
+from vlm_agent.rollout.collector import Collector
+from vlm_agent.training.ppo_config import PPOConfig
+from vlm_agent.training.ppo_trainer import train_ppo
+from vlm_agent.training.sft.trainer import train_sft
+
+REPLIES = {"history": "replies", "history_length": 2}
+
+
+def test_replies_are_scored_after_the_replies_that_they_were_sampled_after(make_policy, tmp_path):
+    policy = make_policy(max_new_tokens=16, **REPLIES)
+    settings = config(tmp_path, env=NUMBER_LINE)
+    collector = Collector(NUMBER_LINE, 4, history_length=2, fit_history=policy.fit_history)
+    rollout = collector.collect(policy, settings.rollout_steps)
+    remembered = [s for o in rollout.observations for s in o.history]
+    assert len(remembered) == 4 * (0 + 1 + 2)
+    written = {reply.text: reply.tokens for reply in rollout.replies}
+    assert {step.reply for step in remembered} <= set(written)
+    again = [tuple(policy.encode_reply(step.reply)) for step in remembered]
+    assert any(a != written[s.reply] for a, s in zip(again, remembered, strict=True)), (
+        "read again, a reply is not the tokens that were sampled; they are the same both times"
+    )
+    others = [
+        dataclasses.replace(
+            o, history=tuple(dataclasses.replace(s, reply="+ + +") for s in o.history)
+        )
+        for o in rollout.observations
+    ]
+
+    def apart(observations):
+        scores = policy.score(observations, [reply.tokens for reply in rollout.replies])
+        rows = zip(scores.log_probs.detach().numpy(), rollout.replies, strict=True)
+        return [np.abs(row[: len(r.tokens)] - r.log_probs).max() for row, r in rows]
+
+    assert max(apart(rollout.observations)) < 1e-4
+    assert min(apart(others)[4:]) > 0.01, "another context shows"
+
+
+def test_earlier_actions_do_not_divide_a_reply(make_policy, observations):
+    policy = make_policy(**REPLIES)
+    now = observations[0]
+    now = dataclasses.replace(now, history=now.remember(0, 2, '{"thoughts": "", "action": "+"}'))
+    for text in ('{"thoughts": "so", "action": "-"}', "no action at all"):
+        tokens = policy.encode_reply(text)
+        start = policy.action_token(tokens, parse(text, now.actions).action_start)
+        inputs = policy.encode([now])["input_ids"][0].tolist()
+        assert inputs[-1] == policy.tokenizer.convert_tokens_to_ids("<reply>")
+        scores = policy.score([now], [tokens])
+        assert scores.mask.sum() == len(tokens), "the context is not scored"
+        assert policy.encoder.decode(tokens[start:]).startswith('"action"' if "-" in text else "")
+
+
+def test_a_run_trains_saves_shows_and_plays_its_conversations(make_policy, tmp_path, capsys):
+    make_policy().save(tmp_path / "start")
+    more = {"total_steps": 12, "max_new_tokens": 8, "history_tokens": 300, "record_episodes": 0}
+    train_ppo(config(tmp_path, env=NUMBER_LINE, **more, **REPLIES))
+    out = tmp_path / "out"
+    assert all(row["train/first_ratio_error"] < 1e-3 for row in read_metrics(out))
+    for name in ("policy.json", "run.json"):
+        saved = json.loads((out / name).read_text())
+        found = {key: saved[key] for key in ("history", "history_length", "history_tokens")}
+        assert found == {**REPLIES, "history_tokens": 300}
+
+    policy, seen = VLMPolicy.load(out), []
+    about = {"name": "x", "env": NUMBER_LINE, "env_kwargs": {}}
+    with record_evaluation(tmp_path / "played", policy, **about) as record:
+        evaluate(
+            policy, NUMBER_LINE, episodes=2, num_envs=2,
+            on_step=lambda step: (seen.append(step), record(step)),
+        )  # fmt: skip
+    replies = {(step.episode, step.index): step.reply.text for step in seen}
+    for step in seen:
+        kept = [each.reply for each in step.observation.history]
+        earlier = range(step.index - len(kept), step.index)
+        assert kept == [replies[step.episode, index] for index in earlier]
+    assert max(len(step.observation.history) for step in seen) == 2
+    recorded = [step for each in read_trajectories(tmp_path / "played") for step in each["steps"]]
+    assert {len(step["pictures"]) for step in recorded} == {1, 2, 3}
+    for step in recorded:
+        earlier = len(step["pictures"]) - 1
+        assert step["prompt"].count("[assistant]\n") == earlier
+        if earlier:
+            roles = [message["role"] for message in step["messages"]]
+            assert roles == ["user", *["assistant", "user"] * earlier]
+            places = [part["type"] for m in step["messages"] for part in m["content"]]
+            assert places.count("image") == earlier + 1
+
+    words = ["show", "--env", NUMBER_LINE, "--picture", str(tmp_path / "x.png")]
+    assert main([*words, "--model", str(out)]) == 0
+    as_the_model_gets_it = capsys.readouterr().out
+    assert as_the_model_gets_it.count("<image>") == 3
+    assert as_the_model_gets_it.count('<reply>{"current number"') == 2
+    assert main([*words, "--history", "replies", "--history-length", "1"]) == 0
+    assert capsys.readouterr().out.count('[assistant]\n{"current number"') == 1
+
+
+class Cue(gym.Env):
+    """Shows a colour, then a blank page twice; naming the colour at the end wins."""
+
+    task_description = "A page is red or blue at first, and white later. At last, say what it was."
+    action_names = ("red", "blue")
+
+    def __init__(self):
+        self.observation_space = spaces.Box(0, 255, (32, 32, 3), np.uint8)
+        self.action_space = spaces.Discrete(2)
+
+    def _shown(self):
+        colour = [(220, 0, 0), (0, 0, 220)][self.cue] if self.at == 0 else (255, 255, 255)
+        info = {"state": {"page": self.action_names[self.cue]}, "is_success": self.won}
+        return np.full((32, 32, 3), colour, np.uint8), info
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.cue, self.at, self.won = int(self.np_random.integers(2)), 0, False
+        return self._shown()
+
+    def step(self, action):
+        self.at += 1
+        self.won = self.at == 3 and int(action) == self.cue
+        return *self._shown()[:1], float(self.won), self.at == 3, False, self._shown()[1]
+
+    def expert(self):
+        return self.cue, "It was so."
+
+
+gym.register("tests/Cue-v0", Cue)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("history", ["replies", "steps"])
+def test_a_memory_in_its_own_replies_wins(tmp_path, history):
+    """One earlier step is in a prompt: at the end it shows a white page, and what was said of it.
+
+    Fine-tuned on random actions, a policy reads out the colour, and learns by reward to name it.
+    """
+    shown = {"history": history, "history_length": 1}
+    start = SFTConfig(
+        env="tests/Cue-v0", out=str(tmp_path / "sft"), samples=1536, batch_size=32,
+        random_share=1.0, max_new_tokens=24, prefetch_batches=0, **shown,
+    )  # fmt: skip
+    train_sft(start)
+    settings = PPOConfig(
+        env="tests/Cue-v0", model=start.out, out=str(tmp_path / "ppo"), total_steps=3072,
+        num_envs=32, rollout_steps=12, ppo_epochs=2, minibatch_size=96, micro_batch_size=64,
+        temperature=0.5, max_new_tokens=24, learning_rate=3e-4, final_learning_rate=1e-5,
+        thought_coef=0.2, illegal_penalty=1.0,
+    )  # fmt: skip
+    train_ppo(settings)
+    policy = VLMPolicy.load(settings.out)
+    assert policy.generation_config.history == history
+    low, high = evaluate(policy, "tests/Cue-v0", episodes=200, num_envs=64).success_interval
+    assert low > 0.75 if history == "replies" else high < 0.65, (low, high)
