@@ -313,7 +313,7 @@ def test_earlier_steps_and_further_fields_are_sent(api, tmp_path):
 
 def test_a_conversation_is_sent_turn_by_turn(api, tmp_path):
     url, faults = api
-    given = options(url, tmp_path, api_history="replies", api_history_length=2)
+    given = options(url, tmp_path, api_history="replies", api_history_length=2, api_max_tokens=4)
     model = ApiModel("tiny", given, temperature=0)
     seen = []
     evaluate(model, NUMBER_LINE, episodes=1, num_envs=1, on_step=seen.append)
