@@ -18,6 +18,7 @@ from tests.vlm_agent.models.test_chat_templates import (
 from vlm_agent.config.generation import GenerationConfig
 from vlm_agent.core.prompts import Chat
 from vlm_agent.core.types import Demonstration, Observation, Task
+from vlm_agent.models.generation.replies import Written, read_reply
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.training.sft.loss import LearnedReply
 from vlm_agent.training.sft.teaching import as_written, read
@@ -155,6 +156,20 @@ def test_a_chat_holds_what_the_policy_has_replied(policy, observations):
     assert policy.prompt_builder.own_replies(dataclasses.replace(chat, messages=())) == 0
     policy.generation_config = GenerationConfig()
     assert policy.prompt(chat) == policy.encoder.template.render(chat.messages) != prompts[1]
+
+
+def test_earlier_actions_do_not_divide_a_reply(policy, observations):
+    """Where the action part of a reply begins, and what is scored, is the reply's own matter."""
+    _, last = remembering(policy, observations[0], ['{"thoughts": "", "action": "+"}'] * 2)
+    for text, action in (('{"thoughts": "so", "action": "-"}', 0), ("no action at all", None)):
+        tokens = tuple(policy.encode_reply(text))
+        wrote = Written.of(policy.encoder, tokens, [-1.0] * len(tokens))
+        reply = read_reply(policy.encoder, last, wrote, "json")
+        assert reply.action == action
+        thought = policy.encoder.decode(tokens[: reply.action_token])
+        assert thought == ('{"thoughts": "so", ' if action == 0 else text)
+        scores = policy.score([last], [tokens])
+        assert scores.log_probs.shape == (1, len(tokens)), "of no token before it"
 
 
 def test_the_oldest_turns_make_room_by_the_models_own_count(policy, observations):

@@ -11,7 +11,6 @@ from gymnasium import spaces
 from tests.support.updates import NUMBER_LINE, config
 from vlm_agent.cli.main import main
 from vlm_agent.config.sft import SFTConfig
-from vlm_agent.core.parsing import parse
 from vlm_agent.core.run_directory import read_metrics
 from vlm_agent.data.trajectory_reader import read_trajectories
 from vlm_agent.evaluation.evaluate import evaluate
@@ -51,20 +50,6 @@ def test_replies_are_scored_after_the_replies_that_they_were_sampled_after(make_
 
     assert max(apart(rollout.observations)) < 1e-4
     assert min(apart(others)[2:]) > 0.01, "another context shows"
-
-
-def test_earlier_actions_do_not_divide_a_reply(make_policy, observations):
-    policy = make_policy(**REPLIES)
-    now = observations[0]
-    now = dataclasses.replace(now, history=now.remember(0, 2, '{"thoughts": "", "action": "+"}'))
-    for text in ('{"thoughts": "so", "action": "-"}', "no action at all"):
-        tokens = policy.encode_reply(text)
-        start = policy.action_token(tokens, parse(text, now.actions).action_start)
-        inputs = policy.encode([now])["input_ids"][0].tolist()
-        assert inputs[-1] == policy.tokenizer.convert_tokens_to_ids("<reply>")
-        scores = policy.score([now], [tokens])
-        assert scores.mask.sum() == len(tokens), "the context is not scored"
-        assert policy.encoder.decode(tokens[start:]).startswith('"action"' if "-" in text else "")
 
 
 def test_a_run_trains_saves_shows_and_plays_its_conversations(make_policy, tmp_path, capsys):
