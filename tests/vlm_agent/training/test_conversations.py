@@ -143,7 +143,7 @@ def test_a_memory_in_its_own_replies_wins(tmp_path, history):
     train_sft(start)
     settings = PPOConfig(
         env="tests/Cue-v0", model=start.out, out=str(tmp_path / "ppo"), total_steps=3072,
-        num_envs=32, rollout_steps=12, ppo_epochs=2, minibatch_size=96, micro_batch_size=64,
+        num_envs=32, rollout_steps=12, ppo_epochs=2, minibatch_size=128, micro_batch_size=64,
         temperature=0.5, max_new_tokens=24, learning_rate=3e-4, final_learning_rate=1e-5,
         thought_coef=0.2, illegal_penalty=1.0,
     )  # fmt: skip
