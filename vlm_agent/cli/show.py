@@ -29,9 +29,11 @@ def show(config: ShowConfig) -> None:
         ValueError: If the environment or the model cannot be made.
     """
     policy = None if config.model is None else _policy(config)
-    settings = GenerationConfig(cot=config.cot).with_changes(**_changes(config))
-    if policy is not None:
-        settings = policy.generation_config
+    settings = (
+        GenerationConfig(cot=config.cot).with_changes(**_changes(config))
+        if policy is None
+        else policy.generation_config
+    )
     env = make_env(config.env, **config.env_kwargs)
     try:
         fit = None if policy is None else policy.fit_history

@@ -17,7 +17,6 @@ from vlm_agent.evaluation.evaluate import evaluate
 from vlm_agent.evaluation.recorder import record_evaluation
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.rollout.collector import Collector
-from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.ppo_trainer import train_ppo
 from vlm_agent.training.sft.trainer import train_sft
 
