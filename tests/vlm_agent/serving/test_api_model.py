@@ -326,7 +326,7 @@ def test_a_conversation_is_sent_turn_by_turn(api, tmp_path):
     for message in messages:
         kinds = [part["type"] for part in message["content"]]
         assert kinds == (["text"] if message["role"] == "assistant" else ["image_url", "text"])
-    plain = ApiModel("tiny", options(url, tmp_path), temperature=0)
+    plain = ApiModel("tiny", options(url, tmp_path, api_max_tokens=4), temperature=0)
     first = seen[0].observation
     assert model._key(first, [0]) == plain._key(first, [0]), "equal prompts share replies"
     assert model._key(last, [0]) != plain._key(last, [0])
