@@ -17,6 +17,7 @@ from vlm_agent.evaluation.evaluate import evaluate
 from vlm_agent.evaluation.recorder import record_evaluation
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.rollout.collector import Collector
+from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.ppo_trainer import train_ppo
 from vlm_agent.training.sft.trainer import train_sft
 
@@ -128,7 +129,17 @@ class Cue(gym.Env):
         return (1 + self.cue, "Now.") if self.at == 2 else (0, "Not yet.")
 
 
+class Guessed(Cue):
+    """Its expert reads the colour out and guesses in the end."""
+
+    def expert(self):
+        if self.at < 2:
+            return 0, "Not yet."
+        return 1 + int(self.np_random.integers(2)), "Now."
+
+
 gym.register("tests/Cue-v0", Cue)
+gym.register("tests/Guessed-v0", Guessed)
 
 
 class Forgetting:
@@ -163,3 +174,24 @@ def test_a_memory_in_its_own_replies_wins(tmp_path, history):
     assert low > 0.75 if history == "replies" else high < 0.65, (low, high)
     forgetting = evaluate(Forgetting(policy), "tests/Cue-v0", episodes=200, num_envs=100)
     assert forgetting.success_interval[1] < 0.65
+
+
+@pytest.mark.slow
+def test_reward_teaches_to_act_on_what_it_remembered(tmp_path):
+    start = SFTConfig(
+        env="tests/Guessed-v0", out=str(tmp_path / "sft"), samples=3072, max_new_tokens=24,
+        history="replies", history_length=1,
+    )  # fmt: skip
+    before = evaluate(train_sft(start), "tests/Cue-v0", episodes=200, num_envs=100)
+    assert before.success_interval[1] < 0.65, before
+    settings = PPOConfig(
+        env="tests/Cue-v0", model=start.out, out=str(tmp_path / "ppo"), total_steps=3072,
+        num_envs=32, rollout_steps=12, ppo_epochs=2, minibatch_size=128, micro_batch_size=64,
+        temperature=0.7, max_new_tokens=24, learning_rate=5e-4, final_learning_rate=1e-5,
+        illegal_penalty=1.0, normalise_advantages=False, stop_value_gradient=True,
+    )  # fmt: skip
+    train_ppo(settings)
+    policy = VLMPolicy.load(settings.out)
+    assert policy.generation_config.history == "replies"
+    after = evaluate(policy, "tests/Cue-v0", episodes=200, num_envs=100)
+    assert after.success_interval[0] > 0.75, after
