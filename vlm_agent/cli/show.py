@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, cast
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,9 +13,12 @@ from vlm_agent.config.model import quiet_transformers
 from vlm_agent.core.environments import make_env
 from vlm_agent.core.expert import lesson
 from vlm_agent.core.prompts import build_reply
-from vlm_agent.core.protocol import observe, task_of
 from vlm_agent.core.seeding import episode_seeds
-from vlm_agent.core.types import Observation
+from vlm_agent.core.types import Reply
+from vlm_agent.rollout.episode_runner import EpisodeRunner
+
+if TYPE_CHECKING:
+    from vlm_agent.models.policy import VLMPolicy
 
 
 def show(config: ShowConfig) -> None:
@@ -23,45 +28,62 @@ def show(config: ShowConfig) -> None:
         OSError: If the picture cannot be written.
         ValueError: If the environment or the model cannot be made.
     """
+    policy = None if config.model is None else _policy(config)
+    settings = (
+        GenerationConfig(cot=config.cot).with_changes(**_changes(config))
+        if policy is None
+        else policy.generation_config
+    )
     env = make_env(config.env, **config.env_kwargs)
     try:
-        seed = episode_seeds("evaluation", config.seed, 1)[0]
-        observation = observe(task_of(env), *env.reset(seed=seed))
-        cot = config.cot
-        settings = GenerationConfig(cot=cot).with_changes(
-            prompt=config.prompt, system_prompt=config.system_prompt
-        )
+        fit = None if policy is None else policy.fit_history
+        runner = EpisodeRunner(env, settings.history_length, fit)
+        observation = runner.reset(episode_seeds("evaluation", config.seed, 1)[0])
+        reply = _reply(runner, cot=settings.cot)
+        for _ in range(settings.history_length):
+            if reply is None or runner.step(reply, cast(int, reply.action)).done:
+                break
+            observation, reply = runner.observation, _reply(runner, cot=settings.cot)
         prompt, picture = settings.prompt_builder.text(observation), observation.image
-        if config.model is not None:
-            prompt, picture, cot = _as_model_gets_it(config, observation)
+        if policy is not None:
+            prompt, picture = policy.prompt(observation), policy.picture(observation)
         save_png(picture, config.picture)
         print(f"--- prompt ---\n{prompt}")
         print(f"--- picture ---\n{config.picture}, {picture.shape[1]} x {picture.shape[0]} pixels")
         print("--- state (a policy never sees it) ---")
         for name, value in observation.state.items():
             print(f"{name}: {value}" + ("   (given in the prompt)" * (name in observation.given)))
-        if env.has_wrapper_attr("expert"):
-            action, reason = lesson(env, observation)
+        if reply is not None:
             print("--- an expert's reply ---")
-            print(build_reply(observation, action, reason, cot=cot))
+            print(reply.text)
     finally:
         env.close()
 
 
-def _as_model_gets_it(
-    config: ShowConfig, observation: Observation
-) -> tuple[str, NDArray[np.uint8], bool]:
-    """Returns the prompt in the chat template, the processed picture, and whether cot is on."""
+def _reply(runner: EpisodeRunner, *, cot: bool) -> Reply | None:
+    """Returns an expert's reply to the current observation; `None` without an expert."""
+    if not runner.env.has_wrapper_attr("expert"):
+        return None
+    action, reason = lesson(runner.env, runner.observation)
+    return Reply(build_reply(runner.observation, action, reason, cot=cot), action)
+
+
+def _changes(config: ShowConfig) -> dict[str, Any]:
+    return {
+        "prompt": config.prompt,
+        "system_prompt": config.system_prompt,
+        "history": config.history,
+        "history_length": config.history_length,
+    }
+
+
+def _policy(config: ShowConfig) -> VLMPolicy:
+    """Returns the policy that the prompt is shown of."""
     quiet_transformers()
     from vlm_agent.models.policy import VLMPolicy
 
-    policy = VLMPolicy.load(
-        str(config.model),
-        cot=None if config.cot else False,
-        prompt=config.prompt,
-        system_prompt=config.system_prompt,
-    )
-    return policy.prompt(observation), policy.picture(observation), policy.cot
+    cot = None if config.cot else False
+    return VLMPolicy.load(str(config.model), cot=cot, **_changes(config))
 
 
 def save_png(picture: NDArray[np.uint8], path: str) -> None:

@@ -16,6 +16,7 @@ from vlm_agent.config.values import (
     PositiveFloat,
     PositiveInt,
 )
+from vlm_agent.core.prompt_builder import History, check_history
 
 
 def default_cache() -> str:
@@ -38,7 +39,9 @@ class ApiOptions(Options):
         api_extra: Additional fields of every request, as JSON, such as
             '{"reasoning_effort": "low"}'.
         api_cot: Ask for the state and reasons before the action.
-        api_history_length: Number of earlier steps, pictures and actions, in a prompt.
+        api_history: How a prompt shows earlier steps: steps, their pictures and actions in one
+            message; or replies, a conversation of their prompts and the model's own replies.
+        api_history_length: Number of earlier steps in a prompt.
         api_concurrency: Maximum number of simultaneous requests; there are never more than
             --num-envs.
         api_requests_per_minute: Maximum number of requests in any minute, including retries.
@@ -56,6 +59,7 @@ class ApiOptions(Options):
     api_limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     api_extra: JsonObject = field(default_factory=dict)
     api_cot: bool = True
+    api_history: History = "steps"
     api_history_length: NonNegativeInt = 0
     api_concurrency: PositiveInt = 8
     api_requests_per_minute: PositiveInt | None = None
@@ -69,5 +73,6 @@ class ApiOptions(Options):
     def __post_init__(self) -> None:
         """Refuses one price without the other."""
         super().__post_init__()
+        check_history(self.api_history, self.api_history_length)
         if (self.api_price_in is None) != (self.api_price_out is None):
             raise ValueError("expected both --api-price-in and --api-price-out, or neither")

@@ -17,7 +17,9 @@ from vlm_agent.config.values import (
 from vlm_agent.core.parsing import Parser
 from vlm_agent.core.prompt_builder import (
     DEFAULT_PROMPT,
+    History,
     PromptBuilder,
+    check_history,
     check_prompt,
     resolve_prompt,
     resolve_system_prompt,
@@ -36,7 +38,12 @@ class GenerationConfig(Options):
         max_new_tokens: Maximum length of a reply in tokens, including the end token.
         top_k: Number of most likely tokens to sample from; 0 for all.
         top_p: Sample from the fewest most likely tokens whose probabilities sum up to this.
-        history_length: Number of earlier steps, pictures and actions, in a prompt.
+        history: How a prompt shows earlier steps: steps, their pictures and actions in one message;
+            or replies, a conversation of their prompts and the model's own replies.
+        history_length: Number of earlier steps in a prompt.
+        history_tokens: Maximum length in tokens, including those of pictures, of a prompt with
+            earlier steps; the oldest are left out first. By default, replies get what the model's
+            context holds, and steps are not limited.
         parser: Rule by which replies are parsed: json, or published, that of the paper's code.
         prompt: "default" for the built-in prompt, the text of a template, or the name of a
             function, as `vlm_agent.core.prompt_builder.resolve_prompt` returns them.
@@ -48,7 +55,9 @@ class GenerationConfig(Options):
     max_new_tokens: PositiveInt = 256
     top_k: NonNegativeInt = 0
     top_p: PositiveFraction = 1.0
+    history: History = "steps"
     history_length: NonNegativeInt = 0
+    history_tokens: PositiveInt | None = None
     parser: Parser = "json"
     prompt: str = DEFAULT_PROMPT
     system_prompt: str = ""
@@ -57,11 +66,12 @@ class GenerationConfig(Options):
         """Checks the values, and the syntax of a template."""
         super().__post_init__()
         check_prompt(self.prompt)
+        check_history(self.history, self.history_length, self.history_tokens)
 
     @property
     def prompt_builder(self) -> PromptBuilder:
         """Builds prompts with these settings."""
-        return PromptBuilder(self.prompt, self.system_prompt, self.cot)
+        return PromptBuilder(self.prompt, self.system_prompt, self.cot, self.history)
 
     def with_changes(self, **changes: Any) -> GenerationConfig:
         """Returns these settings with some changed.

@@ -21,6 +21,7 @@ from vlm_agent.config.values import (
     PositiveInt,
     Required,
 )
+from vlm_agent.core.prompt_builder import History, check_history
 
 
 @dataclass
@@ -49,7 +50,12 @@ class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions, TrainingOptions)
 
     Args: Replies
         cot: Read out the state and reason before the action.
-        history_length: Number of earlier steps, pictures and actions, in a prompt.
+        history: How a prompt shows earlier steps: steps, their pictures and actions in one message;
+            or replies, a conversation of their prompts and the demonstrator's replies.
+        history_length: Number of earlier steps in a prompt.
+        history_tokens: Maximum length in tokens, including those of pictures, of a prompt with
+            earlier steps; the oldest are left out first. By default, replies get what the model's
+            context holds, and steps are not limited.
         temperature: Sampling temperature of the trained policy.
         max_new_tokens: Maximum length of the trained policy's replies in tokens.
 
@@ -97,7 +103,9 @@ class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions, TrainingOptions)
     env_weights: tuple[PositiveFloat, ...] = ()
     overwrite: bool = False
     cot: bool = True
+    history: History = "steps"
     history_length: NonNegativeInt = 0
+    history_tokens: PositiveInt | None = None
     random_share: Fraction = 0.0
     shown_share: PositiveFraction = 1.0
     demonstrations: PathText | None = None
@@ -127,6 +135,7 @@ class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions, TrainingOptions)
         super().__post_init__()
         if not self.out:
             raise ValueError("out='': expected a directory for the run")
+        check_history(self.history, self.history_length, self.history_tokens)
         self._check_dataset()
         self._check_environments()
         if (self.caption_samples or self.reasoning_samples) and not self.cot:

@@ -5,7 +5,8 @@ A template is Jinja2 and runs in a sandbox. It has these variables:
 - `task`: the environment's description of its rules and goal;
 - `goal`: the episode's own goal, or `none`;
 - `actions`: the legal actions, a list of strings;
-- `history`: the actions played in the earlier pictures, oldest first, a list of strings;
+- `history`: the actions played in the earlier pictures, oldest first, a list of strings; empty if
+  the history is a conversation, in which every step has a prompt of its own;
 - `given`: the state fields that the prompt contains, a mapping of names to values;
 - `fields`: the names of the state fields that a reply reads out, a list of strings;
 - `cot`: whether the reply reads out the state and reasons before the action;
@@ -20,12 +21,13 @@ from __future__ import annotations
 
 import functools
 import importlib
+import itertools
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from vlm_agent.core.environments import OWN
 from vlm_agent.core.prompts import (
@@ -38,9 +40,13 @@ from vlm_agent.core.prompts import (
     system_message,
     to_json,
 )
-from vlm_agent.core.types import Observation
+from vlm_agent.core.types import Observation, PastStep
 
 DEFAULT_PROMPT = "default"
+
+History = Literal["steps", "replies"]
+"""How a prompt shows earlier steps: their pictures and actions in one message, or a conversation of
+their prompts and the policy's own replies."""
 
 PromptFunction = Callable[[Observation, bool], str | Sequence[Mapping[str, Any]]]
 """Function of an observation and of `cot` that returns the user's text, or a list of messages.
@@ -71,21 +77,72 @@ class PromptBuilder:
             `resolve_prompt` returns them.
         system_prompt: System message; empty for none.
         cot: Whether replies read out the state and reason before the action.
+        history: How earlier steps are shown.
     """
 
     prompt: str = DEFAULT_PROMPT
     system_prompt: str = ""
     cot: bool = True
+    history: History = "steps"
 
     def messages(self, observation: Observation) -> list[Message]:
         """Returns the messages for an observation; those of a `Chat` as they are.
 
+        In a conversation, each earlier step is the message of the user that asked for its reply,
+        with its picture, and the reply. Messages of a function before that of the user, such as
+        examples, stand once, at the beginning.
+
         Raises:
             ValueError: If a template fails; or if a function was not given to this process, or
-                returns something other than a text or messages.
+                returns something other than a text or messages, or messages that cannot be those
+                of a conversation.
         """
         if isinstance(observation, Chat):
             return [dict(message) for message in observation.messages]
+        if self.history != "replies" or not observation.history:
+            return self._prompt(observation)
+        *before, now = self._prompt(replace(observation, history=()))
+        turns = []
+        for step in observation.history:
+            turns.append(self._question(step))
+            turns.append({"role": "assistant", "content": [{"type": "text", "text": step.reply}]})
+        return [*before, *turns, self._checked_question(now)]
+
+    def own_replies(self, observation: Observation) -> int:
+        """Returns the number of the policy's own replies in the messages for an observation.
+
+        These are every second message from the end, beginning with the last but one. Those of a
+        `Chat` are what an assistant said in turn with a user, up to the end.
+        """
+        if self.history != "replies":
+            return 0
+        if not isinstance(observation, Chat):
+            return len(observation.history)
+        roles = [message["role"] for message in reversed(observation.messages)]
+        turns = zip(roles[::2], roles[1::2], roles[2::2], strict=False)
+        expected = ("user", "assistant", "user")
+        return sum(1 for _ in itertools.takewhile(lambda turn: turn == expected, turns))
+
+    def _question(self, step: PastStep) -> Message:
+        """Returns the message that an earlier step's reply answered."""
+        if step.asked is None:
+            raise ValueError(
+                "an earlier step without the observation that it replied to: expected the history "
+                "that Observation.remember returns"
+            )
+        return self._checked_question(self._prompt(step.asked)[-1])
+
+    def _checked_question(self, message: Message) -> Message:
+        places = sum(part["type"] == "image" for part in message["content"])
+        if message["role"] != "user" or places != 1:
+            raise ValueError(
+                f"history='replies': the prompt function {self.prompt} returned {places} pictures "
+                f"in its last message, of the {message['role']}: expected the user's, with the "
+                "current picture; or use history='steps'"
+            )
+        return message
+
+    def _prompt(self, observation: Observation) -> list[Message]:
         content = self._content(observation)
         images = len(observation.images)
         if isinstance(content, str):
@@ -212,6 +269,27 @@ def check_prompt(prompt: str) -> None:
             "template; read a file with vlm_agent.core.prompt_builder.resolve_prompt"
         )
     _compile(prompt)
+
+
+def check_history(history: History, length: int, tokens: int | None = None) -> None:
+    """Checks that options of the history do not contradict each other.
+
+    Args:
+        history: How earlier steps are shown.
+        length: Number of earlier steps.
+        tokens: Maximum length of a prompt with earlier steps, if there is one.
+
+    Raises:
+        ValueError: If there are no earlier steps that the others could be about.
+    """
+    if length == 0 and history == "replies":
+        raise ValueError(
+            "history='replies' with history_length=0 shows no earlier reply: give a history_length"
+        )
+    if length == 0 and tokens is not None:
+        raise ValueError(
+            f"history_tokens={tokens} with history_length=0 limits nothing: give a history_length"
+        )
 
 
 def is_function_name(prompt: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -29,10 +29,20 @@ class Task:
 
 @dataclass(frozen=True)
 class PastStep:
-    """An earlier step of the episode: its picture, and the text of the action played."""
+    """An earlier step of the episode.
+
+    Attributes:
+        image: Its picture.
+        action: The text of the action played.
+        reply: What the policy replied, word for word; empty for a player without language.
+        asked: The observation that it replied to, without a history of its own; `None` if only
+            pictures and actions are shown.
+    """
 
     image: NDArray[np.uint8]
     action: str
+    reply: str = ""
+    asked: Observation | None = None
 
 
 @dataclass(frozen=True)
@@ -61,16 +71,19 @@ class Observation:
     history: tuple[PastStep, ...] = ()
     mask: tuple[bool, ...] | None = None
 
-    def remember(self, action: int, history_length: int) -> tuple[PastStep, ...]:
+    def remember(self, action: int, history_length: int, reply: str = "") -> tuple[PastStep, ...]:
         """Returns the history of the next observation of this episode.
 
         Args:
             action: Index into `actions` of the action played now.
             history_length: Maximum number of steps in it.
+            reply: What the policy replied now.
         """
         if history_length == 0:
             return ()
-        return (*self.history, PastStep(self.image, self.actions[action]))[-history_length:]
+        asked = replace(self, history=())
+        step = PastStep(self.image, self.actions[action], reply, asked)
+        return (*self.history, step)[-history_length:]
 
     @property
     def images(self) -> tuple[NDArray[np.uint8], ...]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from vlm_agent.core.environments import EnvFactory, make_env
 from vlm_agent.core.expert import check_expert, explain, lesson
+from vlm_agent.core.prompt_builder import History
 from vlm_agent.core.prompts import build_reply
 from vlm_agent.core.seeding import episode_seeds
 from vlm_agent.core.types import Demonstration, Reply, Task
@@ -38,6 +39,7 @@ class Demonstrator:
         seed: Random seed of the episodes and of the random moves.
         env_kwargs: Keyword arguments of the environment.
         history_length: Number of earlier steps of the episode that observations hold.
+        history: How prompts will show them; for replies, all moves get one.
         shown_share: Share of moves, drawn at random, that are demonstrated; the others are only
             played. Fewer of the same episode make demonstrations, and batches, less alike.
 
@@ -56,6 +58,7 @@ class Demonstrator:
         seed: int = 0,
         env_kwargs: Mapping[str, Any] | None = None,
         history_length: int = 0,
+        history: History = "steps",
         shown_share: float = 1.0,
     ) -> None:
         if not 0 <= random_share <= 1:
@@ -65,6 +68,7 @@ class Demonstrator:
         self.shown_share = shown_share
         self.random_share = random_share
         self.cot = cot
+        self._replies_are_shown = history == "replies"
         kwargs = dict(env_kwargs or {})
         self._runners = [
             EpisodeRunner(Resumable(make_env(env, **kwargs)), history_length, lazy=True)
@@ -121,7 +125,7 @@ class Demonstrator:
             shown = self.shown_share == 1 or self._rng.random() < self.shown_share
             observation = runner.look() if shown and pictures else runner.observation
             text = ""
-            if shown:
+            if shown or self._replies_are_shown:
                 if reason is None:
                     reason = explain(runner.env, observation, action)
                 text = build_reply(observation, action, reason, cot=self.cot)

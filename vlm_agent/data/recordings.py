@@ -98,14 +98,15 @@ def replay(
     for number, step in enumerate(recording.steps, 1):
         action = same_action(now, step, f"{recording.place}, step {number}")
         reason = explain(env, now, action)
-        yield Demonstration(now, build_reply(now, action, reason, cot=cot))
+        reply = build_reply(now, action, reason, cot=cot)
+        yield Demonstration(now, reply)
         picture, _, terminated, truncated, info = env.step(step["action"])
         if (terminated or truncated) and number < len(recording.steps):
             raise RecordingError(
                 f"{recording.place}: the episode ends after step {number} of "
                 f"{len(recording.steps)}; record it again with this version of the environment"
             )
-        now = observe(task, picture, info, now.remember(action, history_length))
+        now = observe(task, picture, info, now.remember(action, history_length, reply))
 
 
 class RecordedDemonstrator:

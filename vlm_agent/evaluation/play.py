@@ -139,8 +139,10 @@ def play(
         history_length = int(getattr(policy, "history_length", 0))
     seeds = seeds_of(policy, env, env_kwargs or {}, seed, episodes)
     count = min(num_envs, len(seeds))
+    fit = getattr(policy, "fit_history", None)
     runners = [
-        EpisodeRunner(make_env(env, **(env_kwargs or {})), history_length) for _ in range(count)
+        EpisodeRunner(make_env(env, **(env_kwargs or {})), history_length, fit)
+        for _ in range(count)
     ]
     try:
         over = log.over if log is not None else {}

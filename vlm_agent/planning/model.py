@@ -74,7 +74,9 @@ def weightless_policy(config: PlanConfig) -> WeightlessPolicy:
         cot=config.cot,
         max_new_tokens=config.max_new_tokens,
         temperature=config.temperature,
+        history=config.history,
         history_length=config.history_length,
+        history_tokens=config.history_tokens,
         prompt=config.prompt,
         system_prompt=config.system_prompt,
     )
@@ -154,11 +156,10 @@ _NO_PROCESSOR = SimpleNamespace(tokenizer=_NoTokenizer(), chat_template=None)
 def _row(config: PlanConfig, policy: VLMPolicy, notes: list[str]) -> tuple[Row, tuple[str, ...]]:
     """Returns the inputs of a prompt as long as the plan's, and notes."""
     if policy.processor is not _NO_PROCESSOR and config.env:
-        first = [
-            _observation(config, spec, policy.history_length)
+        rows = [
+            _longest_row(policy, _observation(config, spec))
             for spec in env_specs(config.env, config.env_kwargs)
         ]
-        rows = policy.encoder.rows(first, policy.prompt_builder)
         row = max(rows, key=lambda row: row["input_ids"].shape[1])
     else:
         row = _plain_row(policy, 1 + policy.history_length)
@@ -177,15 +178,31 @@ def _row(config: PlanConfig, policy: VLMPolicy, notes: list[str]) -> tuple[Row, 
     return row, tuple(notes)
 
 
-def _observation(config: PlanConfig, spec: EnvSpec, history_length: int) -> Observation:
-    """Returns a first observation, with a history as long as it can get."""
+def _observation(config: PlanConfig, spec: EnvSpec) -> Observation:
+    """Returns a first observation."""
     env = spec.make()
     try:
-        first = observe(task_of(env), *env.reset(seed=config.seed))
+        return observe(task_of(env), *env.reset(seed=config.seed))
     finally:
         env.close()
-    past = PastStep(first.image, first.actions[0] if first.actions else "")
-    return replace(first, history=(past,) * history_length)
+
+
+def _longest_row(policy: VLMPolicy, first: Observation) -> Row:
+    """Returns the inputs of a prompt with a history as long as it can get."""
+    generation = policy.generation_config
+    past = PastStep(first.image, first.actions[0] if first.actions else "", asked=first)
+    last = replace(first, history=(past,) * policy.history_length)
+    last = policy.fit_history(last)
+    (row,) = policy.encoder.rows([last], policy.prompt_builder)
+    if generation.history == "replies":  # each as long as it can get, within the limit
+        replies = generation.max_new_tokens * len(last.history)
+        context = policy.encoder.context_length
+        limits = [generation.history_tokens, context and context - generation.max_new_tokens]
+        for limit in filter(None, limits):
+            replies = min(replies, max(0, limit - row["input_ids"].shape[1]))
+        words = torch.zeros(1, replies, dtype=torch.long)
+        row = policy.encoder.append(row, words, torch.ones_like(words, dtype=torch.bool))
+    return row
 
 
 def _plain_row(policy: VLMPolicy, pictures: int) -> Row:

@@ -16,7 +16,7 @@ from vlm_agent.core.protocol import legal_action
 from vlm_agent.core.seeding import episode_seeds, training_seed
 from vlm_agent.core.types import Demonstration, Observation, Reply
 from vlm_agent.rollout.buffer import EpisodeSegment, Rollout
-from vlm_agent.rollout.episode_runner import EpisodeRunner, Transition
+from vlm_agent.rollout.episode_runner import EpisodeRunner, FitHistory, Transition
 from vlm_agent.rollout.metrics import RolloutMetrics
 from vlm_agent.rollout.resumable_env import Resumable
 from vlm_agent.rollout.runner_state import restore_runners, runner_state
@@ -50,6 +50,7 @@ class Collector:
             the reward. Without one, a policy may learn that nonsense, for which a random action is
             played, pays more than its own choice. By default 1 if actions are text, else 0.
         history_length: Number of earlier steps of the episode that observations hold.
+        fit_history: As for `EpisodeRunner`.
         correct: Whether to ask the environment's expert for a correction of every reply.
         rank: Number of this process, out of several that collect together.
         processes: Number of these processes. Each has `num_envs` environments, and together they
@@ -72,6 +73,7 @@ class Collector:
         env_kwargs: Mapping[str, Any] | None = None,
         illegal_penalty: float | None = None,
         history_length: int = 0,
+        fit_history: FitHistory | None = None,
         correct: bool = False,
         rank: int = 0,
         processes: int = 1,
@@ -81,6 +83,7 @@ class Collector:
         self._own, self._total, self._seed = own, num_envs * processes, seed
         self._specs = specs_of(env, env_kwargs)
         self._history_length = history_length
+        self._fit_history = fit_history
         self._changes = 0
         self._correct = correct
         self._runners = [self._runner(source) for source in self._sources()]
@@ -209,7 +212,7 @@ class Collector:
 
     def _runner(self, source: int) -> EpisodeRunner:
         env = Resumable(self._specs[source].make())
-        runner = EpisodeRunner(env, self._history_length)
+        runner = EpisodeRunner(env, self._history_length, self._fit_history)
         runner.source = source
         return runner
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +13,9 @@ from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 from vlm_agent.core.protocol import check_outcome, env_action, observe, succeeded, task_of
 from vlm_agent.core.types import Info, Observation, PastStep, Reply
 from vlm_agent.rollout.resumable_env import Resumable
+
+FitHistory = Callable[[Observation], Observation]
+"""Function that leaves out the oldest steps of an observation's history, as many as it has to."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,7 @@ class EpisodeRunner:
     Args:
         env: The environment.
         history_length: Number of earlier steps of the episode that observations hold.
+        fit_history: Leaves out the earliest of them where a prompt has no room; by default none.
         lazy: Whether to have observations without their pictures, which `look` adds, if the
             environment offers that and there is no history to be shown.
 
@@ -77,11 +82,17 @@ class EpisodeRunner:
     task_type: str | None
 
     def __init__(
-        self, env: gym.Env[Any, Any], history_length: int = 0, *, lazy: bool = False
+        self,
+        env: gym.Env[Any, Any],
+        history_length: int = 0,
+        fit_history: FitHistory | None = None,
+        *,
+        lazy: bool = False,
     ) -> None:
         self.env = env
         self.task = task_of(env)
         self.history_length = history_length
+        self._fit_history = fit_history
         self.source = 0
         self.episode_return = 0.0
         self.episode_length = 0
@@ -131,7 +142,7 @@ class EpisodeRunner:
         self.episode_length += 1
         self._shown = picture, info
         self.is_success = succeeded(info)
-        self._history = before.remember(action, self.history_length)
+        self._history = before.remember(action, self.history_length, reply.text)
         transition = Transition(
             observation=before,
             reply=reply,
@@ -165,7 +176,8 @@ class EpisodeRunner:
         """
         if self._shown is None:
             return self.observation
-        return observe(self.task, *self._shown, self._history)
+        shown = observe(self.task, *self._shown, self._history)
+        return shown if self._fit_history is None else self._fit_history(shown)
 
     def close(self) -> None:
         """Closes the environment."""

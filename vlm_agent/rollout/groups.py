@@ -24,7 +24,7 @@ from vlm_agent.rollout.collector import (
     penalties_for,
     specs_of,
 )
-from vlm_agent.rollout.episode_runner import EpisodeRunner, Transition
+from vlm_agent.rollout.episode_runner import EpisodeRunner, FitHistory, Transition
 from vlm_agent.rollout.metrics import RolloutMetrics
 
 
@@ -45,6 +45,7 @@ class GroupCollector:
         env_kwargs: Mapping[str, Any] | None = None,
         illegal_penalty: float | None = None,
         history_length: int = 0,
+        fit_history: FitHistory | None = None,
         correct: bool = False,
         rank: int = 0,
         processes: int = 1,
@@ -52,6 +53,7 @@ class GroupCollector:
         self.group_size = group_size
         self._specs = specs_of(env, env_kwargs)
         self._history_length = history_length
+        self._fit_history = fit_history
         # By place and source: whichever environments are played in it, each made when needed.
         self._runners: list[dict[int, EpisodeRunner]] = [{} for _ in range(num_envs)]
         self._due = [0.0] * len(self._specs)
@@ -176,7 +178,8 @@ class GroupCollector:
     def _runner(self, place: int, source: int) -> EpisodeRunner:
         runners = self._runners[place]
         if source not in runners:
-            runners[source] = EpisodeRunner(self._specs[source].make(), self._history_length)
+            env = self._specs[source].make()
+            runners[source] = EpisodeRunner(env, self._history_length, self._fit_history)
             runners[source].source = source
         return runners[source]
 

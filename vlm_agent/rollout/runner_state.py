@@ -68,8 +68,13 @@ def observation_state(observation: Observation) -> dict[str, Any]:
         "goal": observation.goal,
         "state": dict(observation.state),
         "mask": None if observation.mask is None else list(observation.mask),
-        "history": [{"image": each.image, "action": each.action} for each in observation.history],
+        "history": [_past_state(each) for each in observation.history],
     }
+
+
+def _past_state(step: PastStep) -> dict[str, Any]:
+    asked = None if step.asked is None else observation_state(step.asked)
+    return {"image": step.image, "action": step.action, "reply": step.reply, "asked": asked}
 
 
 def observation_from(state: Mapping[str, Any], task: Task) -> Observation:
@@ -81,6 +86,12 @@ def observation_from(state: Mapping[str, Any], task: Task) -> Observation:
         given=state["given"],
         goal=state["goal"],
         state=state["state"],
-        history=tuple(PastStep(each["image"], each["action"]) for each in state["history"]),
+        history=tuple(_past_step(each, task) for each in state["history"]),
         mask=None if state["mask"] is None else tuple(state["mask"]),
     )
+
+
+def _past_step(state: Mapping[str, Any], task: Task) -> PastStep:
+    # Checkpoints of earlier releases have neither reply nor observation.
+    asked = state.get("asked") and observation_from(state["asked"], task)
+    return PastStep(state["image"], state["action"], state.get("reply", ""), asked)

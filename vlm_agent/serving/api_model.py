@@ -18,6 +18,7 @@ from vlm_agent.config.api import ApiOptions
 from vlm_agent.core.parsing import Parser, read_reply
 from vlm_agent.core.prompt_builder import (
     DEFAULT_PROMPT,
+    History,
     PromptBuilder,
     PromptSource,
     resolve_prompt,
@@ -46,6 +47,7 @@ class ApiGenerationConfig:
         parser: Rule by which replies are parsed; the reply itself does not depend on it.
         prompt: As in `GenerationConfig`.
         system_prompt: As in `GenerationConfig`.
+        history: As in `GenerationConfig`.
     """
 
     url: str
@@ -59,11 +61,12 @@ class ApiGenerationConfig:
     parser: Parser = "json"
     prompt: str = DEFAULT_PROMPT
     system_prompt: str = ""
+    history: History = "steps"
 
     @property
     def prompt_builder(self) -> PromptBuilder:
         """Builds prompts with these settings."""
-        return PromptBuilder(self.prompt, self.system_prompt, self.cot)
+        return PromptBuilder(self.prompt, self.system_prompt, self.cot, self.history)
 
     @property
     def is_greedy(self) -> bool:
@@ -127,6 +130,7 @@ class ApiModel:
             parser,
             resolve_prompt(prompt),
             resolve_system_prompt(system_prompt),
+            options.api_history,
         )
         self.history_length = options.api_history_length
         self._cache = None if options.api_cache is None else ReplyCache(options.api_cache)
@@ -195,7 +199,7 @@ class ApiModel:
         text = plain_text(messages)
         settings = asdict(self.generation_config)
         # Cached replies serve every parser, and every prompt that gives the same text.
-        for name in ("parser", "prompt", "system_prompt"):
+        for name in ("parser", "prompt", "system_prompt", "history"):
             del settings[name]
         about = {
             **settings,

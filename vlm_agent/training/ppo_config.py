@@ -27,6 +27,7 @@ from vlm_agent.config.values import (
     Required,
 )
 from vlm_agent.core.parsing import Parser
+from vlm_agent.core.prompt_builder import History
 from vlm_agent.training.algorithms import find_algorithm
 
 Objective = Literal["step", "token"]
@@ -109,8 +110,12 @@ class PPOConfig(ModelOptions, PromptOptions, EngineOptions, EvaluationOptions, T
 
     Args: Replies
         cot: Read out the state and reason before the action.
-        history_length: Number of earlier steps, pictures and actions, in a prompt; by default as
+        history: How a prompt shows earlier steps: steps, their pictures and actions in one message;
+            or replies, a conversation of their prompts and the model's own replies; by default as
             saved with the model.
+        history_length: Number of earlier steps in a prompt; by default as saved with the model.
+        history_tokens: Maximum length in tokens, including those of pictures, of a prompt with
+            earlier steps; the oldest are left out first. By default as saved with the model.
         temperature: Temperature of sampling and of log-probabilities, above 0 because a greedy
             policy does not explore; by default as saved with the model.
         max_new_tokens: Maximum length of a reply in tokens; by default as saved with the model.
@@ -201,7 +206,9 @@ class PPOConfig(ModelOptions, PromptOptions, EngineOptions, EvaluationOptions, T
     env_weights: tuple[PositiveFloat, ...] = ()
     overwrite: bool = False
     cot: bool = True
+    history: History | None = None
     history_length: NonNegativeInt | None = None
+    history_tokens: PositiveInt | None = None
     temperature: PositiveFloat | None = None
     max_new_tokens: PositiveInt | None = None
     top_k: NonNegativeInt | None = None

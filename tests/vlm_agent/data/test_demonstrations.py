@@ -28,6 +28,19 @@ def test_replies_read_reason_and_act(name, random_share):
         assert parse(item.reply, item.observation.actions).action is not None
 
 
+def test_moves_that_are_not_shown_have_replies_where_these_are_remembered():
+    few = {"num_envs": 2, "random_share": 0.5, "shown_share": 0.3, "history_length": 2}
+    items = demonstrate(10, "gym_cards/NumberLine-v0", **few, history="replies")
+    steps = [step for item in items for step in item.observation.history]
+    assert len(steps) > 10
+    for step in steps:
+        reply = json.loads(step.reply)
+        assert {**step.asked.state, "action": step.action}.items() <= reply.items()
+    pictures = demonstrate(10, "gym_cards/NumberLine-v0", **few)
+    assert [item.reply for item in pictures] == [item.reply for item in items]
+    assert "" in [step.reply for item in pictures for step in item.observation.history]
+
+
 def test_an_expert_demonstrates_what_it_plays():
     for item in demonstrate(20, "gym_cards/NumberLine-v0", num_envs=4):
         current, target = (int(value) for value in item.observation.state.values())

@@ -118,6 +118,7 @@ def test_observations_remember_earlier_steps_of_the_episode(write):
     first, second = items[2].observation.history
     assert np.array_equal(first.image, items[0].observation.image)
     assert [first.action, second.action] == [step["name"] for step in recording.steps[:2]]
+    assert [first.reply, second.reply] == [item.reply for item in items[:2]]
 
 
 def test_without_chain_of_thought(write):

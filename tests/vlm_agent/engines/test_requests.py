@@ -1,13 +1,22 @@
 """What vLLM is asked for, and that an answer to another prompt is none."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from vlm_agent.config.engine import EngineOptions
+from vlm_agent.config.generation import GenerationConfig
 from vlm_agent.core.errors import EngineError
 from vlm_agent.engines.make import make_engine
 from vlm_agent.engines.vllm import support
 from vlm_agent.engines.vllm.requests import requests_for, sampling_options, written
+
+CHATML = (
+    "{% for message in messages %}<|{{ message['role'] }}|>{% for part in message['content'] %}"
+    "{{ '<image>' if part['type'] == 'image' else part['text'] }}{% endfor %}<end>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
 
 
 def generators(count):
@@ -23,6 +32,36 @@ def test_prompts_are_those_of_the_policy(make_policy, observations):
         assert request.prompt_ids == inputs["input_ids"][row][mask].tolist()
         assert request.prompt == policy.prompt(observation)
         assert request.images[0] is observation.image
+
+
+def test_earlier_replies_and_pictures_are_in_a_request(make_policy, observations):
+    policy = make_policy(history="replies", history_length=2)
+    now = observations[0]
+    for text in ("hm", "<think>so</think> +"):
+        now = dataclasses.replace(now, history=now.remember(0, 2, text))
+    (request,) = requests_for(policy, [now], generators(1))
+    assert request.prompt == policy.prompt(now)
+    assert "hm<end>" in request.prompt
+    assert "<think>so</think> +<end>" in request.prompt
+    assert len(request.images) == 3
+    assert request.prompt_ids == policy.encode([now])["input_ids"][0].tolist()
+    assert "'{\"image\": 3}'" in support.serve_command(policy)
+
+
+def test_histories_that_vllm_does_not_write_as_they_were_are_refused(make_policy, monkeypatch):
+    policy = make_policy(history="replies", history_length=2)
+    support.check_history(policy)
+    with pytest.raises(EngineError, match="the server writes conversations by the model's chat"):
+        support.check_history(policy, server=True)
+    with pytest.raises(EngineError, match="the server writes conversations by the model's chat"):
+        make_engine(EngineOptions(engine="vllm", engine_url="http://127.0.0.1:1"), policy, 4)
+    policy.processor.chat_template = CHATML
+    support.check_history(policy, server=True)
+    monkeypatch.setattr(policy.network.config, "model_type", "llava_onevision")
+    with pytest.raises(EngineError, match="history_length=2 with a model of type 'llava_onevi"):
+        support.check_history(policy)
+    policy.generation_config = GenerationConfig()
+    support.check_history(policy, server=True)
 
 
 def test_each_reply_has_a_seed_of_its_own_generator(make_policy, observations):

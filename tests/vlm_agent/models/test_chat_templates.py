@@ -1,5 +1,6 @@
 """Chat templates as published models have them, on tiny models."""
 
+import functools
 import itertools
 
 import pytest
@@ -66,24 +67,31 @@ every = pytest.mark.parametrize("name", TEMPLATES)
 def make_chatting(texts):
     """Makes tiny policies with a chat template and the tokens that are in it."""
 
-    def make(name, **settings):
-        template, place, _ = TEMPLATES[name]
-        model, processor = build_tiny(texts)
-        special = ("<start_of_turn>", "<end_of_turn>", "<|im_start|>", "<|im_end|>")
-        tokenizer = processor.tokenizer
-        tokenizer.add_tokens([AddedToken(token, special=True) for token in special])
-        tokenizer.add_tokens(["<think>", "</think>"])
-        model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-        with torch.no_grad():  # as wide as the others, or what was added would never be written
-            model.get_input_embeddings().weight[-6:].normal_(
-                std=0.05, generator=torch.Generator().manual_seed(0)
-            )
-        processor.chat_template = None
-        (processor if place == "processor" else tokenizer).chat_template = template
-        settings = {"temperature": 1.0, "max_new_tokens": 24, **settings}
-        return VLMPolicy(model, processor, GenerationConfig(**settings))
+    return functools.partial(chatting, texts)
 
-    return make
+
+def chatting(texts, name, **settings):
+    """A tiny policy with a chat template and the tokens that are in it."""
+    model, processor = build_tiny(texts)
+    special = ("<start_of_turn>", "<end_of_turn>", "<|im_start|>", "<|im_end|>")
+    tokenizer = processor.tokenizer
+    tokenizer.add_tokens([AddedToken(token, special=True) for token in special])
+    tokenizer.add_tokens(["<think>", "</think>"])
+    model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    with torch.no_grad():  # as wide as the others, or what was added would never be written
+        model.get_input_embeddings().weight[-6:].normal_(
+            std=0.05, generator=torch.Generator().manual_seed(0)
+        )
+    use(processor, name)
+    settings = {"temperature": 1.0, "max_new_tokens": 24, **settings}
+    return VLMPolicy(model, processor, GenerationConfig(**settings))
+
+
+def use(processor, name):
+    """Gives a processor a chat template, in its place."""
+    template, place, _ = TEMPLATES[name]
+    processor.chat_template = processor.tokenizer.chat_template = None
+    (processor if place == "processor" else processor.tokenizer).chat_template = template
 
 
 @every

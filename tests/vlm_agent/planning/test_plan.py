@@ -64,6 +64,16 @@ def model(tmp_path_factory):
     return directory
 
 
+def test_a_conversation_is_planned_with_replies_of_full_length(model):
+    def length(**changes):
+        return weightless_policy(PlanConfig(model=str(model), env=ENV, **changes)).prompt_tokens
+
+    once, replies = length(), {"history": "replies", "history_length": 1}
+    assert length(**replies) == 2 * once + REPLY + 1, "and the token that ends it"
+    assert length(**replies, history_tokens=2 * once + 11) == 2 * once + 11
+    assert length(**replies, history_tokens=2 * once) == once
+
+
 def first_observation():
     env = make_env(ENV)
     return observe(task_of(env), *env.reset(seed=0))

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -150,6 +151,53 @@ def test_a_truncated_episode_is_bootstrapped_with_its_own_memory():
     assert seen(final) == ((10, "on"), (11, "on"), 12)
     assert seen(following) == ((22, "on"), 23)
     assert seen(rollout.observations[2]) == (22,)
+
+
+class Talking(Scripted):
+    """Numbers its replies."""
+
+    def act(self, observations, draws=None):
+        replies = super().act(observations, draws)
+        return [dataclasses.replace(each, text=f"reply {len(self.acted)}") for each in replies]
+
+
+def said(observation):
+    """What an observation remembers of replies, and the numbers that they answered."""
+    return [(int(step.asked.image[0, 0, 0]), step.reply) for step in observation.history]
+
+
+def test_replies_are_remembered_within_an_episode_alone():
+    """Also by what a truncated episode is bootstrapped from."""
+    policy = Talking([0, 1, 0, 0, 0])
+    rollout = Collector(limited, 1, history_length=2).collect(policy, 5)
+    # Counts on over episodes: "end" ends the first, a limit of two steps the second.
+    assert [said(each) for each in rollout.observations] == [
+        [],
+        [(10, "reply 1")],
+        [],
+        [(22, "reply 3")],
+        [],
+    ]
+    final, following = (said(each) for (each,) in policy.asked)
+    assert final == [(22, "reply 3"), (23, "reply 4")]
+    assert following == [(34, "reply 5")]
+    goals = [step.asked.goal for step in rollout.observations[3].history]
+    assert goals == ["episode goal 22"], "with the prompt of its own time"
+
+
+def test_a_history_is_fitted_before_anyone_asks():
+    def fit(observation):
+        seen.append(len(observation.history))
+        return dataclasses.replace(observation, history=observation.history[-1:])
+
+    seen = []
+    policy = Talking([0, 0, 0])
+    collector = Collector(Counting, 1, history_length=3, fit_history=fit)
+    rollout = collector.collect(policy, 3)
+    asked = [*(o for (o,) in policy.acted), *policy.asked[0]]
+    assert [len(said(each)) for each in asked] == [0, 1, 1, 1]
+    assert asked[:3] == rollout.observations, "what was asked is what is learned from"
+    assert seen == [1, 2, 2], "once a step, one turn more than was left"
 
 
 def test_memory_outlasts_a_rollout():

@@ -1,5 +1,6 @@
 """Environments come back by snapshot or by playing again; where they do not, that is said."""
 
+import dataclasses
 import importlib.util
 import random
 import warnings
@@ -131,7 +132,7 @@ def played(collector, steps):
     rollout = collector.collect(Chance(), steps)
     shown = [(o.image.tobytes(), dict(o.state), o.actions) for o in rollout.observations]
     recalled = [
-        [(moment.image.tobytes(), moment.action) for moment in o.history]
+        [(m.image.tobytes(), m.action, m.reply, m.asked.state) for m in o.history]
         for o in rollout.observations
     ]
     segments = [(each.env_id, each.steps, each.done) for each in rollout.segments]
@@ -299,5 +300,6 @@ def test_an_observation_comes_back_with_all_that_it_holds():
         history=(PastStep(picture, "left"),),
         mask=(True, False),
     )
+    before = dataclasses.replace(before, history=before.remember(1, 2, "so right"))
     after = observation_from(observation_state(before), task)
     assert vars(after) == vars(before)

@@ -311,6 +311,27 @@ def test_earlier_steps_and_further_fields_are_sent(api, tmp_path):
     assert "thoughts" not in last["messages"][0]["content"][-1]["text"]
 
 
+def test_a_conversation_is_sent_turn_by_turn(api, tmp_path):
+    url, faults = api
+    given = options(url, tmp_path, api_history="replies", api_history_length=2, api_max_tokens=4)
+    model = ApiModel("tiny", given, temperature=0)
+    seen = []
+    evaluate(model, NUMBER_LINE, episodes=1, num_envs=1, on_step=seen.append)
+    assert len(seen) > 2
+    last = seen[-1].observation
+    replies = [step.reply.text for step in seen[-3:-1]]
+    messages = next(b for b in faults.seen if len(b["messages"]) == 5)["messages"]
+    assert [m["role"] for m in messages] == ["user", *["assistant", "user"] * 2]
+    assert [step.reply for step in last.history] == replies
+    for message in messages:
+        kinds = [part["type"] for part in message["content"]]
+        assert kinds == (["text"] if message["role"] == "assistant" else ["image_url", "text"])
+    plain = ApiModel("tiny", options(url, tmp_path, api_max_tokens=4), temperature=0)
+    first = seen[0].observation
+    assert model._key(first, [0]) == plain._key(first, [0]), "equal prompts share replies"
+    assert model._key(last, [0]) != plain._key(last, [0])
+
+
 def test_the_command_tells_what_was_spent_and_the_key_nobody(api, tmp_path, capsys, caplog):
     url, faults = api
     caplog.set_level(logging.DEBUG)

@@ -173,7 +173,13 @@ def test_a_run_saves_everything(make_policy, tmp_path):
     } <= names  # fmt: skip
     assert list((tmp_path / "out" / "tensorboard").iterdir())
     saved = json.loads((tmp_path / "out" / "run.json").read_text())
-    resolved = {"history_length": 0, "top_k": 0, "top_p": 1.0, "illegal_penalty": 0.0}
+    resolved = {
+        "history": "steps",
+        "history_length": 0,
+        "top_k": 0,
+        "top_p": 1.0,
+        "illegal_penalty": 0.0,
+    }
     resolved["parser"] = "json"
     resolved["importance_cap"] = 0.0
     resolved["value_learning_rate"] = settings.learning_rate

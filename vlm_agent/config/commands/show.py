@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from vlm_agent.config.prompt import PromptOptions
-from vlm_agent.config.values import JsonObject, PathText
+from vlm_agent.config.values import JsonObject, NonNegativeInt, PathText
+from vlm_agent.core.prompt_builder import History
 
 
 @dataclass
@@ -22,6 +23,11 @@ class ShowConfig(PromptOptions):
             picture after its processor.
         picture: File for the picture, a PNG.
         cot: Ask for the state and reasons before the action.
+        history: How a prompt shows earlier steps: steps, their pictures and actions in one message;
+            or replies, a conversation of their prompts and the replies; by default as saved with
+            the model, or else steps.
+        history_length: Number of earlier steps in a prompt, which the expert plays first; by
+            default as saved with the model, or else 0.
     """
 
     env: str
@@ -30,3 +36,5 @@ class ShowConfig(PromptOptions):
     seed: int = 0
     env_kwargs: JsonObject = field(default_factory=dict)
     cot: bool = True
+    history: History | None = None
+    history_length: NonNegativeInt | None = None

@@ -23,7 +23,12 @@ from vlm_agent.engines.vllm.requests import (
     sampling_options,
     written,
 )
-from vlm_agent.engines.vllm.support import WORKER_EXTENSION, check_installed, check_supported
+from vlm_agent.engines.vllm.support import (
+    WORKER_EXTENSION,
+    check_history,
+    check_installed,
+    check_supported,
+)
 from vlm_agent.engines.vllm.weights import check_adapters, engine_weights
 from vlm_agent.models.generation.replies import Written
 from vlm_agent.models.policy import VLMPolicy
@@ -55,6 +60,7 @@ class LocalVLLM:
     def __init__(self, policy: VLMPolicy, num_envs: int, memory: float) -> None:
         check_installed()
         check_supported(policy.network.config)
+        check_history(policy)
         check_adapters(policy)
         check_sampling(policy)
         self._policy = policy

@@ -24,7 +24,12 @@ from vlm_agent.engines.vllm.requests import (
     sampling_options,
     written,
 )
-from vlm_agent.engines.vllm.support import WORKER_EXTENSION, check_supported, serve_command
+from vlm_agent.engines.vllm.support import (
+    WORKER_EXTENSION,
+    check_history,
+    check_supported,
+    serve_command,
+)
 from vlm_agent.engines.vllm.weights import check_adapters
 from vlm_agent.models.generation.replies import Written
 from vlm_agent.models.policy import VLMPolicy
@@ -56,6 +61,7 @@ class VLLMServer:
         folder: str | None = None,
     ) -> None:
         check_supported(policy.network.config)
+        check_history(policy, server=True)
         check_adapters(policy)
         check_sampling(policy)
         self._policy = policy

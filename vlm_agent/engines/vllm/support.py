@@ -19,6 +19,9 @@ SUPPORTED = (
     "smolvlm",
 )
 
+# Those of them of which it prepares several pictures of a prompt otherwise.
+ONE_PICTURE = ("llava_onevision",)
+
 WORKER_EXTENSION = "vlm_agent.engines.vllm.worker.WeightReceiver"
 
 
@@ -54,4 +57,26 @@ def check_supported(config: Any) -> None:
         raise EngineError(
             f"the engine vllm is not tested with models of type {config.model_type!r}: expected "
             f"one of {', '.join(SUPPORTED)}; leave out --engine, or use --engine hf"
+        )
+
+
+def check_history(policy: VLMPolicy, *, server: bool = False) -> None:
+    """Raises an `EngineError` if vLLM cannot read earlier steps as a policy's prompts show them.
+
+    Args:
+        policy: The policy.
+        server: Whether a server writes the text of conversations, by the model's chat template.
+    """
+    if policy.network.config.model_type in ONE_PICTURE and policy.history_length:
+        raise EngineError(
+            f"history_length={policy.history_length} with a model of type "
+            f"{policy.network.config.model_type!r}: vLLM prepares several of its pictures "
+            "otherwise than transformers; train with history_length=0, or with --engine hf"
+        )
+    conversation = policy.generation_config.history == "replies"
+    if server and conversation and not policy.encoder.template.keeps_replies:
+        raise EngineError(
+            "history='replies' with --engine-url: the server writes conversations by the model's "
+            "chat template, which changes earlier replies, such as by leaving out their thoughts; "
+            "leave out --engine-url, for vLLM in this process, or use --engine hf"
         )

@@ -18,6 +18,8 @@ Messages = Sequence[Mapping[str, Any]]
 # A reply that no template writes by itself.
 _REPLY = "Zq7 the reply 7qZ"
 _QUESTION = "Zq3 the question 3qZ"
+# A reply that stands for the one with a number.
+_MARK = "Zq7 the reply number {} 7qZ"
 # What a template raises for messages that it was not made for.
 _REFUSALS = (TemplateError, TypeError, LookupError, ValueError)
 # An opening tag at the end of a prompt, such as <think>.
@@ -41,6 +43,18 @@ class _Form(NamedTuple):
     continues: bool = False
 
 
+class _Turns(NamedTuple):
+    """What stands between a question and its reply.
+
+    Attributes:
+        finished: In a conversation that goes on after the reply.
+        asked: In the prompt that the reply answers.
+    """
+
+    finished: str
+    asked: str
+
+
 class ChatTemplate:
     """Renders conversations with the chat template of a processor or its tokenizer.
 
@@ -51,6 +65,7 @@ class ChatTemplate:
     def __init__(self, processor: Any) -> None:
         self._processor = processor
         self._forms: dict[str, _Form] = {}
+        self._found_turns: dict[str, _Turns | str] = {}
 
     @property
     def text(self) -> str | None:
@@ -62,6 +77,60 @@ class ChatTemplate:
             if template is not None:
                 return str(template)
         return None
+
+    def conversation(self, messages: Messages, own: int) -> str:
+        """Returns the text of a prompt that contains replies of the model itself, word for word.
+
+        Templates write finished turns otherwise than the model wrote them: they leave out earlier
+        reasoning, trim it, or drop the tag that a prompt opens. Here a prompt begins with the
+        prompt of its last reply, followed by that reply, whatever the template does with replies.
+
+        Args:
+            messages: Messages, of which the last is the user's, as for `render`.
+            own: Number of the model's own replies: every second message from the end, beginning
+                with the last but one.
+
+        Raises:
+            ValueError: If the template leaves out replies or pictures of earlier turns, or writes
+                them in changing ways; or if there is no template.
+        """
+        turns = self._turns
+        if isinstance(turns, str):
+            raise ValueError(
+                f"the chat template of {type(self._processor).__name__} {turns}: show earlier "
+                "steps with history='steps', or change the chat template"
+            )
+        places = range(len(messages) - 2 * own, len(messages) - 1, 2)
+        marked = list(messages)
+        for number, place in enumerate(places):
+            content = [{"type": "text", "text": _MARK.format(number)}]
+            marked[place] = {**marked[place], "content": content}
+        rest = self.render(marked)
+        written: list[str] = []
+        for number, place in enumerate(places):
+            before, found, rest = rest.partition(_MARK.format(number))
+            if not found or not before.endswith(turns.finished):
+                raise ValueError(
+                    f"the chat template of {type(self._processor).__name__} does not write all "
+                    "turns of a conversation alike, so that earlier replies cannot be put in "
+                    "their places: show earlier steps with history='steps', or change the template"
+                )
+            reply = "".join(part["text"] for part in messages[place]["content"])
+            before = before.removesuffix(turns.finished)
+            written += [before, turns.asked, self._spelled(reply)]
+        return "".join([*written, rest])
+
+    @property
+    def keeps_replies(self) -> bool:
+        """True if the template itself writes earlier replies as `conversation` does, with thoughts.
+
+        Templates that do not are overruled there, but not in a program that renders messages.
+        """
+        question: list[Mapping[str, Any]] = [{"type": "image"}, {"type": "text", "text": _QUESTION}]
+        written = [{"type": "text", "text": f" <think>{_REPLY}</think>\n{_REPLY}\n"}]
+        answer = {"role": "assistant", "content": written}
+        messages = [*_asking(question), answer, *_asking(question)]
+        return self.render(messages) == self.conversation(messages, own=1)
 
     @property
     def end_token(self) -> int | None:
@@ -124,6 +193,48 @@ class ChatTemplate:
         if template not in self._forms:
             self._forms[template] = self._found(self._takes_parts())
         return self._forms[template]
+
+    @property
+    def _turns(self) -> _Turns | str:
+        """How replies stand in conversations, or why there are none."""
+        template = self.text or ""
+        if template not in self._found_turns:
+            self._found_turns[template] = self._find_turns()
+        return self._found_turns[template]
+
+    def _find_turns(self) -> _Turns | str:
+        if self.text is None:
+            return "is missing, so that nothing separates the turns of a conversation"
+        question: list[Mapping[str, Any]] = [{"type": "text", "text": _QUESTION}]
+        shown: list[Mapping[str, Any]] = [{"type": "image"}, *question]
+        turn = [*_asking(shown), _answer()]
+        try:
+            asked = self.render(_asking(shown))
+            whole = self.render([*turn, *_asking(shown)])
+            blind = self.render([*_asking(question), _answer(), *_asking(shown)])
+        except _REFUSALS as error:
+            return f"refuses conversations ({error})"
+        earlier, reply, present = whole.partition(_REPLY)
+        if not reply or _QUESTION not in earlier or _QUESTION not in present:
+            return "leaves out earlier turns"
+        if whole == blind:
+            return "leaves out the pictures of earlier turns"
+        before, _, finished = earlier.rpartition(_QUESTION)
+        before_asked, _, opening = asked.rpartition(_QUESTION)
+        if before != before_asked:
+            return "writes the questions of earlier turns otherwise than the present one"
+        return _Turns(finished, opening)
+
+    def _spelled(self, reply: str) -> str:
+        """Returns a reply in which names of special tokens are not read as those tokens.
+
+        A model may spell the name of one, such as `<image>`, in ordinary letters.
+        """
+        own = vars(self._processor).items()
+        names = {each for name, each in own if name.endswith("_token") and isinstance(each, str)}
+        for name in sorted(filter(None, names | self._special_names()), key=len, reverse=True):
+            reply = reply.replace(name, f"{name[:1]} {name[1:]}")
+        return reply
 
     def _apply(self, messages: Messages, prompt: bool, *, takes_parts: bool) -> str:
         if not takes_parts:
@@ -201,15 +312,18 @@ class ChatTemplate:
         return _Form(takes_parts, tail, end, whole.startswith(prompt))
 
     def _check_writable(self, rest: str, reply: str) -> None:
-        tokenizer = self._processor.tokenizer
-        added = tokenizer.added_tokens_decoder.values()
-        special = {*tokenizer.all_special_tokens, *(str(each) for each in added if each.special)}
+        special = self._special_names()
         if wrong := sorted(name for name in special if rest.count(name) > reply.count(name)):
             raise ValueError(
                 f"the chat template writes {', '.join(wrong)} inside a reply, and a policy never "
                 "writes special tokens: add them to the tokenizer as ordinary ones (special=False),"
                 " or change the chat template"
             )
+
+    def _special_names(self) -> set[str]:
+        tokenizer = self._processor.tokenizer
+        added = tokenizer.added_tokens_decoder.values()
+        return {*tokenizer.all_special_tokens, *(str(each) for each in added if each.special)}
 
     def _first_token(self, text: str) -> str | None:
         """Returns the added token that a text begins with, apart from spaces."""

@@ -83,11 +83,13 @@ class Encoder:
 
         Raises:
             ValueError: If neither the processor nor its tokenizer has a chat template, and there
-                is no token for a picture; or if the template leaves out the system message.
+                is no token for a picture; or if the template leaves out the system message, or
+                cannot write a conversation.
         """
         chat = builder.messages(observation)
-        if self.template.text is not None:
-            text = self.template.render(chat)
+        own = builder.own_replies(observation)
+        if own or self.template.text is not None:
+            text = self.template.conversation(chat, own) if own else self.template.render(chat)
             if builder.system_prompt not in text and not isinstance(observation, Chat):
                 raise ValueError(
                     f"the chat template of {type(self.processor).__name__} leaves system messages "

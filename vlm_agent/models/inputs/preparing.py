@@ -28,6 +28,10 @@ _MAX_WORKERS = 4
 _WINDOW = 32
 
 
+class PromptTooLongError(ValueError):
+    """A prompt with its pictures is longer than the model can read."""
+
+
 class _Ahead(NamedTuple):
     """An observation that is prepared ahead, in a call with others."""
 
@@ -80,7 +84,7 @@ class Preparer:
         """Returns the prepared inputs of observations.
 
         Raises:
-            ValueError: If a prompt with its pictures is longer than the model can read.
+            PromptTooLongError: If a prompt with its pictures is longer than the model can read.
         """
         self._asked += len(keys)
         found: dict[Key, Prepared] = {}
@@ -230,7 +234,7 @@ def _rows(processor: Any, keys: Sequence[Key], max_length: int | None) -> list[R
     )
     length = inputs["input_ids"].shape[1]
     if max_length is not None and length > max_length:
-        raise ValueError(
+        raise PromptTooLongError(
             f"a prompt of {length} tokens, pictures included, for a model with a context of at "
             f"most {max_length}: use a shorter history_length, a shorter description of "
             "the task, or a model with a longer context"

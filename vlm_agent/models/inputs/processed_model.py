@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -14,6 +15,7 @@ from vlm_agent.config.generation import GenerationConfig
 from vlm_agent.core.prompt_builder import PromptBuilder
 from vlm_agent.core.types import Observation
 from vlm_agent.models.inputs.encoder import Encoder
+from vlm_agent.models.inputs.preparing import PromptTooLongError
 from vlm_agent.models.inputs.vision_cache import VisionCache
 
 
@@ -68,6 +70,29 @@ class ProcessedModel(nn.Module):
     def history_length(self) -> int:
         """Number of earlier steps of the episode that observations should contain."""
         return self.generation_config.history_length
+
+    def fit_history(self, observation: Observation) -> Observation:
+        """Returns an observation without the oldest steps that its prompt has no room for.
+
+        There is room for `history_tokens`, and for what the model's context holds with a reply. A
+        prompt without earlier steps is never shortened, nor one of pictures and actions without
+        `history_tokens`.
+        """
+        config = self.generation_config
+        if config.history != "replies" and config.history_tokens is None:
+            return observation
+        while observation.history and not self._has_room(observation):
+            observation = replace(observation, history=observation.history[1:])
+        return observation
+
+    def _has_room(self, observation: Observation) -> bool:
+        config, context = self.generation_config, self.encoder.context_length
+        try:
+            (length,) = self.prompt_lengths([observation])
+        except PromptTooLongError:
+            return False
+        fits = config.history_tokens is None or length <= config.history_tokens
+        return fits and (context is None or length + config.max_new_tokens <= context)
 
     def prompt(self, observation: Observation) -> str:
         """Returns the complete text of the model's prompt, chat template included."""

@@ -137,5 +137,6 @@ def _environment(
         cot=config.cot,
         seed=seed,
         history_length=config.history_length,
+        history=config.history,
         shown_share=config.shown_share,
     )

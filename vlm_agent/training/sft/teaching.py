@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import cast
 
-from vlm_agent.core.prompts import texts_of
-from vlm_agent.core.types import Demonstration
+from vlm_agent.core.prompts import Chat, texts_of
+from vlm_agent.core.types import Demonstration, Observation
 from vlm_agent.data.conversation_dataset import Sample
 from vlm_agent.data.conversations import DatasetError
 from vlm_agent.models.policy import VLMPolicy
 
 
 def read(policy: VLMPolicy, batch: Iterable[Demonstration | Sample]) -> list[Demonstration]:
-    """Reads the demonstrations of a batch that are rows of a data set.
+    """Returns the demonstrations of a batch, with those read that are rows of a data set.
+
+    A history holds what the policy would have written, as far as a prompt has room for it.
 
     Raises:
         DatasetError: If a row cannot be learned from whole: a picture cannot be read, the chat
             template leaves a message out, or the conversation is longer than the model's context.
     """
-    return [_read(policy, each) if isinstance(each, Sample) else each for each in batch]
+    return [
+        _read(policy, each) if isinstance(each, Sample) else _with_history(policy, each)
+        for each in batch
+    ]
 
 
 def as_written(policy: VLMPolicy, item: Demonstration) -> Demonstration:
@@ -43,9 +49,32 @@ def as_written(policy: VLMPolicy, item: Demonstration) -> Demonstration:
     return replace(item, reply=reply, learned=(start + first, start + last))
 
 
+def _with_history(policy: VLMPolicy, item: Demonstration) -> Demonstration:
+    """Returns a demonstration whose earlier replies are what the policy would have written."""
+    builder, observation = policy.prompt_builder, item.observation
+    own = builder.own_replies(observation)
+    completion = policy.encoder.template.completion
+    if own and isinstance(observation, Chat):
+        messages = list(observation.messages)
+        for place in range(len(messages) - 2 * own, len(messages), 2):
+            text = completion(observation.messages[:place], texts_of(messages[place:])[0])
+            content = [{"type": "text", "text": text}]
+            messages[place] = {**messages[place], "content": content}
+        observation = replace(observation, messages=tuple(messages))
+    elif own:
+        history = tuple(
+            replace(
+                step, reply=completion(builder.messages(cast(Observation, step.asked)), step.reply)
+            )
+            for step in observation.history
+        )
+        observation = replace(observation, history=history)
+    return replace(item, observation=policy.fit_history(observation))
+
+
 def _read(policy: VLMPolicy, sample: Sample) -> Demonstration:
-    item = sample.load()
     try:
+        item = _with_history(policy, sample.load())
         _check(policy, item)
     except Exception as error:  # whatever a chat template or processor raises
         raise DatasetError(f"{sample.place}: {error}") from error

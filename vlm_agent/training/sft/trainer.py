@@ -178,7 +178,9 @@ def _start(
         cot=config.cot,
         temperature=config.temperature,
         max_new_tokens=config.max_new_tokens,
+        history=config.history,
         history_length=config.history_length,
+        history_tokens=config.history_tokens,
     )
     prompts = {"prompt": config.prompt, "system_prompt": config.system_prompt}
     if policy is not None:

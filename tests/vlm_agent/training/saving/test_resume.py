@@ -83,7 +83,15 @@ EIGHT_BITS = pytest.mark.skipif(
         },
         {"lora": True, "lora_rank": 2, "warmup_steps": 3, "weight_decay": 0.1},
         {"dtype": "bfloat16", "kl_coef": 0.0, "imitation_coef": 0.0, "max_new_tokens": 3},
-        {"record_episodes": 0, "checkpoint_every": 3, "imitation_coef": 0.0, "kl_coef": 0.0},
+        {
+            "record_episodes": 0,
+            "checkpoint_every": 3,
+            "imitation_coef": 0.0,
+            "kl_coef": 0.0,
+            "history": "replies",
+            "history_length": 2,
+            "history_tokens": 220,
+        },
         pytest.param(
             {
                 **{"optimizer": "adamw_8bit", "weight_decay": 0.1, "warmup_ratio": 0.5},
