@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as json_format
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,10 @@ def compare(
     }
     progress = None if json is None else progress_file(json)
     # Opened before anything is played, so that a wrong path fails at once.
-    with open(os.devnull if json is None else json, "w", encoding="utf-8") as records:
+    with (
+        open(os.devnull if json is None else json, "w", encoding="utf-8") as records,
+        ExitStack() as opened,
+    ):
         for name, policy in policies.items():
             identity = policy.identity if isinstance(policy, LazyPolicy) else {}
             loaded: PolicyLike | None = None
@@ -79,7 +82,10 @@ def compare(
                     if log is not None and log.record is not None:
                         evaluation = Evaluation.of(log.record)
                     else:
-                        loaded = resolve_policy(policy) if loaded is None else loaded
+                        if loaded is None:
+                            loaded = resolve_policy(policy)
+                            if isinstance(policy, LazyPolicy):
+                                opened.callback(getattr(loaded, "close", lambda: None))
                         over = 0 if log is None else len(log.over)
                         watched = nullcontext() if watch is None else watch(name, env, loaded, over)
                         with watched as on_step:
@@ -89,8 +95,7 @@ def compare(
                 records.write(json_format.dumps(evaluation.record()) + "\n")
                 records.flush()
                 yield evaluation
-            if isinstance(policy, LazyPolicy) and callable(close := getattr(loaded, "close", None)):
-                close()  # two engines may not fit into memory
+            opened.close()  # two engines may not fit into memory
     if progress is not None:
         progress.unlink()
 
