@@ -131,7 +131,8 @@ VLM_AGENT = (
 # Options of programs of others.
 FOREIGN = {"--config_file", "--main_process_ip", "--main_process_port", "--machine_rank"} | {
     "--multi_gpu", "--num_machines", "--num_processes", "--logdir", "--generation-config",
-    "--limit-mm-per-prompt", "--logprobs-mode", "--worker-extension-cls",
+    "--limit-mm-per-prompt", "--logprobs-mode", "--worker-extension-cls", "--tensor-parallel-size",
+    "--gpu-memory-utilization",
 }  # fmt: skip
 
 
