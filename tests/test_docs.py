@@ -141,8 +141,8 @@ NEED_A_LIBRARY = {
 # Options of programs of others.
 FOREIGN = {"--config_file", "--main_process_ip", "--main_process_port", "--machine_rank"} | {
     "--multi_gpu", "--num_machines", "--num_processes", "--logdir", "--generation-config",
-    "--limit-mm-per-prompt", "--logprobs-mode", "--worker-extension-cls",
-    "--client", "--no-deps", "--no-push",
+    "--limit-mm-per-prompt", "--logprobs-mode", "--worker-extension-cls", "--tensor-parallel-size",
+    "--gpu-memory-utilization", "--client", "--no-deps", "--no-push",
 }  # fmt: skip
 
 

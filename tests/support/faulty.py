@@ -95,6 +95,20 @@ def faulty(upstream):
         def nothing(self, body):
             self.answer(200, b'{"choices": [{"message": {"content": null}}]}')
 
+        def cut_short(self, body):
+            choice = b'{"finish_reason": "length", "message": {"content": null}}'
+            self.answer(200, b'{"choices": [' + choice + b"]}")
+
+        def error(self, body):
+            self.answer(200, b'{"error": {"message": "out of memory", "code": 500}}')
+
+        def plain_error(self, body):
+            self.answer(200, b'{"error": "out of memory"}')
+
+        def in_parts(self, body):
+            parts = b'[{"type": "text", "text": "{}"}, {"type": "text", "text": "!"}]'
+            self.answer(200, b'{"choices": [{"message": {"content": ' + parts + b"}}]}")
+
         def answer(self, status, data, headers=None):
             self.send_response(status)
             given = {"Content-Type": "application/json", **(headers or {})}

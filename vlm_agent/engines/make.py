@@ -9,7 +9,12 @@ from vlm_agent.models.policy import VLMPolicy
 
 
 def make_engine(
-    options: EngineOptions, policy: VLMPolicy, num_envs: int, processes: Processes | None = None
+    options: EngineOptions,
+    policy: VLMPolicy,
+    num_envs: int,
+    processes: Processes | None = None,
+    *,
+    sleeps: bool = True,
 ) -> Engine | None:
     """Returns the engine that options ask for; `None` for the policy's own model.
 
@@ -18,6 +23,7 @@ def make_engine(
         policy: The policy whose replies it writes.
         num_envs: Largest number of replies that are written at once.
         processes: Those that train the policy together.
+        sleeps: Whether vLLM in this process gives a GPU's memory back while it does not write.
 
     Raises:
         ImportError: If a package is missing that it needs.
@@ -26,11 +32,6 @@ def make_engine(
     """
     if options.engine == "hf":
         return None
-    if processes is not None and processes.count > 1:
-        raise ValueError(
-            f"engine='vllm' in {processes.count} processes: vLLM writes for one process; train in "
-            "one process, or with --engine hf"
-        )
     if options.engine_url is not None:
         from vlm_agent.engines.vllm.server import VLLMServer
 
@@ -40,7 +41,14 @@ def make_engine(
             num_envs,
             timeout=options.engine_timeout,
             folder=options.engine_folder,
+            processes=processes,
+        )
+    if processes is not None and processes.count > 1:
+        raise ValueError(
+            f"engine='vllm' in {processes.count} processes without engine_url: inside of a process "
+            "vLLM writes for that one alone; start a server for all of them, or train with "
+            "--engine hf"
         )
     from vlm_agent.engines.vllm.local import LocalVLLM
 
-    return LocalVLLM(policy, num_envs, options.engine_memory)
+    return LocalVLLM(policy, num_envs, options.engine_memory, sleeps=sleeps)

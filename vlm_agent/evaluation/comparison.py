@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as json_format
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -71,33 +71,36 @@ def compare(
     # Checked before anything is played.
     file = None if json is None else RecordFile(json)
     records: list[dict[str, Any]] = []
-    for name, policy in policies.items():
-        identity = policy.identity if isinstance(policy, LazyPolicy) else {}
-        loaded: PolicyLike | None = None
-        for env in envs:
-            about = about_evaluation(
-                policy, env, name=name, identity=identity, history_length=None, **arguments
-            )
-            keeper: AbstractContextManager[ProgressLog | None] = (
-                nullcontext() if progress is None else closing(ProgressLog(progress, about))
-            )
-            with keeper as log:
-                if log is not None and log.record is not None:
-                    evaluation = Evaluation.of(log.record)
-                else:
-                    loaded = resolve_policy(policy) if loaded is None else loaded
-                    over = 0 if log is None else len(log.over)
-                    watched = nullcontext() if watch is None else watch(name, env, loaded, over)
-                    with watched as on_step:
-                        evaluation = evaluate(
-                            loaded, env, name=name, on_step=on_step, progress=log, **arguments
-                        )
-            records.append(evaluation.record())
-            if file is not None:
-                file.write(records)
-            yield evaluation
-        if isinstance(policy, LazyPolicy) and callable(close := getattr(loaded, "close", None)):
-            close()  # two engines may not fit into memory
+    with ExitStack() as opened:
+        for name, policy in policies.items():
+            identity = policy.identity if isinstance(policy, LazyPolicy) else {}
+            loaded: PolicyLike | None = None
+            for env in envs:
+                about = about_evaluation(
+                    policy, env, name=name, identity=identity, history_length=None, **arguments
+                )
+                keeper: AbstractContextManager[ProgressLog | None] = (
+                    nullcontext() if progress is None else closing(ProgressLog(progress, about))
+                )
+                with keeper as log:
+                    if log is not None and log.record is not None:
+                        evaluation = Evaluation.of(log.record)
+                    else:
+                        if loaded is None:
+                            loaded = resolve_policy(policy)
+                            if isinstance(policy, LazyPolicy):
+                                opened.callback(getattr(loaded, "close", lambda: None))
+                        over = 0 if log is None else len(log.over)
+                        watched = nullcontext() if watch is None else watch(name, env, loaded, over)
+                        with watched as on_step:
+                            evaluation = evaluate(
+                                loaded, env, name=name, on_step=on_step, progress=log, **arguments
+                            )
+                records.append(evaluation.record())
+                if file is not None:
+                    file.write(records)
+                yield evaluation
+            opened.close()  # two engines may not fit into memory
     if progress is not None:
         progress.unlink()
 

@@ -115,6 +115,19 @@ class VLMPolicy(ProcessedModel):
             for observation, written in zip(observations, write(observations, draws), strict=True)
         ]
 
+    def reply(self, observation: Observation, rng: np.random.Generator) -> Reply:
+        """Replies to one observation by the engine, as `act` would.
+
+        Several threads may call it at the same time, also while the policy learns.
+
+        Raises:
+            ValueError: If there is no engine.
+        """
+        if self.engine is None:
+            raise ValueError("the model itself replies to batches: call act(), or set an engine")
+        written = self.engine.answer(observation, rng)
+        return read_reply(self.encoder, observation, written, self.generation_config.parser)
+
     @torch.no_grad()
     def write(
         self,

@@ -6,6 +6,7 @@ from vlm_agent.rollout.advantages import (
     generalised_advantages,
     relative_to_group,
 )
+from vlm_agent.rollout.async_collector import AsyncCollector
 from vlm_agent.rollout.buffer import EpisodeSegment, Rollout
 from vlm_agent.rollout.collector import Collector
 from vlm_agent.rollout.episode_runner import EpisodeRunner, Transition
@@ -13,6 +14,7 @@ from vlm_agent.rollout.groups import GroupCollector
 from vlm_agent.rollout.metrics import RolloutMetrics
 
 __all__ = [
+    "AsyncCollector",
     "Collector",
     "EpisodeRunner",
     "EpisodeSegment",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,6 +54,8 @@ class Rollout:
         penalties: Penalties for replies without a legal action, float64 of shape (steps,).
         values: The policy's value estimates of the observations, float64 of shape (steps,).
         segments: Parts of episodes, in the order in which they began.
+        following: The observation after each segment that did not end in a terminal state, until
+            `bootstrap` has estimated its value.
         trained_log_probs: Log-probabilities of each reply's tokens under the trainer's own model,
             if another program has written the replies.
         corrections: The expert's reply to each observation, if the collector was to ask for it.
@@ -69,6 +71,7 @@ class Rollout:
     penalties: Floats
     values: Floats
     segments: list[EpisodeSegment]
+    following: list[tuple[EpisodeSegment, Observation]] = field(default_factory=list)
     trained_log_probs: list[list[float]] | None = None
     corrections: list[Demonstration] = field(default_factory=list)
     metrics: RolloutMetrics = field(default_factory=RolloutMetrics)
@@ -82,6 +85,22 @@ class Rollout:
     def training_rewards(self) -> Floats:
         """Rewards minus penalties, which learning uses; shape (steps,)."""
         return self.rewards - self.penalties
+
+    def bootstrap(
+        self, values: Callable[[Sequence[Observation]], Sequence[float]], batch_size: int
+    ) -> None:
+        """Sets the bootstrap values of segments that did not end in a terminal state.
+
+        Args:
+            values: Estimates the values of observations.
+            batch_size: Number of observations that it gets at once.
+        """
+        for start in range(0, len(self.following), batch_size):
+            part = self.following[start : start + batch_size]
+            found = values([observation for _, observation in part])
+            for (segment, _), value in zip(part, found, strict=True):
+                segment.bootstrap_value = value
+        self.following = []
 
     def logged_metrics(self) -> dict[str, float | None]:
         """Returns the metrics under the keys that they are logged by."""

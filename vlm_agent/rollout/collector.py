@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -34,6 +34,22 @@ class ActingPolicy(Protocol):
     def values(self, observations: Sequence[Observation]) -> list[float]:
         """Estimates the value of each observation."""
         ...
+
+
+class PlayedStep(NamedTuple):
+    """A step, and what is known only where it is played.
+
+    Attributes:
+        transition: The step.
+        last_observation: Observation after it, if it ended a truncated episode.
+        correction: The expert's reply to its observation, if asked for.
+        environment_seconds: Time that the environment took.
+    """
+
+    transition: Transition
+    last_observation: Observation | None
+    correction: Demonstration | None
+    environment_seconds: float
 
 
 class Collector:
@@ -101,65 +117,66 @@ class Collector:
         Steps are in chronological order: the first steps of all environments, then the second.
         """
         started = perf_counter()
-        metrics = RolloutMetrics()
-        transitions: list[Transition] = []
-        corrections: list[Demonstration] = []
-        segments = [EpisodeSegment(env_id) for env_id, _ in enumerate(self._runners)]
-        playing = list(segments)
-        cut_off: list[tuple[EpisodeSegment, Observation]] = []
+        played: list[list[PlayedStep]] = []
         for _ in range(steps):
             now = [runner.observation for runner in self._runners]
             replies = policy.act(now, self._rngs)
-            if self._correct:
-                corrections += [correction(runner) for runner in self._runners]
-            for env_id, (runner, reply) in enumerate(zip(self._runners, replies, strict=True)):
-                action = legal_action(reply, runner.observation, self._rngs[env_id])
-                segment = playing[env_id]
-                if segment.done:
-                    segment = playing[env_id] = EpisodeSegment(env_id)
-                    segments.append(segment)
-                segment.steps.append(len(transitions))
-                with metrics.in_environment():
-                    transition = runner.step(reply, action)
-                    if transition.truncated and not transition.terminated:
-                        # Bootstrapped from its own last picture and prompt.
-                        cut_off.append((segment, runner.last_observation()))
-                    if transition.done:
-                        segment.done, segment.is_success = True, transition.is_success
-                        runner.reset()
-                metrics.add(transition)
-                transitions.append(transition)
-        self._bootstrap(policy, cut_off, playing)
+            played.append([self._play(index, reply) for index, reply in enumerate(replies)])
+        rollout = self._rollout(played)
+        # In batches no larger than those of replies, for memory.
+        rollout.bootstrap(policy.values, len(self._runners))
+        rollout.seconds = perf_counter() - started
+        return rollout
+
+    def _play(self, index: int, reply: Reply) -> PlayedStep:
+        """Plays a reply in its environment, and starts the next episode where this one ends."""
+        runner = self._runners[index]
+        corrected = correction(runner) if self._correct else None
+        action = legal_action(reply, runner.observation, self._rngs[index])
+        started = perf_counter()
+        transition = runner.step(reply, action)
+        # A truncated episode is bootstrapped from its own last picture and prompt.
+        is_cut_off = transition.truncated and not transition.terminated
+        last = runner.last_observation() if is_cut_off else None
+        if transition.done:
+            runner.reset()
+        return PlayedStep(transition, last, corrected, perf_counter() - started)
+
+    def _rollout(self, played: Sequence[Sequence[PlayedStep]]) -> Rollout:
+        """Returns the steps of all environments as a rollout without bootstrap values.
+
+        Args:
+            played: The first step of every environment, then the second, and so on.
+        """
+        metrics = RolloutMetrics()
+        segments = [EpisodeSegment(env_id) for env_id, _ in enumerate(self._runners)]
+        playing = list(segments)
+        following: list[tuple[EpisodeSegment, Observation]] = []
+        steps = [(env_id, step) for row in played for env_id, step in enumerate(row)]
+        for number, (env_id, step) in enumerate(steps):
+            segment = playing[env_id]
+            if segment.done:
+                segment = playing[env_id] = EpisodeSegment(env_id)
+                segments.append(segment)
+            segment.steps.append(number)
+            if step.last_observation is not None:
+                following.append((segment, step.last_observation))
+            if step.transition.done:
+                segment.done, segment.is_success = True, step.transition.is_success
+            metrics.add(step.transition, step.environment_seconds)
+        following += [
+            (segment, runner.observation)
+            for segment, runner in zip(playing, self._runners, strict=True)
+            if not segment.done
+        ]
         return Rollout.of(
-            transitions,
+            [step.transition for _, step in steps],
             segments,
             self._penalties,
-            corrections=corrections,
+            following=following,
+            corrections=[step.correction for _, step in steps if step.correction is not None],
             metrics=metrics,
-            seconds=perf_counter() - started,
         )
-
-    def _bootstrap(
-        self,
-        policy: ActingPolicy,
-        cut_off: Sequence[tuple[EpisodeSegment, Observation]],
-        playing: Sequence[EpisodeSegment],
-    ) -> None:
-        """Sets the bootstrap values of segments that did not end in a terminal state."""
-        asked = [observation for _, observation in cut_off]
-        asked += [runner.observation for runner in self._runners]
-        # In batches no larger than those of replies, for memory.
-        size = len(self._runners)
-        values = [
-            value
-            for start in range(0, len(asked), size)
-            for value in policy.values(asked[start : start + size])
-        ]
-        for (segment, _), value in zip(cut_off, values[: len(cut_off)], strict=True):
-            segment.bootstrap_value = value
-        for segment, value in zip(playing, values[len(cut_off) :], strict=True):
-            if not segment.done:
-                segment.bootstrap_value = value
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the state of the environments and of the random draws."""

@@ -29,8 +29,15 @@ class RolloutMetrics:
         """Number of steps counted."""
         return self._counts["steps"]
 
-    def add(self, transition: Transition) -> None:
-        """Counts a step, and its episode if the step ended it."""
+    def add(self, transition: Transition, environment_seconds: float = 0.0) -> None:
+        """Counts a step, and its episode if the step ended it.
+
+        Args:
+            transition: The step.
+            environment_seconds: Time that it took in the environment, unless `in_environment`
+                has measured it.
+        """
+        self._environment_seconds += environment_seconds
         reply = transition.reply
         self._perception.add(reply, transition.observation)
         self._diversity.add(reply)

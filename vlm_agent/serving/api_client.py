@@ -217,9 +217,15 @@ class ApiClient:
         )
 
     def _read(self, completion: Any) -> Answer:
-        """Returns the answer in the response as `openai` parsed it, which may be anything."""
+        """Returns the answer in the response as `openai` parsed it, which may be anything.
+
+        No content is an empty reply: a model may spend all of its tokens on reasoning.
+        """
+        if told := getattr(completion, "error", None):  # some answer so with status 200
+            message = told.get("message", told) if isinstance(told, dict) else told
+            raise _AttemptError(self._clean(f"the answer is an error ({message})"))
         try:
-            content = completion.choices[0].message.content
+            content = _text(completion.choices[0].message.content)
         except (AttributeError, IndexError, KeyError, TypeError):
             content = 0
         if not isinstance(content, str | None):
@@ -235,6 +241,13 @@ class ApiClient:
 
     def _without_key(self, text: str) -> str:
         return text.replace(self._key, "[key]") if self._key else text
+
+
+def _text(content: Any) -> Any:
+    """Returns the text of content that is a list of parts; any other unchanged."""
+    if not isinstance(content, list):
+        return content
+    return "".join(part["text"] for part in content if part["type"] == "text")
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -1,9 +1,9 @@
 """Importance weights for replies that another program than the trainer's own has written.
 
-An inference engine computes the same model with other kernels. Replies are samples of its
-distribution μ, while the loss is about the trainer's π of the same weights. Truncated importance
-weights min(π / μ, C) correct for the difference (Espeholt et al. 2018; Yao et al. 2025, "Your
-efficient RL framework secretly brings you off-policy RL training").
+An inference engine computes the same model with other kernels, and with --async-updates 1 the
+weights of one update before. Replies are samples of its distribution μ, while the loss is about the
+trainer's π. Truncated importance weights min(π / μ, C) correct for the difference (Espeholt et al.
+2018; Yao et al. 2025, "Your efficient RL framework secretly brings you off-policy RL training").
 """
 
 from __future__ import annotations
@@ -20,11 +20,15 @@ _USUAL_CAP = 2.0
 
 
 def importance_cap(config: PPOConfig, compute_dtype: torch.dtype) -> float:
-    """Returns C, by default 2 where an engine and the policy compute differently; 0 for none."""
+    """Returns C, by default 2 where an engine computes otherwise, or with other weights.
+
+    0 is for no importance weights.
+    """
     if config.importance_cap is not None:
         return config.importance_cap
     narrow = torch.finfo(compute_dtype).bits < 32
-    return _USUAL_CAP if narrow and config.engine != "hf" else 0.0
+    differs = config.async_updates or (narrow and config.engine != "hf")
+    return _USUAL_CAP if differs else 0.0
 
 
 def importance_level(config: PPOConfig) -> Objective:

@@ -7,7 +7,7 @@ on minibatches of the algorithm's loss (training/losses.py; training/algorithms 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -106,30 +106,53 @@ class PPO:
 
     def collect(self, collector: Collector | GroupCollector) -> Rollout:
         """Plays a rollout."""
+        with self.writing():
+            rollout = self.write(collector)
+        return self.complete(rollout)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Keeps whoever writes replies ready, with the weights that the policy has on entering."""
+        if self.policy.engine is None:
+            with self._processes.gathered(), self.policy.writing():
+                yield
+            return
+        with ExitStack() as writing:
+            with self._processes.gathered():  # until the engine has a copy of the weights
+                writing.enter_context(self.policy.writing())
+            yield
+
+    def write(self, collector: Collector | GroupCollector) -> Rollout:
+        """Plays a rollout inside of `writing`; with an engine, perhaps in another thread.
+
+        An engine leaves values and the policy's own log-probabilities to `complete`.
+        """
         config = self.config
         advice = "lower --num-envs, --max-new-tokens or --history-length, or add --dtype bfloat16"
         at_once = config.num_envs // self._processes.count
-        with (
-            oom_hint(f"replying to {at_once} environments at once", advice),
-            self._processes.gathered(),
-            self.policy.writing(),
-        ):
-            rollout = collector.collect(self.policy, config.rollout_steps)
-        if self.policy.engine is not None:
-            self._complete(rollout)
-        return rollout
+        with oom_hint(f"replying to {at_once} environments at once", advice):
+            return collector.collect(self.policy, config.rollout_steps)
 
-    def _complete(self, rollout: Rollout) -> None:
-        """Adds what an engine does not compute, and checks that it has the policy's weights."""
+    def complete(self, rollout: Rollout, *, updates_behind: int = 0) -> Rollout:
+        """Adds what an engine does not compute, and checks that it has the policy's weights.
+
+        Args:
+            rollout: What was written.
+            updates_behind: Number of updates since the engine got its weights.
+        """
+        if self.policy.engine is None:
+            return rollout
         advice = "lower --micro-batch-tokens or --micro-batch-size"
         with oom_hint(f"scoring {self.config.micro_batch_size} steps at once", advice):
             gap = self._scorer.complete(rollout)
-        if torch.finfo(self.policy.compute_dtype).bits >= 32 and not gap <= _LARGEST_GAP:
+        narrow = torch.finfo(self.policy.compute_dtype).bits < 32
+        if not (narrow or updates_behind or gap <= _LARGEST_GAP):
             raise EngineError(
                 f"the engine gives a token a log-probability that is {gap:.2g} off that of the "
                 f"policy itself: expected at most {_LARGEST_GAP:g} in float32; it has other "
                 "weights, samples from another distribution, or computes in another number format"
             )
+        return rollout
 
     def advantages(self, rollout: Rollout) -> Floats:
         """Estimates how much better than expected each step was, shape (steps,)."""

@@ -131,6 +131,9 @@ class PPOConfig(ModelOptions, PromptOptions, EngineOptions, EvaluationOptions, T
         num_envs: Number of environments stepped together.
         rollout_steps: Steps of each environment per update; grpo and gigpo play whole groups until
             they have as many.
+        async_updates: Number of updates, 0 or 1, by which the weights that write a rollout are
+            behind: with 1 the next rollout is written while the policy learns from the last one.
+            Needs --engine vllm.
 
     Args: Advantages
         gamma: Discount factor (algorithm: 0.9).
@@ -150,8 +153,9 @@ class PPOConfig(ModelOptions, PromptOptions, EngineOptions, EvaluationOptions, T
             (algorithm: 0.5).
         clip_range: Maximum distance of a ratio from 1 (algorithm: 0.1).
         importance_cap: Largest importance weight, which corrects for the difference between the
-            program that samples replies and the one that learns from them; 0 for no weights. By
-            default 2 with another --engine than hf in less than float32, else 0.
+            policy that samples replies and the one that learns from them; 0 for no weights. By
+            default 2 with another --engine than hf in less than float32 or with --async-updates 1,
+            else 0.
         importance_level: Whether each token has a weight, or each step's whole reply; token needs
             --objective token. By default that of the objective.
         entropy_coef: Weight of a bonus for the entropy of the tokens' distributions (algorithm: 0).
@@ -222,6 +226,7 @@ class PPOConfig(ModelOptions, PromptOptions, EngineOptions, EvaluationOptions, T
     total_steps: PositiveInt = 15_000
     num_envs: PositiveInt = 8
     rollout_steps: PositiveInt = 64
+    async_updates: Annotated[int, Bounds(0, 1)] = 0
     illegal_penalty: NonNegativeFloat | None = None
     gamma: Fraction = BY_ALGORITHM
     gae_lambda: Fraction = BY_ALGORITHM
@@ -292,6 +297,11 @@ class PPOConfig(ModelOptions, PromptOptions, EngineOptions, EvaluationOptions, T
             raise ValueError(
                 f"schedule_updates={self.schedule_updates} changes the learning rate once an "
                 "update, and a warm-up with every step: leave out one of them"
+            )
+        if self.async_updates and self.engine == "hf":
+            raise ValueError(
+                "async_updates=1 with engine='hf', where the model that learns writes the replies: "
+                "expected engine='vllm', which has weights of its own"
             )
         if self.importance_cap is not None and 0 < self.importance_cap < 1:
             raise ValueError(

@@ -18,6 +18,7 @@ from vlm_agent.distributed.processes import Processes
 from vlm_agent.engines.make import make_engine
 from vlm_agent.models.gathered_policy import GatheredPolicy
 from vlm_agent.models.policy import VLMPolicy
+from vlm_agent.rollout.async_collector import AsyncCollector
 from vlm_agent.rollout.collector import Collector
 from vlm_agent.rollout.groups import GroupCollector
 from vlm_agent.rollout.metrics import merged_metrics
@@ -30,6 +31,7 @@ from vlm_agent.training.own_objects import OwnEnv, OwnObjects, OwnPrompt, restor
 from vlm_agent.training.ppo import PPO
 from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.reporters import Reporter, make_reporters
+from vlm_agent.training.rollouts import Rollouts
 from vlm_agent.training.saving.checkpoint_manager import (
     CheckpointManager,
     Saved,
@@ -124,8 +126,8 @@ def resume_ppo(
 ) -> VLMPolicy:
     """Continues a training that was interrupted, with the options that it began with.
 
-    On the CPU the result is bit-identical to that of a run without an interruption. A warning names
-    environments that do not come back to where they were.
+    On the CPU the result is bit-identical to that of a run without an interruption, unless it has
+    an engine. A warning names environments that do not come back to where they were.
 
     Args:
         place: Directory of the run, for its newest checkpoint, or the folder of a checkpoint; those
@@ -177,7 +179,8 @@ def make_collector(
     num_envs = processes.share(config.num_envs, "num_envs")
     if find_algorithm(config.algorithm).plays_groups:
         return GroupCollector(specs, num_envs, config.group_size, **options)
-    return Collector(specs, num_envs, **options)
+    kind = Collector if config.engine == "hf" else AsyncCollector
+    return kind(specs, num_envs, **options)
 
 
 def _run(
@@ -196,7 +199,9 @@ def _run(
         closing(make_collector(config, policy, specs, processes)) as collector,
         closing(policy),
     ):
-        policy.engine = make_engine(config, policy, at_once, processes)
+        policy.engine = make_engine(
+            config, policy, at_once, processes, sleeps=not config.async_updates
+        )
         with ExitStack() as stack:
             run = recorder = None
             if processes.is_main:
@@ -226,7 +231,7 @@ def _run(
                 processes,
                 callbacks=callbacks,
                 num_envs=at_once,
-                change=partial(_change, collector, recorder),
+                change=partial(_change, config, collector, recorder),
             )
             _train(config, gathered, collector, run, recorder, hooks, saved, processes)
         processes.finish()
@@ -272,7 +277,9 @@ def _train(
     labels = [spec.label for spec in hooks.training.environments]
     if len(labels) == 1:
         labels = []
+    per_update = config.num_envs * config.rollout_steps
     ppo = PPO(gathered.policy, config, total, processes)
+    rollouts = Rollouts(ppo, collector)
     parts: dict[str, Stateful] = {"ppo": ppo, **hooks.parts}
     if recorder is not None:
         parts["recorder"] = recorder
@@ -284,7 +291,7 @@ def _train(
         every=config.checkpoint_every,
         usual=1,
         keep=config.keep_checkpoints,
-        own={"collector": collector, "imitation": ppo.imitation.buffer},
+        own={"collector": rollouts, "imitation": ppo.imitation.buffer},
         processes=processes,
     )
     done = checkpoints.restore(saved) if saved is not None else 0
@@ -302,9 +309,10 @@ def _train(
             disable=not processes.is_main,
         ) as progress,
         checkpoints.finishing_updates(),
+        closing(rollouts),
     ):
         while hooks.goes_on:
-            rollout = ppo.collect(collector)
+            rollout = rollouts.next(more=done + per_update < total)
             hooks.rollout_ended(rollout)
             advantages = ppo.advantages(rollout)
             ended = [] if recorder is None else recorder.add(rollout, advantages, done)
@@ -322,6 +330,7 @@ def _train(
             if gathered.policy.engine is not None:
                 metrics |= gathered.policy.engine.metrics()
             done += steps
+            rollouts.wait()  # an evaluation may need the engine
             metrics = hooks.updated(done, ppo.updates, metrics)
             if run is not None:
                 run.log(done, metrics)
@@ -334,11 +343,17 @@ def _train(
 
 
 def _change(
+    config: PPOConfig,
     collector: Collector | GroupCollector,
     recorder: RolloutRecorder | None,
     envs: Sequence[EnvSpec],
 ) -> None:
     """Changes the environments that are played, where callbacks decided so."""
     dropped = collector.change(envs)
+    if dropped and config.async_updates:
+        raise ValueError(
+            "a callback changes the environments while a rollout is written in those of before: "
+            "train with async_updates=0"
+        )
     if recorder is not None:
         recorder.change(envs, dropped)

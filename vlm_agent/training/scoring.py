@@ -91,6 +91,8 @@ class BatchScorer:
     def complete(self, rollout: Rollout) -> float:
         """Adds values and the trainer's log-probabilities to what another program has written.
 
+        Bootstrap values are added where the collector has left them out.
+
         Returns:
             Largest distance of the two log-probabilities of a token, of all processes.
         """
@@ -113,6 +115,7 @@ class BatchScorer:
                     log_probs[row] = found[: len(reply.tokens)]
                     rollout.replies[row] = replace(reply, value=value)
                     rollout.values[row] = value
+            rollout.bootstrap(self._policy.values, self._config.micro_batch_size)
         rollout.trained_log_probs = [log_probs[row] for row in range(len(batch))]
         return float(np.max(self._processes.gather(largest)))
 

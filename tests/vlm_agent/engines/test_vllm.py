@@ -2,6 +2,7 @@
 
 import copy
 import gc
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -149,6 +150,32 @@ def test_a_reply_depends_on_its_seed_alone(running):
     assert alone[0].tokens == together[2].tokens
 
 
+def test_threads_ask_while_it_writes(running):
+    policy, engine = running
+    observations = moments()
+    together = written(policy, engine, observations)
+    with engine.writing(), ThreadPoolExecutor(6) as threads:
+        apart = list(threads.map(engine.answer, observations, draws(6)))
+    assert [each.tokens for each in apart] == [each.tokens for each in together]
+    assert gap(policy, observations, apart) < EQUAL
+
+
+def test_an_error_of_vllm_reaches_all_who_wait(running, monkeypatch):
+    _, engine = running
+
+    def fail():
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(engine._vllm.llm_engine, "step", fail)
+    with engine.writing(), ThreadPoolExecutor(3) as threads:
+        asked = list(map(threads.submit, [engine.answer] * 3, moments(3), draws(3)))
+        for each in asked:
+            with pytest.raises(EngineError, match="writes no replies any more: .*out of memory"):
+                each.result(timeout=60)
+    with pytest.raises(EngineError, match="out of memory"):
+        engine.write(moments(1), draws(1))
+
+
 def test_a_greedy_reply_is_the_models_own(tiny):
     policy = VLMPolicy.load(tiny, temperature=0.0)
     engine = engine_of(policy)
@@ -209,9 +236,10 @@ def test_what_is_global_stays_as_it_was(tiny):
     state = torch.get_rng_state(), np.random.get_state()[1].copy(), torch.get_num_threads()
     policy = VLMPolicy.load(tiny, temperature=0.7)
     engine = engine_of(policy)
-    written(policy, engine, moments())
+    with engine.writing():
+        assert torch.equal(torch.get_rng_state(), state[0])
+        engine.write(moments(), draws(6))  # which draws from torch's generator
     engine.close()
-    assert torch.equal(torch.get_rng_state(), state[0])
     assert np.array_equal(np.random.get_state()[1], state[1])
     assert torch.get_num_threads() == state[2]
 

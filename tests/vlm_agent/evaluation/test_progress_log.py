@@ -142,6 +142,22 @@ def test_a_comparison_goes_on_record_by_record_without_loading_what_is_over(tmp_
     assert list(compare(changed, envs, episodes=6, json=path)) == records
 
 
+def test_what_a_comparison_has_loaded_is_closed_after_an_error_too():
+    class Failing:
+        closed = 0
+
+        def act(self, observations):
+            raise RuntimeError("no server")
+
+        def close(self):
+            self.closed += 1
+
+    policy = Failing()
+    with pytest.raises(RuntimeError, match="no server"):
+        list(compare({"a": LazyPolicy(lambda: policy, {})}, [NUMBER_LINE], episodes=2))
+    assert policy.closed == 1
+
+
 def test_the_command_goes_on_where_it_was_interrupted(monkeypatch, tmp_path, capsys):
     """Each episode is recorded exactly once, and complete."""
     words = ["eval", "--policy", "random", "expert", "--env", NUMBER_LINE, POINTS, "--episodes"]

@@ -176,12 +176,20 @@ def test_what_passes_is_tried_again_until_it_has_passed(policy, api, tmp_path):
     assert spent.requests - spent.retries == len({json.dumps(body) for body in faults.seen})
 
 
-def test_a_model_that_says_nothing_has_replied(api, tmp_path):
+@pytest.mark.parametrize("nothing", ["nothing", "cut_short"])
+def test_a_model_that_says_nothing_has_replied(api, tmp_path, nothing):
     url, faults = api
-    faults.always = "nothing"
+    faults.always = nothing
     record = evaluate(ApiModel("tiny", options(url, tmp_path)), NUMBER_LINE, episodes=2)
     assert record.illegal_rate == 1
     assert record.tokens_per_step is record.cost is None
+
+
+def test_content_in_parts_is_their_text(api, tmp_path):
+    url, faults = api
+    faults.always = "in_parts"
+    _, replies = played(ApiModel("tiny", options(url, tmp_path)), episodes=1)
+    assert set(replies.values()) == {"{}!"}
 
 
 @pytest.mark.parametrize(
@@ -191,6 +199,8 @@ def test_a_model_that_says_nothing_has_replied(api, tmp_path):
         ((429, {}, "insufficient_quota"), "rejects the request: HTTP 429", 1),
         ((429, {"Retry-After": "4000"}, None), "asks to wait 4000 seconds", 1),
         ((500, {}, None), "failed 3 times, the last time: HTTP 500", 3),
+        ("error", r"failed 3 times, the last time: the answer is an error \(out of memory\)", 3),
+        ("plain_error", r"the last time: the answer is an error \(out of memory\)", 3),
         ("nonsense", "failed 3 times, the last time: the answer is invalid", 3),
         ("cut_off", "failed 3 times, the last time: the connection broke", 3),
         ("slow", "failed 3 times, the last time: no answer within", 3),

@@ -23,6 +23,7 @@ from vlm_agent.engines.vllm.requests import (
     sampling_options,
     written,
 )
+from vlm_agent.engines.vllm.stepping import SteppingThread
 from vlm_agent.engines.vllm.support import (
     WORKER_EXTENSION,
     check_history,
@@ -41,6 +42,9 @@ _ENVIRONMENT = {
     "VLLM_LOGGING_LEVEL": "ERROR",
 }
 
+# Tokens of a prompt and its reply on the CPU, where vLLM tries out so many when it starts.
+_LONGEST_ON_CPU = 8192
+
 
 class LocalVLLM:
     """vLLM in this process, with weights of its own that are those of the policy.
@@ -50,6 +54,7 @@ class LocalVLLM:
         num_envs: Largest number of replies that are written at once.
         memory: Share of a GPU's memory that it may use; on the CPU, share of the main memory for
             its cache of keys and values.
+        sleeps: Whether it gives a GPU's memory back while it does not write.
 
     Raises:
         ImportError: If vLLM is not installed.
@@ -57,7 +62,9 @@ class LocalVLLM:
         ValueError: If it cannot sample as the policy does.
     """
 
-    def __init__(self, policy: VLMPolicy, num_envs: int, memory: float) -> None:
+    def __init__(
+        self, policy: VLMPolicy, num_envs: int, memory: float, *, sleeps: bool = True
+    ) -> None:
         check_installed()
         check_supported(policy.network.config)
         check_history(policy)
@@ -69,25 +76,28 @@ class LocalVLLM:
         with temporary_folder(policy) as directory, _guarded():
             save_for_vllm(policy, directory, self._dtype)
             self._vllm = _start(policy, directory, num_envs, memory)
+        self._steps = SteppingThread(self._vllm)
         self._is_asleep = False
-        self._sleeps = torch.cuda.is_available()
+        self._sleeps = sleeps and torch.cuda.is_available()
 
     def write(
         self, observations: Sequence[Observation], draws: Sequence[np.random.Generator] | None
     ) -> list[Written]:
         """Writes one reply to each observation; see `Engine.write`."""
-        from vllm import SamplingParams
+        return self._write(requests_for(self._policy, observations, draws))
 
-        requests = requests_for(self._policy, observations, draws)
-        options = sampling_options(self._policy)
-        with _guarded():
-            answers = self._vllm.generate(
-                [_prompt(request) for request in requests],
-                [SamplingParams(**options, seed=request.seed) for request in requests],
-                use_tqdm=False,
-                # The same for all: prompts of one template.
-                tokenization_kwargs={"add_special_tokens": requests[0].adds_special_tokens},
-            )
+    def answer(self, observation: Observation, rng: np.random.Generator) -> Written:
+        """Writes one reply; see `Engine.answer`."""
+        (written,) = self._write(requests_for(self._policy, [observation], [rng]))
+        return written
+
+    def _write(self, requests: Sequence[Request]) -> list[Written]:
+        answers = self._steps.answers(
+            [_prompt(request) for request in requests],
+            [self._sampling_params(request) for request in requests],
+            # The same for all: prompts of one template.
+            add_special_tokens=requests[0].adds_special_tokens,
+        )
         return [
             self._read(request, answer) for request, answer in zip(requests, answers, strict=True)
         ]
@@ -124,9 +134,15 @@ class LocalVLLM:
 
     def close(self) -> None:
         """Frees the memory of weights and caches."""
+        self._steps.close()
         engine = self._vllm.llm_engine
         engine.engine_core.shutdown()
         del self._vllm
+
+    def _sampling_params(self, request: Request) -> Any:
+        from vllm import SamplingParams
+
+        return SamplingParams(**sampling_options(self._policy), seed=request.seed)
 
     def _read(self, request: Request, answer: Any) -> Written:
         (output,) = answer.outputs
@@ -169,8 +185,10 @@ def _start(policy: VLMPolicy, directory: Path, num_envs: int, memory: float) -> 
             "enforce_eager": True,
             # Together with a seed for each request it crashes on the CPU.
             "enable_chunked_prefill": False,
-            "max_num_batched_tokens": max(longest or 0, 8192),
+            "max_num_batched_tokens": _LONGEST_ON_CPU,
         }
+        if longest is not None and longest > _LONGEST_ON_CPU:
+            options["max_model_len"] = _LONGEST_ON_CPU
     return LLM(**options)
 
 

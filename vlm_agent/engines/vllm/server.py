@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from vlm_agent.core.errors import EngineError
 from vlm_agent.core.types import Observation
+from vlm_agent.distributed.processes import Processes
 from vlm_agent.engines.vllm.files import save_weights, temporary_folder
 from vlm_agent.engines.vllm.requests import (
     Request,
@@ -44,6 +45,8 @@ class VLLMServer:
         num_envs: Largest number of replies that are written at once.
         timeout: Seconds without an answer after which it counts as dead.
         folder: Folder in which it finds new weights; by default a temporary one.
+        processes: Those that train the policy together, and share the server; the main one sends
+            the weights, which each of them has to have gathered.
 
     Raises:
         EngineError: If the server does not answer, was started otherwise than `serve_command`
@@ -59,6 +62,7 @@ class VLLMServer:
         *,
         timeout: float,
         folder: str | None = None,
+        processes: Processes | None = None,
     ) -> None:
         check_supported(policy.network.config)
         check_history(policy, server=True)
@@ -68,6 +72,7 @@ class VLLMServer:
         self._url = url.rstrip("/").removesuffix("/v1")
         self._timeout = timeout
         self._folder = folder
+        self._processes = processes or Processes()
         self._metrics: dict[str, float] = {}
         limits = httpx.Limits(max_connections=num_envs, max_keepalive_connections=num_envs)
         self._client = httpx.Client(base_url=self._url, timeout=timeout, limits=limits)
@@ -79,19 +84,33 @@ class VLLMServer:
     ) -> list[Written]:
         """Writes one reply to each observation; see `Engine.write`."""
         requests = requests_for(self._policy, observations, draws)
-        builder = self._policy.prompt_builder
-        bodies = [
-            self._body(request, _messages(builder.messages(observation), request.images))
-            for request, observation in zip(requests, observations, strict=True)
-        ]
-        answers = self._threads.map(lambda body: self._post("/v1/chat/completions", body), bodies)
-        return [
-            self._read(request, answer) for request, answer in zip(requests, answers, strict=True)
-        ]
+        return list(self._threads.map(self._ask, requests, observations))
+
+    def answer(self, observation: Observation, rng: np.random.Generator) -> Written:
+        """Writes one reply; see `Engine.answer`."""
+        (request,) = requests_for(self._policy, [observation], [rng])
+        return self._ask(request, observation)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Gives the server the policy's weights on entering."""
+        """Gives the server the policy's weights on entering.
+
+        Raises:
+            EngineError: In all processes, if it does not take them.
+        """
+        self._processes.wait()  # until no process has a reply left to be written
+        failure: Exception | None = None
+        if self._processes.is_main:
+            try:
+                self._send_weights()
+            except Exception as error:
+                failure = error
+        told = self._processes.gather(None if failure is None else str(failure))[0]
+        if told is not None:
+            raise failure or EngineError(told)
+        yield
+
+    def _send_weights(self) -> None:
         started = time.perf_counter()
         with temporary_folder(self._policy, self._folder) as folder:
             sent = save_weights(self._policy, folder, self._policy.compute_dtype)
@@ -101,7 +120,6 @@ class VLLMServer:
             "time/weight_sync_seconds": time.perf_counter() - started,
             "engine/weight_sync_gib": sent / 2**30,
         }
-        yield
 
     def metrics(self) -> Mapping[str, float]:
         """Returns what the last transfer of weights took."""
@@ -153,6 +171,11 @@ class VLLMServer:
 
     def _call_workers(self, method: str, argument: str) -> None:
         self._post("/collective_rpc", {"method": method, "args": [argument]})
+
+    def _ask(self, request: Request, observation: Observation) -> Written:
+        messages = self._policy.prompt_builder.messages(observation)
+        body = self._body(request, _messages(messages, request.images))
+        return self._read(request, self._post("/v1/chat/completions", body))
 
     def _body(self, request: Request, messages: list[dict[str, Any]]) -> dict[str, Any]:
         options = sampling_options(self._policy)

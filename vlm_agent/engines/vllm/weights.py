@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers.core_model_loading import revert_weight_conversion
 
 from vlm_agent.core.errors import EngineError
@@ -35,11 +35,20 @@ def engine_weights(policy: VLMPolicy, dtype: torch.dtype) -> Iterator[tuple[str,
     network = policy.network
     own = {
         name.replace(".base_layer.", "."): value.detach()
-        for name, value in network.state_dict().items()
+        for name, value in _state(network)
         if not _ADAPTER.search(name)
     }
     for name, value in revert_weight_conversion(network, own).items():
         yield _vllm_name(name, network.config), value.to(dtype)
+
+
+def _state(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Yields what `state_dict` has; that would shard gathered weights again."""
+    yield from network.named_parameters(remove_duplicate=False)
+    for path, module in network.named_modules(remove_duplicate=False):
+        for name, value in module.named_buffers(recurse=False, remove_duplicate=False):
+            if name not in module._non_persistent_buffers_set:
+                yield f"{path}.{name}" if path else name, value
 
 
 def check_adapters(policy: VLMPolicy) -> None:

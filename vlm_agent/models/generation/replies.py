@@ -56,6 +56,10 @@ class Engine(Protocol):
         """Writes one reply to each observation, each sampled with its own random generator."""
         ...
 
+    def answer(self, observation: Observation, rng: np.random.Generator) -> Written:
+        """Writes one reply, as `write` would; several threads call it at the same time."""
+        ...
+
     def writing(self) -> AbstractContextManager[None]:
         """Keeps the engine ready to write, with the weights that the policy has on entering."""
         ...

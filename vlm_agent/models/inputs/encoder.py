@@ -257,7 +257,8 @@ class Encoder:
         Raises:
             ValueError: If the text cannot be encoded without a token that the model never writes.
         """
-        tokens = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)
+        with self.preparer.lock:
+            tokens = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)
         ids = cast(list[int], tokens["input_ids"])
         if found := set(ids) & {*self.unwritable_tokens, *self.end_tokens}:
             names = ", ".join(map(repr, self.tokenizer.convert_ids_to_tokens(sorted(found))))

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
+from threading import RLock
 from typing import Any, NamedTuple, cast
 
 from vlm_agent.models.inputs.cache import (
@@ -44,7 +45,7 @@ class _Ahead(NamedTuple):
 
 
 class Preparer:
-    """Calls a processor for what is not remembered.
+    """Calls a processor for what is not remembered; several threads may use it.
 
     Args:
         processor: The model's processor.
@@ -54,6 +55,7 @@ class Preparer:
         cache: What is remembered.
         max_length: The same; it may be changed.
         processed: Number of observations, so far, that the processor was called for.
+        lock: Held while the processor is used, whose tokenizer is not for two threads at once.
     """
 
     def __init__(self, processor: Any, max_length: int | None) -> None:
@@ -62,6 +64,7 @@ class Preparer:
         self.processed = 0
         self._reported = 0  # of the processed
         self._asked = 0
+        self.lock = RLock()
         self._processor = processor
         self._packer = Packer(getattr(processor, "image_processor", None))
         self._row_bytes: dict[Any, int] = {}
@@ -86,6 +89,10 @@ class Preparer:
         Raises:
             PromptTooLongError: If a prompt with its pictures is longer than the model can read.
         """
+        with self.lock:
+            return self._prepare(keys)
+
+    def _prepare(self, keys: Sequence[Key]) -> list[Prepared]:
         self._asked += len(keys)
         found: dict[Key, Prepared] = {}
         missing: list[Key] = []
@@ -110,10 +117,11 @@ class Preparer:
         """Yields prepared prompts, whose pictures may not be remembered any more."""
         for start in range(0, len(keys), _WINDOW):
             window = keys[start : start + _WINDOW]
-            found = {key: self.cache.prompt(key) for key in window}
-            self._asked += len(found) - sum(prompt is None for prompt in found.values())
-            missing = [key for key, prompt in found.items() if prompt is None]
-            found.update((prompt.key, prompt) for prompt, _ in self.prepare(missing))
+            with self.lock:
+                found = {key: self.cache.prompt(key) for key in window}
+                self._asked += len(found) - sum(prompt is None for prompt in found.values())
+                missing = [key for key, prompt in found.items() if prompt is None]
+                found.update((prompt.key, prompt) for prompt, _ in self.prepare(missing))
             yield from (cast(PreparedPrompt, found[key]) for key in window)
 
     def metrics(self) -> dict[str, float | None]:
@@ -132,6 +140,10 @@ class Preparer:
             keys: The observations.
             known: Whether a picture with this digest is not needed.
         """
+        with self.lock:
+            self._prefetch(keys, known)
+
+    def _prefetch(self, keys: Sequence[Key], known: Callable[[bytes], bool]) -> None:
         self._round += 1
         for key, item in list(self._ahead.items()):
             if item.round < self._round - 1:  # nobody asked for it

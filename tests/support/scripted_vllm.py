@@ -1,0 +1,110 @@
+"""A server with the paths of `vllm serve` that the engine uses, in front of a policy's own loop."""
+
+import json
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from vlm_agent.engines.vllm.support import WORKER_EXTENSION
+from vlm_agent.engines.vllm.weights import engine_weights
+from vlm_agent.serving.chat_requests import read_question
+
+CONFIG = {
+    "parallel_config": {"worker_extension_cls": WORKER_EXTENSION},
+    "model_config": {
+        "logprobs_mode": "processed_logprobs",
+        "generation_config": "vllm",
+        "dtype": "torch.float32",
+    },
+    "load_config": {"load_format": "auto"},
+}
+
+
+class Script:
+    """What the server does.
+
+    Attributes:
+        policy: Writes the replies, with the weights that the server was sent.
+        config: What it says of its configuration.
+        asked: Number of requests for replies.
+        calls: The other paths that were asked for, in their order.
+        broken: Paths that are answered by status 500.
+    """
+
+    def __init__(self, policy):
+        self.policy = policy
+        self.config = CONFIG
+        self.asked = 0
+        self.calls = []
+        self.broken = set()
+        self._lock = threading.Lock()
+
+    def respond(self, path, body):
+        with self._lock:
+            if path == "/v1/chat/completions":
+                self.asked += 1
+                return self._reply(body)
+            self.calls.append(path)
+            if path == "/collective_rpc":
+                self._receive(Path(*body["args"]))
+        return {
+            "/v1/models": {"data": [{"id": "served"}]},
+            "/server_info": {"vllm_config": self.config},
+        }.get(path, {})
+
+    def _receive(self, folder):
+        (file,) = folder.glob("*.safetensors")
+        weights = load_file(file)
+        with torch.no_grad():
+            for name, own in engine_weights(self.policy, torch.float32):
+                own.copy_(weights[name])
+
+    def _reply(self, body):
+        asked = {name: body[name] for name in ("model", "messages", "seed")}
+        question = read_question(asked, "served", self.policy.generation_config)
+        # One at a time and so in batches of another size than the policy's own.
+        (found,) = self.policy.write([question.chat], [np.random.default_rng(question.seed)])
+        prompt = self.policy.encode([question.chat])["input_ids"][0].tolist()
+        choice = {
+            "token_ids": found.tokens,
+            "logprobs": {"content": [{"logprob": each} for each in found.log_probs]},
+            "finish_reason": found.finish_reason,
+        }
+        return {"choices": [choice], "prompt_token_ids": prompt}
+
+
+@contextmanager
+def scripted_vllm(policy):
+    """Yields the address of a server and its script."""
+    script = Script(policy)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            length = int(self.headers.get("Content-Length") or 0)
+            path = self.path.partition("?")[0]
+            data = json.dumps(script.respond(path, json.loads(self.rfile.read(length) or "{}")))
+            self.send_response(500 if path in script.broken else 200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data.encode())
+
+        do_GET = do_POST  # noqa: N815 - the name is that of the base class
+
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", script
+        server.shutdown()
+        thread.join()

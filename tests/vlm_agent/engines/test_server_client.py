@@ -1,0 +1,114 @@
+"""The engine that asks a server, in front of a server that needs no vLLM."""
+
+import copy
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+
+from tests.support.scripted_vllm import CONFIG, scripted_vllm
+from vlm_agent.core.errors import EngineError
+from vlm_agent.distributed.processes import Processes
+from vlm_agent.engines.vllm.server import VLLMServer
+
+
+@pytest.fixture
+def serving(make_policy):
+    policy = make_policy(max_new_tokens=6)
+    with scripted_vllm(copy.deepcopy(policy)) as (url, script):
+        yield policy, url, script
+
+
+@pytest.fixture
+def engine(serving):
+    policy, url, _ = serving
+    found = VLLMServer(policy, url, 4, timeout=30)
+    yield found
+    found.close()
+
+
+def expected(policy, observation, seed):
+    """The reply by the seed that is drawn of a generator, of the policy itself."""
+    drawn = int(np.random.default_rng(seed).integers(2**62))
+    (found,) = policy.write([observation], [np.random.default_rng(drawn)])
+    return found._replace(value=None)
+
+
+def alike(found, wanted):
+    assert found._replace(log_probs=()) == wanted._replace(log_probs=())
+    assert found.log_probs == pytest.approx(wanted.log_probs, abs=1e-5)
+
+
+def test_replies_are_those_of_the_weights_that_it_was_sent(serving, engine, observations):
+    policy, _, script = serving
+    with torch.no_grad():
+        for parameter in policy.model.parameters():
+            parameter.add_(0.05 * torch.randn(parameter.shape))
+    asked = observations[:4]
+    with engine.writing():
+        found = engine.write(asked, [np.random.default_rng(seed) for seed in range(4)])
+        with ThreadPoolExecutor(4) as threads:  # as environments ask
+            draws = [np.random.default_rng(seed) for seed in range(4)]
+            apart = list(threads.map(engine.answer, asked, draws))
+    for seed, observation in enumerate(asked):
+        alike(found[seed], expected(policy, observation, seed))
+        alike(apart[seed], found[seed])
+    assert script.calls[-3:] == ["/collective_rpc", "/reset_prefix_cache", "/reset_encoder_cache"]
+    assert engine.metrics()["engine/weight_sync_gib"] > 0
+
+
+def test_one_process_alone_sends_weights(serving):
+    policy, url, script = serving
+    second = Processes()
+    second.rank = 1
+    engine = VLLMServer(policy, url, 4, timeout=30, processes=second)
+    asked = list(script.calls)
+    with engine.writing():
+        assert script.calls == asked
+    assert not engine.metrics()
+    engine.close()
+
+
+def test_where_the_main_process_cannot_send_them_all_end(serving):
+    policy, url, script = serving
+    script.broken = {"/collective_rpc"}
+    told = []
+
+    class Told(Processes):
+        def gather(self, value):
+            told.append(value)
+            return [told[0]]
+
+    for rank in (0, 1):
+        processes = Told()
+        processes.rank = rank
+        engine = VLLMServer(policy, url, 4, timeout=30, processes=processes)
+        with (
+            pytest.raises(EngineError, match="refused /collective_rpc with status 500"),
+            engine.writing(),
+        ):
+            raise AssertionError
+        engine.close()
+
+
+def test_a_server_that_was_started_otherwise_is_refused(serving):
+    policy, url, script = serving
+    for part, name, value, message in (
+        ("parallel_config", "worker_extension_cls", "", "its --worker-extension-cls is ''"),
+        ("model_config", "logprobs_mode", "raw_logprobs", "its --logprobs-mode is 'raw_logprobs'"),
+        ("model_config", "generation_config", "auto", "its --generation-config is 'auto'"),
+        ("model_config", "dtype", "torch.float16", "in torch.float16 and the policy in torch.fl"),
+        ("load_config", "load_format", "dummy", "started with --load-format dummy"),
+    ):
+        script.config = copy.deepcopy(CONFIG)
+        script.config[part][name] = value
+        with pytest.raises(EngineError, match=f"(?s){message}.*; start it by.*vllm serve"):
+            VLLMServer(policy, url, 4, timeout=30)
+
+
+def test_without_development_mode_it_is_refused(serving):
+    policy, url, script = serving
+    script.broken = {"/server_info"}
+    with pytest.raises(EngineError, match="does not take new weights .VLLM_SERVER_DEV_MODE=1"):
+        VLLMServer(policy, url, 4, timeout=30)
