@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from vlm_agent.config.model import ModelOptions
 from vlm_agent.config.prompt import PromptOptions
@@ -77,6 +78,8 @@ class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions):
 
     Args: Optimisation
         batch_size: Demonstrations per optimiser step.
+        optimizer: adamw, or muon for the matrices of linear layers and AdamW for the rest, which
+            takes fewer steps to train a model from scratch.
         learning_rate: Peak of the cosine schedule; by default 2e-3 for tiny and 2e-5 for others.
         max_grad_norm: Maximum gradient norm, for clipping.
         probe_weight: Weight of the loss of a linear probe that reads pictures from their
@@ -113,6 +116,7 @@ class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions):
     batch_size: PositiveInt = 16
     micro_batch_size: PositiveInt = 16
     micro_batch_tokens: PositiveInt | None = 16_384
+    optimizer: Literal["adamw", "muon"] = "adamw"
     learning_rate: PositiveFloat | None = None
     max_grad_norm: PositiveFloat = 1.0
     temperature: NonNegativeFloat = 0.2

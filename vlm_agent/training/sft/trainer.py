@@ -28,6 +28,7 @@ from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.models.tiny import build_tiny
 from vlm_agent.training.hooks.callback import check_callbacks
 from vlm_agent.training.hooks.hooks import Hooks, check_given_again
+from vlm_agent.training.muon import muon_for
 from vlm_agent.training.optimizer import OptimizerStep, SavedOptimizer
 from vlm_agent.training.own_objects import OwnEnv, OwnObjects, OwnPrompt, restored_policy
 from vlm_agent.training.saving.checkpoint_manager import (
@@ -142,6 +143,11 @@ def resume_sft(
 def _check_processes(config: SFTConfig, processes: Processes) -> None:
     processes.check_options(load_in_4bit=config.load_in_4bit)
     processes.share(config.batch_size, "batch_size")
+    if config.optimizer == "muon" and processes.is_sharded:
+        raise ValueError(
+            "optimizer='muon' needs whole matrices, and each process has a shard of them: choose "
+            "adamw, or train with DDP (`accelerate launch --multi_gpu`)"
+        )
     if config.probe_weight and processes.is_sharded:
         raise ValueError(
             "probe_weight adds a probe to the model, which is not sharded with it: leave it out, "
@@ -252,8 +258,11 @@ def _train(
     lessons = Lessons(config)
     probe = _probe(config, policy, source, saved, processes)
     probed = [] if probe is None else list(probe.linear.parameters())
-    optimizer = torch.optim.AdamW(
-        [*_trained(policy), *probed], lr=cast(float, config.learning_rate), weight_decay=0.0
+    weights, rate = [*_trained(policy), *probed], cast(float, config.learning_rate)
+    optimizer: torch.optim.Optimizer = (
+        muon_for(policy.model, weights, rate)
+        if config.optimizer == "muon"
+        else torch.optim.AdamW(weights, lr=rate, weight_decay=0.0)
     )
     steps = lessons.steps
     schedule = get_cosine_with_min_lr_schedule_with_warmup(

@@ -392,7 +392,13 @@ SFT = {
 }
 
 
-LESSONS = {"caption_samples": 6, "reasoning_samples": 8, "samples": 4, "probe_weight": 1.0}
+LESSONS = {
+    "caption_samples": 6,
+    "reasoning_samples": 8,
+    "samples": 4,
+    "probe_weight": 1.0,
+    "optimizer": "muon",
+}
 
 
 @pytest.mark.parametrize(
