@@ -8,7 +8,7 @@ from typing import Literal
 from vlm_agent.config.options import Options
 from vlm_agent.config.values import NonEmpty, NonNegativeFloat, NonNegativeInt, ProperFraction
 
-OptimizerName = Literal["adamw", "adamw_8bit"]
+OptimizerName = Literal["adamw", "adamw_8bit", "muon"]
 ReporterName = Literal["tensorboard", "wandb", "trackio", "mlflow", "none"]
 
 
@@ -21,8 +21,9 @@ class TrainingOptions(Options):
             installed; none for no tool. `metrics.jsonl` is always written.
 
     Args: Optimisation
-        optimizer: adamw, or adamw_8bit, whose moments take a quarter of the memory (requires
-            bitsandbytes).
+        optimizer: adamw, adamw_8bit, whose moments take a quarter of the memory (requires
+            bitsandbytes), or, in sft, muon for the matrices of linear layers and AdamW for the
+            rest, which takes fewer steps to train a model from scratch.
         weight_decay: Decoupled weight decay, multiplied by the learning rate; biases and
             normalisation weights are left alone. At 0, AdamW is Adam.
         warmup_steps: Number of initial optimizer steps in which the learning rate rises from 0 to
@@ -43,6 +44,11 @@ class TrainingOptions(Options):
             raise ValueError(
                 f"warmup_steps={self.warmup_steps} and warmup_ratio={self.warmup_ratio} both say "
                 "how long to warm up: give one of them"
+            )
+        if self.optimizer == "muon" and self.weight_decay:
+            raise ValueError(
+                f"weight_decay={self.weight_decay:g} with optimizer='muon', which decays no "
+                "weights: leave it out, or choose adamw"
             )
         if len(set(self.report_to)) < len(self.report_to):
             raise ValueError(f"report_to={self.report_to}: expected each tool once")

@@ -25,7 +25,7 @@ from vlm_agent.training.algorithms import find_algorithm
 from vlm_agent.training.batch import Batch, make_batch, stratified_minibatches
 from vlm_agent.training.imitation import ThoughtImitation
 from vlm_agent.training.oom import oom_hint
-from vlm_agent.training.optimizer import (
+from vlm_agent.training.optimization.optimizer import (
     CosineSchedule,
     OptimizerStep,
     SavedOptimizer,

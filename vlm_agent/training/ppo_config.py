@@ -298,6 +298,10 @@ class PPOConfig(ModelOptions, PromptOptions, EngineOptions, EvaluationOptions, T
                 f"schedule_updates={self.schedule_updates} changes the learning rate once an "
                 "update, and a warm-up with every step: leave out one of them"
             )
+        if self.optimizer == "muon":
+            raise ValueError(
+                "optimizer='muon' is for training from scratch in sft: expected adamw or adamw_8bit"
+            )
         if self.async_updates and self.engine == "hf":
             raise ValueError(
                 "async_updates=1 with engine='hf', where the model that learns writes the replies: "

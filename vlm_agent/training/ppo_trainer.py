@@ -26,7 +26,7 @@ from vlm_agent.training.algorithms import find_algorithm
 from vlm_agent.training.hooks.callback import check_callbacks
 from vlm_agent.training.hooks.hooks import Hooks, check_given_again
 from vlm_agent.training.importance import importance_cap
-from vlm_agent.training.optimizer import check_optimizer, value_learning_rate
+from vlm_agent.training.optimization.optimizer import check_optimizer, value_learning_rate
 from vlm_agent.training.own_objects import OwnEnv, OwnObjects, OwnPrompt, restored_policy
 from vlm_agent.training.ppo import PPO
 from vlm_agent.training.ppo_config import PPOConfig

@@ -136,3 +136,6 @@ def test_what_cannot_be_shared_is_an_error(monkeypatch, tmp_path):
     config = SFTConfig("gym_cards/NumberLine-v0", str(tmp_path / "out"), probe_weight=1.0)
     with pytest.raises(ValueError, match="probe_weight adds a probe.*--multi_gpu"):
         trainer.train_sft(config)
+    config = SFTConfig("gym_cards/NumberLine-v0", str(tmp_path / "out"), optimizer="muon")
+    with pytest.raises(ValueError, match="optimizer='muon' needs whole matrices.*--multi_gpu"):
+        trainer.train_sft(config)

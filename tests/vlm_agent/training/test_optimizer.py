@@ -11,8 +11,8 @@ from vlm_agent.config.sft import SFTConfig
 from vlm_agent.config.trainer import TrainingOptions
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.rollout.collector import Collector
-from vlm_agent.training import optimizer as optimizers
-from vlm_agent.training.optimizer import (
+from vlm_agent.training.optimization import optimizer as optimizers
+from vlm_agent.training.optimization.optimizer import (
     CosineSchedule,
     NotFiniteError,
     OptimizerStep,

@@ -12,7 +12,7 @@ from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.rollout.collector import Collector
 from vlm_agent.training.batch import even_parts
 from vlm_agent.training.losses import reply_log_probs
-from vlm_agent.training.optimizer import NotFiniteError
+from vlm_agent.training.optimization.optimizer import NotFiniteError
 from vlm_agent.training.ppo import PPO
 
 

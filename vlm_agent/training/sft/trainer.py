@@ -28,7 +28,7 @@ from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.models.tiny import build_tiny
 from vlm_agent.training.hooks.callback import check_callbacks
 from vlm_agent.training.hooks.hooks import Hooks, check_given_again
-from vlm_agent.training.optimizer import (
+from vlm_agent.training.optimization.optimizer import (
     OptimizerStep,
     SavedOptimizer,
     check_optimizer,
@@ -270,7 +270,10 @@ def _train(
     probe = _probe(config, policy, source, saved, processes)
     probed = [] if probe is None else list(probe.linear.parameters())
     optimizer = make_optimizer(
-        [{"params": [*_trained(policy), *probed]}], config, cast(float, config.learning_rate)
+        [{"params": [*_trained(policy), *probed]}],
+        config,
+        cast(float, config.learning_rate),
+        network=policy.model,
     )
     steps = lessons.steps
     schedule = get_cosine_with_min_lr_schedule_with_warmup(

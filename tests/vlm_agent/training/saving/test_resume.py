@@ -28,8 +28,8 @@ from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.models.tiny import build_tiny
 from vlm_agent.rollout.collector import Collector
 from vlm_agent.training import losses
-from vlm_agent.training import optimizer as steps
-from vlm_agent.training.optimizer import NotFiniteError
+from vlm_agent.training.optimization import optimizer as steps
+from vlm_agent.training.optimization.optimizer import NotFiniteError
 from vlm_agent.training.ppo_trainer import resume_ppo, train_ppo
 from vlm_agent.training.saving.checkpoint_manager import CheckpointManager
 from vlm_agent.training.saving.checkpoints import find_checkpoint
@@ -416,7 +416,13 @@ SFT = {
 }
 
 
-LESSONS = {"caption_samples": 6, "reasoning_samples": 8, "samples": 4, "probe_weight": 1.0}
+LESSONS = {
+    "caption_samples": 6,
+    "reasoning_samples": 8,
+    "samples": 4,
+    "probe_weight": 1.0,
+    "optimizer": "muon",
+}
 
 
 @pytest.mark.parametrize(

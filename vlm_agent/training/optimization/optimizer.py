@@ -14,6 +14,7 @@ from torch import nn
 from vlm_agent.config.trainer import TrainingOptions
 from vlm_agent.distributed.processes import Processes, clip_grad_norm
 from vlm_agent.distributed.sharding import check_each, shard_like
+from vlm_agent.training.optimization.muon import muon_for
 
 if TYPE_CHECKING:
     from vlm_agent.models.policy import VLMPolicy
@@ -194,6 +195,11 @@ def check_optimizer(config: TrainingOptions, processes: Processes) -> None:
         ImportError: If its package is not installed.
         ValueError: If weights are sharded, and its moments could not be.
     """
+    if config.optimizer == "muon" and processes.is_sharded:
+        raise ValueError(
+            "optimizer='muon' needs whole matrices, and each process has a shard of them: choose "
+            "adamw, or train with DDP (`accelerate launch --multi_gpu`)"
+        )
     if config.optimizer != "adamw_8bit":
         return
     if importlib.util.find_spec("bitsandbytes") is None:
@@ -213,6 +219,7 @@ def make_optimizer(
     config: TrainingOptions,
     learning_rate: float,
     epsilon: float = 1e-8,
+    network: nn.Module | None = None,
 ) -> torch.optim.Optimizer:
     """Makes the optimizer of parameter groups.
 
@@ -222,7 +229,10 @@ def make_optimizer(
         config: The options.
         learning_rate: Learning rate of groups without one.
         epsilon: Adam's ε.
+        network: The model whose hidden layers Muon is for.
     """
+    if config.optimizer == "muon" and network is not None:
+        return muon_for(network, [p for group in groups for p in group["params"]], learning_rate)
     if config.weight_decay:
         groups = [part for group in groups for part in _decaying(group, config.weight_decay)]
     kind: Any = torch.optim.AdamW
