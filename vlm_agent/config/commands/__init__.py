@@ -1,5 +1,6 @@
 """Options of the smaller commands, a file each."""
 
+from vlm_agent.config.commands.benchmark import BenchmarkConfig
 from vlm_agent.config.commands.demo import DemoConfig
 from vlm_agent.config.commands.export import ExportConfig
 from vlm_agent.config.commands.merge import MergeConfig
@@ -10,6 +11,7 @@ from vlm_agent.config.commands.serve import ServeConfig
 from vlm_agent.config.commands.show import ShowConfig
 
 __all__ = [
+    "BenchmarkConfig",
     "DemoConfig",
     "ExportConfig",
     "MergeConfig",
