@@ -123,6 +123,7 @@ VLM_AGENT = (
     "plan",
     "merge",
     "eval",
+    "benchmark",
     "serve",
     "openenv",
     "report",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +57,9 @@ def run(config: BenchmarkConfig) -> None:
         raise ValueError(f"the names {list(names)} are too much alike: give others with --name")
     out.mkdir(parents=True, exist_ok=True)
     for player in players:
-        _announce(player, tasks, files[player.name], config)
-        with _progress(player.name, tasks, config.quick) as watch:
+        left = _left(tasks, files[player.name])
+        _announce(player, left, len(tasks) - len(left), config)
+        with _progress(player.name, left, config.quick) as watch:
             for _ in run_benchmark(
                 player,
                 benchmark,
@@ -79,24 +80,25 @@ def run(config: BenchmarkConfig) -> None:
     print(f"\nsaved {written}")
 
 
+def _left(tasks: Sequence[BenchmarkTask], path: Path) -> list[BenchmarkTask]:
+    """Returns the tasks that a record does not hold yet."""
+    known = read_record(path)["tasks"] if path.is_file() else {}
+    return [task for task in tasks if task.name not in known]
+
+
 def _announce(
-    player: Player, tasks: Sequence[BenchmarkTask], path: Path, config: BenchmarkConfig
+    player: Player, left: Sequence[BenchmarkTask], played: int, config: BenchmarkConfig
 ) -> None:
     """Says what there is to play, so that its time and cost can be judged before it begins."""
-    known = read_record(path)["tasks"] if path.is_file() else {}
-    left = [task for task in tasks if task.name not in known]
     episodes = sum(_episodes(task, config.quick) for task in left)
     line = (
-        f"{player.name}: {len(left)} tasks to play, {len(tasks) - len(left)} played already; "
-        f"{episodes:,} episodes, for the random player {_replies(left, config.quick):,.0f} replies"
+        f"{player.name}: {len(left)} tasks to play, {played} played already; {episodes:,} episodes,"
+        f" {_replies(left, config.quick):,.0f} replies if they are as long as a random player's"
     )
     if isinstance(player.policy, ApiModel) and left:
-        cost = player.policy.price(10**6, 0)
-        line += (
-            "; give --api-price-in and --api-price-out to see the cost"
-            if cost is None
-            else "; the cost is shown after each task"
-        )
+        line += "; after each task, the cost so far and that of all tasks is shown"
+        if player.policy.price(0, 0) is None:
+            line += " if --api-price-in and --api-price-out are given"
     print(line, flush=True)
 
 
@@ -105,35 +107,38 @@ def _progress(name: str, tasks: Sequence[BenchmarkTask], quick: bool) -> Iterato
     """Shows how many of the expected replies were given, and the time that is left.
 
     A task is expected to take as many steps as the random player's; when it ends, the bar moves to
-    where the next one starts.
+    where the next one starts. Of a model behind an API, the cost is shown then.
+
+    Args:
+        name: Name of the player.
+        tasks: The tasks that are left.
+        quick: Whether only a few episodes of each are played.
     """
-    expected = {task.name: _replies([task], quick) for task in tasks}
-    with tqdm(total=round(sum(expected.values())), desc=name, unit=" replies") as bar:
+    ends: dict[str, float] = {}
+    total = 0.0
+    for task in tasks:
+        total += _replies([task], quick)
+        ends[task.name] = total
+    with tqdm(total=round(total), desc=name, unit=" replies") as bar:
 
         @contextmanager
         def watch(task: BenchmarkTask, policy: Any, over: int) -> Iterator[Callable[[Step], None]]:
             bar.set_description(f"{name} {task.name}")
             bar.update(round(over * task.steps))
-            given = 0.0
 
             def on_step(step: Step) -> None:
-                nonlocal given
-                given += 1
-                if given <= expected[task.name]:
+                if bar.n < ends[task.name]:
                     bar.update(1)
 
             yield on_step
+            bar.update(max(0, round(ends[task.name]) - bar.n))
             if isinstance(policy, ApiModel):
-                bar.write(f"{task.name}: {policy.describe_spending()}")
-            done = [each.name for each in tasks[: tasks.index(_named(tasks, task.name)) + 1]]
-            bar.update(max(0, round(sum(expected[each] for each in done)) - bar.n))
+                spent = policy.spending
+                cost = policy.price(spent.prompt_tokens, spent.reply_tokens)
+                text = "" if not cost else f"; about {cost * total / bar.n:.3g} for all tasks"
+                bar.write(f"{task.name}: {policy.describe_spending()}{text}")
 
         yield watch
-
-
-def _named(tasks: Sequence[BenchmarkTask], name: str) -> BenchmarkTask:
-    """Returns the task of the set, of which a quick run plays a shorter one."""
-    return next(task for task in tasks if task.name == name)
 
 
 def _episodes(task: BenchmarkTask, quick: bool) -> int:

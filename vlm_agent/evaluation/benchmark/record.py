@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from vlm_agent.evaluation.summary import wilson_interval
 
 FORMAT, VERSION = "vlm-agent-benchmark", 1
 QUICK_EPISODES = 4
+_NAME = re.compile(r"[\w.,:;+/()@#%&=-][\w .,:;+/()@#%&=-]{0,59}")
 _KEYS = ("set", "set_checksum", "name", "player", "tasks", "summary", "quick", "about", "versions")
 
 
@@ -173,8 +175,11 @@ def problems_of(record: Mapping[str, Any]) -> list[str]:
         )
     if record["quick"]:
         problems.append(f"it is of a quick run, with {QUICK_EPISODES} episodes of each task")
-    if not str(record["name"]).strip():
-        problems.append("the player has no name")
+    if not _NAME.fullmatch(str(record["name"])):
+        problems.append(
+            f"the player's name is {record['name']!r}: expected up to 60 letters, digits, spaces "
+            "and plain signs"
+        )
     if not record["tasks"]:
         problems.append("no task was played")
     by_name = {task.name: task for task in benchmark.tasks}

@@ -11,8 +11,8 @@ from vlm_agent.evaluation.tables import column_lines, markdown_lines
 Record = Mapping[str, Any]
 _LEFT = ("player", "task", "what is new")
 _NOTE = (
-    "Success in percent with 95% intervals; normalised: 0 is the random player, 1 the limit. A mean "
-    "needs all of its tasks. *: not new to this player, which was trained on it."
+    "Success in percent with 95% intervals; normalised: 0 is the random player, 1 the limit. A "
+    "mean needs all of its tasks. *: not new to this player, which was trained on it."
 )
 _QUICK = "Quick runs, of a few episodes of each task: no results."
 
