@@ -60,7 +60,7 @@ def run(config: BenchmarkConfig) -> None:
         left = _left(tasks, files[player.name])
         _announce(player, left, len(tasks) - len(left), config)
         with _progress(player.name, left, config.quick) as watch:
-            for _ in run_benchmark(
+            run_benchmark(
                 player,
                 benchmark,
                 tasks,
@@ -68,8 +68,7 @@ def run(config: BenchmarkConfig) -> None:
                 num_envs=config.num_envs,
                 quick=config.quick,
                 watch=watch,
-            ):
-                pass
+            )
         if isinstance(player.policy, ApiModel):
             print(f"{player.name}: {player.policy.describe_spending()}")
     records = [read_record(path) for path in files.values()]

@@ -241,7 +241,7 @@ def test_it_fits_a_phone(open_page):
 def test_a_benchmark_is_drawn(browser, tmp_path):
     trained = [{"env": "gym_cards/NumberLineLong-v0", "env_kwargs": {}}]
     player = Player("<b>me</b>", "random", "random", trained_on=trained)
-    *_, record = run_benchmark(player, MINI, MINI.tasks, tmp_path / "me.json")
+    record = run_benchmark(player, MINI, MINI.tasks, tmp_path / "me.json")
     path = write_benchmark_page(MINI, [record], tmp_path / "index.html")
     page = browser.new_page(viewport=PHONE)
     problems = []

@@ -92,8 +92,8 @@ def run_benchmark(
     num_envs: int = 16,
     quick: bool = False,
     watch: Watch | None = None,
-) -> Iterator[dict[str, Any]]:
-    """Plays tasks and writes the record after each of them.
+) -> dict[str, Any]:
+    """Plays tasks, writes the record after each of them, and returns it.
 
     Tasks that the record holds already are not played again, and the policy is only loaded for
     others. The task that an interruption stopped continues from `PATH.progress`, as by `evaluate`.
@@ -107,14 +107,12 @@ def run_benchmark(
         quick: Play a few episodes of each task, to try a player; leaderboards refuse the record.
         watch: Opens a context around each task that is played.
 
-    Yields:
-        The record, after each task.
-
     Raises:
         ChangedEnvironmentError: If an environment is not the published one.
         ValueError: If the file holds the record of another player, or of other options.
     """
     path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     record = _begun(player, benchmark, path, quick)
     missing = [task for task in tasks if task.name not in record["tasks"]]
     for task in missing:  # before anything is loaded or paid for
@@ -122,26 +120,25 @@ def run_benchmark(
     log_file = path.with_name(f"{path.name}.progress")
     policy: PolicyLike | None = None
     try:
-        for task in tasks:
-            if task in missing:
-                policy = resolve_policy(player.policy) if policy is None else policy
-                short = replace(task, episodes=min(QUICK_EPISODES, task.episodes), all_games=False)
-                played = short if quick else task
-                record["tasks"][task.name] = _play(
-                    player, policy, played, benchmark.seed, num_envs, log_file, watch
-                )
-                order = [each.name for each in benchmark.tasks]
-                record["tasks"] = {n: record["tasks"][n] for n in order if n in record["tasks"]}
-                record["summary"] = summarise_tasks(benchmark, record["tasks"])
-                record["generation"] = _generation(policy)
-                record["versions"] = _versions()
-                record["made"] = datetime.now(UTC).strftime("%Y-%m-%d")
-                _write(path, record)
-                log_file.unlink(missing_ok=True)
-            yield record
+        for task in missing:
+            policy = resolve_policy(player.policy) if policy is None else policy
+            short = replace(task, episodes=min(QUICK_EPISODES, task.episodes), all_games=False)
+            record["tasks"][task.name] = _play(
+                player, policy, short if quick else task, benchmark.seed, num_envs, log_file, watch
+            )
+            order = [each.name for each in benchmark.tasks]
+            played = record["tasks"]
+            record["tasks"] = {name: played[name] for name in order if name in played}
+            record["summary"] = summarise_tasks(benchmark, record["tasks"])
+            record["generation"] = _generation(policy)
+            record["versions"] = _versions()
+            record["made"] = datetime.now(UTC).strftime("%Y-%m-%d")
+            _write(path, record)
+            log_file.unlink(missing_ok=True)
     finally:
         if isinstance(player.policy, LazyPolicy) and callable(close := getattr(policy, "close", 0)):
             close()  # two engines may not fit into memory
+    return record
 
 
 def replay(
@@ -202,10 +199,9 @@ def _begun(player: Player, benchmark: BenchmarkSet, path: Path, quick: bool) -> 
         "player": player.describe(),
         "quick": quick,
     }
-    about = {"about": player.about}
     if not path.exists():
-        summary = summarise_tasks(benchmark, {})
-        return {**fixed, **about, "versions": _versions(), "summary": summary, "tasks": {}}
+        rest = {"versions": _versions(), "summary": summarise_tasks(benchmark, {}), "tasks": {}}
+        return {**fixed, "about": player.about, **rest}
     record = read_record(path)
     for key, value in fixed.items():
         if record[key] != value:
@@ -214,7 +210,10 @@ def _begun(player: Player, benchmark: BenchmarkSet, path: Path, quick: bool) -> 
                 f"{json.dumps(value)}. Continue with the same player and options, choose another "
                 "--out or --name, or delete the file"
             )
-    return {**record, **(about if player.about else {})}
+    if player.about and record["about"] != player.about:
+        record["about"] = player.about
+        _write(path, record)
+    return record
 
 
 def _play(
@@ -275,7 +274,6 @@ def _versions() -> dict[str, str]:
 
 def _write(path: Path, record: Mapping[str, Any]) -> None:
     """Replaces a file as a whole, so that an interruption leaves the old or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.new")
     temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     os.replace(temporary, path)

@@ -17,7 +17,7 @@ from vlm_agent.evaluation.summary import wilson_interval
 def record(tmp_path_factory):
     path = tmp_path_factory.mktemp("record") / "me.json"
     player = Player("me", "random", "random", trained_on=[])
-    *_, record = run_benchmark(player, MINI, MINI.tasks, path)
+    record = run_benchmark(player, MINI, MINI.tasks, path)
     return record
 
 

@@ -43,11 +43,8 @@ def player(policy="random", name="me", **fields):
 
 
 def play(mini, path, policy="random", tasks=None, num_envs=3, **options):
-    record = None
     chosen = mini.choose(tasks=tasks or ())
-    for record in run_benchmark(player(policy), mini, chosen, path, num_envs=num_envs, **options):
-        pass
-    return record
+    return run_benchmark(player(policy), mini, chosen, path, num_envs=num_envs, **options)
 
 
 def without_times(record):
@@ -103,6 +100,9 @@ def test_tasks_may_be_added_and_known_ones_need_no_policy(mini, tmp_path):
         raise AssertionError("loaded for nothing")
 
     assert play(mini, path, LazyPolicy(load)) == whole
+    described = player(LazyPolicy(load), about="by hand")
+    assert run_benchmark(described, mini, mini.tasks, path)["about"] == "by hand"
+    assert read_record(path) == {**whole, "about": "by hand"}
 
 
 def test_another_player_set_or_length_is_refused(mini, tmp_path):
@@ -154,7 +154,7 @@ def test_replaying_finds_what_was_made_up(mini, tmp_path):
 def test_what_a_player_was_trained_on_is_not_new_to_it(mini, tmp_path):
     trained = [{"env": "gym_cards/NumberLineLong-v0", "env_kwargs": {}}]
     one = player(trained_on=trained)
-    *_, record = run_benchmark(one, mini, mini.tasks, tmp_path / "me.json")
+    record = run_benchmark(one, mini, mini.tasks, tmp_path / "me.json")
     seen = [name for name, result in record["tasks"].items() if result["seen"]]
     assert seen == ["NumberLineLong"]
     assert record["summary"]["out_of_distribution"]["tasks"] == 2
