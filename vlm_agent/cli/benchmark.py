@@ -69,8 +69,6 @@ def run(config: BenchmarkConfig) -> None:
                 quick=config.quick,
                 watch=watch,
             )
-        if isinstance(player.policy, ApiModel):
-            print(f"{player.name}: {player.policy.describe_spending()}")
     records = [read_record(path) for path in files.values()]
     print(text_report(benchmark, records))
     (out / "table.md").write_text(markdown_report(benchmark, records), encoding="utf-8")
@@ -94,10 +92,9 @@ def _announce(
         f"{player.name}: {len(left)} tasks to play, {played} played already; {episodes:,} episodes,"
         f" {_replies(left, config.quick):,.0f} replies if they are as long as a random player's"
     )
-    if isinstance(player.policy, ApiModel) and left:
-        line += "; after each task, the cost so far and that of all tasks is shown"
-        if player.policy.price(0, 0) is None:
-            line += " if --api-price-in and --api-price-out are given"
+    if player.source.startswith("api:") and left:
+        line += "; tokens are shown after each task"
+        line += ", but no cost without --api-price-in" if config.api_price_in is None else ""
     print(line, flush=True)
 
 

@@ -44,8 +44,19 @@ _PACKAGES = {
     "sb3_contrib": "sb3-contrib",
 }
 _ALWAYS = ("gym-cards", "gymnasium", "numpy")
-# Parts of a policy's identity that do not count: the weights' hash takes the place of files' times.
-_NO_IDENTITY = ("files", "input_cache_gib")
+# Parts of a policy's identity that results do not depend on. The hash of the weights stands for the
+# times of files, and paths of this machine are nobody's business.
+_NO_IDENTITY = (
+    "files",
+    "input_cache_gib",
+    "api_cache",
+    "api_concurrency",
+    "api_key_variable",
+    "api_requests_per_minute",
+    "api_retries",
+    "api_timeout",
+    "api_tokens_per_minute",
+)
 
 
 @dataclass(frozen=True)

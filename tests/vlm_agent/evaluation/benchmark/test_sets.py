@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import replace
-from itertools import islice, product
+from itertools import combinations_with_replacement, islice, product
 from pathlib import Path
 
 import gymnasium as gym
@@ -12,7 +12,7 @@ import gym_cards.points.splits
 from gym_cards.blackjack import shoe
 from gym_cards.blackjack.odds import game_value
 from gym_cards.memory.exact import start_chance
-from gym_cards.points.solver import winnable_share
+from gym_cards.points.solver import fewest_tokens, is_solvable, winnable_share
 from gym_cards.video_poker import exact as video_poker
 from gym_cards.video_poker.rules import pay_table
 from vlm_agent.core.seeding import episode_seeds, training_seeds
@@ -88,6 +88,17 @@ def test_no_training_episode_has_the_seed_of_a_benchmarks():
         assert seeds.isdisjoint(episode_seeds("evaluation", 0, 2000))
 
 
+@pytest.mark.parametrize(
+    "name", ["NumberLineDrawn", "Points24FourColours", "BlackjackTilted", "SETTilted"]
+)
+def test_another_look_of_the_same_deals(name):
+    envs = [made(BY_NAME[each]) for each in (name, BY_NAME[name].game)]
+    for seed in episode_seeds("evaluation", GYM_CARDS_1.seed, 3):
+        (picture, info), (other, expected) = [env.reset(seed=seed) for env in envs]
+        assert info["state"] == expected["state"]
+        assert (picture != other).any()
+
+
 @pytest.mark.parametrize("name", ["EZPointsTest", "Points24Test"])
 def test_unseen_hands_are_seen_only_where_the_set_says(name):
     task = BY_NAME[name]
@@ -140,6 +151,15 @@ def test_games_that_can_always_be_won():
 def test_the_limit_of_points24():
     assert BY_NAME["Points24"].limit == BY_NAME["Points24FourColours"].limit
     assert BY_NAME["Points24"].limit == float(winnable_share())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("largest", "target"), [(10, 24), (10, 36), (13, 24)])
+def test_solvable_hands_of_points24_are_won_by_the_published_rules_too(largest, target):
+    """Where rounding spoils the exact formula, another one wins."""
+    for hand in combinations_with_replacement(range(1, largest + 1), 4):
+        if is_solvable(hand, target) and not is_solvable(hand, target, floating_point=True):
+            assert fewest_tokens((), hand, target) is not None
 
 
 @pytest.mark.slow
