@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from vlm_agent.core.run_directory import CONFIG_FILE, run_of
+from vlm_agent.core.run_directory import CONFIG_FILE, policy_place, run_of
 
 # Options of a run: of this package's, and of `baselines`.
 _RUN_FILES = (CONFIG_FILE, "baseline.json")
@@ -17,10 +17,11 @@ _MOST_RUNS = 16
 
 def path_of(policy: str) -> Path | None:
     """Returns the file or directory that a player's name refers to, `None` if it has none."""
-    for name in (policy, policy.partition(":")[2]):
-        if name and Path(name).exists():
-            return Path(name)
-    return None
+    if Path(place := policy_place(policy)).exists():
+        return Path(place)
+    prefix, _, rest = policy.partition(":")
+    # A model behind an API may have the name of a local folder.
+    return Path(rest) if rest and prefix != "api" and Path(rest).exists() else None
 
 
 def weights_hash(policy: str) -> str | None:

@@ -167,7 +167,8 @@ def test_what_a_player_was_trained_on_is_not_new_to_it(mini, tmp_path):
     ]
 
 
-def test_files_tell_the_weights_and_the_training(tmp_path):
+def test_files_tell_the_weights_and_the_training(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     start, run = tmp_path / "sft", tmp_path / "ppo"
     for folder, options in (
         (start, {"env": "gym_cards/Points24Train-v0", "env_kwargs": {}, "model": None}),
@@ -191,3 +192,8 @@ def test_files_tell_the_weights_and_the_training(tmp_path):
     assert weights_hash(f"sb3:{run}") == first
     (run / "model.safetensors").write_bytes(b"others")
     assert weights_hash(str(run)) != first
+    assert weights_hash("api:ppo") is None  # although there is a folder of that name
+    assert len(weights_hash("numberline-tiny")) == 64
+    assert trained_environments("numberline-tiny") == [
+        {"env": "gym_cards/NumberLine-v0", "env_kwargs": {}}
+    ]
