@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vlm_agent.evaluation.benchmark.record import RecordError, problems_of, summarise_tasks
@@ -83,15 +84,22 @@ def _section(benchmark: BenchmarkSet, files: Mapping[str, Record]) -> str:
     rows += [_about(of_player[record["name"]]) for record in merged]
     lines = [
         f"\n## {benchmark.name}\n",
-        f"{benchmark.title} Set {benchmark.checksum}.\n",
-        *markdown_lines(summary_rows(merged), _LEFT),
+        f"{benchmark.title} Checksum {benchmark.checksum}.\n",
+        *_unbroken(markdown_lines(summary_rows(merged), _LEFT)),
         "",
         "`*`: not new to this player, which was trained on it.\n",
-        *markdown_lines(task_rows(benchmark, merged), _LEFT),
+        *_unbroken(markdown_lines(task_rows(benchmark, merged), _LEFT)),
         "",
         *markdown_lines(rows, _LEFT),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _unbroken(lines: Sequence[str]) -> list[str]:
+    """Returns lines whose intervals stay on one line in a narrow column."""
+    return [
+        re.sub(r"([\d.]+) \[(\S+), (\S+)\]", "\\1\u00a0[\\2,\u00a0\\3]", line) for line in lines
+    ]
 
 
 def _merged(benchmark: BenchmarkSet, name: str, files: Mapping[str, Record]) -> Record:
