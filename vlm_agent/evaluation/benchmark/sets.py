@@ -3,7 +3,8 @@
 The limits are exact: those of Points24 by `gym_cards.points.solver.winnable_share`, of Blackjack by
 `gym_cards.blackjack.odds.game_value("wins")` and, with one deck, by `gym_cards.blackjack.shoe`, of
 VideoPoker by `gym_cards.video_poker.exact.game_value`; in all other tasks every episode can be won.
-`random` and `steps` are those of `vlm-agent eval --policy random --episodes 10000 --seed 1`.
+`random` and `steps` are those of `vlm-agent eval --policy random --episodes 10000 --seed 1`, and in
+the household those of all its games.
 """
 
 from __future__ import annotations
