@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from vlm_agent.config.training.environments import env_specs
 from vlm_agent.core.run_directory import CONFIG_FILE, policy_place, run_of
 
 # Options of a run: of this package's, and of `baselines`.
@@ -64,9 +65,10 @@ def trained_environments(policy: str) -> list[dict[str, Any]] | None:
         options = None if path is None else _options(run_of(path))
         if options is None:
             break
-        one = {"env": options.get("env"), "env_kwargs": options.get("env_kwargs") or {}}
-        if one["env"] is not None and one not in found:
-            found.append(one)
+        if options.get("env"):  # not of a run on a data set
+            for spec in env_specs(options["env"], options.get("env_kwargs") or {}):
+                one = {"env": spec.env, "env_kwargs": dict(spec.kwargs)}
+                found += [] if one in found else [one]
         source = Path(str(options.get("model") or ""))
         path = source if options.get("model") and source.is_dir() else None
     return found or None

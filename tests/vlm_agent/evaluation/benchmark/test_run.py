@@ -171,7 +171,7 @@ def test_files_tell_the_weights_and_the_training(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     start, run = tmp_path / "sft", tmp_path / "ppo"
     for folder, options in (
-        (start, {"env": "gym_cards/Points24Train-v0", "env_kwargs": {}, "model": None}),
+        (start, {"env": ["gym_cards/Points24Train-v0", "gym_cards/SET-v0"], "env_kwargs": {}}),
         (
             run,
             {"env": "gym_cards/Points24-v0", "env_kwargs": {"suits": "red"}, "model": str(start)},
@@ -182,6 +182,7 @@ def test_files_tell_the_weights_and_the_training(tmp_path, monkeypatch):
     assert trained_environments(str(run)) == [
         {"env": "gym_cards/Points24-v0", "env_kwargs": {"suits": "red"}},
         {"env": "gym_cards/Points24Train-v0", "env_kwargs": {}},
+        {"env": "gym_cards/SET-v0", "env_kwargs": {}},
     ]
     assert trained_environments("random") == []
     assert trained_environments("someone/model") is None
