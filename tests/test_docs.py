@@ -126,6 +126,7 @@ VLM_AGENT = (
     "push",
     "pull",
     "eval",
+    "benchmark",
     "serve",
     "openenv",
     "report",

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from vlm_agent.config.command_line import OptionParser
 from vlm_agent.config.commands import (
+    BenchmarkConfig,
     DemoConfig,
     ExportConfig,
     MergeConfig,
@@ -79,6 +80,14 @@ def eval_(words: Sequence[str]) -> None:
     from vlm_agent.cli.eval_command import run_eval
 
     run_eval(config)
+
+
+def benchmark(words: Sequence[str]) -> None:
+    """Plays a benchmark."""
+    config = _parse(BenchmarkConfig, "benchmark", words)
+    from vlm_agent.cli.benchmark import run
+
+    run(config)
 
 
 def serve(words: Sequence[str]) -> None:

@@ -14,21 +14,22 @@ _USAGE = """usage: vlm-agent COMMAND [options]
 
 Trains and evaluates vision-language agents. The commands are:
 
-  check   try out an environment: what is wrong with it, and what an agent gets
-  sft     fine-tune a model on an environment's expert, or on a data set
-  ppo     train a policy by reinforcement learning on an environment's reward
-  plan    print the memory that `ppo` will take, before anything is loaded
-  merge   merge a low-rank adapter into the weights of its model
-  push    push a policy to the Hugging Face hub, with a model card
-  pull    download a policy from the hub
-  eval    evaluate policies in environments
-  serve   serve a policy through the OpenAI chat-completions API
-  openenv serve environments to other trainers through OpenEnv
-  report  write runs, evaluations and recorded episodes into one HTML page
-  export  turn recorded episodes into fine-tuning data
-  play    watch a policy play in a window
-  show    print what a model sees, and how an expert would reply
-  demo    all of it on NumberLine, in a few minutes on a laptop
+  check      try out an environment: what is wrong with it, and what an agent gets
+  sft        fine-tune a model on an environment's expert, or on a data set
+  ppo        train a policy by reinforcement learning on an environment's reward
+  plan       print the memory that `ppo` will take, before anything is loaded
+  merge      merge a low-rank adapter into the weights of its model
+  push       push a policy to the Hugging Face hub, with a model card
+  pull       download a policy from the hub
+  eval       evaluate policies in environments
+  benchmark  play a standard set of tasks, and write a record for the leaderboard
+  serve      serve a policy through the OpenAI chat-completions API
+  openenv    serve environments to other trainers through OpenEnv
+  report     write runs, evaluations and recorded episodes into one HTML page
+  export     turn recorded episodes into fine-tuning data
+  play       watch a policy play in a window
+  show       print what a model sees, and how an expert would reply
+  demo       all of it on NumberLine, in a few minutes on a laptop
 
 `vlm-agent COMMAND --help` lists the options of each. Those of sft and ppo can come from YAML:
 --config takes a file, the directory of a run, or the name of a packaged recipe, such as points24.
@@ -44,6 +45,7 @@ _COMMANDS = {
     "push": "commands:push",
     "pull": "commands:pull",
     "eval": "commands:eval_",
+    "benchmark": "commands:benchmark",
     "serve": "commands:serve",
     "openenv": "openenv:openenv",
     "report": "commands:report",

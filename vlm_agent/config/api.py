@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -23,6 +24,19 @@ def default_cache() -> str:
     """Returns the file in which replies are cached by default."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return str(Path(home) / "vlm-agent" / "api.sqlite")
+
+
+def refuse_top_k(top_k: int | None, policies: Iterable[str]) -> None:
+    """Makes sure that no model behind an API is to sample from its most likely tokens.
+
+    Raises:
+        ValueError: If one is.
+    """
+    if top_k is not None and any(name.startswith("api:") for name in policies):
+        raise ValueError(
+            f"top_k={top_k}: the API has no such parameter: leave it out or, if the server "
+            """supports it, give --api-extra '{"top_k": 50}'"""
+        )
 
 
 @dataclass(kw_only=True)

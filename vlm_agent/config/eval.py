@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from vlm_agent.config.api import ApiOptions
+from vlm_agent.config.api import ApiOptions, refuse_top_k
 from vlm_agent.config.engine import EngineOptions
 from vlm_agent.config.model import LoadOptions
 from vlm_agent.config.prompt import PromptOptions
@@ -88,8 +88,4 @@ class EvalConfig(LoadOptions, PromptOptions, EngineOptions, ApiOptions):
     def __post_init__(self) -> None:
         """Refuses options that a policy does not have."""
         super().__post_init__()
-        if self.top_k is not None and any(name.startswith("api:") for name in self.policy):
-            raise ValueError(
-                f"top_k={self.top_k}: the API has no such parameter: leave it out or, if the "
-                """server supports it, give --api-extra '{"top_k": 50}'"""
-            )
+        refuse_top_k(self.top_k, self.policy)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from vlm_agent.evaluation.record import Evaluation, TaskTypeResult
@@ -37,19 +37,19 @@ _NOTE = "* chose its own episodes: other policies did not play the same ones."
 
 def text_table(evaluations: Sequence[Evaluation]) -> str:
     """Returns a table in columns, one evaluation per line."""
-    lines = _columns(_rows(evaluations))
+    lines = column_lines(_rows(evaluations))
     parts = [lines + _notes(evaluations)]
     if any(one.by_task_type for one in evaluations):
-        parts.append(_columns(_task_type_rows(evaluations)))
+        parts.append(column_lines(_task_type_rows(evaluations)))
     return "\n\n".join("\n".join(part) for part in parts)
 
 
 def markdown_table(evaluations: Sequence[Evaluation]) -> str:
     """Returns a table in Markdown, one evaluation per line."""
-    lines = _markdown(_rows(evaluations))
+    lines = markdown_lines(_rows(evaluations))
     lines += [f"\n{note.replace('*', chr(92) + '*')}" for note in _notes(evaluations)]
     if any(one.by_task_type for one in evaluations):
-        lines += ["", *_markdown(_task_type_rows(evaluations))]
+        lines += ["", *markdown_lines(_task_type_rows(evaluations))]
     return "\n".join(lines) + "\n"
 
 
@@ -105,7 +105,8 @@ def _of_type(result: TaskTypeResult | None) -> str:
     )
 
 
-def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+def column_lines(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Returns the lines of a table in columns; the first row is the head."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -113,9 +114,15 @@ def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def _markdown(rows: Sequence[Sequence[str]]) -> list[str]:
+def markdown_lines(rows: Sequence[Sequence[str]], left: Collection[str] = _LEFT) -> list[str]:
+    """Returns the lines of a table in Markdown.
+
+    Args:
+        rows: The head, then the others.
+        left: Heads of the columns that are aligned to the left.
+    """
     head, *others = [[cell.replace("|", "\\|") for cell in row] for row in rows]
-    rule = ["---" if name in _LEFT else "---:" for name in head]
+    rule = ["---" if name in left else "---:" for name in head]
     return [f"| {' | '.join(row)} |" for row in (head, rule, *others)]
 
 

@@ -90,6 +90,11 @@ class Album:
         self._base = None if image is None else (place, image)
 
 
+def data_url(image: Image.Image) -> str:
+    """Returns a picture as a data URL, without loss."""
+    return _url(_encoded(image), _FORMAT["format"])
+
+
 def _patch(on: int, image: Image.Image, box: tuple[int, int, int, int]) -> Patch | None:
     """Returns a picture as a difference inside a box; `None` if more than half differs."""
     left, top = (max(0, edge - _MARGIN) for edge in box[:2])

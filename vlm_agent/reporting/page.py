@@ -25,6 +25,7 @@ from vlm_agent.reporting.sources import Sources, TrainingRun, find_sources
 
 PAGE = "index.html"
 _SCRIPTS = ("logic.js", "elements.js", "charts.js", "summary.js", "viewer.js", "main.js")
+_SECTIONS = ("Summary", "Curves", "Episodes", "Configuration")
 
 
 def write_report(config: ReportConfig) -> Path:
@@ -67,8 +68,21 @@ def collect(sources: Sources, config: ReportConfig) -> tuple[dict[str, Any], lis
     return data, album.pictures
 
 
-def render(data: dict[str, Any], pictures: Sequence[str | Patch]) -> str:
-    """Returns the page; the data may contain any text, which is never interpreted as markup."""
+def render(
+    data: dict[str, Any],
+    pictures: Sequence[str | Patch],
+    *,
+    sections: Sequence[str] = _SECTIONS,
+    scripts: Sequence[str] = _SCRIPTS,
+) -> str:
+    """Returns the page; the data may contain any text, which is never interpreted as markup.
+
+    Args:
+        data: What the scripts draw, with the keys `title`, `made` and `version`.
+        pictures: Data URLs, and patches of them.
+        sections: Headings of the sections; their ids are the same in lower case.
+        scripts: Files of the template, of which the last has the function `start`.
+    """
     folder = resources.files("vlm_agent.reporting") / "template"
 
     def read(name: str) -> str:
@@ -76,7 +90,10 @@ def render(data: dict[str, Any], pictures: Sequence[str | Patch]) -> str:
 
     parts = {
         "STYLE": read("style.css"),
-        "SCRIPT": "\n".join(read(name) for name in _SCRIPTS),
+        "SECTIONS": "\n".join(
+            f'  <section id="{name.lower()}"><h2>{name}</h2></section>' for name in sections
+        ),
+        "SCRIPT": "\n".join(read(name) for name in scripts),
         "PICTURES": embedded(list(pictures)),
         "DATA": embedded(data),
     }

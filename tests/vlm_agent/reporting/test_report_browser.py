@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
+from tests.support.mini_benchmark import MINI
 from tests.support.report_data import (
     EVALUATION,
     NASTY,
@@ -18,7 +19,9 @@ from tests.support.report_data import (
 )
 from tests.vlm_agent.conftest import BROWSER
 from vlm_agent.data.trajectory_writer import TrajectoryWriter
+from vlm_agent.evaluation.benchmark import Player, run_benchmark
 from vlm_agent.reporting import ReportConfig, write_report
+from vlm_agent.reporting.benchmark_page import write_benchmark_page
 
 WIDE = {"width": 1300, "height": 900}
 PHONE = {"width": 390, "height": 844}
@@ -233,3 +236,32 @@ def test_it_fits_a_phone(open_page):
     reply = page.locator("#reply").bounding_box()
     assert reply["width"] > 300
     assert reply["x"] + reply["width"] < PHONE["width"]
+
+
+def test_a_benchmark_is_drawn(browser, tmp_path):
+    trained = [{"env": "gym_cards/NumberLineLong-v0", "env_kwargs": {}}]
+    player = Player("<b>me</b>", "random", "random", trained_on=trained)
+    record = run_benchmark(player, MINI, MINI.tasks, tmp_path / "me.json")
+    path = write_benchmark_page(MINI, [record], tmp_path / "index.html")
+    page = browser.new_page(viewport=PHONE)
+    problems = []
+    page.on("console", lambda message: problems.append(message.text))
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(path.as_uri())
+    assert page.title() == "Benchmark mini-1"
+    assert page.locator("#nav a").all_inner_texts() == ["Means", "Tasks", "Players"]
+    means = page.locator("#means tbody tr")
+    assert means.nth(0).locator("td").first.inner_text() == "<b>me</b>"
+    assert means.nth(1).locator("td").nth(1).inner_text() == "2 of 3 tasks"
+    assert page.locator("#tasks h3").all_inner_texts() == ["NumberLine", "Blackjack"]
+    rows = page.locator("#tasks tbody tr")
+    assert rows.count() == len(MINI.tasks)
+    assert rows.nth(1).locator("td").first.inner_text() == "<b>me</b> *"
+    for image in page.locator(".task img").all():
+        image.scroll_into_view_if_needed()
+        assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") == 300
+    scale = page.locator("#tasks .whisker").first
+    assert "random 27.6%, limit 100%" in scale.get_attribute("aria-label")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert problems == []
+    page.close()

@@ -1,5 +1,6 @@
 """Options of the smaller commands, a file each."""
 
+from vlm_agent.config.commands.benchmark import BenchmarkConfig
 from vlm_agent.config.commands.check import CheckConfig
 from vlm_agent.config.commands.demo import DemoConfig
 from vlm_agent.config.commands.export import ExportConfig
@@ -13,6 +14,7 @@ from vlm_agent.config.commands.serve import ServeConfig
 from vlm_agent.config.commands.show import ShowConfig
 
 __all__ = [
+    "BenchmarkConfig",
     "CheckConfig",
     "DemoConfig",
     "ExportConfig",

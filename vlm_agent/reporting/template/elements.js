@@ -45,3 +45,31 @@ function copyButton(text) {
   });
   return button;
 }
+
+function read(id) {
+  return JSON.parse(byId(id).textContent);
+}
+
+function themeSwitch(button) {
+  const dark = () => (document.documentElement.dataset.theme
+    || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+  const label = () => { button.textContent = dark() ? "Light" : "Dark"; };
+  button.addEventListener("click", () => {
+    document.documentElement.dataset.theme = dark() ? "light" : "dark";
+    label();
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", label);
+  label();
+}
+
+// Title, origin and sections, which every page has.
+function drawHead(data) {
+  document.title = data.title;
+  byId("brand").textContent = data.title;
+  byId("title").textContent = data.title;
+  byId("made").textContent = `Made ${data.made} by gym-cards ${data.version}`;
+  for (const section of document.querySelectorAll("section")) {
+    byId("nav").append(el("a", { href: `#${section.id}` }, section.querySelector("h2").textContent));
+  }
+  themeSwitch(byId("theme"));
+}

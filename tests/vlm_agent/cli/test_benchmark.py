@@ -1,0 +1,95 @@
+"""The command `vlm-agent benchmark`, from players to files."""
+
+import json
+
+import pytest
+
+from tests.support.mini_benchmark import MINI
+from vlm_agent.cli.main import main
+from vlm_agent.evaluation.benchmark import problems_of, read_record, sets
+
+
+@pytest.fixture(autouse=True)
+def mini(monkeypatch):
+    monkeypatch.setitem(sets.SETS, MINI.name, MINI)
+
+
+def benchmark(*words):
+    return main(["benchmark", "--set", "mini-1", *words])
+
+
+def test_records_tables_and_page(tmp_path, capsys):
+    out = tmp_path / "made" / "here"
+    words = ["--policy", "random", "expert", "--name", "at random", "expert", "--out", str(out)]
+    assert benchmark(*words, "--games", "NumberLine") == 0
+    files = {"at-random.json", "expert.json", "table.md", "index.html"}
+    assert {path.name for path in out.iterdir()} == files
+    printed = capsys.readouterr()
+    assert "at random: 3 tasks to play, 0 played already; 14 episodes, " in printed.out
+    assert "100.0 [61.0, 100.0]" in printed.out
+    first = read_record(out / "expert.json")
+    assert list(first["tasks"]) == ["NumberLine", "NumberLineLong", "NumberLineDrawn"]
+    assert benchmark(*words) == 0
+    assert "expert: 2 tasks to play, 3 played already; 8 episodes" in capsys.readouterr().out
+    record = read_record(out / "expert.json")
+    assert record["tasks"]["NumberLine"] == first["tasks"]["NumberLine"]
+    assert record["player"]["trained_on"] == []
+    assert problems_of(record) == []
+    table = (out / "table.md").read_text("utf-8")
+    assert table.startswith("# mini-1\n\n| player | tasks | in distribution |")
+    assert "## at random" in table
+    page = (out / "index.html").read_text("utf-8")
+    assert page.count("data:image/") == len(MINI.tasks)
+
+
+def test_a_record_is_verified(tmp_path, capsys):
+    words = ["--policy", "random", "--tasks", "NumberLine"]
+    assert benchmark(*words, "--out", str(tmp_path)) == 0
+    file = tmp_path / "random.json"
+    assert benchmark(*words, "--verify", str(file), "--verify-episodes", "3") == 0
+    assert f"all 3 replayed episodes end as {file} says" in capsys.readouterr().out
+    record = json.loads(file.read_text("utf-8"))
+    outcomes = record["tasks"]["NumberLine"]["outcomes"]
+    record["tasks"]["NumberLine"]["outcomes"] = "01"[outcomes[0] == "0"] + outcomes[1:]
+    file.write_text(json.dumps(record))
+    assert benchmark(*words, "--verify", str(file)) == 1
+    printed = capsys.readouterr()
+    assert "NumberLine: 1 of 6 episodes differ: episodes 0" in printed.out
+    assert "1 of 6 replayed episodes end otherwise" in printed.err
+    assert benchmark("--policy", "random", "--tasks", "Blackjack", "--verify", str(file)) == 1
+    assert "holds none of the tasks" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--policy", "random", "--set", "mini-2"], "no benchmark set 'mini-2' (did you mean"),
+        (["--policy", "random", "--games", "Poker"], "mini-1 has no game 'Poker'"),
+        (["--policy", "random", "expert", "--name", "me"], "expected a name for each"),
+        (["--policy", "random", "expert", "--about", "x"], "expected a single policy"),
+        (["--policy", "random", "expert", "--name", "a b", "a-b"], "too much alike"),
+        (["--policy", "random", "--trained-on", "a/B-v0 [1]"], "trained_on='a/B-v0 [1]'"),
+        (["--policy", "api:x", "--top-k", "5"], "top_k=5: the API has no such parameter"),
+        (["--policy", "random", "--verify", "missing.json"], "missing.json: No such file"),
+    ],
+)
+def test_mistakes_are_clear(words, message, tmp_path, capsys):
+    try:
+        status = benchmark("--out", str(tmp_path / "out"), *words)
+    except SystemExit as error:  # by the parser of options
+        status = error.code
+    assert status in (1, 2)
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_training_is_as_stated(tmp_path):
+    words = ["--policy", "random", "--out", str(tmp_path), "--tasks", "BlackjackDeck"]
+    stated = ["--trained-on", 'gym_cards/Blackjack-v0 {"decks": 1}', "gym_cards/BlackjackDeck-v0"]
+    assert benchmark(*words, *stated) == 0
+    record = read_record(tmp_path / "random.json")
+    assert record["player"]["trained_on"] == [
+        {"env": "gym_cards/Blackjack-v0", "env_kwargs": {"decks": 1}},
+        {"env": "gym_cards/BlackjackDeck-v0", "env_kwargs": {}},
+    ]
+    assert record["tasks"]["BlackjackDeck"]["seen"]

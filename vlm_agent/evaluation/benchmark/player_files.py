@@ -1,0 +1,83 @@
+"""What the files of a player tell about it: its weights, and what it was trained on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from vlm_agent.config.training.environments import env_specs
+from vlm_agent.core.run_directory import CONFIG_FILE, policy_place, run_of
+
+# Options of a run: of this package's, and of `baselines`.
+_RUN_FILES = (CONFIG_FILE, "baseline.json")
+_WEIGHTS = (".safetensors", ".bin", ".pt", ".zip")
+_MOST_RUNS = 16
+
+
+def path_of(policy: str) -> Path | None:
+    """Returns the file or directory that a player's name refers to, `None` if it has none."""
+    if Path(place := policy_place(policy)).exists():
+        return Path(place)
+    prefix, _, rest = policy.partition(":")
+    # A model behind an API may have the name of a local folder.
+    return Path(rest) if rest and prefix != "api" and Path(rest).exists() else None
+
+
+def weights_hash(policy: str) -> str | None:
+    """Returns the SHA-256 of a player's files of weights, or of the one file that it is.
+
+    Args:
+        policy: The player's name; of a directory, only files directly in it count.
+    """
+    path = path_of(policy)
+    if path is None:
+        return None
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    files = [each for each in files if path == each or each.suffix in _WEIGHTS]
+    if not files:
+        return None
+    digest = hashlib.sha256()
+    for each in files:
+        with each.open("rb") as file:
+            while block := file.read(2**20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def trained_environments(policy: str) -> list[dict[str, Any]] | None:
+    """Returns the environments that a player was trained in, as far as its files tell.
+
+    Args:
+        policy: The player's name. Of the directory of a run, the runs that it started from count
+            too, as long as they are where they were.
+
+    Returns:
+        Each environment with the keys `env` and `env_kwargs`; none for players that never learn,
+        and `None` if nothing is known.
+    """
+    if policy in ("random", "expert", "demonstrator"):
+        return []
+    path = path_of(policy)
+    found: list[dict[str, Any]] = []
+    for _ in range(_MOST_RUNS):
+        options = None if path is None else _options(run_of(path))
+        if options is None:
+            break
+        if options.get("env"):  # not of a run on a data set
+            for spec in env_specs(options["env"], options.get("env_kwargs") or {}):
+                one = {"env": spec.env, "env_kwargs": dict(spec.kwargs)}
+                found += [] if one in found else [one]
+        source = Path(str(options.get("model") or ""))
+        path = source if options.get("model") and source.is_dir() else None
+    return found or None
+
+
+def _options(directory: Path) -> dict[str, Any] | None:
+    for name in _RUN_FILES:
+        file = directory / name
+        if file.is_file():
+            options = json.loads(file.read_text(encoding="utf-8"))
+            return options if isinstance(options, dict) else None
+    return None
