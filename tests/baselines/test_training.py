@@ -227,7 +227,7 @@ def test_other_models_are_refused(tmp_path):
     stable_baselines3.PPO("MlpPolicy", "CartPole-v1", n_steps=8, batch_size=8).save(
         tmp_path / "cart"
     )
-    with pytest.raises(ValueError, match="expected pictures"):
+    with pytest.raises(ValueError, match="expected one picture in colour"):
         SB3Player.load(tmp_path / "cart")
     env = PictureVecEnv.make(NUMBER_LINE, 1, View((40, 40)))
     player = SB3Player(build(small("-", num_envs=1, rollout_steps=32), env))

@@ -66,7 +66,7 @@ class Script:
 
     def _reply(self, body):
         asked = {name: body[name] for name in ("model", "messages", "seed")}
-        question = read_question(asked, "served", self.policy.generation_config)
+        question = read_question(asked, "served", self.policy.generation_config, 4096)
         # One at a time and so in batches of another size than the policy's own.
         (found,) = self.policy.write([question.chat], [np.random.default_rng(question.seed)])
         prompt = self.policy.encode([question.chat])["input_ids"][0].tolist()

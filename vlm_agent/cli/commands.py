@@ -32,7 +32,7 @@ def merge(words: Sequence[str]) -> None:
     """Merges an adapter into its model."""
     config = _parse(MergeConfig, "merge", words)
     quiet_transformers()
-    from vlm_agent.cli.merge import merge
+    from vlm_agent.engines.merging import merge
 
     merge(config)
     print(f"saved in {config.out}")

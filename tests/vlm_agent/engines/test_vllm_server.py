@@ -15,10 +15,10 @@ import pytest
 import torch
 
 from tests.vlm_agent.engines.test_vllm import EQUAL, gap, moments, written
-from vlm_agent.cli.merge import merge
 from vlm_agent.config.commands import MergeConfig
 from vlm_agent.core.errors import EngineError
 from vlm_agent.core.run_directory import read_metrics
+from vlm_agent.engines.merging import merge
 from vlm_agent.engines.vllm.server import VLLMServer
 from vlm_agent.engines.vllm.support import serve_command
 from vlm_agent.models.policy import VLMPolicy

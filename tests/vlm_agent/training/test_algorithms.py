@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.support.updates import NUMBER_LINE, config, update
+from vlm_agent.config.training.environments import EnvSpec
 from vlm_agent.core.types import Observation, Reply, Task
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.rollout.buffer import EpisodeSegment, Rollout
@@ -144,7 +145,7 @@ def test_an_algorithm_may_have_no_use_for_any_of_its_options(make_policy, tmp_pa
     assert settings.kl_coef is None
     policy = make_policy(max_new_tokens=8)
     trainer = PPO(policy, settings, total_steps=24)
-    collector = make_collector(settings, policy, Processes())
+    collector = make_collector(settings, policy, [EnvSpec(settings.env)], Processes())
     metrics = update(trainer, trainer.collect(collector))
     assert metrics["train/optimizer_steps"] == 4
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -62,13 +63,20 @@ def kind_faults(env: Any) -> list[str]:
 
 @contextmanager
 def untouched_globals() -> Iterator[None]:
-    """Restores the global random states of Python and NumPy, which an environment may draw from."""
+    """Restores the global random states of Python, NumPy and torch.
+
+    An environment may draw from them. Torch is not imported for it.
+    """
     state, numpy_state = random.getstate(), np.random.get_state()
+    torch: Any = sys.modules.get("torch")
+    torch_state = None if torch is None else torch.get_rng_state()
     try:
         yield
     finally:
         random.setstate(state)
         np.random.set_state(numpy_state)
+        if torch is not None:
+            torch.set_rng_state(torch_state)
 
 
 class Visit:

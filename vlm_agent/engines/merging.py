@@ -1,4 +1,4 @@
-"""The command `merge`: a policy with a low-rank adapter becomes an ordinary model."""
+"""Merging: a policy with a low-rank adapter becomes an ordinary model."""
 
 from __future__ import annotations
 
