@@ -13,8 +13,17 @@ from tqdm import tqdm
 
 from vlm_agent.cli.players import player_of
 from vlm_agent.config.commands import BenchmarkConfig
-from vlm_agent.evaluation.benchmark.player_files import trained_environments, weights_hash
-from vlm_agent.evaluation.benchmark.record import QUICK_EPISODES, read_record
+from vlm_agent.evaluation.benchmark.player_files import (
+    public_name,
+    trained_environments,
+    weights_hash,
+)
+from vlm_agent.evaluation.benchmark.record import (
+    QUICK_EPISODES,
+    check_name,
+    is_record,
+    read_record,
+)
 from vlm_agent.evaluation.benchmark.run import Player, Watch, replay, run_benchmark
 from vlm_agent.evaluation.benchmark.sets import find_set
 from vlm_agent.evaluation.benchmark.tables import markdown_report, text_report
@@ -23,6 +32,8 @@ from vlm_agent.evaluation.play import Step
 from vlm_agent.evaluation.players import resolve_policy
 from vlm_agent.reporting.benchmark_page import write_benchmark_page
 from vlm_agent.serving.api_model import ApiModel
+
+_TABLE, _PAGE = "table.md", "index.html"
 
 
 def run(config: BenchmarkConfig) -> None:
@@ -36,7 +47,9 @@ def run(config: BenchmarkConfig) -> None:
     """
     benchmark = find_set(config.set)
     tasks = benchmark.choose(config.games, config.tasks)
-    names = config.name or config.policy
+    names = config.name or tuple(public_name(policy) for policy in config.policy)
+    for name in names:
+        check_name(name)
     players = [
         Player(
             name,
@@ -55,6 +68,7 @@ def run(config: BenchmarkConfig) -> None:
     files = {player.name: out / f"{_file_name(player.name)}.json" for player in players}
     if len(set(files.values())) < len(players):
         raise ValueError(f"the names {list(names)} are too much alike: give others with --name")
+    _check_free(out)
     out.mkdir(parents=True, exist_ok=True)
     for player in players:
         left = _left(tasks, files[player.name])
@@ -71,10 +85,21 @@ def run(config: BenchmarkConfig) -> None:
             )
     records = [read_record(path) for path in files.values()]
     print(text_report(benchmark, records))
-    (out / "table.md").write_text(markdown_report(benchmark, records), encoding="utf-8")
-    page = write_benchmark_page(benchmark, records, out / "index.html")
-    written = ", ".join(str(path) for path in (*files.values(), out / "table.md", page))
+    (out / _TABLE).write_text(markdown_report(benchmark, records), encoding="utf-8")
+    page = write_benchmark_page(benchmark, records, out / _PAGE)
+    written = ", ".join(str(path) for path in (*files.values(), out / _TABLE, page))
     print(f"\nsaved {written}")
+
+
+def _check_free(out: Path) -> None:
+    """Makes sure that no files of others are replaced.
+
+    Raises:
+        FileExistsError: If there are files of these names, and no records that they could be of.
+    """
+    there = [str(out / name) for name in (_TABLE, _PAGE) if (out / name).exists()]
+    if there and not any(is_record(path) for path in out.glob("*.json")):
+        raise FileExistsError(f"{', '.join(there)} would be replaced: choose another --out")
 
 
 def _left(tasks: Sequence[BenchmarkTask], path: Path) -> list[BenchmarkTask]:
@@ -157,6 +182,8 @@ def _verify(
         ValueError: If any does, or the record is of another set or of other weights.
     """
     record = read_record(str(config.verify))
+    if record["quick"]:
+        raise ValueError(f"{config.verify} is of a quick run: expected one without --quick")
     if (record["set"], record["set_checksum"]) != (benchmark.name, benchmark.checksum):
         raise ValueError(
             f"{config.verify} is a record of {record['set']} ({record['set_checksum']}), not of "

@@ -28,6 +28,8 @@ _DENIAL = re.compile(
     r"\b(?:not|never|no(?!\.\s*\d)|nor|neither|none|without|cannot|(?:avoid|refus|refrain)\w*|"
     r"(?:are|ca|could|did|do|does|is|must|should|was|wo|would)n['’]?t)\b"
 )
+# What follows is a reason, as in "stand, I am not below 17".
+_CLAUSE_END = re.compile(r"[,.;(]|\b(?:because|since|as|so)\b")
 # Words that deny only what follows them in the same part of a sentence.
 _REJECTION = re.compile(r"\b(?:instead of|rather than|anything but|except|unless)\b[^,.;:!?]*$")
 
@@ -115,7 +117,8 @@ def match_action(value: str, action_names: Sequence[str]) -> int | None:
         return None
     (name,) = found
     # Only outside of the names, which may be "no" or "take the do not disturb sign 1".
-    if _DENIAL.search(("0" if name[0].isdigit() else "x").join([*between, wanted[covered:]])):
+    after = _CLAUSE_END.split(wanted[covered:], maxsplit=1)[0]
+    if _DENIAL.search(("0" if name[0].isdigit() else "x").join([*between, after])):
         return None
     return names.index(name)
 

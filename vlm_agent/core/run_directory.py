@@ -17,6 +17,16 @@ BEST = "best"  # the policy with the best evaluation while training
 POLICY_FILE = "policy.json"
 # Patterns of the files that a saved policy consists of: none that runs code when it is read.
 POLICY_FILES = ("*.safetensors", "*.json", "*.jinja", "*.txt", "tokenizer.model")
+# Plain files that `VLMPolicy.save` writes, also for tokenizers and processors of models on the hub.
+PLAIN_FILES = frozenset(
+    f"{name}.json"
+    for name in (
+        "adapter_config", "added_tokens", "chat_template", "config", "generation_config",
+        "image_processor_config", "model.safetensors.index", "policy", "preprocessor_config",
+        "processor_config", "run", "special_tokens_map", "tokenizer", "tokenizer_config",
+        "video_preprocessor_config", "vocab",
+    )
+) | {"merges.txt", "vocab.txt"}  # fmt: skip
 BASE = "base"  # the base model of an adapter, if it has no name to load it by
 # Trained policies that come with the package, each in a folder of its own.
 PACKAGED = Path(__file__).parents[1] / "policies"
@@ -36,6 +46,22 @@ def run_of(place: str | Path) -> Path:
     """Returns the directory of a run, given it or the folder of one of its checkpoints."""
     path = Path(place)
     return path.resolve().parent.parent if CHECKPOINT_NAME.fullmatch(path.resolve().name) else path
+
+
+def run_behind(place: str | Path) -> Path:
+    """Returns the directory of the run that a policy belongs to.
+
+    Args:
+        place: Directory of the policy: that of a run itself, its best policy, or one of a
+            checkpoint; any other is returned as it is.
+    """
+    path = Path(place)
+    if path.name == "policy" and CHECKPOINT_NAME.fullmatch(path.resolve().parent.name):
+        path = path.parent
+    is_best = path.name == BEST and not (path / CONFIG_FILE).is_file()
+    if is_best and (path.parent / CONFIG_FILE).is_file():
+        return path.parent
+    return run_of(path)
 
 
 def is_in_checkpoint(path: Path) -> bool:

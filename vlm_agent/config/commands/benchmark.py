@@ -12,6 +12,7 @@ from vlm_agent.config.values import (
     NonEmpty,
     NonNegativeFloat,
     NonNegativeInt,
+    PathText,
     PositiveFraction,
     PositiveInt,
 )
@@ -55,14 +56,14 @@ class BenchmarkConfig(LoadOptions, PromptOptions, EngineOptions, ApiOptions):
             default as in training, and json behind an API.
     """
 
-    policy: NonEmpty[str]
+    policy: NonEmpty[PathText]
     set: str = "gym-cards-1"
     games: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
     quick: bool = False
     num_envs: PositiveInt = 16
-    out: str = "runs/benchmark"
-    verify: str | None = None
+    out: PathText = "runs/benchmark"
+    verify: PathText | None = None
     verify_episodes: PositiveInt = 20
     name: tuple[str, ...] = ()
     about: str = ""

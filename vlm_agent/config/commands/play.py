@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from vlm_agent.config.model import LoadOptions
 from vlm_agent.config.prompt import PromptOptions
@@ -17,7 +16,7 @@ from vlm_agent.config.values import (
     PositiveFloat,
     PositiveInt,
 )
-from vlm_agent.core.run_directory import CONFIG_FILE, policy_place
+from vlm_agent.core.run_directory import CONFIG_FILE, policy_place, run_behind
 
 
 @dataclass
@@ -51,7 +50,7 @@ class PlayConfig(LoadOptions, PromptOptions):
     def __post_init__(self) -> None:
         """Looks up the environment that the policy was trained in if none is given."""
         super().__post_init__()
-        path = Path(policy_place(self.policy)) / CONFIG_FILE
+        path = run_behind(policy_place(self.policy)) / CONFIG_FILE
         trained = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         if self.env is None and "env" not in trained:
             raise ValueError(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from vlm_agent.config.options import Options
-from vlm_agent.config.values import Positional
+from vlm_agent.config.values import PathText, Positional
 
 
 @dataclass
@@ -22,7 +22,7 @@ class PullConfig(Options):
     """
 
     name: Positional[str]
-    out: Positional[str] | None = None
+    out: Positional[PathText] | None = None
     revision: str | None = None
 
     def __post_init__(self) -> None:

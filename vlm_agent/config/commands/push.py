@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vlm_agent.config.options import Options
-from vlm_agent.config.values import NonEmpty, NonNegativeInt, Positional
+from vlm_agent.config.values import NonEmpty, NonNegativeInt, PathText, Positional
 
 
 @dataclass
@@ -28,13 +28,13 @@ class PushConfig(Options):
         license: License of the weights, by its identifier on the hub, such as apache-2.0.
     """
 
-    run: Positional[str]
+    run: Positional[PathText]
     name: Positional[str]
     private: bool = False
     revision: str | None = None
-    dry_run: str | None = None
+    dry_run: PathText | None = None
     value_head: bool = False
     unfinished: bool = False
-    evaluation: NonEmpty[str] | None = None
+    evaluation: NonEmpty[PathText] | None = None
     eval_episodes: NonNegativeInt = 0
     license: str | None = None

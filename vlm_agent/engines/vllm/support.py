@@ -31,7 +31,7 @@ def serve_command(policy: VLMPolicy) -> str:
     dtype = str(policy.compute_dtype).removeprefix("torch.")
     pictures = 1 + policy.history_length
     return (
-        f"  vlm-agent merge {name} --out served --for-vllm\n"
+        f"  vlm-agent merge --model {name} --out served --for-vllm\n"
         f"  VLLM_SERVER_DEV_MODE=1 vllm serve served --dtype {dtype} "
         f"--limit-mm-per-prompt '{{\"image\": {pictures}}}' --logprobs-mode processed_logprobs "
         f"--generation-config vllm --worker-extension-cls {WORKER_EXTENSION}"

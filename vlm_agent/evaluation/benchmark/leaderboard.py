@@ -152,7 +152,8 @@ def _about(files: Mapping[str, Record]) -> list[str]:
 
 def _environment(one: Mapping[str, Any]) -> str:
     kwargs = json.dumps(one["env_kwargs"]) if one["env_kwargs"] else ""
-    return f"`{one['env']} {kwargs}".strip() + "`"
+    text = _escaped(f"{one['env']} {kwargs}".strip()).replace("`", "'")
+    return f"`{text}`"
 
 
 def _escaped(text: str) -> str:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from vlm_agent.config.training.environments import env_specs
-from vlm_agent.core.run_directory import CONFIG_FILE, policy_place, run_of
+from vlm_agent.core.run_directory import CONFIG_FILE, policy_place, run_behind
 
 # Options of a run: of this package's, and of `baselines`.
 _RUN_FILES = (CONFIG_FILE, "baseline.json")
 _WEIGHTS = (".safetensors", ".bin", ".pt", ".zip")
+# Says nothing of what a policy plays, and is not always pushed with it.
+_VALUE_HEAD = "value_head.safetensors"
 _MOST_RUNS = 16
 
 
@@ -25,6 +27,11 @@ def path_of(policy: str) -> Path | None:
     return Path(rest) if rest and prefix != "api" and Path(rest).exists() else None
 
 
+def public_name(policy: str) -> str:
+    """Returns a player's name without the folders of this machine."""
+    return Path(policy).name if Path(policy).is_absolute() else policy
+
+
 def weights_hash(policy: str) -> str | None:
     """Returns the SHA-256 of a player's files of weights, or of the one file that it is.
 
@@ -35,7 +42,11 @@ def weights_hash(policy: str) -> str | None:
     if path is None:
         return None
     files = sorted(path.iterdir()) if path.is_dir() else [path]
-    files = [each for each in files if path == each or each.suffix in _WEIGHTS]
+    files = [
+        each
+        for each in files
+        if path == each or (each.suffix in _WEIGHTS and each.name != _VALUE_HEAD)
+    ]
     if not files:
         return None
     digest = hashlib.sha256()
@@ -62,14 +73,14 @@ def trained_environments(policy: str) -> list[dict[str, Any]] | None:
     path = path_of(policy)
     found: list[dict[str, Any]] = []
     for _ in range(_MOST_RUNS):
-        options = None if path is None else _options(run_of(path))
+        options = None if path is None else _options(run_behind(path))
         if options is None:
             break
         if options.get("env"):  # not of a run on a data set
             for spec in env_specs(options["env"], options.get("env_kwargs") or {}):
                 one = {"env": spec.env, "env_kwargs": dict(spec.kwargs)}
                 found += [] if one in found else [one]
-        source = Path(str(options.get("model") or ""))
+        source = Path(policy_place(str(options.get("model") or "")))
         path = source if options.get("model") and source.is_dir() else None
     return found or None
 

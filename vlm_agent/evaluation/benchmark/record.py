@@ -156,6 +156,28 @@ def _combined(
 # ----- checks -------------------------------------------------------------------------------------
 
 
+def check_name(name: str) -> None:
+    """Checks the name of a player before anything is played.
+
+    Raises:
+        ValueError: If records may not hold it.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            f"the player's name is {name!r}: expected up to 60 letters, digits, spaces and plain "
+            "signs; give another with --name"
+        )
+
+
+def is_record(path: Path) -> bool:
+    """Returns whether a file is the record of a player."""
+    try:
+        read_record(path)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def problems_of(record: Mapping[str, Any]) -> list[str]:
     """Returns what speaks against a record in a leaderboard; nothing if all is well.
 
@@ -164,9 +186,14 @@ def problems_of(record: Mapping[str, Any]) -> list[str]:
     reached them only playing again can tell.
     """
     try:
-        benchmark = find_set(record["set"])
+        return _problems_of(record, find_set(record["set"]))
     except ValueError as error:
         return [str(error)]
+    except (AttributeError, KeyError, TypeError) as error:
+        return [f"it is not a record as `vlm-agent benchmark` writes it: {error!r}"]
+
+
+def _problems_of(record: Mapping[str, Any], benchmark: BenchmarkSet) -> list[str]:
     problems = []
     if record["set_checksum"] != benchmark.checksum:
         problems.append(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from vlm_agent.evaluation.benchmark.checksum import check_environment
+from vlm_agent.evaluation.benchmark.player_files import public_name
 from vlm_agent.evaluation.benchmark.record import (
     FORMAT,
     QUICK_EPISODES,
@@ -85,7 +86,7 @@ class Player:
         config = getattr(self.policy, "generation_config", None)
         options = {**identity, **(vars(config) if hasattr(config, "__dict__") else {})}
         described = {
-            "policy": self.source,
+            "policy": public_name(self.source),
             "weights": self.weights,
             "trained_on": None if self.trained_on is None else [dict(e) for e in self.trained_on],
             "options": {key: value for key, value in options.items() if key not in _NO_IDENTITY},

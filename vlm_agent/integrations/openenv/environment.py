@@ -82,7 +82,11 @@ class SessionEnvironment(Environment[GameAction, GameObservation, GameState]):
         if self._episode is None or env != self._state.env:
             self.close()
             self._episode = Episode(env, self._suite.env_kwargs)
-        self._episode.reset(seed, None if task is None else task.options)
+        try:
+            self._episode.reset(seed, None if task is None else task.options)
+        except BaseException:
+            self.close()  # it may be in the middle of anything, and is not that of the state
+            raise
         self._state = GameState(
             episode_id=episode_id or uuid.uuid4().hex,
             env=env,

@@ -12,7 +12,7 @@ from vlm_agent.core.prompt_builder import is_function_name
 from vlm_agent.core.protocol import task_of
 from vlm_agent.evaluation.tables import markdown_table
 from vlm_agent.reporting.curves import changed_options, last_success, repeat_command
-from vlm_agent.reporting.hub.lineage import Lineage, public, remaining_steps
+from vlm_agent.reporting.hub.lineage import Lineage, public, remaining_steps, without_paths
 
 CURVE = "learning_curve.png"
 EPISODE = "episode.png"
@@ -105,6 +105,7 @@ def _introduction(lineage: Lineage, *, adapter: bool) -> str:
 
 def _use(lineage: Lineage, name: str) -> str:
     env, kwargs = next(iter(lineage.environments), ("ID", {}))
+    kwargs = without_paths(kwargs)
     evaluate = ["vlm-agent eval", f"--policy {name}", f"--env {env}"]
     call = f'evaluate(policy, "{env}", episodes=100)'
     if kwargs:
@@ -133,7 +134,7 @@ def _task(lineage: Lineage) -> str:
 
 def _task_of(name: str, kwargs: dict[str, Any]) -> str:
     """Returns the rules of an environment, or only its name if it is not installed here."""
-    text = f"`{name}`" + (f" with `{json.dumps(kwargs)}`" if kwargs else "")
+    text = f"`{name}`" + (f" with `{json.dumps(without_paths(kwargs))}`" if kwargs else "")
     try:
         env = make_env(name, **kwargs)
     except Exception:  # of other packages, which need not be there to push a policy

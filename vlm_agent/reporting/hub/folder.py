@@ -13,6 +13,7 @@ from vlm_agent.core.run_directory import (
     BASE,
     CONFIG_FILE,
     METRICS_FILE,
+    PLAIN_FILES,
     POLICY_FILE,
     POLICY_FILES,
     TRACKING_FILE,
@@ -52,7 +53,7 @@ def write_weights(lineage: Lineage, folder: Path, *, value_head: bool) -> None:
     if lineage.run is not None:
         options = json.dumps(without_paths(lineage.run.config), indent=2)
         (folder / CONFIG_FILE).write_text(options + "\n", encoding="utf-8")
-        metrics = lineage.directory / METRICS_FILE
+        metrics = lineage.run.path / METRICS_FILE
         if metrics.is_file():
             shutil.copyfile(metrics, folder / METRICS_FILE)
 
@@ -89,7 +90,10 @@ def write_card(
 
 def _policy_files(directory: Path) -> Iterator[Path]:
     for path in sorted(directory.iterdir()):
-        if path.is_file() and any(fnmatch(path.name, pattern) for pattern in POLICY_FILES):
+        # Others of these kinds are the user's own.
+        is_foreign = path.suffix in (".json", ".txt") and path.name not in PLAIN_FILES
+        wanted = any(fnmatch(path.name, pattern) for pattern in POLICY_FILES)
+        if path.is_file() and wanted and not is_foreign:
             yield path
 
 

@@ -14,7 +14,7 @@ from vlm_agent.core.run_directory import (
     POLICY_FILE,
     is_local_path,
     policy_place,
-    run_of,
+    run_behind,
 )
 from vlm_agent.evaluation.record import Evaluation
 from vlm_agent.reporting.sources import TrainingRun, find_sources, read_run
@@ -90,7 +90,7 @@ def find_lineage(directory: str | Path, evaluations: Sequence[str] | None = None
             )
         raise FileNotFoundError(f"{directory} holds no {POLICY_FILE}{advice}")
     runs: list[TrainingRun] = []
-    place: Path | None = path
+    place: Path | None = run_behind(path)
     base: str | None = None
     while place is not None and (place / CONFIG_FILE).is_file():
         run = read_run(place, place.resolve().name)
@@ -122,7 +122,7 @@ def remaining_steps(run: TrainingRun) -> tuple[int, int] | None:
 def _places(model: str) -> list[Path]:
     """Returns where a run's model may be: its directory, or the run whose checkpoint it was."""
     path = Path(model)
-    return [path, run_of(path.parent)] if path.name == "policy" else [path]
+    return [path, run_behind(path)]
 
 
 def _find_evaluations(lineage: Lineage, files: Sequence[str] | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from huggingface_hub import HfApi, snapshot_download
@@ -14,7 +15,7 @@ from vlm_agent.reporting.hub.client import HubError, files_of, hub_errors
 from vlm_agent.reporting.hub.folder import CARD
 
 # Where the client notes what it has downloaded, so that an interrupted download can continue.
-_NOTES = ".cache"
+_NOTES = Path(".cache") / "huggingface"
 
 
 def pull(config: PullConfig) -> Path:
@@ -30,7 +31,7 @@ def pull(config: PullConfig) -> Path:
         HubError: If the hub has no such policy, or cannot be reached.
     """
     out = Path(str(config.out))
-    if out.exists() and any(out.iterdir()) and not (out / _NOTES / "huggingface").is_dir():
+    if out.exists() and any(out.iterdir()) and not _is_begun(out):
         raise FileExistsError(f"{out} is not empty: give another directory after {config.name}")
     with hub_errors(config.name, config.revision):
         files = files_of(HfApi().model_info(config.name, revision=config.revision))
@@ -49,4 +50,12 @@ def pull(config: PullConfig) -> Path:
             config.name, revision=config.revision, local_dir=out, allow_patterns=wanted
         )
     shutil.rmtree(out / _NOTES)
+    with suppress(OSError):  # another program has put something there
+        (out / _NOTES).parent.rmdir()
     return out
+
+
+def _is_begun(out: Path) -> bool:
+    """Returns whether a directory is that of a download, and not one with a user's own cache."""
+    notes = out / _NOTES
+    return (notes / "download").is_dir() and list(notes.parent.iterdir()) == [notes]

@@ -21,6 +21,7 @@ from vlm_agent.core.run_directory import (
     CHECKPOINTS,
     CONFIG_FILE,
     METRICS_FILE,
+    PLAIN_FILES,
     TENSORBOARD,
     TRACKING_FILE,
     TRAJECTORIES,
@@ -30,16 +31,7 @@ from vlm_agent.data.trajectory_format import EpisodeRecord
 from vlm_agent.training.reporters.base import Reporter
 from vlm_agent.training.reporters.group import ReporterGroup
 
-# What `VLMPolicy.save` writes, for the tokenizers and processors of Hugging Face models.
-_FILES = frozenset(
-    f"{name}.json"
-    for name in (
-        "adapter_config", "added_tokens", "chat_template", "config", "generation_config",
-        "image_processor_config", "model.safetensors.index", "policy", "preprocessor_config",
-        "processor_config", "run",
-        "special_tokens_map", "tokenizer", "tokenizer_config", "video_preprocessor_config", "vocab",
-    )
-) | {METRICS_FILE, TRACKING_FILE, "merges.txt", "vocab.txt"}  # fmt: skip
+_FILES = PLAIN_FILES | {METRICS_FILE, TRACKING_FILE}
 
 
 @dataclasses.dataclass(frozen=True)
