@@ -42,6 +42,13 @@ def test_records_tables_and_page(tmp_path, capsys):
     assert page.count("data:image/") == len(MINI.tasks)
 
 
+def test_files_of_others_are_not_replaced(tmp_path, capsys):
+    (tmp_path / "index.html").write_text("mine")
+    assert benchmark("--policy", "random", "--out", str(tmp_path)) == 1
+    assert "index.html would be replaced" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
+
+
 def test_a_record_is_verified(tmp_path, capsys):
     words = ["--policy", "random", "--tasks", "NumberLine"]
     assert benchmark(*words, "--out", str(tmp_path)) == 0
@@ -56,6 +63,10 @@ def test_a_record_is_verified(tmp_path, capsys):
     printed = capsys.readouterr()
     assert "NumberLine: 1 of 6 episodes differ: episodes 0" in printed.out
     assert "1 of 6 replayed episodes end otherwise" in printed.err
+    file.write_text(json.dumps({**record, "quick": True}))
+    assert benchmark(*words, "--verify", str(file)) == 1
+    assert "is of a quick run" in capsys.readouterr().err
+    file.write_text(json.dumps(record))
     assert benchmark("--policy", "random", "--tasks", "Blackjack", "--verify", str(file)) == 1
     assert "holds none of the tasks" in capsys.readouterr().err
 
@@ -70,6 +81,7 @@ def test_a_record_is_verified(tmp_path, capsys):
         (["--policy", "random", "expert", "--name", "a b", "a-b"], "too much alike"),
         (["--policy", "random", "--trained-on", "a/B-v0 [1]"], "trained_on='a/B-v0 [1]'"),
         (["--policy", "api:x", "--top-k", "5"], "top_k=5: the API has no such parameter"),
+        (["--policy", "random", "--name", "<b>"], "the player's name is '<b>'"),
         (["--policy", "random", "--verify", "missing.json"], "missing.json: No such file"),
     ],
 )

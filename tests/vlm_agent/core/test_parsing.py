@@ -91,6 +91,18 @@ def test_an_action_that_a_reply_denies_is_not_played(value):
 
 
 @pytest.mark.parametrize(
+    "value",
+    [
+        "stand (no more cards)", "stand, I am not below 17", "stand because I cannot risk it",
+        "stand; no doubt", "I stand.",
+    ],
+)  # fmt: skip
+def test_a_reason_after_the_action_may_deny_something(value):
+    text = json.dumps({"thoughts": "I should not hit", "action": value})
+    assert parse(text, ("stand", "hit")).action == 0
+
+
+@pytest.mark.parametrize(
     ("value", "action"),
     [
         ("no", "no"),

@@ -128,6 +128,37 @@ def test_an_adapter_takes_its_local_base_along(run, hub, make_policy, observatio
     )
 
 
+def test_a_directory_with_a_cache_of_its_own_is_no_download(hub, run, tmp_path, capsys):
+    assert main(["push", str(run), NAME]) == 0
+    home = tmp_path / "home"
+    for folder in (".cache/huggingface/hub", ".cache/huggingface/download", ".cache/other"):
+        (home / folder).mkdir(parents=True)
+    assert main(["pull", NAME, str(home)]) == 1
+    assert "home is not empty" in capsys.readouterr().err
+    assert (home / ".cache" / "other").is_dir()
+    assert not (home / "config.json").exists()
+    # What an interrupted download leaves behind.
+    (tmp_path / "begun" / ".cache" / "huggingface" / "download").mkdir(parents=True)
+    assert main(["pull", NAME, str(tmp_path / "begun")]) == 0
+    assert not (tmp_path / "begun" / ".cache").exists()
+
+
+def test_the_best_policy_knows_its_run_and_takes_no_file_of_the_users(run, tmp_path):
+    shutil.copytree(run, run / "best", ignore=shutil.ignore_patterns("run.json", "best"))
+    for name in ("service_account.json", "notes.txt"):
+        (run / "best" / name).write_text("secret")
+    options = json.loads((run / "run.json").read_text())
+    options["env_kwargs"] = {"data": str(tmp_path / "secret")}
+    (run / "run.json").write_text(json.dumps(options))
+    assert main(["push", str(run / "best"), NAME, "--dry-run", str(tmp_path / "out")]) == 0
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "--total-steps 24" in card
+    assert '`{"data": "secret"}`' in card
+    for file in (tmp_path / "out").iterdir():
+        assert file.name not in ("service_account.json", "notes.txt")
+        assert str(tmp_path).encode() not in file.read_bytes(), f"{file.name} names this machine"
+
+
 def test_the_card_tells_how_it_was_made(run, tmp_path, capsys):
     out = tmp_path / "out"
     words = ["--dry-run", str(out), "--license", "mit", "--eval-episodes", "3"]

@@ -104,6 +104,13 @@ def test_the_rate_must_follow_from_the_outcomes(tampered):
     assert problems_of(tampered) == ["the summary does not follow from the tasks"]
 
 
+@pytest.mark.parametrize("part", ["set", "player", "tasks"])
+def test_a_record_of_another_form_is_refused(tampered, part):
+    tampered[part] = {"NumberLine": {}} if part == "tasks" else []
+    (problem,) = problems_of(tampered)
+    assert "not a record as" in problem
+
+
 def test_other_files_are_no_records(tmp_path):
     for text, message in (
         ("{", "not valid JSON"),

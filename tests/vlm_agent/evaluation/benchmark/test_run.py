@@ -186,10 +186,21 @@ def test_files_tell_the_weights_and_the_training(tmp_path, monkeypatch):
     ]
     assert trained_environments("random") == []
     assert trained_environments("someone/model") is None
+    for place in (run / "best", run / "checkpoints" / "step-512" / "policy"):
+        place.mkdir(parents=True)
+        assert trained_environments(str(place)) == trained_environments(str(run))
+    packaged = {"env": "gym_cards/EZPoints-v0", "env_kwargs": {}, "model": "numberline-tiny"}
+    (tmp_path / "on").mkdir()
+    (tmp_path / "on" / "run.json").write_text(json.dumps(packaged))
+    assert [each["env"] for each in trained_environments(str(tmp_path / "on"))] == [
+        "gym_cards/EZPoints-v0",
+        "gym_cards/NumberLine-v0",
+    ]
     assert weights_hash(str(run)) is None
     (run / "model.safetensors").write_bytes(b"weights")
     first = weights_hash(str(run))
     (run / "metrics.jsonl").write_text("{}")
+    (run / "value_head.safetensors").write_bytes(b"not pushed by default")
     assert weights_hash(f"sb3:{run}") == first
     (run / "model.safetensors").write_bytes(b"others")
     assert weights_hash(str(run)) != first
