@@ -131,6 +131,8 @@ def _kind(question: Question) -> Any:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    # Connections that wait to be accepted: with the usual 5, some of many at once are refused.
+    request_queue_size = 128
 
     def __init__(self, port: int, writer: BatchWriter, policy: VLMPolicy, name: str) -> None:
         super().__init__((HOST, port), _Handler)

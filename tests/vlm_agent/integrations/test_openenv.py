@@ -233,6 +233,14 @@ def test_a_wrong_reset_is_refused_and_the_session_goes_on(client, reset, message
     assert client.reset(env=NUMBER_LINE, seed=1).observation.env == NUMBER_LINE
 
 
+def test_a_reset_that_fails_half_way_leaves_no_other_environment(client):
+    client.reset(env=NUMBER_LINE, seed=2)
+    with pytest.raises(RuntimeError, match="seed"):
+        client.reset(env="gym_cards/Blackjack-v0", seed=-1)
+    found = client.reset(env=NUMBER_LINE, seed=2).observation
+    assert "hit" not in found.actions
+
+
 def test_steps_out_of_turn_are_refused(url, client):
     with pytest.raises(RuntimeError, match="call reset first"):
         client.step(GameAction(action="+"))
