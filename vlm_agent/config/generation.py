@@ -85,6 +85,8 @@ class GenerationConfig(Options):
             given["prompt"] = resolve_prompt(given["prompt"])
         if "system_prompt" in given:
             given["system_prompt"] = resolve_system_prompt(given["system_prompt"])
+        if given.get("history_length") == 0:  # nothing is left to show or to limit
+            given = {"history": "steps", "history_tokens": None, **given}
         return replace(self, **given)
 
     def save(self, directory: Path) -> None:

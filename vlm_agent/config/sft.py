@@ -143,6 +143,10 @@ class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions, TrainingOptions)
                 "caption_samples and reasoning_samples need replies with state and thoughts: leave "
                 "them out, or leave out cot=False"
             )
+        if self.optimizer == "muon" and self.lora:
+            raise ValueError(
+                "optimizer='muon' with lora: it is for whole matrices; expected adamw or adamw_8bit"
+            )
         if self.demonstrations is None and self.successes_only:
             raise ValueError(
                 "successes_only=True selects among the episodes of demonstrations: give that file"
@@ -213,6 +217,8 @@ class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions, TrainingOptions)
             raise ValueError("env=None: give an environment to learn from, or a dataset")
 
     def _check_environments(self) -> None:
+        if not self.env and self.dataset is None:
+            return  # `train_sft` is given them, and checks again
         specs = env_specs(self.env, self.env_kwargs, self.env_weights)
         weights = [spec.weight for spec in specs]
         spread(weights, self.batch_size - self.from_dataset, "batch_size")

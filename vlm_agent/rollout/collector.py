@@ -193,6 +193,11 @@ class Collector:
         for rng, drawn in zip(self._rngs, state["rngs"], strict=True):
             rng.bit_generator.state = drawn
 
+    @property
+    def specs(self) -> Sequence[EnvSpec]:
+        """The environments that are played."""
+        return self._specs
+
     def change(self, specs: Sequence[EnvSpec]) -> list[int]:
         """Changes keyword arguments and weights of the environments.
 

@@ -159,6 +159,11 @@ class GroupCollector:
         self._groups = state["groups"]
         self._due = list(state.get("due", self._due))
 
+    @property
+    def specs(self) -> Sequence[EnvSpec]:
+        """The environments that are played."""
+        return self._specs
+
     def change(self, specs: Sequence[EnvSpec]) -> list[int]:
         """Changes keyword arguments and weights of the environments, between rollouts.
 

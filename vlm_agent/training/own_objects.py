@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+import gymnasium as gym
+
 from vlm_agent.config.model import ModelOptions
 from vlm_agent.config.sft import SFTConfig
 from vlm_agent.config.training.environments import EnvSpec, env_specs, own_name
@@ -110,6 +112,11 @@ class OwnObjects:
     def _envs(self) -> list[str | EnvFactory]:
         if self.env is None:
             return []
+        if isinstance(self.env, gym.Env):
+            raise ValueError(
+                f"env={self.env} is an environment: expected its id, or a function that makes it, "
+                "because several are played at the same time"
+            )
         return [self.env] if isinstance(self.env, str) or callable(self.env) else list(self.env)
 
 

@@ -96,7 +96,7 @@ class PPO:
             clipped_together(policy, config), config.max_grad_norm, clip=self._processes.clip
         )
         self._schedule = CosineSchedule(
-            config.final_learning_rate / config.learning_rate, self._warmup()
+            config.final_learning_rate / config.learning_rate, warmup_share(config, total_steps)
         )
         self._scorer = BatchScorer(policy, self._module, config, self._processes)
         self.imitation = ThoughtImitation(policy, self._module, config, self._processes)
@@ -210,14 +210,6 @@ class PPO:
             "train/explained_variance": self._explained_variance(rollout, advantages),
             "train/learning_rate": learning_rate,
         }
-
-    def _warmup(self) -> float:
-        """Returns the fraction of the training in which the learning rate rises."""
-        config = self.config
-        rollout = config.num_envs * config.rollout_steps
-        minibatches = -(-rollout // config.minibatch_size)
-        steps = -(-self.total_steps // rollout) * config.ppo_epochs * minibatches
-        return warmup_steps(config, steps) / steps
 
     def _set_learning_rate(self, done: float) -> None:
         """Sets the learning rate for a fraction of the training, or for the updates so far."""
@@ -336,6 +328,22 @@ class PPO:
         self._optimizer_step.load_state_dict(state["optimizer_step"])
         # The run may have been extended, which changes the schedule.
         self._set_learning_rate(self._steps / self.total_steps)
+
+
+def warmup_share(config: PPOConfig, total_steps: int) -> float:
+    """Returns the fraction of a training in which the learning rate rises.
+
+    Args:
+        config: The options.
+        total_steps: Number of environment steps of the training.
+
+    Raises:
+        ValueError: If it is all of it.
+    """
+    rollout = config.num_envs * config.rollout_steps
+    minibatches = -(-rollout // config.minibatch_size)
+    steps = -(-total_steps // rollout) * config.ppo_epochs * minibatches
+    return warmup_steps(config, steps) / steps
 
 
 class Minibatch(NamedTuple):

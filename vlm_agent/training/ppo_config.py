@@ -302,6 +302,11 @@ class PPOConfig(ModelOptions, PromptOptions, EngineOptions, EvaluationOptions, T
             raise ValueError(
                 "optimizer='muon' is for training from scratch in sft: expected adamw or adamw_8bit"
             )
+        warm = self.eval_temperature
+        if self.engine == "vllm" and warm and not 0.01 <= warm <= 2:
+            raise ValueError(
+                f"eval_temperature={warm:g} with engine='vllm': expected 0, or 0.01 to 2"
+            )
         if self.async_updates and self.engine == "hf":
             raise ValueError(
                 "async_updates=1 with engine='hf', where the model that learns writes the replies: "
@@ -324,6 +329,8 @@ class PPOConfig(ModelOptions, PromptOptions, EngineOptions, EvaluationOptions, T
             )
 
     def _check_environments(self) -> None:
+        if not self.env:
+            return  # `train_ppo` is given them, and checks again
         specs = env_specs(self.env, self.env_kwargs, self.env_weights)
         spread([spec.weight for spec in specs], self.num_envs, "num_envs")
 

@@ -24,11 +24,12 @@ from vlm_agent.rollout.groups import GroupCollector
 from vlm_agent.rollout.metrics import merged_metrics
 from vlm_agent.training.algorithms import find_algorithm
 from vlm_agent.training.hooks.callback import check_callbacks
+from vlm_agent.training.hooks.evaluation import check_eval_env
 from vlm_agent.training.hooks.hooks import Hooks, check_given_again
 from vlm_agent.training.importance import importance_cap
 from vlm_agent.training.optimization.optimizer import check_optimizer, value_learning_rate
 from vlm_agent.training.own_objects import OwnEnv, OwnObjects, OwnPrompt, restored_policy
-from vlm_agent.training.ppo import PPO
+from vlm_agent.training.ppo import PPO, warmup_share
 from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.reporters import Reporter, make_reporters
 from vlm_agent.training.rollouts import Rollouts
@@ -81,6 +82,8 @@ def train_ppo(
     processes = Processes()
     processes.check_options(load_in_4bit=config.load_in_4bit)
     check_optimizer(config, processes)
+    check_eval_env(config)
+    warmup_share(config, config.total_steps)  # or an old run would be gone before it is refused
     tools = make_reporters(config.report_to, reporters)
     check_free(config.out, overwrite=config.overwrite)
     processes.wait()  # before the first of them writes there
@@ -349,11 +352,11 @@ def _change(
     envs: Sequence[EnvSpec],
 ) -> None:
     """Changes the environments that are played, where callbacks decided so."""
-    dropped = collector.change(envs)
-    if dropped and config.async_updates:
+    if config.async_updates and tuple(envs) != tuple(collector.specs):
         raise ValueError(
             "a callback changes the environments while a rollout is written in those of before: "
             "train with async_updates=0"
         )
+    dropped = collector.change(envs)
     if recorder is not None:
         recorder.change(envs, dropped)

@@ -263,3 +263,12 @@ def test_every_architecture_reads_conversations(name):
         with torch.no_grad():
             apart = policy.score([other], tokens).log_probs - alone[0].log_probs
         assert apart.abs().max() > 1e-3, f"the {kind} of an earlier turn is read"
+
+
+def test_a_history_can_be_switched_off():
+    saved = GenerationConfig(history="replies", history_length=3, history_tokens=300)
+    off = saved.with_changes(history_length=0)
+    assert (off.history, off.history_length, off.history_tokens) == ("steps", 0, None)
+    assert saved.with_changes(history_length=2).history_tokens == 300
+    with pytest.raises(ValueError, match="history_length=0"):
+        saved.with_changes(history_length=0, history_tokens=5)

@@ -125,6 +125,7 @@ class LocalVLLM:
             yield
         finally:
             if self._sleeps:
+                self._steps.wait()  # its memory goes
                 self._vllm.sleep(level=2)  # weights are sent again in any case
                 self._is_asleep = True
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -57,6 +57,10 @@ class SteppingThread:
         if self._ended is not None:  # perhaps before it saw these
             self._fail(self._ended)
         return [answer.result() for answer in answers]
+
+    def wait(self) -> None:
+        """Waits until no reply is being written, also none that nobody waits for any more."""
+        wait(list(self._open))
 
     def close(self) -> None:
         """Ends the thread; who still waits for an answer gets an error."""

@@ -33,6 +33,16 @@ _SEED = 0
 _LOGGED = ("mean_return", "mean_length", "illegal_rate", "perception")
 
 
+def check_eval_env(config: SFTConfig | PPOConfig) -> None:
+    """Makes the environments of evaluations, so that a wrong one ends no run that has begun.
+
+    Raises:
+        ValueError: If one cannot be made.
+    """
+    for spec in env_specs(config.eval_env, config.eval_env_kwargs):
+        spec.make().close()
+
+
 class PeriodicEvaluation:
     """Evaluates a policy every so many steps, keeps the best one, and says when to stop.
 
@@ -57,16 +67,13 @@ class PeriodicEvaluation:
         processes: Processes,
         num_envs: int,
     ) -> None:
-        own = env_specs(config.eval_env, config.eval_env_kwargs)
-        self._envs = own or tuple(envs)
+        self._envs = env_specs(config.eval_env, config.eval_env_kwargs) or tuple(envs)
         self._config = config
         self._policy = policy
         self._processes = processes
         self._num_envs = num_envs
         self._best: list[float] | None = None
         self.without_improvement = 0
-        for spec in own:
-            spec.make().close()  # a wrong one ends the run before it has begun
 
     def is_due(self, before: int, now: int, *, last: bool) -> bool:
         """Returns whether a multiple of `eval_every` lies in the update that just ended."""

@@ -27,6 +27,7 @@ from vlm_agent.models.gathered_policy import GatheredPolicy
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.models.tiny import build_tiny
 from vlm_agent.training.hooks.callback import check_callbacks
+from vlm_agent.training.hooks.evaluation import check_eval_env
 from vlm_agent.training.hooks.hooks import Hooks, check_given_again
 from vlm_agent.training.optimization.optimizer import (
     OptimizerStep,
@@ -89,6 +90,7 @@ def train_sft(
     processes = Processes()
     _check_processes(config, processes)
     check_optimizer(config, processes)
+    check_eval_env(config)
     tools = make_reporters(config.report_to, reporters)
     check_free(config.out, overwrite=config.overwrite)
     processes.wait()  # before the first of them writes there
@@ -99,6 +101,8 @@ def train_sft(
     try:
         if config.samples is None:
             config = replace(config, samples=samples, epochs=None)
+        steps = Lessons(config).steps
+        warmup_steps(config, steps, usual=min(20, steps // 10))
         policy = _start(config, policy, source, processes)
         _run(config, policy, source, specs, callbacks, None, processes, tools)
     finally:
@@ -174,27 +178,20 @@ def _start(
     config: SFTConfig, policy: VLMPolicy | None, source: Source, processes: Processes
 ) -> VLMPolicy:
     """Returns the policy to train: the one that was given, or a new one."""
-    settings = GenerationConfig(
-        cot=config.cot,
-        temperature=config.temperature,
-        max_new_tokens=config.max_new_tokens,
-        history=config.history,
-        history_length=config.history_length,
-        history_tokens=config.history_tokens,
-    )
+    names = ("cot", "temperature", "max_new_tokens", "history", "history_length", "history_tokens")
+    settings = GenerationConfig(**{name: getattr(config, name) for name in names})
     prompts = {"prompt": config.prompt, "system_prompt": config.system_prompt}
+    changes = {**vars(settings), **prompts}
     if policy is not None:
-        changes = {**vars(settings), **prompts}
         policy.generation_config = policy.generation_config.with_changes(**changes)
         policy.encoder.preparer.limit(config.input_cache_gib)
+    elif config.model != "tiny":
+        readers = _readers(config, processes)
+        policy = VLMPolicy.load(config.model, options=config, processes=readers, **changes)
+    if policy is not None:
+        changed = replace(policy.generation_config, history_tokens=config.history_tokens)
+        policy.generation_config = changed
         return policy
-    if config.model != "tiny":
-        return VLMPolicy.load(
-            config.model,
-            options=config,
-            processes=_readers(config, processes),
-            **{**vars(settings), **prompts},
-        )
     settings = settings.with_changes(**prompts)
     batches = -(-min(_TEXTS, cast(int, config.samples)) // config.batch_size)
     before = source.state_dict() if config.dataset is not None else None

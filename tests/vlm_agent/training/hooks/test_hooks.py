@@ -21,6 +21,8 @@ from vlm_agent.core.run_directory import read_metrics
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.models.tiny import build_tiny
 from vlm_agent.training.hooks import Callback
+from vlm_agent.training.own_objects import OwnObjects
+from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.ppo_trainer import resume_ppo, train_ppo
 from vlm_agent.training.saving.checkpoints import find_checkpoint
 from vlm_agent.training.saving.tensor_tree import read_tree
@@ -300,6 +302,32 @@ def test_fine_tuning_in_several_environments(start, monkeypatch):
 class Misspelt:
     def on_step(self, training):
         """Nothing calls it."""
+
+
+def test_weights_and_arguments_wait_for_environments_of_python():
+    options = {"out": "out", "env_weights": (1, 2), "env_kwargs": ({}, {"decks": 1})}
+    for config in (PPOConfig(model="m", num_envs=3, **options), SFTConfig(**options)):
+        own = OwnObjects(env=[larger, BLACKJACK]).named(config)
+        assert own.env == ("own:larger", BLACKJACK)
+        with pytest.raises(ValueError, match="2 values for 1 environments"):
+            OwnObjects(env=larger).named(config)
+    with pytest.raises(ValueError, match="is an environment: expected its id, or a function"):
+        OwnObjects(env=larger()).named(PPOConfig(out="out", model="m"))
+
+
+def test_a_run_is_not_replaced_by_one_that_cannot_begin(start, tmp_path):
+    old = small(start, "old")
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / "run.json").write_text("{}")
+    for wrong, message in (
+        ({"eval_every": 4, "eval_env": "a/B-v0"}, "no environment"),
+        ({"warmup_steps": 1000}, "expected fewer"),
+    ):
+        config = dataclasses.replace(old, out=str(out), overwrite=True, **wrong)
+        with pytest.raises(ValueError, match=message):
+            train_ppo(config)
+    assert (out / "run.json").read_text() == "{}"
 
 
 def test_what_is_no_callback_is_refused(start):
