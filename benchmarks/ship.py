@@ -16,6 +16,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -48,7 +49,9 @@ vlm-agent eval --policy {name} --env {env} --episodes {episodes} --num-envs 32{k
 """
 
 
-def ship(run: Path, name: str, episodes: int, made_by: Sequence[str]) -> Path:
+def ship(
+    run: Path, name: str, made_by: Sequence[str], episodes: int, env_kwargs: dict[str, Any]
+) -> Path:
     """Writes a packaged policy and returns its folder."""
     place = PACKAGED / name
     shutil.rmtree(place, ignore_errors=True)
@@ -66,7 +69,7 @@ def ship(run: Path, name: str, episodes: int, made_by: Sequence[str]) -> Path:
     result = evaluate(
         VLMPolicy.load(place),
         config["env"],
-        env_kwargs=config["env_kwargs"],
+        env_kwargs=env_kwargs,
         episodes=episodes,
         num_envs=32,
         name=name,
@@ -75,7 +78,7 @@ def ship(run: Path, name: str, episodes: int, made_by: Sequence[str]) -> Path:
     text = json.dumps(record, indent=2) + "\n"
     (place / "evaluation.json").write_text(text, encoding="utf-8")
     low, high = result.success_interval
-    kwargs = f" --env-kwargs '{json.dumps(config['env_kwargs'])}'" if config["env_kwargs"] else ""
+    kwargs = f" --env-kwargs '{json.dumps(env_kwargs)}'" if env_kwargs else ""
     readme = _README.format(
         name=name,
         env=config["env"],
@@ -99,9 +102,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("name", help="name of the policy in the package")
     parser.add_argument("--episodes", type=int, default=1000, help="of its evaluation")
     parser.add_argument("--made-by", nargs="+", required=True, help="commands that made the run")
+    parser.add_argument("--env-kwargs", type=json.loads, default={}, help="of it, as JSON")
     options = parser.parse_args(argv)
     torch.set_num_threads(1)
-    place = ship(options.run, options.name, options.episodes, options.made_by)
+    place = ship(options.run, options.name, options.made_by, options.episodes, options.env_kwargs)
     size = sum(path.stat().st_size for path in place.iterdir()) / 2**20
     print(f"saved {place}, {size:.1f} MiB")
     return 0
