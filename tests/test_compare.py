@@ -28,6 +28,7 @@ def done(out):
     return [part["part"] for part in lines(out / "parts.jsonl") if part["done"]]
 
 
+@pytest.mark.slow
 def test_a_comparison_is_written_and_goes_on_where_it_was_broken_off(tmp_path, monkeypatch, capsys):
     out = tmp_path / "compare"
     real = compare.train_ppo

@@ -130,7 +130,9 @@ def test_help_imports_nothing_that_is_slow(command):
     assert result.returncode == 0, result.stderr
 
 
-@pytest.mark.parametrize("words", [["sft", "--env", NUMBER_LINE], ["demo"]])
+@pytest.mark.parametrize(
+    "words", [["sft", "--env", NUMBER_LINE], pytest.param(["demo"], marks=pytest.mark.slow)]
+)
 def test_notices_are_off_before_bitsandbytes_can_be_imported(words, tmp_path):
     """It warns on import, and is imported by peft if it is installed."""
     (tmp_path / "file.txt").write_text("kept")

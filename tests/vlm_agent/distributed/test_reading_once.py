@@ -28,6 +28,7 @@ def second():
     return processes
 
 
+@pytest.mark.slow
 def test_the_first_process_alone_reads(tmp_path):
     found = launch([str(tmp_path), ["LLaVA-1.5"]], script="reading_once")
     assert found.returncode == 0, found.stderr

@@ -36,6 +36,7 @@ CONFIGURED = {
 }
 
 
+@pytest.mark.slow
 def test_two_processes_with_sharded_weights_train_like_one(make_policy, tmp_path, documented):
     make_policy().save(tmp_path / "start")
     trained = {
