@@ -64,5 +64,5 @@ def check_environment(task: BenchmarkTask, seed: int) -> None:
             f"{task.name}: {task.env} is not the environment of this benchmark (checksum {found}, "
             f"expected {task.checksum}): its deals, rules or pictures differ, so that results "
             "would not be comparable. Install the release of gym-cards that the benchmark belongs "
-            "to, without changes"
+            "to, without changes, and the newest Pillow, which draws them"
         )

