@@ -57,7 +57,7 @@ def ship(
     shutil.rmtree(place, ignore_errors=True)
     policy = VLMPolicy.load(run)
     policy.generation_config = replace(policy.generation_config, temperature=TEMPERATURE)
-    # The config goes on to say float32, so that the weights are read as such.
+    # The config still names float32, so that the weights are loaded in that format.
     format_ = policy.model.config.dtype
     policy.model.half()
     policy.model.config.dtype = format_

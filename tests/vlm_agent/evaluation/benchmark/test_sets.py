@@ -38,9 +38,11 @@ def made(task):
 @pytest.mark.parametrize("task", CARDS, ids=lambda task: task.name)
 def test_an_environment_is_the_published_one(task):
     """If this fails, environments have changed: a published set then needs a successor."""
+    expected = {task.checksum}
     if task.name == "MemorySmall" and int(PIL.__version__.partition(".")[0]) < 13:
-        pytest.skip("older releases of Pillow round otherwise where they shrink the backs of cards")
-    assert checksum_of(task, GYM_CARDS_1.seed) == task.checksum
+        # Older releases of Pillow round otherwise where they shrink the backs of cards.
+        expected.add("bb770d51604d6aa9")
+    assert checksum_of(task, GYM_CARDS_1.seed) in expected
 
 
 @pytest.mark.slow
