@@ -68,7 +68,7 @@ class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions, TrainingOptions)
         demonstrations: File of episodes that a person played, instead of the expert's.
         successes_only: Leave out failed and unfinished episodes of that file.
         caption_samples: Number of pictures to read out before anything else, the first half without
-            a prompt and the second half after one.
+            a prompt and the second half after one; without cot all of them without a prompt.
         reasoning_samples: Number of demonstrations without picture and prompt, spread among the
             complete ones, of which only thoughts and action are learned, given the state.
         prefetch_batches: Number of batches that a thread prepares ahead; 0 for no thread, if an
@@ -138,10 +138,10 @@ class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions, TrainingOptions)
         check_history(self.history, self.history_length, self.history_tokens)
         self._check_dataset()
         self._check_environments()
-        if (self.caption_samples or self.reasoning_samples) and not self.cot:
+        if self.reasoning_samples and not self.cot:
             raise ValueError(
-                "caption_samples and reasoning_samples need replies with state and thoughts: leave "
-                "them out, or leave out cot=False"
+                f"reasoning_samples={self.reasoning_samples} with cot=False, where replies have no "
+                "thoughts: leave it out, or leave out cot=False"
             )
         if self.optimizer == "muon" and self.lora:
             raise ValueError(

@@ -68,6 +68,10 @@ def test_lessons_begin_with_reading_and_deal_reasoning_out_among_the_rest():
     names = [lessons.of(step, [])[0] for step in range(1, lessons.steps + 1)]
     dealt = (["reasoning"] * 3 + ["demonstrations"]) * 2
     assert names == ["captions"] * 2 + ["readouts"] * 2 + dealt
+    del asked["reasoning_samples"]  # without thoughts there is no state to read after a prompt
+    silent = Lessons(SFTConfig(env=NUMBER_LINE, out="out", cot=False, **asked))
+    names = [silent.of(step, [])[0] for step in range(1, silent.steps + 1)]
+    assert names == ["captions"] * 4 + ["demonstrations"] * 2
     alone = Lessons(SFTConfig(env=NUMBER_LINE, out="out", samples=8, batch_size=4))
     assert [alone.of(step, [])[0] for step in (1, 2)] == ["demonstrations"] * 2
 

@@ -19,9 +19,9 @@ from vlm_agent.core.types import Demonstration, Observation
 class Lessons:
     """Decides what is learned from the demonstrator's batch in each step.
 
-    Pictures are read out first, at the beginning without a prompt and then after one. Whole
-    demonstrations and reasoning follow in even alternation, because what is not practised for long
-    is forgotten.
+    Pictures are read out first, at the beginning without a prompt and then after one, if replies
+    begin with reading out the state. Whole demonstrations and reasoning follow in even alternation,
+    because what is not practised for long is forgotten.
 
     Args:
         config: The options, with a number of samples.
@@ -34,6 +34,7 @@ class Lessons:
         samples = cast(int, config.samples)
         asked = (config.caption_samples, samples, config.reasoning_samples)
         self._reading, self._whole, reasoning = (-(-each // config.batch_size) for each in asked)
+        self._captions = self._reading // 2 if config.cot else self._reading
         self._mixed = self._whole + reasoning
         self.steps = self._reading + self._mixed
 
@@ -54,7 +55,7 @@ class Lessons:
 
     def _name(self, step: int) -> str:
         place = step - self._reading
-        if 2 * step <= self._reading:
+        if step <= self._captions:
             return "captions"
         if place <= 0:
             return "readouts"

@@ -1,0 +1,73 @@
+"""The commands `run`, `list`, `records` and `page`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.results.experiments import PARTS, SEEDS, all_jobs
+from benchmarks.results.jobs import Job, by_name
+from benchmarks.results.page import write_page
+from benchmarks.results.records import collect, merge, write
+from benchmarks.results.runner import Finished, Runner
+
+ROOT = Path(__file__).parents[2]
+RECORDS = ROOT / "benchmarks" / "results" / "records.jsonl"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs what is not finished, lists it, or writes records and page."""
+    options = _parser().parse_args(argv)
+    jobs = by_name(all_jobs(options.seeds))
+    finished = Finished(options.out)
+    wanted = [job for job in jobs.values() if job.part in options.part and _matches(job, options)]
+    if options.command == "list":
+        for job in wanted:
+            entry = finished.find(job, jobs)
+            state = f"about {job.minutes:g} min" if entry is None else f"{entry['seconds']:.0f} s"
+            print(f"{'done' if entry else '    '} {job.name:40} {state}")
+        return 0
+    if options.command == "page":
+        write_page(RECORDS, ROOT / "docs")
+        print(f"saved {ROOT / 'docs' / 'results.md'}")
+        return 0
+    failed: list[Job] = []
+    if options.command == "run":
+        runner = Runner(jobs, finished, ROOT, options.jobs, options.threads)
+        try:
+            failed = runner.run(wanted)
+        except KeyboardInterrupt:
+            print("\ninterrupted: the same command continues", file=sys.stderr)
+            return 130
+    records = merge(RECORDS, collect(jobs, finished)) if options.keep else collect(jobs, finished)
+    target = RECORDS if options.keep else options.out / "records.jsonl"
+    write(records, target)
+    print(f"{len(records)} records in {target}")
+    return 1 if failed else 0
+
+
+def _matches(job: Job, options: argparse.Namespace) -> bool:
+    return not options.only or any(word in job.name for word in options.only)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.results",
+        description="Runs the commands behind docs/results.md, and writes that page.",
+        epilog="The same command continues what was interrupted, and repeats what has changed.",
+    )
+    parser.add_argument("command", choices=("run", "list", "records", "page"))
+    parser.add_argument("--out", type=Path, default=Path("runs/results"), help="where runs are")
+    parser.add_argument("--part", nargs="+", default=list(PARTS), choices=PARTS, help="parts")
+    parser.add_argument("--only", nargs="+", default=[], help="jobs whose name contains one of")
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS), help="of training")
+    parser.add_argument("--jobs", type=int, default=1, help="commands that run side by side")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch in each")
+    parser.add_argument("--keep", action="store_true", help="add to the records of the repository")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,183 @@
+"""What is run for docs/results.md: a list of commands, by parts.
+
+Every evaluation is of 1,000 episodes at temperature 0.2, the same for all players of a game and
+none of them trained on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from benchmarks.results.jobs import Job
+from vlm_agent.config.files import load_config
+from vlm_agent.config.sft import SFTConfig
+
+GAMES = ("NumberLine", "EZPoints", "Points24", "Blackjack")
+SEEDS = (0, 1, 2)
+LAMBDAS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
+LAMBDA_GAMES = ("NumberLine", "Blackjack")
+METHODS = ("vl-dac", "grpo", "gigpo", "gtr")
+METHOD_GAMES = ("NumberLine", "EZPoints", "Blackjack")
+PARTS = ("games", "cot", "lambda", "parser", "methods", "generalisation")
+EPISODES = 1000
+# Rules of which the exact limit is known for a player of honest arithmetic.
+ENVS = {"Points24": "gym_cards/Points24Exact-v0"}
+# Minutes of one core that a game's fine-tuning and its reinforcement learning take.
+MINUTES = {
+    "NumberLine": (1.5, 3.0),
+    "EZPoints": (6.0, 4.0),
+    "Points24": (30.0, 30.0),
+    "Blackjack": (5.0, 15.0),
+}
+# Variants of a game that its policies were not trained in: name, id and arguments.
+VARIANTS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
+    "NumberLine": (
+        ("longer line", {"max_position": 9}),
+        ("drawn line", {"display": "line"}),
+        ("grey background", {"background": "#d8d8d8"}),
+    ),
+    "EZPoints": (
+        ("red suits", {"suits": "red"}),
+        ("black suits", {"suits": "black"}),
+        ("faces 11 to 13", {"treat_face_cards_as_10": False}),
+        ("another target", {"target_points": 10}),
+    ),
+    "Points24": (
+        ("red suits", {"suits": "red"}),
+        ("faces 11 to 13", {"treat_face_cards_as_10": False}),
+        ("another target", {"target_points": 20}),
+    ),
+    "Blackjack": (
+        ("red suits", {"suits": "red"}),
+        ("black suits", {"suits": "black"}),
+        ("one deck", {"decks": 1}),
+        ("moved cards", {"position_jitter": 4}),
+    ),
+}
+
+
+def env_of(game: str) -> str:
+    """Returns the id of a game's environment."""
+    return ENVS.get(game, f"gym_cards/{game}-v0")
+
+
+def all_jobs(seeds: Sequence[int] = SEEDS) -> Iterator[Job]:
+    """Yields all jobs in the order in which they are run; none needs a later one."""
+    for game in GAMES:
+        yield from _players(game)
+    for seed in seeds:
+        for game in GAMES:
+            yield from _trained(game, seed)
+    for seed in seeds:
+        for game in LAMBDA_GAMES:
+            yield from _lambdas(game, seed)
+    for seed in seeds:
+        for game in GAMES:
+            yield from _without_thoughts(game, seed)
+    for seed in seeds:
+        yield from _parsers("NumberLine", seed)
+        for game in METHOD_GAMES:
+            yield from _methods(game, seed)
+    for game in GAMES:
+        yield from _variants(game, seeds)
+
+
+def _players(game: str) -> Iterator[Job]:
+    for player in ("random", "expert"):
+        yield _evaluation(f"{game}/{player}", player, env_of(game), "games")
+
+
+def _trained(game: str, seed: int) -> Iterator[Job]:
+    """The CNN, and the language model before and after reinforcement learning."""
+    minutes = MINUTES[game]
+    cnn, sft, ppo = (f"{game}/{kind}/{seed}" for kind in ("cnn", "sft", "ppo"))
+    yield Job(
+        cnn,
+        ("python", "-m", "baselines.train", "--env", env_of(game), "--seed", str(seed),
+         "--device", "cpu", "--out", "@"),
+        "games",
+        minutes[1],
+    )  # fmt: skip
+    yield _evaluation(f"{cnn}-evaluated", f"@{cnn}", env_of(game), "games")
+    yield _sft(sft, game, seed, "games")
+    yield _evaluation(f"{sft}-evaluated", f"@{sft}", env_of(game), "games")
+    yield _ppo(ppo, game, seed, "games", model=sft)
+    yield _evaluation(f"{ppo}-evaluated", f"@{ppo}", env_of(game), "games")
+
+
+def _without_thoughts(game: str, seed: int) -> Iterator[Job]:
+    """The same budget, where the reply is the action alone."""
+    sft, ppo = (f"{game}/no-cot/{kind}/{seed}" for kind in ("sft", "ppo"))
+    recipe = load_config(SFTConfig, f"{game.lower()}-tiny", "sft")
+    options = ["--no-cot"]
+    if recipe.samples and recipe.reasoning_samples:
+        # In place of reasoning without pictures there are as many more whole demonstrations.
+        samples = recipe.samples + recipe.reasoning_samples
+        options += ["--reasoning-samples", "0", "--samples", str(samples)]
+    yield _sft(sft, game, seed, "cot", *options)
+    yield _evaluation(f"{sft}-evaluated", f"@{sft}", env_of(game), "cot")
+    yield _ppo(ppo, game, seed, "cot", "--no-cot", model=sft)
+    yield _evaluation(f"{ppo}-evaluated", f"@{ppo}", env_of(game), "cot")
+
+
+def _lambdas(game: str, seed: int) -> Iterator[Job]:
+    for value in LAMBDAS:
+        name = f"{game}/lambda-{value:g}/{seed}"
+        options = ("--thought-coef", f"{value:g}")
+        yield _ppo(name, game, seed, "lambda", *options, model=f"{game}/sft/{seed}")
+        yield _evaluation(f"{name}-evaluated", f"@{name}", env_of(game), "lambda")
+
+
+def _parsers(game: str, seed: int) -> Iterator[Job]:
+    """Reinforcement learning with the published rule of reading an action."""
+    name = f"{game}/published-parser/{seed}"
+    yield _ppo(name, game, seed, "parser", "--parser", "published", model=f"{game}/sft/{seed}")
+    yield _evaluation(f"{name}-evaluated", f"@{name}", env_of(game), "parser")
+
+
+def _methods(game: str, seed: int) -> Iterator[Job]:
+    """Other algorithms from the same start, with the same number of steps."""
+    for method in METHODS:
+        name = f"{game}/{method}/{seed}"
+        options = ("--algorithm", method)
+        yield _ppo(name, game, seed, "methods", *options, model=f"{game}/sft/{seed}")
+        yield _evaluation(f"{name}-evaluated", f"@{name}", env_of(game), "methods")
+
+
+def _variants(game: str, seeds: Sequence[int]) -> Iterator[Job]:
+    """Policies and players in variants of the game that no policy was trained in."""
+    for variant, kwargs in VARIANTS[game]:
+        place = f"{game}/{variant.replace(' ', '-')}"
+        for player in ("random", "expert"):
+            yield _evaluation(f"{place}/{player}", player, env_of(game), "generalisation", kwargs)
+        for seed in seeds:
+            for kind in ("sft", "ppo"):
+                policy = f"@{game}/{kind}/{seed}"
+                name = f"{place}/{kind}/{seed}"
+                yield _evaluation(name, policy, env_of(game), "generalisation", kwargs)
+
+
+def _sft(name: str, game: str, seed: int, part: str, *options: str) -> Job:
+    words = ("vlm-agent", "sft", "--config", f"{game.lower()}-tiny", "--env", env_of(game))
+    own = ("--seed", str(seed), "--out", "@", *options)
+    return Job(name, (*words, *own), part, MINUTES[game][0])
+
+
+def _ppo(name: str, game: str, seed: int, part: str, *options: str, model: str) -> Job:
+    words = ("vlm-agent", "ppo", "--config", f"{game.lower()}-tiny", "--env", env_of(game))
+    own = ("--model", f"@{model}", "--seed", str(seed), "--out", "@", *options)
+    return Job(name, (*words, *own), part, MINUTES[game][1])
+
+
+def _evaluation(
+    name: str, policy: str, env: str, part: str, kwargs: dict[str, Any] | None = None
+) -> Job:
+    words = ["vlm-agent", "eval", "--policy", policy, "--env", env]
+    if kwargs:
+        words += ["--env-kwargs", json.dumps(kwargs)]
+    words += ["--episodes", str(EPISODES), "--num-envs", "32"]
+    if policy.startswith("@") and "/cnn/" not in policy:
+        words += ["--temperature", "0.2"]
+    return Job(name, (*words, "--json", "@"), part)

@@ -1,0 +1,198 @@
+"""Tables of docs/results.md, each made of the records alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from benchmarks.results.experiments import (
+    GAMES,
+    LAMBDA_GAMES,
+    LAMBDAS,
+    METHOD_GAMES,
+    METHODS,
+    VARIANTS,
+)
+from benchmarks.results.records import Records, Seeds
+
+MISSING = "–"
+# Success in percent of the language model with and without chain of thought, and of its start
+# (Zhai et al. 2024, tables 2 and 3).
+PUBLISHED = {
+    "NumberLine": (24.8, 89.4, 26.9),
+    "EZPoints": (23.0, 50.0, 29.9),
+    "Points24": (2.6, 2.3, 0.0),
+    "Blackjack": (23.1, 40.2, 40.4),
+}
+# Exact limits in percent, of perfect play for wins.
+LIMITS = {"NumberLine": 100.0, "EZPoints": 100.0, "Points24": 73.1, "Blackjack": 43.2}
+
+
+def games(records: Records) -> str:
+    """Success of all players, and how much reinforcement learning adds."""
+    head = ["", *GAMES]
+    rows = [
+        ["limit of the game", *(f"{LIMITS[game]:.1f}" for game in GAMES)],
+        _row(records, "random", GAMES, "{}/random"),
+        _row(records, "expert", GAMES, "{}/expert"),
+        _row(records, "CNN, PPO", GAMES, "{}/cnn/*-evaluated"),
+        _row(records, "VLM before RL", GAMES, "{}/sft/*-evaluated"),
+        _row(records, "VLM after RL", GAMES, "{}/ppo/*-evaluated"),
+    ]
+    gains = [
+        _gain(records.seeds(f"{game}/sft/*-evaluated"), records.seeds(f"{game}/ppo/*-evaluated"))
+        for game in GAMES
+    ]
+    rows.append(["gain by RL [95%]", *gains])
+    published = (f"{PUBLISHED[game][0]:.1f} → {PUBLISHED[game][1]:.1f}" for game in GAMES)
+    return _table(head, [*rows, ["published, 7B", *published]])
+
+
+def perception(records: Records) -> str:
+    """What models read, and how often their replies name no action."""
+    rows = []
+    for game in GAMES:
+        both = [records.seeds(f"{game}/{kind}/*-evaluated") for kind in ("sft", "ppo")]
+        cells = [
+            " → ".join(_percent(each and each.mean_of(key)) for each in both)
+            for key in ("perception", "illegal_rate")
+        ]
+        regret = [each and each.mean_of("mean_return") for each in both]
+        means = " → ".join(MISSING if each is None else f"{each:.2f}" for each in regret)
+        rows.append([game, *cells, means])
+    return _table(["", "fields read correctly", "replies without action", "mean return"], rows)
+
+
+def thoughts(records: Records) -> str:
+    """Success with and without chain of thought."""
+    rows = []
+    for game in GAMES:
+        names = ("sft", "ppo", "no-cot/sft", "no-cot/ppo")
+        cells = [_cell(records.seeds(f"{game}/{name}/*-evaluated")) for name in names]
+        published = f"{PUBLISHED[game][1]:.1f}, {PUBLISHED[game][2]:.1f}"
+        rows.append([game, *cells, published])
+    head = ["", "with thought: before RL", "after RL", "without: before RL", "after RL"]
+    return _table([*head, "published after RL: with, without"], rows)
+
+
+def lambdas(records: Records) -> str:
+    """Success by the weight of the thought's log-probability."""
+    rows = [
+        [f"{value:g}", *(_cell(_lambda(records, game, value)) for game in LAMBDA_GAMES)]
+        for value in LAMBDAS
+    ]
+    return _table(["λ", *LAMBDA_GAMES], rows)
+
+
+def parsers(records: Records) -> str:
+    """Reinforcement learning with the parser of this project and with the published one."""
+    rows = []
+    for shown, name in (("json", "ppo"), ("published", "published-parser")):
+        curves = records.curves(f"NumberLine/{name}/*")
+        shares = [
+            _percent(_mean([curve["rollout/illegal_rate"][place] for curve in curves]))
+            for place in (0, -1)
+        ]
+        rows.append([shown, *shares, _cell(records.seeds(f"NumberLine/{name}/*-evaluated"))])
+    head = ["parser", "replies without action, first rollout", "last rollout", "success after RL"]
+    return _table(head, rows)
+
+
+def methods(records: Records) -> str:
+    """Success by algorithm, from the same start and with the same number of steps."""
+    rows = [
+        _row(records, "start", METHOD_GAMES, "{}/sft/*-evaluated"),
+        _row(records, "ppo (Zhai et al. 2024)", METHOD_GAMES, "{}/ppo/*-evaluated"),
+        *(_row(records, method, METHOD_GAMES, f"{{}}/{method}/*-evaluated") for method in METHODS),
+    ]
+    return _table(["", *METHOD_GAMES], rows)
+
+
+def generalisation(records: Records) -> str:
+    """Success in variants that no policy was trained in."""
+    rows = []
+    for game in GAMES:
+        names = [f"{game}/{kind}" for kind in ("random", "expert", "sft/*", "ppo/*")]
+        names[2:] = [f"{name}-evaluated" for name in names[2:]]
+        rows.append([game, "as trained", *(_cell(records.seeds(name)) for name in names)])
+        for variant, _ in VARIANTS[game]:
+            place = f"{game}/{variant.replace(' ', '-')}"
+            found = (records.seeds(f"{place}/{kind}") for kind in ("random", "expert"))
+            trained = (records.seeds(f"{place}/{kind}/*") for kind in ("sft", "ppo"))
+            rows.append(["", variant, *map(_cell, found), *map(_cell, trained)])
+    return _table(["", "variant", "random", "expert", "before RL", "after RL"], rows)
+
+
+def durations(records: Records) -> str:
+    """Minutes that one training takes."""
+    rows = []
+    for game in GAMES:
+        cells = []
+        for kind in ("cnn", "sft", "ppo"):
+            seconds = records.seconds(f"{game}/{kind}/*")
+            cells.append(MISSING if seconds is None else f"{seconds / 60:.1f}")
+        rows.append([game, *cells])
+    return _table(["minutes of one training", "CNN", "fine-tuning", "RL"], rows)
+
+
+def commands(records: Records) -> str:
+    """The commands of seed 0, as a block of code."""
+    lines = []
+    for game in GAMES:
+        for kind in ("cnn", "sft", "ppo", "ppo/0-evaluated"):
+            name = f"{game}/{kind}" if "/" in kind else f"{game}/{kind}/0"
+            if name in records.by_name:
+                lines.append(records.command(name))
+    return "```\n" + "\n".join(lines) + "\n```"
+
+
+TABLES: dict[str, Callable[[Records], str]] = {
+    table.__name__: table
+    for table in (
+        games, perception, thoughts, lambdas, parsers, methods, generalisation, durations, commands,
+    )
+}  # fmt: skip
+
+
+def _lambda(records: Records, game: str, value: float) -> Seeds | None:
+    return records.seeds(f"{game}/lambda-{value:g}/*-evaluated")
+
+
+def _row(records: Records, shown: str, games: Sequence[str], name: str) -> list[str]:
+    return [shown, *(_cell(records.seeds(name.format(game))) for game in games)]
+
+
+def _cell(found: Seeds | None) -> str:
+    """Returns the mean in percent, with the seeds' range or else the interval."""
+    if found is None:
+        return MISSING
+    if len(found.rates) == 1:
+        low, high = found.interval
+        return f"{100 * found.mean:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+    low, high = min(found.rates), max(found.rates)
+    return f"{100 * found.mean:.1f} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def _gain(before: Seeds | None, after: Seeds | None) -> str:
+    """Returns the difference of two rates with its 95% interval (Newcombe 1998, method 10)."""
+    if before is None or after is None:
+        return MISSING
+    difference = after.mean - before.mean
+    low = math.hypot(after.mean - after.interval[0], before.interval[1] - before.mean)
+    high = math.hypot(after.interval[1] - after.mean, before.mean - before.interval[0])
+    ends = f"[{100 * (difference - low):+.1f}, {100 * (difference + high):+.1f}]"
+    return f"{100 * difference:+.1f} {ends}"
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _percent(value: float | None) -> str:
+    return MISSING if value is None else f"{100 * value:.1f}%"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)

@@ -1,0 +1,171 @@
+"""The results: what is run, that it is run once, and what the page makes of the records."""
+
+import json
+import time
+from dataclasses import replace
+
+import pytest
+
+from baselines.train import parse as parse_baseline
+from benchmarks.results import __main__ as command
+from benchmarks.results import experiments, page, records, runner, tables
+from benchmarks.results.jobs import Job, by_name
+from vlm_agent.cli.train import parse_training
+from vlm_agent.config.command_line import OptionParser
+from vlm_agent.config.eval import EvalConfig
+from vlm_agent.config.sft import SFTConfig
+from vlm_agent.training.ppo_config import PPOConfig
+
+JOBS = by_name(experiments.all_jobs())
+NUMBER_LINE = "gym_cards/NumberLine-v0"
+
+
+@pytest.mark.parametrize("name", [name for name in JOBS if name.split("/")[-1][0] in "0re"])
+def test_every_command_is_one_that_the_programs_take(name, tmp_path, capsys):
+    words = JOBS[name].command(tmp_path, JOBS)
+    if words[:3] == ["python", "-m", "baselines.train"]:
+        parse_baseline(words[3:])
+    elif words[:2] == ["vlm-agent", "eval"]:
+        parser = OptionParser(EvalConfig, "vlm-agent eval")
+        parser.build(parser.parse(words[2:])[0])
+    else:
+        kind = {"sft": SFTConfig, "ppo": PPOConfig}[words[1]]
+        assert isinstance(parse_training(kind, words[1], words[2:]), kind)
+    assert not any(word.startswith("@") for word in words)
+
+
+def test_a_fingerprint_is_that_of_all_that_a_job_depends_on(monkeypatch):
+    name = "NumberLine/lambda-0.3/1-evaluated"
+    before = JOBS[name].fingerprint(JOBS)
+    assert by_name(experiments.all_jobs())[name].fingerprint(JOBS) == before
+    start = JOBS["NumberLine/sft/1"]
+    changed = {**JOBS, start.name: replace(start, words=(*start.words, "--samples", "9"))}
+    assert JOBS[name].fingerprint(changed) != before
+    monkeypatch.setattr("benchmarks.results.jobs.read_options", lambda *_: {"epochs": 7})
+    changed = by_name(experiments.all_jobs())
+    assert changed[name].fingerprint(changed) != before
+
+
+def test_a_job_needs_one_before_it():
+    with pytest.raises(ValueError, match=r"b needs \['a'\]"):
+        by_name([Job("b", ("vlm-agent", "eval", "--policy", "@a"), "games")])
+
+
+PLAYED = ("vlm-agent", "eval", "--episodes", "4", "--env")
+RANDOM = Job("random", (*PLAYED, NUMBER_LINE, "--policy", "random", "--json", "@"), "games")
+
+
+def listed(monkeypatch, *jobs):
+    monkeypatch.setattr(command, "all_jobs", lambda seeds: jobs)
+
+
+def states(out, capfd):
+    capfd.readouterr()
+    command.main(["list", "--out", str(out)])
+    return [line[:4].strip() for line in capfd.readouterr().out.splitlines()]
+
+
+def test_jobs_are_run_once_and_recorded(tmp_path, capfd, monkeypatch):
+    wrong = Job("wrong", (*PLAYED, "A", "--policy", "random", "--json", "@"), "games")
+    after = Job("after", (*PLAYED, NUMBER_LINE, "--policy", "@wrong", "--json", "@"), "games")
+    listed(monkeypatch, RANDOM, wrong, after)
+    out = tmp_path / "out"
+    assert command.main(["run", "--out", str(out), "--jobs", "2"]) == 1
+    shown = capfd.readouterr()
+    assert "wrong ended with status" in shown.err
+    assert "no environment 'A'" in shown.err
+    assert "/3 random: " in shown.out
+    assert "after" not in shown.out
+    found = records.Records(out / "records.jsonl")
+    assert list(found.by_name) == ["random"]
+    assert found.seeds("random").evaluations[0]["episodes"] == 4
+    assert found.command("random").endswith("--policy random --json runs/results/random.json")
+    assert states(out, capfd) == ["done", "", ""]
+
+    ran = []
+    monkeypatch.setattr(runner.Runner, "_run", lambda self, job: ran.append(job.name))
+    command.main(["run", "--out", str(out)])
+    assert ran == ["wrong"]  # and not what needs it
+    listed(monkeypatch, replace(RANDOM, words=(*RANDOM.words, "--seed", "1")))
+    assert states(out, capfd) == [""]
+
+
+@pytest.mark.slow
+def test_an_interrupted_training_is_resumed(tmp_path, capfd, monkeypatch):
+    words = ("vlm-agent", "sft", "--model", "tiny", "--env", NUMBER_LINE, "--out", "@")
+    options = ("--samples", "640", "--checkpoint-every", "1")
+    trained = Job("sft/0", (*words, *options), "games")
+    played = (*PLAYED, NUMBER_LINE, "--policy", "@sft/0", "--json", "@")
+    listed(monkeypatch, trained, Job("sft/0-evaluated", played, "games"))
+    out = tmp_path / "out"
+
+    def interrupt(*_, **__):
+        """Waits for a checkpoint, and is then the user."""
+        while not list((out / "sft/0").glob("checkpoints/step-*")):
+            time.sleep(0.1)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "wait", interrupt)
+        assert command.main(["run", "--out", str(out)]) == 130
+    assert states(out, capfd) == ["", ""]
+    size = (out / "sft/0/metrics.jsonl").stat().st_size
+    assert command.main(["run", "--out", str(out)]) == 0
+    assert states(out, capfd) == ["done", "done"]
+    assert (out / "sft/0/metrics.jsonl").stat().st_size > size
+    assert "--resume" not in records.Records(out / "records.jsonl").command("sft/0")
+    assert "sft: 100%" in (out / "sft/0.log").read_text()
+
+
+def evaluation(rate, episodes=1000):
+    return {"success_rate": rate, "episodes": episodes, "perception": 1.0, "illegal_rate": 0.0,
+            "mean_return": 0.5}  # fmt: skip
+
+
+def test_tables_show_means_and_ranges_over_seeds(tmp_path):
+    rates = {"sft": (0.2, 0.3, 0.25), "ppo": (0.9, 1.0, 0.95)}
+    rows = [
+        {"name": f"EZPoints/{kind}/{seed}-evaluated", "seconds": 60.0 * seed, "command": "c",
+         "evaluation": evaluation(rate)}
+        for kind, each in rates.items() for seed, rate in enumerate(each)
+    ]  # fmt: skip
+    rows.append({"name": "EZPoints/random", "seconds": 1, "evaluation": evaluation(0.5, 4)})
+    path = tmp_path / "records.jsonl"
+    records.write(rows, path)
+    found = records.Records(path)
+    lines = tables.games(found).splitlines()
+    assert lines[3] == "| random | – | 50.0 [15.0, 85.0] | – | – |"
+    assert lines[6] == "| VLM before RL | – | 25.0 (20.0 to 30.0) | – | – |"
+    assert lines[7] == "| VLM after RL | – | 95.0 (90.0 to 100.0) | – | – |"
+    # Newcombe's interval of 2850 of 3000 against 750 of 3000, by hand: Wilson's are
+    # [0.9416, 0.9572] and [0.2348, 0.2658].
+    assert lines[8] == "| gain by RL [95%] | – | +70.0 [+68.2, +71.7] | – | – |"
+
+
+def test_curves_are_thinned_and_keep_their_end(tmp_path):
+    rows = [{"step": step, "rollout/success_rate": step / 1000} for step in range(1, 251)]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = records.curve(tmp_path)
+    assert len(found["step"]) <= 100
+    assert found["step"][-1] == 250
+    assert found["rollout/success_rate"][-1] == 0.25
+
+
+def test_records_of_a_new_run_replace_old_ones(tmp_path):
+    path = tmp_path / "records.jsonl"
+    records.write([{"name": "a", "seconds": 1}, {"name": "b", "seconds": 2}], path)
+    merged = records.merge(path, [{"name": "b", "seconds": 3}])
+    assert merged == [{"name": "a", "seconds": 1}, {"name": "b", "seconds": 3}]
+
+
+def test_the_page_is_that_of_the_records():
+    found = records.Records(command.RECORDS)
+    assert (command.ROOT / "docs" / "results.md").read_text(encoding="utf-8") == page.text(found)
+
+
+def test_records_are_those_of_the_commands_of_today():
+    """A changed recipe or command makes its records out of date: run it again."""
+    found = records.Records(command.RECORDS)
+    for name, record in found.by_name.items():
+        assert name in JOBS
+        assert record["fingerprint"] == JOBS[name].fingerprint(JOBS), name
