@@ -20,14 +20,17 @@ SOURCES := pyproject.toml setup.py Makefile $(CANVAS)
 INSTALL := -m pip install -qq --disable-pip-version-check
 PYTEST_OPTIONS := --numprocesses auto --dist loadfile
 
-.PHONY: demo compare test test-slow test-lowest test-vllm test-integrations lint docs clean
+.PHONY: demo results results-full test test-slow test-lowest test-vllm test-integrations lint docs clean
 
 demo: $(AGENT_INSTALLED)
 	@$(BIN)/vlm-agent demo $(DEMO_OPTIONS)
 
-# docs/results.md; resumes where it was interrupted.
-compare: $(DEV_INSTALLED)
-	$(BIN)/python benchmarks/compare.py $(COMPARE_OPTIONS)
+# The games of docs/results.md with one seed, and all of that page; both resume where they were
+# interrupted.
+results: RESULTS_OPTIONS ?= --part games --seeds 0
+results results-full: $(DEV_INSTALLED)
+	$(BIN)/python -m benchmarks.results run --jobs 2 $(RESULTS_OPTIONS)
+	$(BIN)/python -m benchmarks.results check $(RESULTS_OPTIONS)
 
 test: $(DEV_INSTALLED)
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS)

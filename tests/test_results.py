@@ -8,7 +8,7 @@ import pytest
 
 from baselines.train import parse as parse_baseline
 from benchmarks.results import __main__ as command
-from benchmarks.results import experiments, page, records, runner, tables
+from benchmarks.results import agreement, experiments, page, records, runner, tables
 from benchmarks.results.jobs import Job, by_name
 from vlm_agent.cli.train import parse_training
 from vlm_agent.config.command_line import OptionParser
@@ -161,6 +161,40 @@ def test_records_of_a_new_run_replace_old_ones(tmp_path):
 def test_the_page_is_that_of_the_records():
     found = records.Records(command.RECORDS)
     assert (command.ROOT / "docs" / "results.md").read_text(encoding="utf-8") == page.text(found)
+    readme = (command.ROOT / "README.md").read_text(encoding="utf-8")
+    assert page.with_rows(readme, found) == readme
+
+
+def test_the_readme_gets_rows_in_its_first_table(tmp_path):
+    path = tmp_path / "records.jsonl"
+    records.write([{"name": "EZPoints/expert", "evaluation": evaluation(0.5)}], path)
+    names = ("random player", "CNN, trained by PPO", "small VLM before RL", "small VLM after RL")
+    readme = "".join(f"| {name} | 1 | 2 | 3 | 4 | 5 |\n" for name in (*names, "expert", "expert"))
+    lines = page.with_rows(readme, records.Records(path)).splitlines()
+    assert lines[0] == "| random player | – | – | – | – | 5 |"
+    assert lines[4] == "| expert | – | 50.0% | – | – | 5 |"
+    assert lines[5] == "| expert | 1 | 2 | 3 | 4 | 5 |"
+    with pytest.raises(ValueError, match="no row 'random player'"):
+        page.with_rows("", records.Records(path))
+
+
+def test_a_rerun_agrees_if_its_interval_reaches_the_seeds_of_the_page(tmp_path, capsys):
+    jobs = [JOBS["EZPoints/ppo/0-evaluated"], JOBS["EZPoints/ppo/0"]]
+    kept = [(0, 0.80), (1, 0.84)]
+    found = {}
+    for file, rows in (("kept", kept), ("near", [(0, 0.78)]), ("far", [(0, 0.72)])):
+        path = tmp_path / file
+        records.write(
+            [{"name": f"EZPoints/ppo/{seed}-evaluated", "evaluation": evaluation(rate)}
+             for seed, rate in rows], path,
+        )  # fmt: skip
+        found[file] = records.Records(path)
+    # 780 of 1000 is [75.3, 80.5] by Wilson, 720 is [69.1, 74.7].
+    assert agreement.disagreements(found["near"], found["kept"], jobs) == []
+    assert agreement.disagreements(found["far"], found["kept"], jobs) == [jobs[0].name]
+    assert "72.0%   page: 80.0% to 84.0%  DISAGREES" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="nothing to compare"):
+        agreement.disagreements(found["near"], found["kept"], [JOBS["EZPoints/random"]])
 
 
 def test_records_are_those_of_the_commands_of_today():

@@ -1,4 +1,4 @@
-"""The commands `run`, `list`, `records` and `page`."""
+"""The commands `run`, `list`, `records`, `check` and `page`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.results.agreement import disagreements
 from benchmarks.results.experiments import PARTS, SEEDS, all_jobs
 from benchmarks.results.jobs import Job, by_name
 from benchmarks.results.page import write_page
-from benchmarks.results.records import collect, merge, write
+from benchmarks.results.records import Records, collect, merge, write
 from benchmarks.results.runner import Finished, Runner
 
 ROOT = Path(__file__).parents[2]
@@ -18,7 +19,7 @@ RECORDS = ROOT / "benchmarks" / "results" / "records.jsonl"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs what is not finished, lists it, or writes records and page."""
+    """Runs what is not finished, lists it, writes records and page, or compares with them."""
     options = _parser().parse_args(argv)
     jobs = by_name(all_jobs(options.seeds))
     finished = Finished(options.out)
@@ -30,9 +31,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"{'done' if entry else '    '} {job.name:40} {state}")
         return 0
     if options.command == "page":
-        write_page(RECORDS, ROOT / "docs")
-        print(f"saved {ROOT / 'docs' / 'results.md'}")
+        write_page(RECORDS, ROOT)
+        print(f"saved {ROOT / 'docs' / 'results.md'}, its figures, and the rows of README.md")
         return 0
+    if options.command == "check":
+        try:
+            wrong = disagreements(Records(options.out / "records.jsonl"), Records(RECORDS), wanted)
+        except ValueError as error:
+            print(error, file=sys.stderr)
+            return 2
+        return 1 if wrong else 0
     failed: list[Job] = []
     if options.command == "run":
         runner = Runner(jobs, finished, ROOT, options.jobs, options.threads)
@@ -58,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Runs the commands behind docs/results.md, and writes that page.",
         epilog="The same command continues what was interrupted, and repeats what has changed.",
     )
-    parser.add_argument("command", choices=("run", "list", "records", "page"))
+    parser.add_argument("command", choices=("run", "list", "records", "check", "page"))
     parser.add_argument("--out", type=Path, default=Path("runs/results"), help="where runs are")
     parser.add_argument("--part", nargs="+", default=list(PARTS), choices=PARTS, help="parts")
     parser.add_argument("--only", nargs="+", default=[], help="jobs whose name contains one of")

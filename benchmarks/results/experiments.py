@@ -17,6 +17,7 @@ from vlm_agent.config.sft import SFTConfig
 GAMES = ("NumberLine", "EZPoints", "Points24", "Blackjack")
 SEEDS = (0, 1, 2)
 LAMBDAS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
+LAMBDA = 0.5  # of the recipes
 LAMBDA_GAMES = ("NumberLine", "Blackjack")
 METHODS = ("vl-dac", "grpo", "gigpo", "gtr")
 METHOD_GAMES = ("NumberLine", "EZPoints", "Blackjack")
@@ -67,8 +68,9 @@ def all_jobs(seeds: Sequence[int] = SEEDS) -> Iterator[Job]:
     """Yields all jobs in the order in which they are run; none needs a later one."""
     for game in GAMES:
         yield from _players(game)
+    # The longest first, so that it is not what is waited for at the end.
     for seed in seeds:
-        for game in GAMES:
+        for game in sorted(GAMES, key=lambda game: -sum(MINUTES[game])):
             yield from _trained(game, seed)
     for seed in seeds:
         for game in LAMBDA_GAMES:
@@ -124,6 +126,8 @@ def _without_thoughts(game: str, seed: int) -> Iterator[Job]:
 
 def _lambdas(game: str, seed: int) -> Iterator[Job]:
     for value in LAMBDAS:
+        if value == LAMBDA:
+            continue  # that is the training of the games
         name = f"{game}/lambda-{value:g}/{seed}"
         options = ("--thought-coef", f"{value:g}")
         yield _ppo(name, game, seed, "lambda", *options, model=f"{game}/sft/{seed}")

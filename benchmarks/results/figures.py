@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.results.experiments import GAMES, LAMBDA_GAMES, LAMBDAS
 from benchmarks.results.records import Records
-from benchmarks.results.tables import LIMITS
+from benchmarks.results.tables import LIMITS, lambda_run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,7 +64,7 @@ def _lambdas(records: Records, path: Path) -> bool:
     panels = figure.subplots(1, len(shown), squeeze=False)[0]
     for panel, game in zip(panels, shown, strict=True):
         for value, colour in zip(LAMBDAS, colours, strict=True):
-            curves = records.curves(f"{game}/lambda-{value:g}/*")
+            curves = records.curves(f"{game}/{lambda_run(value)}/*")
             _band(panel, curves, f"λ = {value:g}", mpl.colors.to_hex(colour))
         panel.set(title=game, xlabel="environment steps", ylim=(0, 103))
         panel.grid(alpha=0.3)

@@ -1,4 +1,4 @@
-"""The page docs/results.md: a text, with tables of the records in it."""
+"""The page docs/results.md, a text with tables of the records in it, and the README's rows."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from pathlib import Path
 
 from benchmarks.results.figures import save_figures
 from benchmarks.results.records import Records
-from benchmarks.results.tables import TABLES
+from benchmarks.results.tables import TABLES, readme_rows
 
 TEMPLATE = Path(__file__).parent / "page.md"
 
 
-def write_page(records: Path, docs: Path) -> None:
-    """Writes the page and its figures.
+def write_page(records: Path, root: Path) -> None:
+    """Writes the page, its figures, and the rows of the README.
 
     Args:
         records: File of records.
-        docs: Folder of the documentation.
+        root: The repository.
     """
-    found = Records(records)
+    found, docs, readme = Records(records), root / "docs", root / "README.md"
     save_figures(found, docs / "images")
     (docs / "results.md").write_text(text(found), encoding="utf-8")
+    readme.write_text(with_rows(readme.read_text(encoding="utf-8"), found), encoding="utf-8")
 
 
 def text(records: Records) -> str:
@@ -32,3 +33,20 @@ def text(records: Records) -> str:
     """
     template = TEMPLATE.read_text(encoding="utf-8")
     return re.sub(r"\{\{ (\w+) \}\}", lambda match: TABLES[match[1]](records), template)
+
+
+def with_rows(readme: str, records: Records) -> str:
+    """Returns the README with the success of the games in the rows of its first table.
+
+    Cells to the right of the games stay as they are.
+
+    Raises:
+        ValueError: If the README has no such row.
+    """
+    for name, cells in readme_rows(records):
+        pattern = re.compile(rf"^\| {re.escape(name)} \|(?:[^|\n]*\|){{{len(cells)}}}", re.M)
+        row = f"| {name} | {' | '.join(cells)} |"
+        readme, replaced = pattern.subn(lambda _, row=row: row, readme, count=1)
+        if not replaced:
+            raise ValueError(f"README.md has no row {name!r}")
+    return readme

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from benchmarks.results.experiments import (
     GAMES,
+    LAMBDA,
     LAMBDA_GAMES,
     LAMBDAS,
     METHOD_GAMES,
@@ -46,6 +47,19 @@ def games(records: Records) -> str:
     rows.append(["gain by RL [95%]", *gains])
     published = (f"{PUBLISHED[game][0]:.1f} → {PUBLISHED[game][1]:.1f}" for game in GAMES)
     return _table(head, [*rows, ["published, 7B", *published]])
+
+
+def readme_rows(records: Records) -> list[tuple[str, list[str]]]:
+    """Returns the rows of the README's table: mean success of each player in each game."""
+    rows = (
+        ("random player", "random"),
+        ("CNN, trained by PPO", "cnn/*-evaluated"),
+        ("small VLM before RL", "sft/*-evaluated"),
+        ("small VLM after RL", "ppo/*-evaluated"),
+        ("expert", "expert"),
+    )
+    found = [(name, [records.seeds(f"{game}/{kind}") for game in GAMES]) for name, kind in rows]
+    return [(name, [_percent(each and each.mean) for each in cells]) for name, cells in found]
 
 
 def perception(records: Records) -> str:
@@ -154,8 +168,13 @@ TABLES: dict[str, Callable[[Records], str]] = {
 }  # fmt: skip
 
 
+def lambda_run(value: float) -> str:
+    """Returns the kind of the trainings with a weight of the thought's log-probability."""
+    return "ppo" if value == LAMBDA else f"lambda-{value:g}"
+
+
 def _lambda(records: Records, game: str, value: float) -> Seeds | None:
-    return records.seeds(f"{game}/lambda-{value:g}/*-evaluated")
+    return records.seeds(f"{game}/{lambda_run(value)}/*-evaluated")
 
 
 def _row(records: Records, shown: str, games: Sequence[str], name: str) -> list[str]:
