@@ -71,6 +71,8 @@ class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions, TrainingOptions)
             a prompt and the second half after one; without cot all of them without a prompt.
         reasoning_samples: Number of demonstrations without picture and prompt, spread among the
             complete ones, of which only thoughts and action are learned, given the state.
+        derived_fields: Fields at the end of the state that follow from those before them, such as
+            the total of a hand. The reasoning without picture begins with them.
         prefetch_batches: Number of batches that a thread prepares ahead; 0 for no thread, if an
             environment has to run in the main one.
 
@@ -112,6 +114,7 @@ class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions, TrainingOptions)
     successes_only: bool = False
     caption_samples: NonNegativeInt = 0
     reasoning_samples: NonNegativeInt = 0
+    derived_fields: tuple[str, ...] = ()
     samples: PositiveInt | None = None
     dataset: PathText | None = None
     dataset_split: str = "train"
@@ -142,6 +145,11 @@ class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions, TrainingOptions)
             raise ValueError(
                 f"reasoning_samples={self.reasoning_samples} with cot=False, where replies have no "
                 "thoughts: leave it out, or leave out cot=False"
+            )
+        if self.derived_fields and not self.reasoning_samples:
+            raise ValueError(
+                f"derived_fields={self.derived_fields!r} are for reasoning_samples: give a number "
+                "of these, or leave them out"
             )
         if self.optimizer == "muon" and self.lora:
             raise ValueError(

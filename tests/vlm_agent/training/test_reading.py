@@ -9,7 +9,7 @@ from vlm_agent.config.sft import SFTConfig
 from vlm_agent.core.prompts import build_reply
 from vlm_agent.core.types import Demonstration
 from vlm_agent.data.demonstrations import Demonstrator
-from vlm_agent.training.sft.lessons import caption, readout, reasoning
+from vlm_agent.training.sft.lessons import Lessons, caption, readout, reasoning
 from vlm_agent.training.sft.loss import LearnedReply, accumulate, reply_losses
 from vlm_agent.training.sft.reading_probe import ReadingProbe, picture_embeddings
 
@@ -61,6 +61,27 @@ def test_thoughts_and_action_are_learned_from_what_was_read_alone(make_policy):
     torch.testing.assert_close(reply_losses(policy, learned, found).sum(), by_hand)
     losses, tokens = accumulate(policy, learned, 2)
     assert losses["loss"] == pytest.approx(by_hand.item() / tokens, rel=1e-5)
+
+
+def test_derived_fields_are_learned_with_the_reasoning():
+    (item,) = demonstrations("gym_cards/Blackjack-v0", 1)
+    state = dict(item.observation.state)
+    learned = reasoning(item, ["player total"])
+    known, rest = item.reply[: learned.learned[0]], item.reply[learned.learned[0] :]
+    total = state.pop("player total")
+    assert json.loads(known + "}") == state
+    assert rest.startswith(f', "player total": "{total}", "thoughts"')
+    assert learned.learned[1] == len(item.reply)
+    assert not learned.observation.images
+    with pytest.raises(ValueError, match=r"'dealer card',\) are not the last .* 'player total'\]"):
+        reasoning(item, ["dealer card"])
+    config = SFTConfig(
+        env="gym_cards/Blackjack-v0", out="out", samples=1, reasoning_samples=1,
+        derived_fields=("player total",), batch_size=1,
+    )  # fmt: skip
+    assert Lessons(config).of(1, [item]) == ("reasoning", [learned])
+    with pytest.raises(ValueError, match="derived_fields=.* are for reasoning_samples"):
+        replace(config, reasoning_samples=0)
 
 
 def test_where_a_reply_begins_to_be_learned_is_looked_for_once(make_policy, monkeypatch):

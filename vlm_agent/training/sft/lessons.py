@@ -8,6 +8,7 @@ pictures first, and then to reason from what it reads.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -34,6 +35,7 @@ class Lessons:
         samples = cast(int, config.samples)
         asked = (config.caption_samples, samples, config.reasoning_samples)
         self._reading, self._whole, reasoning = (-(-each // config.batch_size) for each in asked)
+        self._derived = config.derived_fields
         self._captions = self._reading // 2 if config.cot else self._reading
         self._mixed = self._whole + reasoning
         self.steps = self._reading + self._mixed
@@ -46,6 +48,8 @@ class Lessons:
             batch: The demonstrator's batch.
         """
         name = self._name(step)
+        if name == "reasoning":
+            return name, [reasoning(item, self._derived) for item in batch]
         make = _LESSONS.get(name)
         return name, batch if make is None else [make(item) for item in batch]
 
@@ -94,28 +98,43 @@ def readout(demonstration: Demonstration) -> Demonstration:
     Raises:
         ValueError: If the reply does not begin with reading out the state.
     """
-    return replace(demonstration, learned=(0, _end_of_state(demonstration)))
+    end = _end_of_state(demonstration, demonstration.observation.state)
+    return replace(demonstration, learned=(0, end))
 
 
-def reasoning(demonstration: Demonstration) -> Demonstration:
+def reasoning(demonstration: Demonstration, derived: Sequence[str] = ()) -> Demonstration:
     """Returns the reply without picture and prompt; only its thoughts and action are learned.
 
     The state that it reads out stays as context, to reason from.
 
+    Args:
+        demonstration: The whole demonstration.
+        derived: Fields of the state that are learned too, because they follow from the others.
+
     Raises:
-        ValueError: If the reply does not begin with reading out the state.
+        ValueError: If the reply does not begin with reading out the state, or that does not end
+            with the derived fields.
     """
-    learned = (_end_of_state(demonstration), len(demonstration.reply))
+    state = demonstration.observation.state
+    names = list(state)
+    cut = len(names) - len(derived)
+    if set(names[max(cut, 0) :]) != set(derived):
+        raise ValueError(
+            f"derived_fields={tuple(derived)!r} are not the last fields of info['state'], which "
+            f"has {names}: name fields at its end"
+        )
+    context = {name: state[name] for name in names[:cut]}
+    learned = (_end_of_state(demonstration, context), len(demonstration.reply))
     return Demonstration(_chat([], demonstration.observation), demonstration.reply, learned)
 
 
 # How lessons are made from a whole demonstration.
-_LESSONS = {"captions": caption, "readouts": readout, "reasoning": reasoning}
+_LESSONS = {"captions": caption, "readouts": readout}
 
 
-def _end_of_state(demonstration: Demonstration) -> int:
+def _end_of_state(demonstration: Demonstration, state: Mapping[str, str]) -> int:
     """Returns the offset in the reply, in characters, after the state that it reads out."""
-    read = json.dumps(demonstration.observation.state, ensure_ascii=False)[:-1]
+    read = json.dumps(state, ensure_ascii=False)[:-1]
     if not demonstration.reply.startswith(read):
         raise ValueError(
             f"the reply {demonstration.reply!r:.200} does not begin with {read!r:.200}"
