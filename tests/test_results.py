@@ -31,7 +31,7 @@ def test_every_command_is_one_that_the_programs_take(name, tmp_path, capsys):
     else:
         kind = {"sft": SFTConfig, "ppo": PPOConfig}[words[1]]
         assert isinstance(parse_training(kind, words[1], words[2:]), kind)
-    assert not any(word.startswith("@") for word in words)
+    assert not any("@" in word for word in words)
 
 
 def test_a_fingerprint_is_that_of_all_that_a_job_depends_on(monkeypatch):
@@ -44,6 +44,15 @@ def test_a_fingerprint_is_that_of_all_that_a_job_depends_on(monkeypatch):
     monkeypatch.setattr("benchmarks.results.jobs.read_options", lambda *_: {"epochs": 7})
     changed = by_name(experiments.all_jobs())
     assert changed[name].fingerprint(changed) != before
+
+
+def test_words_name_places_of_jobs(tmp_path):
+    name = "EZPoints/cnn/1"
+    evaluated = JOBS[f"{name}-evaluated"]
+    assert evaluated.needs == (name,)
+    words = evaluated.command(tmp_path, JOBS)
+    assert words[words.index("--policy") + 1] == f"sb3:{tmp_path / name}"
+    assert words[words.index("--json") + 1] == str(tmp_path / f"{name}-evaluated.json")
 
 
 def test_a_job_needs_one_before_it():

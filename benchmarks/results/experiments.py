@@ -102,7 +102,7 @@ def _trained(game: str, seed: int) -> Iterator[Job]:
         "games",
         minutes[1],
     )  # fmt: skip
-    yield _evaluation(f"{cnn}-evaluated", f"@{cnn}", env_of(game), "games")
+    yield _evaluation(f"{cnn}-evaluated", f"sb3:@{cnn}", env_of(game), "games")
     yield _sft(sft, game, seed, "games")
     yield _evaluation(f"{sft}-evaluated", f"@{sft}", env_of(game), "games")
     yield _ppo(ppo, game, seed, "games", model=sft)
@@ -115,9 +115,12 @@ def _without_thoughts(game: str, seed: int) -> Iterator[Job]:
     recipe = load_config(SFTConfig, f"{game.lower()}-tiny", "sft")
     options = ["--no-cot"]
     if recipe.samples and recipe.reasoning_samples:
-        # In place of reasoning without pictures there are as many more whole demonstrations.
-        samples = recipe.samples + recipe.reasoning_samples
+        # In place of reasoning without pictures there are whole demonstrations, which take more
+        # than twice as long each.
+        samples = recipe.samples + recipe.reasoning_samples // 2
         options += ["--reasoning-samples", "0", "--samples", str(samples)]
+    if recipe.derived_fields:
+        options += ["--derived-fields"]
     yield _sft(sft, game, seed, "cot", *options)
     yield _evaluation(f"{sft}-evaluated", f"@{sft}", env_of(game), "cot")
     yield _ppo(ppo, game, seed, "cot", "--no-cot", model=sft)
@@ -182,6 +185,6 @@ def _evaluation(
     if kwargs:
         words += ["--env-kwargs", json.dumps(kwargs)]
     words += ["--episodes", str(EPISODES), "--num-envs", "32"]
-    if policy.startswith("@") and "/cnn/" not in policy:
+    if policy.startswith("@"):
         words += ["--temperature", "0.2"]
     return Job(name, (*words, "--json", "@"), part)

@@ -14,8 +14,10 @@ from vlm_agent.config.files import read_options
 from vlm_agent.config.sft import SFTConfig
 from vlm_agent.training.ppo_config import PPOConfig
 
-# How a word of a command names the directory, or the file of records, of a job.
+# How a word of a command names the directory, or the file of records, of a job; a word may have the
+# kind of a policy before it.
 PLACE = "@"
+_KINDS = ("", "sb3:")
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Job:
     Attributes:
         name: Its place below the directory of all results, such as "EZPoints/ppo/0".
         words: The command, of which the word "@" stands for the job's own place, and "@NAME" for
-            that of another job, which has to be finished first.
+            that of another job, which has to be finished first; "sb3:@NAME" is a policy there.
         part: Part of the results that asks for it.
         minutes: Roughly how long it takes on one core, to plan by.
     """
@@ -38,7 +40,7 @@ class Job:
 
     def __post_init__(self) -> None:
         """Finds the jobs that the command names."""
-        named = (word[1:] for word in self.words if word.startswith(PLACE) and word != PLACE)
+        named = (name for word in self.words if (name := _place(word)[1]))
         object.__setattr__(self, "needs", tuple(dict.fromkeys(named)))
 
     @property
@@ -54,9 +56,10 @@ class Job:
         """Returns the words of the command, with paths in place of names."""
 
         def path(word: str) -> str:
-            if not word.startswith(PLACE):
+            kind, name = _place(word)
+            if name is None:
                 return word
-            return str((self if word == PLACE else jobs[word[1:]]).place(out))
+            return f"{kind}{(jobs[name] if name else self).place(out)}"
 
         return [path(word) for word in self.words]
 
@@ -88,6 +91,12 @@ class Job:
         if default is None:
             raise KeyError(name)
         return default
+
+
+def _place(word: str) -> tuple[str, str | None]:
+    """Returns the kind of policy and the job's name in a word; `None` if it names no job."""
+    kind, at, name = word.partition(PLACE)
+    return (kind, name) if at and kind in _KINDS else (word, None)
 
 
 def by_name(jobs: Iterable[Job]) -> dict[str, Job]:
