@@ -28,9 +28,9 @@ ENVS = {"Points24": "gym_cards/Points24Exact-v0"}
 # Minutes of one core that a game's fine-tuning and its reinforcement learning take.
 MINUTES = {
     "NumberLine": (1.5, 3.0),
-    "EZPoints": (6.0, 4.0),
+    "EZPoints": (2.0, 5.0),
     "Points24": (30.0, 30.0),
-    "Blackjack": (5.0, 15.0),
+    "Blackjack": (7.0, 9.0),
 }
 # Variants of a game that its policies were not trained in: name, id and arguments.
 VARIANTS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
