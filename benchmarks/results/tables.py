@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Sequence
 
@@ -146,7 +147,14 @@ def durations(records: Records) -> str:
             seconds = records.seconds(f"{game}/{kind}/*")
             cells.append(MISSING if seconds is None else f"{seconds / 60:.1f}")
         rows.append([game, *cells])
-    return _table(["minutes of one training", "CNN", "fine-tuning", "RL"], rows)
+    head = ["minutes of one training", "CNN", "fine-tuning", "RL"]
+    used = {json.dumps(record["machine"]) for record in records.by_name.values()}
+    machines = "; ".join(
+        f"{each['machine']}, {each['cores']} cores, {each['system']}"
+        for each in map(json.loads, sorted(used))
+    )
+    note = f"Each on one thread of a machine that ran two at a time ({machines})."
+    return f"{_table(head, rows)}\n\n{note}"
 
 
 def commands(records: Records) -> str:
