@@ -72,10 +72,25 @@ def perception(records: Records) -> str:
             " → ".join(_percent(each and each.mean_of(key)) for each in both)
             for key in ("perception", "illegal_rate")
         ]
-        regret = [each and each.mean_of("mean_return") for each in both]
-        means = " → ".join(MISSING if each is None else f"{each:.2f}" for each in regret)
+        means = " → ".join(_number(each and each.mean_of("mean_return")) for each in both)
         rows.append([game, *cells, means])
     return _table(["", "fields read correctly", "replies without action", "mean return"], rows)
+
+
+def regret(records: Records) -> str:
+    """How much less the actions in Blackjack are worth than the best ones, over seeds."""
+    players = {
+        "random": "random",
+        "CNN, PPO": "cnn/*-evaluated",
+        "VLM before RL": "sft/*-evaluated",
+        "VLM after RL": "ppo/*-evaluated",
+    }
+    found = [records.seeds(f"Blackjack/{name}") for name in players.values()]
+    cells = []
+    for each in found:
+        values = [] if each is None else [row["regret_per_episode"] for row in each.evaluations]
+        cells.append(", ".join(map(_number, values)) or MISSING)
+    return _table(["", *players], [["regret per episode, each seed", *cells]])
 
 
 def thoughts(records: Records) -> str:
@@ -171,7 +186,7 @@ def commands(records: Records) -> str:
 TABLES: dict[str, Callable[[Records], str]] = {
     table.__name__: table
     for table in (
-        games, perception, thoughts, lambdas, parsers, methods, generalisation, durations, commands,
+        games, perception, regret, thoughts, lambdas, parsers, methods, generalisation, durations, commands,
     )
 }  # fmt: skip
 
@@ -214,6 +229,10 @@ def _gain(before: Seeds | None, after: Seeds | None) -> str:
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
+
+
+def _number(value: float | None) -> str:
+    return MISSING if value is None else f"{value:.2f}"
 
 
 def _percent(value: float | None) -> str:
