@@ -186,7 +186,8 @@ def commands(records: Records) -> str:
 TABLES: dict[str, Callable[[Records], str]] = {
     table.__name__: table
     for table in (
-        games, perception, regret, thoughts, lambdas, parsers, methods, generalisation, durations, commands,
+        games, perception, regret, thoughts, lambdas, parsers, methods, generalisation, durations,
+        commands,
     )
 }  # fmt: skip
 
