@@ -168,7 +168,7 @@ def durations(records: Records) -> str:
         f"{each['machine']}, {each['cores']} cores, {each['system']}"
         for each in map(json.loads, sorted(used))
     )
-    note = f"Each on one thread of a machine that ran two at a time ({machines})."
+    note = f"Each on one thread of a machine that other work shared ({machines})."
     return f"{_table(head, rows)}\n\n{note}"
 
 
