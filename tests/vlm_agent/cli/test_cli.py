@@ -101,7 +101,7 @@ def test_help_shows_every_option_there_is(command, capsys):
 # Texts that name no file. Add an option here only if it cannot be a path; else make it PathText.
 NOT_PATHS = {
     "env", "eval_env", "algorithm", "api_base_url", "api_key_variable", "dataset_split",
-    "dataset_subset", "engine_url", "name", "title", "prompt", "system_prompt",
+    "dataset_subset", "derived_fields", "engine_url", "name", "title", "prompt", "system_prompt",
 }  # fmt: skip
 
 
