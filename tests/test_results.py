@@ -212,3 +212,19 @@ def test_records_are_those_of_the_commands_of_today():
     for name, record in found.by_name.items():
         assert name in JOBS
         assert record["fingerprint"] == JOBS[name].fingerprint(JOBS), name
+
+
+def test_the_page_has_the_sections_that_were_run(tmp_path):
+    path = tmp_path / "records.jsonl"
+    rows = [{"name": "EZPoints/expert", "evaluation": evaluation(1.0), "machine": {
+        "machine": "x86_64", "cores": 2, "system": "Linux"}}]  # fmt: skip
+    records.write(rows, path)
+    short = page.text(records.Records(path))
+    assert "| expert | – | 100.0 [99.6, 100.0] | – | – |" in short
+    assert "## λ" not in short
+    rows.append({**rows[0], "name": "NumberLine/lambda-0.1/0-evaluated"})
+    records.write(rows, path)
+    longer = page.text(records.Records(path))
+    assert "## λ" in longer
+    assert "## Chain of thought" not in longer
+    assert "{{" not in longer

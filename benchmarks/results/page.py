@@ -5,11 +5,21 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from benchmarks.results.experiments import all_jobs
 from benchmarks.results.figures import save_figures
 from benchmarks.results.records import Records
 from benchmarks.results.tables import TABLES, readme_rows
 
 TEMPLATE = Path(__file__).parent / "page.md"
+# Parts of the jobs that tables are about, if not the games themselves.
+PARTS_OF_TABLES = {
+    "thoughts": "cot",
+    "lambdas": "lambda",
+    "parsers": "parser",
+    "methods": "methods",
+    "generalisation": "generalisation",
+}
+_PLACE = re.compile(r"\{\{ (\w+) \}\}")
 
 
 def write_page(records: Path, root: Path) -> None:
@@ -28,11 +38,20 @@ def write_page(records: Path, root: Path) -> None:
 def text(records: Records) -> str:
     """Returns the page: the template, with "{{ name }}" replaced by the table of that name.
 
+    A section about a part of the jobs of which none was run is left out.
+
     Raises:
         KeyError: If there is no such table.
     """
     template = TEMPLATE.read_text(encoding="utf-8")
-    return re.sub(r"\{\{ (\w+) \}\}", lambda match: TABLES[match[1]](records), template)
+    run = {job.part for job in all_jobs() if job.name in records.by_name}
+    sections = re.split(r"^(?=## )", template, flags=re.MULTILINE)
+    kept = [
+        section
+        for section in sections
+        if all(PARTS_OF_TABLES.get(name, "games") in run for name in _PLACE.findall(section))
+    ]
+    return _PLACE.sub(lambda match: TABLES[match[1]](records), "".join(kept))
 
 
 def with_rows(readme: str, records: Records) -> str:
