@@ -118,10 +118,16 @@ def test_an_interrupted_training_is_resumed(tmp_path, capfd, monkeypatch):
         patch.setattr(runner, "wait", interrupt)
         assert command.main(["run", "--out", str(out)]) == 130
     assert states(out, capfd) == ["", ""]
-    size = (out / "sft/0/metrics.jsonl").stat().st_size
+    ran, words_of = [], runner.Runner._words
+
+    def noted(self, job, *, resumed):
+        ran.append(words_of(self, job, resumed=resumed))
+        return ran[-1]
+
+    monkeypatch.setattr(runner.Runner, "_words", noted)
     assert command.main(["run", "--out", str(out)]) == 0
     assert states(out, capfd) == ["done", "done"]
-    assert (out / "sft/0/metrics.jsonl").stat().st_size > size
+    assert ran[0] == ["-m", "vlm_agent", "sft", "--resume", str(out / "sft/0")]
     assert "--resume" not in records.Records(out / "records.jsonl").command("sft/0")
     assert "sft: 100%" in (out / "sft/0.log").read_text()
 
@@ -146,9 +152,7 @@ def test_tables_show_means_and_ranges_over_seeds(tmp_path):
     assert lines[3] == "| random | – | 50.0 [15.0, 85.0] | – | – |"
     assert lines[6] == "| VLM before RL | – | 25.0 (20.0 to 30.0) | – | – |"
     assert lines[7] == "| VLM after RL | – | 95.0 (90.0 to 100.0) | – | – |"
-    # Newcombe's interval of 2850 of 3000 against 750 of 3000, by hand: Wilson's are
-    # [0.9416, 0.9572] and [0.2348, 0.2658].
-    assert lines[8] == "| gain by RL [95%] | – | +70.0 [+68.2, +71.7] | – | – |"
+    assert lines[8] == "| gain by RL | – | +70.0 (+70.0 to +70.0) | – | – |"
 
 
 def test_curves_are_thinned_and_keep_their_end(tmp_path):
@@ -187,23 +191,58 @@ def test_the_readme_gets_rows_in_its_first_table(tmp_path):
         page.with_rows("", records.Records(path))
 
 
-def test_a_rerun_agrees_if_its_interval_reaches_the_seeds_of_the_page(tmp_path, capsys):
-    jobs = [JOBS["EZPoints/ppo/0-evaluated"], JOBS["EZPoints/ppo/0"]]
-    kept = [(0, 0.80), (1, 0.84)]
+def test_a_rerun_agrees_if_its_interval_reaches_what_another_seed_may_be(tmp_path, capsys):
+    jobs = [JOBS["EZPoints/ppo/0-evaluated"], JOBS["EZPoints/ppo/0"], JOBS["EZPoints/expert"]]
     found = {}
-    for file, rows in (("kept", kept), ("near", [(0, 0.78)]), ("far", [(0, 0.72)])):
+    several = [(0, 0.80), (1, 0.84), (2, 0.88)]
+    files = {"kept": several, "one": several[:1], "near": [(0, 0.66)], "far": [(0, 0.60)]}
+    for file, rows in files.items():
         path = tmp_path / file
         records.write(
             [{"name": f"EZPoints/ppo/{seed}-evaluated", "evaluation": evaluation(rate)}
              for seed, rate in rows], path,
         )  # fmt: skip
         found[file] = records.Records(path)
-    # 780 of 1000 is [75.3, 80.5] by Wilson, 720 is [69.1, 74.7].
+    # By hand: mean 0.84, deviation 0.04, and 4.30 · 0.04 · √(4/3) = 0.199.
+    low, high = agreement.expected(found["kept"].seeds("EZPoints/ppo/*-evaluated"))
+    assert (low, high) == (pytest.approx(0.641, abs=1e-3), 1.0)
+    # 600 of 1000 is [57.0, 63.0] by Wilson, and 800 is [77.4, 82.4].
     assert agreement.disagreements(found["near"], found["kept"], jobs) == []
+    assert "1 compared, 0 disagree; 1 not run, or not on the page" in capsys.readouterr().out
     assert agreement.disagreements(found["far"], found["kept"], jobs) == [jobs[0].name]
-    assert "72.0%   page: 80.0% to 84.0%  DISAGREES" in capsys.readouterr().out
+    assert "60.0%   page: 84.0%, another seed 64.1% to 100.0%  DIS" in capsys.readouterr().out
+    assert agreement.disagreements(found["near"], found["one"], jobs) == [jobs[0].name]
     with pytest.raises(ValueError, match="nothing to compare"):
         agreement.disagreements(found["near"], found["kept"], [JOBS["EZPoints/random"]])
+
+
+def test_check_ends_with_a_status(tmp_path, monkeypatch, capsys):
+    rows = [{"name": "EZPoints/expert", "evaluation": evaluation(1.0)}]
+    monkeypatch.setattr(command, "RECORDS", tmp_path / "kept.jsonl")
+    records.write(rows, command.RECORDS)
+    out = tmp_path / "out"
+    check = ["check", "--out", str(out)]
+    assert command.main(check) == 2
+    assert "nothing to compare" in capsys.readouterr().err
+    records.write(rows, out / "records.jsonl")
+    assert command.main(check) == 0
+    records.write([{**rows[0], "evaluation": evaluation(0.5)}], out / "records.jsonl")
+    assert command.main(check) == 1
+
+
+def test_what_another_command_left_is_not_resumed(tmp_path):
+    finished = runner.Finished(tmp_path)
+    before = Job("a/sft/0", ("vlm-agent", "sft", "--out", "@", "--seed", "0"), "games")
+    finished.began(before, {before.name: before})
+    (tmp_path / "a/sft/0/checkpoints").mkdir(parents=True)
+    finished.add_seconds(before, 1.0, done=True)
+    changed = replace(before, words=(*before.words[:-1], "1"))
+    jobs = {changed.name: changed}
+    assert not finished.began(changed, jobs)
+    assert not changed.place(tmp_path).exists()
+    changed.place(tmp_path).mkdir()
+    assert finished.began(changed, jobs)  # interrupted
+    assert changed.place(tmp_path).exists()
 
 
 def test_records_are_those_of_the_commands_of_today():

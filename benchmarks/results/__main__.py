@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,16 +44,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1 if wrong else 0
     failed: list[Job] = []
     if options.command == "run":
+        # Ends as an interrupt does, which is handed on to what is running.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         runner = Runner(jobs, finished, ROOT, options.jobs, options.threads)
         try:
             failed = runner.run(wanted)
         except KeyboardInterrupt:
             print("\ninterrupted: the same command continues", file=sys.stderr)
             return 130
-    records = merge(RECORDS, collect(jobs, finished)) if options.keep else collect(jobs, finished)
-    target = RECORDS if options.keep else options.out / "records.jsonl"
-    write(records, target)
-    print(f"{len(records)} records in {target}")
+    records = collect(jobs, finished)
+    write(records, options.out / "records.jsonl")
+    print(f"{len(records)} records in {options.out / 'records.jsonl'}")
+    if options.keep:
+        known = {*jobs, *(job.name for job in all_jobs())}
+        write([each for each in merge(RECORDS, records) if each["name"] in known], RECORDS)
+        print(f"and in {RECORDS}")
     return 1 if failed else 0
 
 

@@ -56,7 +56,11 @@ def _lambdas(records: Records, path: Path) -> bool:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    shown = [g for g in LAMBDA_GAMES if records.curves(f"{g}/lambda-{LAMBDAS[0]:g}/*")]
+    shown = [
+        game
+        for game in LAMBDA_GAMES
+        if any(records.curves(f"{game}/lambda-{value:g}/*") for value in LAMBDAS)
+    ]
     if not shown:
         return False
     colours = mpl.colormaps["viridis"](np.linspace(0, 0.9, len(LAMBDAS)))

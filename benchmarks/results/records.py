@@ -48,11 +48,11 @@ def collect(jobs: Mapping[str, Job], finished: Finished) -> list[dict[str, Any]]
 def curve(run: Path) -> dict[str, list[float | None]]:
     """Returns the metrics of a run that the page shows, thinned out evenly."""
     metrics = read_metrics(run)
-    stride = max(1, math.ceil(len(metrics) / _POINTS))
-    # From the end, so that the last update is always among them.
-    kept = metrics[::-1][::stride][::-1]
-    if not any(name in kept[-1] for name in CURVE):
+    if not metrics or not any(name in metrics[-1] for name in CURVE):
         return {}
+    stride = max(1, math.ceil(len(metrics) / (_POINTS - 1)))
+    # With the first update and the last.
+    kept = [*metrics[:-1:stride], metrics[-1]]
     columns = {name: [_rounded(row.get(name)) for row in kept] for name in CURVE}
     return {"step": [row["step"] for row in kept], **columns}
 
@@ -76,7 +76,7 @@ class Seeds:
     """Success of one kind of policy over training seeds.
 
     Attributes:
-        rates: Success rate of each seed.
+        rates: Success rate of each seed, in their order.
         interval: 95% Wilson interval of all episodes together. It covers the chance of episodes,
             and not that of training: for that there are the rates of the seeds.
         evaluations: Their records.
@@ -145,7 +145,7 @@ class Records:
             return [self.by_name[name]] if name in self.by_name else []
         return [
             record
-            for key, record in self.by_name.items()
+            for key, record in sorted(self.by_name.items())
             if key.startswith(start)
             and key.endswith(end)
             and key[len(start) : len(key) - len(end)].isdigit()

@@ -24,8 +24,6 @@ from vlm_agent.core.json_lines import read_json_lines
 from vlm_agent.training.saving.checkpoints import holds_checkpoint
 
 LOG = "jobs.jsonl"
-# Seconds for which an interrupted command may save what it has.
-_PATIENCE = 60
 
 
 class Finished:
@@ -49,10 +47,14 @@ class Finished:
         return entry if job.place(self.out).exists() else None
 
     def began(self, job: Job, jobs: Mapping[str, Job]) -> bool:
-        """Notes that a job is started, and returns whether it was started before as it is."""
+        """Notes that a job is started, and returns whether it was started before as it is.
+
+        What another command left in the job's place is removed, so that it is not resumed.
+        """
         last, fingerprint = self._last.get(job.name), job.fingerprint(jobs)
         known = last is not None and last["fingerprint"] == fingerprint and not last["done"]
         if not known:
+            _remove(job.place(self.out))
             self._note({"name": job.name, "fingerprint": fingerprint, "done": False, "seconds": 0})
         return known
 
@@ -187,6 +189,14 @@ class Runner:
         if resumed and holds_checkpoint(place):
             return [*module, "--resume", str(place)]
         return [*module, *words[2:], *(["--overwrite"] if place.exists() else [])]
+
+
+def _remove(place: Path) -> None:
+    """Removes a file, or a directory with all that is in it, if it is there."""
+    if place.is_dir():
+        shutil.rmtree(place)
+    else:
+        place.unlink(missing_ok=True)
 
 
 def _last_line(path: Path) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Sequence
 
 from benchmarks.results.experiments import (
@@ -45,7 +44,7 @@ def games(records: Records) -> str:
         _gain(records.seeds(f"{game}/sft/*-evaluated"), records.seeds(f"{game}/ppo/*-evaluated"))
         for game in GAMES
     ]
-    rows.append(["gain by RL [95%]", *gains])
+    rows.append(["gain by RL", *gains])
     published = (f"{PUBLISHED[game][0]:.1f} → {PUBLISHED[game][1]:.1f}" for game in GAMES)
     return _table(head, [*rows, ["published, 7B", *published]])
 
@@ -168,7 +167,7 @@ def durations(records: Records) -> str:
         f"{each['machine']}, {each['cores']} cores, {each['system']}"
         for each in map(json.loads, sorted(used))
     )
-    note = f"Each on one thread of a machine that other work shared ({machines})."
+    note = f"They depend on what else the cores do ({machines})."
     return f"{_table(head, rows)}\n\n{note}"
 
 
@@ -217,14 +216,12 @@ def _cell(found: Seeds | None) -> str:
 
 
 def _gain(before: Seeds | None, after: Seeds | None) -> str:
-    """Returns the difference of two rates with its 95% interval (Newcombe 1998, method 10)."""
-    if before is None or after is None:
+    """Returns the mean gain of the seeds, and its range."""
+    if before is None or after is None or len(before.rates) != len(after.rates):
         return MISSING
-    difference = after.mean - before.mean
-    low = math.hypot(after.mean - after.interval[0], before.interval[1] - before.mean)
-    high = math.hypot(after.interval[1] - after.mean, before.mean - before.interval[0])
-    ends = f"[{100 * (difference - low):+.1f}, {100 * (difference + high):+.1f}]"
-    return f"{100 * difference:+.1f} {ends}"
+    gains = [100 * (new - old) for old, new in zip(before.rates, after.rates, strict=True)]
+    mean = sum(gains) / len(gains)
+    return f"{mean:+.1f} ({min(gains):+.1f} to {max(gains):+.1f})"
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
