@@ -26,7 +26,7 @@ demo: $(AGENT_INSTALLED)
 	@$(BIN)/vlm-agent demo $(DEMO_OPTIONS)
 
 # The games of docs/results.md with one seed, and all of that page; both resume where they were
-# interrupted.
+# interrupted. RESULTS_OPTIONS replaces the choice of parts and seeds.
 results: RESULTS_OPTIONS ?= --part games --seeds 0
 results results-full: $(DEV_INSTALLED)
 	$(BIN)/python -m benchmarks.results run --jobs 2 $(RESULTS_OPTIONS)
