@@ -80,6 +80,9 @@ def test_derived_fields_are_learned_with_the_reasoning():
         derived_fields=("player total",), batch_size=1,
     )  # fmt: skip
     assert Lessons(config).of(1, [item]) == ("reasoning", [learned])
+    wrong = Lessons(replace(config, caption_samples=4, derived_fields=("total",)))
+    with pytest.raises(ValueError, match=r"'total',\) are not the last"):
+        wrong.of(1, [item])  # and not when reasoning begins
     with pytest.raises(ValueError, match="derived_fields=.* are for reasoning_samples"):
         replace(config, reasoning_samples=0)
 

@@ -46,8 +46,13 @@ class Lessons:
         Args:
             step: Number of the step, from 1.
             batch: The demonstrator's batch.
+
+        Raises:
+            ValueError: If a demonstration has no part that the lesson is about.
         """
         name = self._name(step)
+        for item in batch[:1]:
+            _given(item.observation.state, self._derived)  # wrong names are refused at once
         if name == "reasoning":
             return name, [reasoning(item, self._derived) for item in batch]
         make = _LESSONS.get(name)
@@ -115,7 +120,17 @@ def reasoning(demonstration: Demonstration, derived: Sequence[str] = ()) -> Demo
         ValueError: If the reply does not begin with reading out the state, or that does not end
             with the derived fields.
     """
-    state = demonstration.observation.state
+    context = _given(demonstration.observation.state, derived)
+    learned = (_end_of_state(demonstration, context), len(demonstration.reply))
+    return Demonstration(_chat([], demonstration.observation), demonstration.reply, learned)
+
+
+# How lessons are made from a whole demonstration.
+_LESSONS = {"captions": caption, "readouts": readout}
+
+
+def _given(state: Mapping[str, str], derived: Sequence[str]) -> dict[str, str]:
+    """Returns the state without the derived fields, which have to be at its end."""
     names = list(state)
     cut = len(names) - len(derived)
     if set(names[max(cut, 0) :]) != set(derived):
@@ -123,13 +138,7 @@ def reasoning(demonstration: Demonstration, derived: Sequence[str] = ()) -> Demo
             f"derived_fields={tuple(derived)!r} are not the last fields of info['state'], which "
             f"has {names}: name fields at its end"
         )
-    context = {name: state[name] for name in names[:cut]}
-    learned = (_end_of_state(demonstration, context), len(demonstration.reply))
-    return Demonstration(_chat([], demonstration.observation), demonstration.reply, learned)
-
-
-# How lessons are made from a whole demonstration.
-_LESSONS = {"captions": caption, "readouts": readout}
+    return {name: state[name] for name in names[:cut]}
 
 
 def _end_of_state(demonstration: Demonstration, state: Mapping[str, str]) -> int:
