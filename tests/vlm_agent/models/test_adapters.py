@@ -145,7 +145,8 @@ def test_shared_embeddings_would_make_another_model(
     policy.merge_adapter()
     policy.save(tmp_path / "merged")
     found = scores(VLMPolicy.load(tmp_path / "merged"), observations, replies)
-    assert ((found - expected).abs().max() > 0.05) == differs
+    # Rounding is below 1e-5; how large another model's difference is depends on random weights.
+    assert ((found - expected).abs().max() > 1e-3) == differs
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
