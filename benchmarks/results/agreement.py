@@ -14,7 +14,7 @@ _STUDENT = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57}
 
 
 def disagreements(again: Records, kept: Records, jobs: Sequence[Job]) -> list[str]:
-    """Prints each evaluation beside the page's, and returns the names of those that disagree.
+    """Prints new evaluations next to those of the page, and returns the names that disagree.
 
     A training on another machine rounds differently, and so becomes another policy: it agrees if
     the 95% interval of its success overlaps the one in which the page's seeds expect another seed.

@@ -23,7 +23,7 @@ METHODS = ("vl-dac", "grpo", "gigpo", "gtr")
 METHOD_GAMES = ("NumberLine", "EZPoints", "Blackjack")
 PARTS = ("games", "cot", "lambda", "parser", "methods", "generalisation")
 EPISODES = 1000
-# The cards decide more than the player: to tell players apart takes more episodes, and regret.
+# Results depend more on the cards than on the player: comparisons need more episodes, and regret.
 EPISODES_OF_CHANCE = 4000
 CHANCE = "gym_cards/Blackjack-v0"
 # Rules of which the exact limit is known for a player of honest arithmetic.
