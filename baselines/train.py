@@ -14,6 +14,7 @@ from baselines.runs import CONFIG_FILE
 from vlm_agent.config.command_line import OptionParser
 from vlm_agent.config.options import description_of
 from vlm_agent.config.values import expand_home
+from vlm_agent.core.system.signals import sigterm_interrupts
 
 _PROGRAM = "python -m baselines.train"
 _INSTALL = 'pip install "gym-cards[baselines]"'
@@ -26,7 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         config, resume = parse(words)
         from baselines.training import train
 
-        score = train(config, resume=resume)
+        with sigterm_interrupts():
+            score = train(config, resume=resume)
     except ModuleNotFoundError as error:
         print(f"baselines: {error.name} is not installed; run: {_INSTALL}", file=sys.stderr)
         return 1

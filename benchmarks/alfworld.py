@@ -47,7 +47,7 @@ from gym_cards.alfworld.games import dataset, generator, index
 from gym_cards.alfworld.games.alfred import SPLITS, Split
 from gym_cards.alfworld.games.game import TASK_TYPES, TaskType
 from gym_cards.alfworld.view import draw
-from vlm_agent.core.json_lines import open_to_append, read_json_lines
+from vlm_agent.core.system.json_lines import open_to_append, read_json_lines
 from vlm_agent.evaluation.summary import wilson_interval
 
 ID = "gym_cards/ALFWorld-v0"

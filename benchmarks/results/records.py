@@ -13,8 +13,8 @@ from typing import Any
 
 from benchmarks.results.jobs import Job
 from benchmarks.results.runner import Finished
-from vlm_agent.core.json_lines import read_json_lines
 from vlm_agent.core.run_directory import METRICS_FILE, read_metrics
+from vlm_agent.core.system.json_lines import read_json_lines
 from vlm_agent.evaluation.summary import wilson_interval
 
 # What a learning curve consists of, for each update.

@@ -20,7 +20,7 @@ from typing import Any
 from baselines.checkpoints import find_checkpoint
 from baselines.runs import CHECKPOINT
 from benchmarks.results.jobs import Job
-from vlm_agent.core.json_lines import read_json_lines
+from vlm_agent.core.system.json_lines import read_json_lines
 from vlm_agent.training.saving.checkpoints import holds_checkpoint
 
 LOG = "jobs.jsonl"

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from vlm_agent.core.errors import EngineError, NotWholeError
+from vlm_agent.core.system.signals import sigterm_interrupts
 
 _INSTALL = 'pip install "gym-cards[agent]"'
 _USAGE = """usage: vlm-agent COMMAND [options]
@@ -81,7 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Imported here, so that a missing package is reported like any other mistake.
         module, function = _COMMANDS[words[0]].split(":")
         run = getattr(importlib.import_module(f"vlm_agent.cli.{module}"), function)
-        return run(words[1:]) or 0
+        with sigterm_interrupts():
+            return run(words[1:]) or 0
     except KeyboardInterrupt:
         print("\nvlm-agent: interrupted", file=sys.stderr)
         return 130

@@ -21,9 +21,9 @@ import numpy as np
 
 from vlm_agent.core.environments import env_id, make_env
 from vlm_agent.core.expert import explain
-from vlm_agent.core.json_lines import check_format, read_json_lines
 from vlm_agent.core.prompts import build_reply
 from vlm_agent.core.protocol import observe, task_of
+from vlm_agent.core.system.json_lines import check_format, read_json_lines
 from vlm_agent.core.types import Demonstration, Observation
 
 FORMAT = "gym-cards-episode"

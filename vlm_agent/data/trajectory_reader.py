@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-from vlm_agent.core.json_lines import check_format, read_json_lines
 from vlm_agent.core.run_directory import TRAJECTORIES
+from vlm_agent.core.system.json_lines import check_format, read_json_lines
 from vlm_agent.data.trajectory_format import (
     EPISODES_FILE,
     FORMAT,

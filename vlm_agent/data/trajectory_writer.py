@@ -13,10 +13,10 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm_agent.core.disk import cut, sync
-from vlm_agent.core.json_lines import open_to_append
 from vlm_agent.core.prompt_builder import builder_of
 from vlm_agent.core.prompts import messages_text, plain_text
+from vlm_agent.core.system.disk import cut, sync
+from vlm_agent.core.system.json_lines import open_to_append
 from vlm_agent.core.types import Observation, Reply
 from vlm_agent.data.trajectory_format import (
     EPISODES_FILE,

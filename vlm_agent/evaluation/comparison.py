@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from pathlib import Path
 from typing import Any
 
-from vlm_agent.core.disk import sync
+from vlm_agent.core.system.disk import sync
 from vlm_agent.evaluation.evaluate import about_evaluation, evaluate
 from vlm_agent.evaluation.play import PolicyLike, Step
 from vlm_agent.evaluation.players import LazyPolicy, resolve_policy

@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vlm_agent.core.json_lines import open_to_append, read_json_lines
+from vlm_agent.core.system.json_lines import open_to_append, read_json_lines
 from vlm_agent.core.types import Reply, Usage
 
 

@@ -19,9 +19,9 @@ import torch
 from torch import nn
 
 from vlm_agent.config.model import ModelOptions, Part
-from vlm_agent.core.disk import sync_path
 from vlm_agent.core.errors import NotWholeError
 from vlm_agent.core.run_directory import BASE, is_in_checkpoint, is_local_path, run_of
+from vlm_agent.core.system.disk import sync_path
 from vlm_agent.distributed.sharding import check_each
 from vlm_agent.models.adapters.embeddings import KeptEmbeddings, untie_embeddings
 

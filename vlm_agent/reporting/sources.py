@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vlm_agent.core.json_lines import read_json_lines
 from vlm_agent.core.run_directory import CHECKPOINTS, CONFIG_FILE, METRICS_FILE, TRAJECTORIES
+from vlm_agent.core.system.json_lines import read_json_lines
 from vlm_agent.data.trajectory_format import EPISODES_FILE
 
 # Keys that distinguish evaluations from other JSON files of a run.

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vlm_agent.core.json_lines import check_format
+from vlm_agent.core.system.json_lines import check_format
 from vlm_agent.evaluation.benchmark.sets import find_set
 from vlm_agent.evaluation.benchmark.tasks import BenchmarkSet, BenchmarkTask
 from vlm_agent.evaluation.record import Evaluation

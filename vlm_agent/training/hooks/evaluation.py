@@ -15,9 +15,9 @@ import numpy as np
 
 from vlm_agent.config.sft import SFTConfig
 from vlm_agent.config.training.environments import EnvSpec, env_specs
-from vlm_agent.core.disk import writing
 from vlm_agent.core.run_directory import BEST, UNFINISHED
 from vlm_agent.core.seeding import episode_seeds
+from vlm_agent.core.system.disk import writing
 from vlm_agent.core.types import Observation, Reply
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.evaluation.play import play

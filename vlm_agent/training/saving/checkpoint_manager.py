@@ -6,7 +6,6 @@ import functools
 import json
 import signal
 import sys
-import threading
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -22,6 +21,7 @@ from tqdm import tqdm
 from vlm_agent.config.files import load_config
 from vlm_agent.config.model import ModelOptions
 from vlm_agent.core.run_directory import CONFIG_FILE, LENGTH
+from vlm_agent.core.system.signals import deferrable
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.models import lora
 from vlm_agent.models.gathered_policy import GatheredPolicy
@@ -231,7 +231,7 @@ class CheckpointManager:
     def updated(self, step: int, updates: int, *, last: bool) -> bool:
         """Starts to write a checkpoint if one is due, and gathers the policy after the last update.
 
-        After the last update, or the one in which Ctrl-C was pressed, it is waited for.
+        After the last update, or the one that was to be the last, it is waited for.
 
         Args:
             step: Step that was just logged.
@@ -243,7 +243,7 @@ class CheckpointManager:
 
         Raises:
             OSError: If this checkpoint, or the one before, cannot be written.
-            KeyboardInterrupt: If Ctrl-C was pressed during the update.
+            KeyboardInterrupt: If Ctrl-C was pressed, or SIGTERM sent, during the update.
         """
         self._waited = None
         self._writer.check()
@@ -318,8 +318,10 @@ class CheckpointManager:
     def finishing_updates(self) -> Iterator[None]:
         """Lets Ctrl-C wait for the end of the update inside the block; a second one stops at once.
 
-        Ctrl-C is left alone outside the main thread, or if SIGINT has another handler. What is
-        being written when the block ends is finished.
+        So does SIGTERM inside `sigterm_interrupts`, but a second one is ignored: launchers and
+        schedulers that repeat it kill what takes too long themselves. Ctrl-C is left alone outside
+        the main thread, or if SIGINT has another handler. What is being written when the block ends
+        is finished.
         """
         try:
             with self._deferring_interrupts():
@@ -333,24 +335,24 @@ class CheckpointManager:
 
     @contextmanager
     def _deferring_interrupts(self) -> Iterator[None]:
-        normal = signal.default_int_handler
-        if (
-            threading.current_thread() is not threading.main_thread()
-            or signal.getsignal(signal.SIGINT) is not normal
-        ):
-            yield
-            return
+        handlers = {number: signal.getsignal(number) for number in deferrable()}
 
         def interrupt(number: int, frame: Any) -> None:
-            signal.signal(signal.SIGINT, normal)
+            again = ""
+            if number == signal.SIGINT:
+                signal.signal(number, handlers[signal.SIGINT])
+                again = "; Ctrl-C again stops now"
+            if not self._interrupted:
+                tqdm.write(f"stopping after this update{again}", file=sys.stderr)
             self._interrupted = True
-            tqdm.write("stopping after this update; Ctrl-C again stops now", file=sys.stderr)
 
-        signal.signal(signal.SIGINT, interrupt)
+        for number in handlers:
+            signal.signal(number, interrupt)
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, normal)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
 
     def _write(self, run: Run, step: int, state: Mapping[str, Any], weights: PolicyWeights) -> None:
         def fill(folder: Path) -> None:

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vlm_agent.core.disk import sync_path, writing
 from vlm_agent.core.run_directory import CHECKPOINT_NAME, CHECKPOINTS, UNFINISHED, run_of
+from vlm_agent.core.system.disk import sync_path, writing
 
 MANIFEST = "manifest.json"
 FORMAT = "vlm-agent-checkpoint"

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from vlm_agent.config.options import plain_options
-from vlm_agent.core.disk import cut, sync, writing
 from vlm_agent.core.errors import NotWholeError
 from vlm_agent.core.run_directory import (
     BASE,
@@ -27,6 +26,7 @@ from vlm_agent.core.run_directory import (
     TRAJECTORIES,
     UNFINISHED,
 )
+from vlm_agent.core.system.disk import cut, sync, writing
 from vlm_agent.data.trajectory_format import EpisodeRecord
 from vlm_agent.training.reporters.base import Reporter
 from vlm_agent.training.reporters.group import ReporterGroup

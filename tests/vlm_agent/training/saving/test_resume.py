@@ -240,6 +240,27 @@ def test_a_second_ctrl_c_ends_at_once(whole, tmp_path, monkeypatch):
     assert outcome(other.out) == outcome(whole.out)
 
 
+def test_a_command_ends_after_the_update_when_a_scheduler_tells_it_to(
+    whole, tmp_path, monkeypatch, capsys
+):
+    def told_twice():
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    other = small(tmp_path, "other", checkpoint_every=100)
+    saved = tmp_path / "options.yaml"
+    saved.write_text(json.dumps(dataclasses.asdict(other)))
+    with monkeypatch.context() as patch:
+        at_update(patch, 2, told_twice)
+        assert main(["ppo", "--config", str(saved)]) == 130
+    said = capsys.readouterr().err
+    assert said.count("stopping after this update\n") == 1
+    assert f"continue with: vlm-agent ppo --resume {other.out}" in said
+    assert [row["step"] for row in read_metrics(other.out)] == [4, 8]
+    resume_ppo(other.out)
+    assert outcome(other.out) == outcome(whole.out)
+
+
 def test_a_full_disk_ends_the_run_with_what_to_do(whole, tmp_path, monkeypatch, capsys):
     other = small(tmp_path, "other")
     save = VLMPolicy.save

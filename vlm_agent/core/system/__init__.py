@@ -1,0 +1,1 @@
+"""What the system does to long work: full disks, crashes, signals."""
