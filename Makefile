@@ -18,7 +18,8 @@ COMPILED := $(CANVAS:.c=*.so)
 SOURCES := pyproject.toml setup.py Makefile $(CANVAS)
 # Prints errors alone, with the output of a build that failed.
 INSTALL := -m pip install -qq --disable-pip-version-check
-PYTEST_OPTIONS := --numprocesses auto --dist loadfile
+# In the order of their names: by default, files of few tests, often the longest, come last.
+PYTEST_OPTIONS := --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo results results-full test test-slow test-lowest test-vllm test-integrations lint docs clean
 
