@@ -32,14 +32,16 @@ from gym_cards.points.rules import (
     Token,
     accepted,
     description,
+    is_correct,
     play,
     value,
 )
-from gym_cards.points.solver import complete
+from gym_cards.points.solver import complete, fewest_tokens
 from gym_cards.points.splits import Split
 from gym_cards.render.style import CardStyleOptions, RenderStyle
 
 Order = Literal["dealt", "ascending", "descending"]
+_MOST_CARDS_PROVED = 4
 
 
 class PointsEnv(CardGameEnv[Frame]):
@@ -56,6 +58,7 @@ class PointsEnv(CardGameEnv[Frame]):
         suits: Which suits the cards have.
         order: How the cards are laid out.
         notation: How the picture and the state write the formula.
+        end_when_lost: Whether the episode ends as soon as it cannot be won any more.
         inline: Whether the picture has the formula next to its label instead of below it.
         render_mode: `None`, "rgb_array" or "human".
         style: The style of the picture.
@@ -86,6 +89,7 @@ class PointsEnv(CardGameEnv[Frame]):
         suits: Suits,
         order: Order,
         notation: Notation,
+        end_when_lost: bool,
         inline: bool,
         render_mode: str | None,
         style: CardStyleOptions,
@@ -102,6 +106,13 @@ class PointsEnv(CardGameEnv[Frame]):
         check_choice("suits", suits, ("any", "red", "black"))
         check_choice("order", order, ("dealt", "ascending", "descending"))
         check_choice("notation", notation, ("published", "as_read"))
+        self.end_when_lost = check_flag("end_when_lost", end_when_lost)
+        if self.end_when_lost and rules == "published" and self.num_cards > _MOST_CARDS_PROVED:
+            raise ValueError(
+                f"end_when_lost=True with num_cards={num_cards}: by the published rules it takes "
+                f"too long to prove a formula lost; use at most {_MOST_CARDS_PROVED} cards, or "
+                "rules='exact'"
+            )
         self.rules: Rules = rules
         self.notation: Notation = notation
         self.hands: Hands = hands
@@ -125,6 +136,7 @@ class PointsEnv(CardGameEnv[Frame]):
                 faces_as_10=faces_as_10,
                 rules=rules,
                 notation=notation,
+                end_when_lost=end_when_lost,
             ),
             render_mode,
         )
@@ -177,7 +189,28 @@ class PointsEnv(CardGameEnv[Frame]):
                 self._mask[action] = token in self._left
             self._formula.append(token)
             self._write(str(token))
+            if self.end_when_lost and self._is_lost():
+                return reward - 1.0, True, False
         return reward, terminated, truncated
+
+    def _is_lost(self) -> bool:
+        """Returns whether no formula that begins like this one wins."""
+        if self._plan(self._formula)[0] != "=":
+            return False
+        if is_correct(self._formula, self._numbers, self.target_points, self.rules):
+            return False
+        # By the published rules there are formulas that no expert would write.
+        return self.rules == "exact" or (
+            fewest_tokens(
+                self._formula,
+                self._numbers,
+                self.target_points,
+                max_tokens=self._max_length,
+                operators=self._game.signs,
+                parentheses=self._game.parentheses,
+            )
+            is None
+        )
 
     def _draw(self) -> None:
         self.picture.deal(self._cards, self._jitter)
@@ -214,6 +247,7 @@ class PointsEnv(CardGameEnv[Frame]):
             max_length=self._max_length,
             rules=self.rules,
             gamma=gamma,
+            end_when_lost=self.end_when_lost,
         )
 
     def _explain(self, action: int) -> str:
@@ -257,7 +291,10 @@ class PointsEnv(CardGameEnv[Frame]):
         return self._mask
 
     def _settings(self) -> tuple[object, ...]:
-        return (self.rules, self.hands, self.split, self.suits, self.order, self.target_points)
+        return (
+            *(self.rules, self.hands, self.split, self.suits, self.order, self.target_points),
+            self.end_when_lost,
+        )
 
 
 @functools.cache

@@ -22,6 +22,7 @@ def exact(
     max_length: int,
     rules: Literal["published", "exact"],
     gamma: float = 1.0,
+    end_when_lost: bool = False,
 ) -> ActionValues:
     """Returns the action values, given the cards and the formula so far.
 
@@ -32,7 +33,8 @@ def exact(
     - if the formula can still win, to complete it in as few tokens as possible: n tokens make that
       worth `10 * gamma ** n`. Refused numbers never help, by either rules;
     - if it cannot, to append operators until the episode is truncated, so that the inevitable -1
-      comes as late as possible. With `gamma=1` giving up at once by "=" is as good.
+      comes as late as possible. With `gamma=1` giving up at once by "=" is as good, and with
+      `end_when_lost` any action costs it at once.
 
     The search for the shortest completion is exhaustive. All searches of a call together may take
     `gym_cards.points.solver.meter.MAX_OPERATIONS` operations on values, which is about ten seconds;
@@ -51,6 +53,7 @@ def exact(
         rules: "published" to read formulas as Python does, quirks included, "exact" for the
             arithmetic that people know.
         gamma: The discount, 0 to 1.
+        end_when_lost: Whether the action after which the formula cannot win ends the episode.
 
     Returns:
         The action values. The success probability is 1 if the formula can be completed and 10 makes
@@ -102,8 +105,12 @@ def exact(
         after = (*prefix, _REFUSED if refused else action)
         # What cannot be completed now cannot be completed later either.
         rest = None if now is None else fewest(after)
-        steps = max_length + 1 - len(after) if rest is None else rest
-        later = gamma * (-1.0 if rest is None else _WON) * gamma**steps
+        if rest is not None:
+            later = gamma * _WON * gamma**rest
+        elif end_when_lost:
+            later = -1.0
+        else:
+            later = -gamma * gamma ** (max_length + 1 - len(after))
         return (-1.0 if refused else 0.0) + later
 
     highest_return = _WON - prefix.count(_REFUSED)

@@ -70,7 +70,8 @@ class EZPointsEnv(PointsEnv):
     power, and a leading + is a sign.
 
     ## Episode End
-    - Termination: "=".
+    - Termination: "=". With `end_when_lost=True` also the token after which no formula can win any
+      more, which costs the point that "=" would. Without a solution, that is the first token.
     - Truncation: an action meets a formula of more than 5 tokens (`2 * num_cards + 1`), blanks
       included; it has no other effect than the reward of -1.
 
@@ -93,6 +94,7 @@ class EZPointsEnv(PointsEnv):
       deals the same ranks;
     - `order` (default `"dealt"`): `"ascending"` or `"descending"` to lay the cards out by rank;
     - `notation` (default `"published"`): `"as_read"` to write the formula the way it is read;
+    - `end_when_lost` (default `False`): whether the episode ends as soon as it cannot be won;
     - `render_mode` (default `None`): `"rgb_array"` or `"human"`;
     - `size` (300), `background` (`None`), `font_scale` (1), `four_colours` (`False`),
       `position_jitter` (0) and `rotation_jitter` (0): the style of the picture, as in
@@ -122,6 +124,7 @@ class EZPointsEnv(PointsEnv):
         suits: Suits = "any",
         order: Order = "dealt",
         notation: Notation = "published",
+        end_when_lost: bool = False,
         render_mode: str | None = None,
         **style: Unpack[CardStyleOptions],
     ) -> None:
@@ -136,6 +139,7 @@ class EZPointsEnv(PointsEnv):
             suits=suits,
             order=order,
             notation=notation,
+            end_when_lost=end_when_lost,
             inline=True,
             render_mode=render_mode,
             style=style,

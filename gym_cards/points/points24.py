@@ -71,7 +71,8 @@ class Points24Env(PointsEnv):
     brackets, exact fractions, and every card used once.
 
     ## Episode End
-    - Termination: "=".
+    - Termination: "=". With `end_when_lost=True` also the token after which no formula can win any
+      more, which costs the point that "=" would. Without a solution, that is the first token.
     - Truncation: an action meets a formula of more than 20 tokens (`5 * num_cards`), blanks
       included; it has no other effect than the reward of -1.
 
@@ -96,6 +97,7 @@ class Points24Env(PointsEnv):
       deals the same ranks;
     - `order` (default `"dealt"`): `"ascending"` or `"descending"` to lay the cards out by rank;
     - `notation` (default `"published"`): `"as_read"` to write the formula the way it is read;
+    - `end_when_lost` (default `False`): whether the episode ends as soon as it cannot be won;
     - `render_mode` (default `None`): `"rgb_array"` or `"human"`;
     - `size` (300), `background` (`None`), `font_scale` (1), `four_colours` (`False`),
       `position_jitter` (0) and `rotation_jitter` (0): the style of the picture, as in
@@ -132,6 +134,7 @@ class Points24Env(PointsEnv):
         suits: Suits = "any",
         order: Order = "dealt",
         notation: Notation = "published",
+        end_when_lost: bool = False,
         render_mode: str | None = None,
         **style: Unpack[CardStyleOptions],
     ) -> None:
@@ -146,6 +149,7 @@ class Points24Env(PointsEnv):
             suits=suits,
             order=order,
             notation=notation,
+            end_when_lost=end_when_lost,
             inline=False,
             render_mode=render_mode,
             style=style,

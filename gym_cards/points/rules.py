@@ -135,6 +135,7 @@ def description(
     faces_as_10: bool,
     rules: Rules,
     notation: Notation,
+    end_when_lost: bool,
 ) -> str:
     """Returns the rules and the goal as a person would be told."""
     faces = "J, Q and K count 10" if faces_as_10 else "J, Q and K count 11, 12 and 13"
@@ -144,12 +145,13 @@ def description(
         blank, blanks = f'"{REFUSED_MARK}"', f'each "{REFUSED_MARK}"'
         if rules == "published":
             joined = "Numbers side by side join, as the formula shows: 1 and 2 are 12. "
+    early = ", and the game ends as soon as it cannot be won any more" if end_when_lost else ""
     return (
         f"You are playing a game called {game.name}. You see {_COUNTS[num_cards]} cards and the "
         f"formula so far. An ace counts 1 and {faces}. Each turn you append one entry to the "
         f"formula: a number or one of {signs}. A number that no unused card shows is refused: "
         f"it costs a point, and {blank} is appended in its place. {joined}When the formula is "
         'complete, choose "=", which ends the game; a formula of more than '
-        f"{game.max_length(num_cards)} entries, {blanks} included, is lost. Your goal is a formula "
-        f"that uses the number of every card exactly once and equals {target}."
+        f"{game.max_length(num_cards)} entries, {blanks} included, is lost{early}. Your goal is a "
+        f"formula that uses the number of every card exactly once and equals {target}."
     )
