@@ -5,57 +5,91 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 
 class _Ending:
-    """A handler that makes of SIGTERM what Ctrl-C is, in the process that installed it.
+    """A handler that makes of the first SIGTERM what Ctrl-C is, in the process that installed it.
 
-    Its children inherit it, and end as they would without it.
+    Further ones are ignored: launchers and schedulers that repeat it kill what takes too long
+    themselves, and saving should not be broken off. Children inherit the handler, and end as they
+    would without it.
     """
 
     def __init__(self) -> None:
+        self.told = False
         self._process = os.getpid()
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() == self._process:
+        if os.getpid() != self._process:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        elif not self.told:
+            self.told = True
             raise KeyboardInterrupt
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
 
 
 @contextmanager
 def sigterm_interrupts() -> Iterator[None]:
-    """Lets SIGTERM raise `KeyboardInterrupt` inside the block, as Ctrl-C does.
+    """Lets SIGTERM raise `KeyboardInterrupt` inside the block, as Ctrl-C does, but only once.
 
     Changes nothing outside the main thread, or if SIGTERM has a handler or is ignored.
     """
     if not _in_main_thread() or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return
-    signal.signal(signal.SIGTERM, _Ending())
     try:
+        signal.signal(signal.SIGTERM, _Ending())
         yield
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def deferrable() -> tuple[signal.Signals, ...]:
-    """Returns the signals that raise `KeyboardInterrupt` now, and could do so later.
+@contextmanager
+def deferred_interrupts(tell: Callable[[bool], None]) -> Iterator[None]:
+    """Lets a function be called inside the block in place of the first `KeyboardInterrupt`.
 
-    SIGINT unless it has a handler of its own, SIGTERM inside `sigterm_interrupts`; none outside the
-    main thread.
+    Concerns SIGINT, unless it has a handler of its own, and SIGTERM inside `sigterm_interrupts`.
+    Changes nothing outside the main thread.
+
+    Args:
+        tell: Called in this process, in the main thread; its argument says whether the same signal
+            raises `KeyboardInterrupt` if it comes again, as SIGINT does.
     """
-    if not _in_main_thread():
-        return ()
-    found = []
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        found.append(signal.SIGINT)
-    if isinstance(signal.getsignal(signal.SIGTERM), _Ending):
-        found.append(signal.SIGTERM)
-    return tuple(found)
+    process = os.getpid()
+    ending = signal.getsignal(signal.SIGTERM)
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if os.getpid() == process:
+            signal.signal(number, signal.default_int_handler)
+            tell(True)
+        else:
+            signal.default_int_handler(number, frame)
+
+    def end(number: int, frame: FrameType | None) -> None:
+        assert isinstance(ending, _Ending)
+        if os.getpid() != process:
+            ending(number, frame)
+        elif not ending.told:
+            ending.told = True
+            tell(False)
+
+    replaced: dict[signal.Signals, Callable[[int, FrameType | None], None]] = {}
+    if _in_main_thread():
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            replaced[signal.SIGINT] = interrupt
+        if isinstance(ending, _Ending):
+            replaced[signal.SIGTERM] = end
+    before = {number: signal.getsignal(number) for number in replaced}
+    try:
+        for number, handler in replaced.items():
+            signal.signal(number, handler)
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)
 
 
 def _in_main_thread() -> bool:

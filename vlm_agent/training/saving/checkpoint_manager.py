@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import signal
 import sys
 import time
 import warnings
@@ -21,7 +20,7 @@ from tqdm import tqdm
 from vlm_agent.config.files import load_config
 from vlm_agent.config.model import ModelOptions
 from vlm_agent.core.run_directory import CONFIG_FILE, LENGTH
-from vlm_agent.core.system.signals import deferrable
+from vlm_agent.core.system.signals import deferred_interrupts
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.models import lora
 from vlm_agent.models.gathered_policy import GatheredPolicy
@@ -318,13 +317,11 @@ class CheckpointManager:
     def finishing_updates(self) -> Iterator[None]:
         """Lets Ctrl-C wait for the end of the update inside the block; a second one stops at once.
 
-        So does SIGTERM inside `sigterm_interrupts`, but a second one is ignored: launchers and
-        schedulers that repeat it kill what takes too long themselves. Ctrl-C is left alone outside
-        the main thread, or if SIGINT has another handler. What is being written when the block ends
-        is finished.
+        So does SIGTERM inside `sigterm_interrupts`. What is being written when the block ends is
+        finished.
         """
         try:
-            with self._deferring_interrupts():
+            with deferred_interrupts(self._tell):
                 yield
         except BaseException as error:
             try:
@@ -333,26 +330,11 @@ class CheckpointManager:
                 error.add_note(str(failure))
             raise
 
-    @contextmanager
-    def _deferring_interrupts(self) -> Iterator[None]:
-        handlers = {number: signal.getsignal(number) for number in deferrable()}
-
-        def interrupt(number: int, frame: Any) -> None:
-            again = ""
-            if number == signal.SIGINT:
-                signal.signal(number, handlers[signal.SIGINT])
-                again = "; Ctrl-C again stops now"
-            if not self._interrupted:
-                tqdm.write(f"stopping after this update{again}", file=sys.stderr)
-            self._interrupted = True
-
-        for number in handlers:
-            signal.signal(number, interrupt)
-        try:
-            yield
-        finally:
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
+    def _tell(self, again: bool) -> None:
+        first, self._interrupted = not self._interrupted, True
+        if first:
+            hint = "; Ctrl-C again stops now" if again else ""
+            tqdm.write(f"stopping after this update{hint}", file=sys.stderr)
 
     def _write(self, run: Run, step: int, state: Mapping[str, Any], weights: PolicyWeights) -> None:
         def fill(folder: Path) -> None:
