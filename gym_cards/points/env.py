@@ -41,7 +41,8 @@ from gym_cards.points.splits import Split
 from gym_cards.render.style import CardStyleOptions, RenderStyle
 
 Order = Literal["dealt", "ascending", "descending"]
-_MOST_CARDS_PROVED = 4
+# With brackets. The search for a way to win takes fractions of a second, and seconds with more.
+_MOST_CARDS_PROVED = {"published": 4, "exact": 5}
 
 
 class PointsEnv(CardGameEnv[Frame]):
@@ -107,11 +108,11 @@ class PointsEnv(CardGameEnv[Frame]):
         check_choice("order", order, ("dealt", "ascending", "descending"))
         check_choice("notation", notation, ("published", "as_read"))
         self.end_when_lost = check_flag("end_when_lost", end_when_lost)
-        if self.end_when_lost and rules == "published" and self.num_cards > _MOST_CARDS_PROVED:
+        most = _MOST_CARDS_PROVED[rules] if game.parentheses else MOST_CARDS
+        if self.end_when_lost and self.num_cards > most:
             raise ValueError(
-                f"end_when_lost=True with num_cards={num_cards}: by the published rules it takes "
-                f"too long to prove a formula lost; use at most {_MOST_CARDS_PROVED} cards, or "
-                "rules='exact'"
+                f"end_when_lost=True with num_cards={num_cards} and rules={rules!r}: it takes too "
+                f"long to prove a formula lost; use at most {most} cards"
             )
         self.rules: Rules = rules
         self.notation: Notation = notation
@@ -195,6 +196,8 @@ class PointsEnv(CardGameEnv[Frame]):
 
     def _is_lost(self) -> bool:
         """Returns whether no formula that begins like this one wins."""
+        if len(self._formula) > self._max_length:
+            return True
         if self._plan(self._formula)[0] != "=":
             return False
         if is_correct(self._formula, self._numbers, self.target_points, self.rules):
@@ -291,10 +294,7 @@ class PointsEnv(CardGameEnv[Frame]):
         return self._mask
 
     def _settings(self) -> tuple[object, ...]:
-        return (
-            *(self.rules, self.hands, self.split, self.suits, self.order, self.target_points),
-            self.end_when_lost,
-        )
+        return (self.rules, self.hands, self.split, self.suits, self.order, self.target_points)
 
 
 @functools.cache

@@ -71,7 +71,8 @@ class EZPointsEnv(PointsEnv):
 
     ## Episode End
     - Termination: "=". With `end_when_lost=True` also the token after which no formula can win any
-      more, which costs the point that "=" would. Without a solution, that is the first token.
+      more, whatever refused numbers have cost. It costs the point that "=" would. If no formula of
+      the hand can win, that is the first token.
     - Truncation: an action meets a formula of more than 5 tokens (`2 * num_cards + 1`), blanks
       included; it has no other effect than the reward of -1.
 

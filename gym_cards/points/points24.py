@@ -72,7 +72,8 @@ class Points24Env(PointsEnv):
 
     ## Episode End
     - Termination: "=". With `end_when_lost=True` also the token after which no formula can win any
-      more, which costs the point that "=" would. Without a solution, that is the first token.
+      more, whatever refused numbers have cost. It costs the point that "=" would. If no formula of
+      the hand can win, that is the first token.
     - Truncation: an action meets a formula of more than 20 tokens (`5 * num_cards`), blanks
       included; it has no other effect than the reward of -1.
 
@@ -97,7 +98,8 @@ class Points24Env(PointsEnv):
       deals the same ranks;
     - `order` (default `"dealt"`): `"ascending"` or `"descending"` to lay the cards out by rank;
     - `notation` (default `"published"`): `"as_read"` to write the formula the way it is read;
-    - `end_when_lost` (default `False`): whether the episode ends as soon as it cannot be won;
+    - `end_when_lost` (default `False`): whether the episode ends as soon as it cannot be won; up
+      to five cards, by the published rules four;
     - `render_mode` (default `None`): `"rgb_array"` or `"human"`;
     - `size` (300), `background` (`None`), `font_scale` (1), `four_colours` (`False`),
       `position_jitter` (0) and `rotation_jitter` (0): the style of the picture, as in

@@ -111,6 +111,30 @@ def test_the_exact_values_know_of_it(game):
             assert ever > lost, "waiting is better where it is allowed"
 
 
+@pytest.mark.parametrize("rules", ["published", "exact"])
+def test_a_correct_formula_that_became_too_long_is_lost(rules):
+    env, names = make("Points24", rules=rules, end_when_lost=True)
+    env.reset(options={"cards": ["H6", "S6", "C6", "D6"]})
+    for token in ("6", "+", "6", "+", "6", "+", "6"):
+        env.step(names.index(token))
+    for blank in range(14):
+        _, reward, terminated, _, _ = env.step(names.index("9"))
+        assert (reward, terminated) == ((-2, True) if blank == 13 else (-1, False))
+
+
+def test_a_snapshot_goes_on_alike():
+    env, names = make("Points24", rules="exact", end_when_lost=True)
+    other, _ = make("Points24", rules="exact", end_when_lost=True)
+    env.reset(options={"cards": ["H4", "CT", "S6", "DK"]})
+    env.step(names.index("10"))
+    other.reset(seed=1)
+    other.unwrapped.restore(env.unwrapped.snapshot())
+    for token in ("-", "10", "*"):
+        steps = [each.step(names.index(token))[1:4] for each in (env, other)]
+        assert steps[0] == steps[1]
+    assert steps[0] == (-1, True, False)
+
+
 def test_the_task_says_so():
     early = "ends as soon as it cannot be won any more"
     env, _ = make("Points24", end_when_lost=True)
@@ -120,6 +144,8 @@ def test_the_task_says_so():
 
 
 def test_what_would_take_too_long_to_prove_is_refused():
-    with pytest.raises(ValueError, match="num_cards=5: by the published rules .* rules='exact'"):
-        make("Points24", num_cards=5, end_when_lost=True)
+    for cards, rules in ((5, "published"), (6, "exact")):
+        with pytest.raises(ValueError, match=f"num_cards={cards} .* at most {cards - 1} cards"):
+            make("Points24", num_cards=cards, rules=rules, end_when_lost=True)
     make("Points24", num_cards=5, rules="exact", end_when_lost=True)
+    make("EZPoints", num_cards=6, target_points=30, end_when_lost=True)
