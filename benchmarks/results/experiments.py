@@ -28,11 +28,19 @@ EPISODES_OF_CHANCE = 4000
 CHANCE = "gym_cards/Blackjack-v0"
 # Rules of which the exact limit is known for a player of honest arithmetic.
 ENVS = {"Points24": "gym_cards/Points24Exact-v0"}
+# What is taught before reinforcement learning where the recipe alone leaves nothing to it.
+FEWER_DEMONSTRATIONS = {
+    "Points24": (
+        *("--caption-samples", "4800"),
+        *("--reasoning-samples", "150000"),
+        *("--samples", "6400"),
+    )
+}
 # Minutes of one core that a game's fine-tuning and its reinforcement learning take.
 MINUTES = {
     "NumberLine": (1.5, 5.0),
     "EZPoints": (2.0, 5.0),
-    "Points24": (20.0, 16.0),
+    "Points24": (20.0, 24.0),
     "Blackjack": (7.0, 9.0),
 }
 # Variants of a game that its policies were not trained in: name, id and arguments.
@@ -65,6 +73,11 @@ VARIANTS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
 def env_of(game: str) -> str:
     """Returns the id of a game's environment."""
     return ENVS.get(game, f"gym_cards/{game}-v0")
+
+
+def before_rl(game: str) -> str:
+    """Returns the kind of the policy that a game's reinforcement learning starts from."""
+    return "start" if game in FEWER_DEMONSTRATIONS else "sft"
 
 
 def all_jobs(seeds: Sequence[int] = SEEDS) -> Iterator[Job]:
@@ -107,7 +120,11 @@ def _trained(game: str, seed: int) -> Iterator[Job]:
     yield _evaluation(f"{cnn}-evaluated", f"sb3:@{cnn}", env_of(game), "games")
     yield _sft(sft, game, seed, "games")
     yield _evaluation(f"{sft}-evaluated", f"@{sft}", env_of(game), "games")
-    yield _ppo(ppo, game, seed, "games", model=sft)
+    start = f"{game}/{before_rl(game)}/{seed}"
+    if start != sft:
+        yield _sft(start, game, seed, "games", *FEWER_DEMONSTRATIONS[game])
+        yield _evaluation(f"{start}-evaluated", f"@{start}", env_of(game), "games")
+    yield _ppo(ppo, game, seed, "games", model=start)
     yield _evaluation(f"{ppo}-evaluated", f"@{ppo}", env_of(game), "games")
 
 
@@ -162,7 +179,7 @@ def _variants(game: str, seeds: Sequence[int]) -> Iterator[Job]:
         for player in ("random", "expert"):
             yield _evaluation(f"{place}/{player}", player, env_of(game), "generalisation", kwargs)
         for seed in seeds:
-            for kind in ("sft", "ppo"):
+            for kind in (before_rl(game), "ppo"):
                 policy = f"@{game}/{kind}/{seed}"
                 name = f"{place}/{kind}/{seed}"
                 yield _evaluation(name, policy, env_of(game), "generalisation", kwargs)

@@ -13,6 +13,7 @@ from benchmarks.results.experiments import (
     METHOD_GAMES,
     METHODS,
     VARIANTS,
+    before_rl,
 )
 from benchmarks.results.records import Records, Seeds
 
@@ -37,36 +38,50 @@ def games(records: Records) -> str:
         _row(records, "random", GAMES, "{}/random"),
         _row(records, "expert", GAMES, "{}/expert"),
         _row(records, "CNN, PPO", GAMES, "{}/cnn/*-evaluated"),
-        _row(records, "VLM before RL", GAMES, "{}/sft/*-evaluated"),
-        _row(records, "VLM after RL", GAMES, "{}/ppo/*-evaluated"),
+        ["VLM before RL", *(_cell(before_and_after(records, game)[0]) for game in GAMES)],
+        ["VLM after RL", *(_cell(before_and_after(records, game)[1]) for game in GAMES)],
+        ["gain by RL", *(_gain(*before_and_after(records, game)) for game in GAMES)],
+        ["VLM, by more demonstrations alone", *(_cell(_taught(records, game)) for game in GAMES)],
     ]
-    gains = [
-        _gain(records.seeds(f"{game}/sft/*-evaluated"), records.seeds(f"{game}/ppo/*-evaluated"))
-        for game in GAMES
-    ]
-    rows.append(["gain by RL", *gains])
     published = (f"{PUBLISHED[game][0]:.1f} → {PUBLISHED[game][1]:.1f}" for game in GAMES)
     return _table(head, [*rows, ["published, 7B", *published]])
 
 
+def before_and_after(records: Records, game: str) -> tuple[Seeds | None, Seeds | None]:
+    """Returns the results of the language model before and after reinforcement learning."""
+    before, after = (
+        records.seeds(f"{game}/{kind}/*-evaluated") for kind in (before_rl(game), "ppo")
+    )
+    return before, after
+
+
+def _taught(records: Records, game: str) -> Seeds | None:
+    """Returns the results of fine-tuning alone, where reinforcement learning starts from less."""
+    if before_rl(game) == "sft":
+        return None
+    return records.seeds(f"{game}/sft/*-evaluated")
+
+
 def readme_rows(records: Records) -> list[tuple[str, list[str]]]:
     """Returns the rows of the README's table: mean success of each player in each game."""
-    rows = (
-        ("random player", "random"),
-        ("CNN, trained by PPO", "cnn/*-evaluated"),
-        ("small VLM before RL", "sft/*-evaluated"),
-        ("small VLM after RL", "ppo/*-evaluated"),
-        ("expert", "expert"),
-    )
-    found = [(name, [records.seeds(f"{game}/{kind}") for game in GAMES]) for name, kind in rows]
-    return [(name, [_percent(each and each.mean) for each in cells]) for name, cells in found]
+    found = {
+        "random player": [records.seeds(f"{game}/random") for game in GAMES],
+        "CNN, trained by PPO": [records.seeds(f"{game}/cnn/*-evaluated") for game in GAMES],
+        "small VLM before RL": [before_and_after(records, game)[0] for game in GAMES],
+        "small VLM after RL": [before_and_after(records, game)[1] for game in GAMES],
+        "small VLM, more demonstrations": [_taught(records, game) for game in GAMES],
+        "expert": [records.seeds(f"{game}/expert") for game in GAMES],
+    }
+    return [
+        (name, [_percent(each and each.mean) for each in cells]) for name, cells in found.items()
+    ]
 
 
 def perception(records: Records) -> str:
     """What models read, and how often their replies name no action."""
     rows = []
     for game in GAMES:
-        both = [records.seeds(f"{game}/{kind}/*-evaluated") for kind in ("sft", "ppo")]
+        both = before_and_after(records, game)
         cells = [
             " → ".join(_percent(each and each.mean_of(key)) for each in both)
             for key in ("perception", "illegal_rate")
@@ -96,7 +111,7 @@ def thoughts(records: Records) -> str:
     """Success with and without chain of thought."""
     rows = []
     for game in GAMES:
-        names = ("sft", "ppo", "no-cot/sft", "no-cot/ppo")
+        names = (before_rl(game), "ppo", "no-cot/sft", "no-cot/ppo")
         cells = [_cell(records.seeds(f"{game}/{name}/*-evaluated")) for name in names]
         published = f"{PUBLISHED[game][1]:.1f}, {PUBLISHED[game][2]:.1f}"
         rows.append([game, *cells, published])
@@ -141,13 +156,14 @@ def generalisation(records: Records) -> str:
     """Success in variants that no policy was trained in."""
     rows = []
     for game in GAMES:
-        names = [f"{game}/{kind}" for kind in ("random", "expert", "sft/*", "ppo/*")]
+        kinds = (before_rl(game), "ppo")
+        names = [f"{game}/{kind}" for kind in ("random", "expert", *(f"{k}/*" for k in kinds))]
         names[2:] = [f"{name}-evaluated" for name in names[2:]]
         rows.append([game, "as trained", *(_cell(records.seeds(name)) for name in names)])
         for variant, _ in VARIANTS[game]:
             place = f"{game}/{variant.replace(' ', '-')}"
             found = (records.seeds(f"{place}/{kind}") for kind in ("random", "expert"))
-            trained = (records.seeds(f"{place}/{kind}/*") for kind in ("sft", "ppo"))
+            trained = (records.seeds(f"{place}/{kind}/*") for kind in kinds)
             rows.append(["", variant, *map(_cell, found), *map(_cell, trained)])
     return _table(["", "variant", "random", "expert", "before RL", "after RL"], rows)
 
