@@ -101,6 +101,7 @@ def check(folder, how, names, **changes):
     return [json.loads(line) for line in found.stdout.splitlines() if line.startswith("{")]
 
 
+@pytest.mark.slow
 def test_two_processes_learn_like_one(start):
     check(start, {}, ("expert", "data"))
 

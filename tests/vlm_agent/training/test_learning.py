@@ -16,7 +16,8 @@ NUMBER_LINE = "gym_cards/NumberLine-v0"
 def reader(tmp_path_factory):
     """A tiny policy, fine-tuned on the expert's replies, that plays from the picture."""
     out = tmp_path_factory.mktemp("runs") / "sft"
-    return train_sft(SFTConfig(env=NUMBER_LINE, out=str(out), samples=4096, max_new_tokens=48))
+    options = {"samples": 2560, "optimizer": "muon", "learning_rate": 3e-3}
+    return train_sft(SFTConfig(env=NUMBER_LINE, out=str(out), max_new_tokens=48, **options))
 
 
 def test_fine_tuning_teaches_to_read_and_to_play(reader):
