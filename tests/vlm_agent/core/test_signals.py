@@ -38,10 +38,11 @@ def test_signals_wait_inside_a_block():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_sigterm_that_waited_is_not_raised_later():
+@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT])
+def test_whoever_was_told_is_not_interrupted_later(first):
     with sigterm_interrupts():
         with deferred_interrupts(lambda again: None):
-            kill(signal.SIGTERM)
+            kill(first)
         kill(signal.SIGTERM)
 
 

@@ -59,17 +59,19 @@ def deferred_interrupts(tell: Callable[[bool], None]) -> Iterator[None]:
             raises `KeyboardInterrupt` if it comes again, as SIGINT does.
     """
     process = os.getpid()
-    ending = signal.getsignal(signal.SIGTERM)
+    handler = signal.getsignal(signal.SIGTERM)
+    ending = handler if isinstance(handler, _Ending) else _Ending()
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         if os.getpid() == process:
+            # Launchers send SIGTERM after Ctrl-C.
+            ending.told = True
             signal.signal(number, signal.default_int_handler)
             tell(True)
         else:
             signal.default_int_handler(number, frame)
 
     def end(number: int, frame: FrameType | None) -> None:
-        assert isinstance(ending, _Ending)
         if os.getpid() != process:
             ending(number, frame)
         elif not ending.told:
@@ -80,12 +82,12 @@ def deferred_interrupts(tell: Callable[[bool], None]) -> Iterator[None]:
     if _in_main_thread():
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             replaced[signal.SIGINT] = interrupt
-        if isinstance(ending, _Ending):
+        if ending is handler:
             replaced[signal.SIGTERM] = end
     before = {number: signal.getsignal(number) for number in replaced}
     try:
-        for number, handler in replaced.items():
-            signal.signal(number, handler)
+        for number, own in replaced.items():
+            signal.signal(number, own)
         yield
     finally:
         for number, previous in before.items():
