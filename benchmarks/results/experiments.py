@@ -28,7 +28,7 @@ EPISODES_OF_CHANCE = 4000
 CHANCE = "gym_cards/Blackjack-v0"
 # Rules of which the exact limit is known for a player of honest arithmetic.
 ENVS = {"Points24": "gym_cards/Points24Exact-v0"}
-# What is taught before reinforcement learning where the recipe alone leaves nothing to it.
+# What is taught before reinforcement learning where the whole recipe leaves little to it.
 FEWER_DEMONSTRATIONS = {
     "Points24": (
         *("--caption-samples", "4800"),
