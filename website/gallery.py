@@ -254,7 +254,7 @@ SECTIONS = (
     ),
 )
 
-WITHOUT_PICTURE = {"is_pixel"}
+WITHOUT_PICTURE = {"end_when_lost", "is_pixel"}
 """Arguments of the card games without effect on the picture."""
 
 README = (

@@ -1,6 +1,5 @@
 """SIGTERM ends a command as Ctrl-C does, and its children as it always did."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from vlm_agent.core.system.signals import deferred_interrupts, sigterm_interrupt
 
 
 def kill(number):
-    os.kill(os.getpid(), number)
+    signal.raise_signal(number)  # to this thread, at once
 
 
 def test_the_first_sigterm_interrupts_inside_the_block():

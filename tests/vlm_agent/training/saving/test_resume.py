@@ -244,8 +244,8 @@ def test_a_command_ends_after_the_update_when_a_scheduler_tells_it_to(
     whole, tmp_path, monkeypatch, capsys
 ):
     def told_twice():
-        os.kill(os.getpid(), signal.SIGTERM)
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
 
     other = small(tmp_path, "other", checkpoint_every=100)
     saved = tmp_path / "options.yaml"
