@@ -163,6 +163,16 @@ def test_tables_show_means_and_ranges_over_seeds(tmp_path):
     ]
 
 
+def test_variants_that_were_not_run_are_left_out(tmp_path):
+    path = tmp_path / "records.jsonl"
+    names = ("EZPoints/expert", "EZPoints/ppo/0-evaluated", "EZPoints/red-suits/ppo/0")
+    records.write([{"name": name, "evaluation": evaluation(0.5, 4)} for name in names], path)
+    assert tables.generalisation(records.Records(path)).splitlines()[2:] == [
+        "| EZPoints | as trained | – | 50.0 [15.0, 85.0] | – | 50.0 [15.0, 85.0] |",
+        "|  | red suits | – | – | – | 50.0 [15.0, 85.0] |",
+    ]
+
+
 def test_curves_are_thinned_and_keep_their_end(tmp_path):
     rows = [{"step": step, "rollout/success_rate": step / 1000} for step in range(1, 251)]
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -153,18 +153,21 @@ def methods(records: Records) -> str:
 
 
 def generalisation(records: Records) -> str:
-    """Success in variants that no policy was trained in."""
+    """Success in variants that no policy was trained in, of those that were run."""
     rows = []
     for game in GAMES:
-        kinds = (before_rl(game), "ppo")
-        names = [f"{game}/{kind}" for kind in ("random", "expert", *(f"{k}/*" for k in kinds))]
-        names[2:] = [f"{name}-evaluated" for name in names[2:]]
-        rows.append([game, "as trained", *(_cell(records.seeds(name)) for name in names)])
+        players, trained = ("random", "expert"), (f"{before_rl(game)}/*", "ppo/*")
+        found = {}
         for variant, _ in VARIANTS[game]:
             place = f"{game}/{variant.replace(' ', '-')}"
-            found = (records.seeds(f"{place}/{kind}") for kind in ("random", "expert"))
-            trained = (records.seeds(f"{place}/{kind}/*") for kind in kinds)
-            rows.append(["", variant, *map(_cell, found), *map(_cell, trained)])
+            cells = [records.seeds(f"{place}/{kind}") for kind in (*players, *trained)]
+            if any(cells):
+                found[variant] = cells
+        if found:
+            kinds = (*players, *(f"{kind}-evaluated" for kind in trained))
+            found = {"as trained": [records.seeds(f"{game}/{kind}") for kind in kinds], **found}
+        for row, (variant, cells) in enumerate(found.items()):
+            rows.append(["" if row else game, variant, *map(_cell, cells)])
     return _table(["", "variant", "random", "expert", "before RL", "after RL"], rows)
 
 
