@@ -33,6 +33,14 @@ def interruptible():
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.fixture
+def no_sigterm_handler():
+    """SIGTERM as in a new process, whatever libraries have made of it in this one."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
+
+
 @pytest.fixture(scope="session")
 def texts():
     """Prompts and replies of every card game."""

@@ -10,6 +10,8 @@ import pytest
 
 from vlm_agent.core.system.signals import deferred_interrupts, sigterm_interrupts
 
+pytestmark = pytest.mark.usefixtures("no_sigterm_handler")
+
 
 def kill(number):
     signal.raise_signal(number)  # to this thread, at once

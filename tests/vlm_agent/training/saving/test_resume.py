@@ -240,6 +240,7 @@ def test_a_second_ctrl_c_ends_at_once(whole, tmp_path, monkeypatch):
     assert outcome(other.out) == outcome(whole.out)
 
 
+@pytest.mark.usefixtures("no_sigterm_handler")
 def test_a_command_ends_after_the_update_when_a_scheduler_tells_it_to(
     whole, tmp_path, monkeypatch, capsys
 ):
