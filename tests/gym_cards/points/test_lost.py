@@ -1,4 +1,4 @@
-"""Games that end as soon as they cannot be won, against all ways to go on."""
+"""Games that end as soon as they cannot be won, checked by trying every continuation."""
 
 import itertools
 from functools import cache

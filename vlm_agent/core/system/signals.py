@@ -56,7 +56,7 @@ def deferred_interrupts(tell: Callable[[bool], None]) -> Iterator[None]:
 
     Args:
         tell: Called in this process, in the main thread; its argument says whether the same signal
-            raises `KeyboardInterrupt` if it comes again, as SIGINT does.
+            raises `KeyboardInterrupt` if it is sent again; true for SIGINT alone.
     """
     process = os.getpid()
     handler = signal.getsignal(signal.SIGTERM)
