@@ -25,12 +25,12 @@ class LiveBytes(TorchDispatchMode):
 
     def mark(self, name):
         """Begins a phase."""
-        self.end[self._phase] = self._alive()
+        self.end[self._phase] = self.alive()
         self._phase = name
-        self.peak[name] = self.end[self._phase] = self._alive()
+        self.peak[name] = self.end[self._phase] = self.alive()
 
     def __exit__(self, *error):
-        self.end[self._phase] = self._alive()
+        self.end[self._phase] = self.alive()
         return super().__exit__(*error)
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
@@ -38,7 +38,7 @@ class LiveBytes(TorchDispatchMode):
         tensors = [x for x in tree_leaves((args, kwargs, result)) if isinstance(x, torch.Tensor)]
         new = [self._saw(getattr(tensor, "_local_tensor", tensor)) for tensor in tensors]
         if any(new):
-            self.peak[self._phase] = max(self.peak[self._phase], self._alive())
+            self.peak[self._phase] = max(self.peak[self._phase], self.alive())
         return result
 
     def _saw(self, tensor):
@@ -50,7 +50,8 @@ class LiveBytes(TorchDispatchMode):
         self._storages[storage._cdata] = weakref.ref(storage)
         return True
 
-    def _alive(self):
+    def alive(self):
+        """Returns the bytes that are alive now."""
         alive = ((key, reference()) for key, reference in self._storages.items())
         self._storages, found = {}, [each for each in alive if each[1] is not None]
         self._storages = {key: weakref.ref(storage) for key, storage in found}
