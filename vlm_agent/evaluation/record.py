@@ -49,6 +49,9 @@ class Evaluation:
         env_kwargs: Keyword arguments of the environment.
         by_task_type: Result for each type of task, if the environment tells types in
             `info["task_type"]`.
+        unaided_success_rate: Share of episodes that succeed without any random action in place of
+            one that a reply names. What such actions contribute to the success rate is at most the
+            difference. `None` in records that lack it.
         regret_per_step: Mean difference in value between the best action and the one played;
             `None` if it was not measured, or the environment does not know it in every step.
         regret_per_episode: Mean sum of these differences over an episode.
@@ -73,6 +76,7 @@ class Evaluation:
     seed: int | None = None
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
     by_task_type: Mapping[str, TaskTypeResult] = field(default_factory=dict)
+    unaided_success_rate: float | None = None
     regret_per_step: float | None = None
     regret_per_episode: float | None = None
     tokens_per_step: float | None = None

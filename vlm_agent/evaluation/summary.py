@@ -97,6 +97,7 @@ def summarise(results: Sequence[EpisodeResult], *, timed: bool = True, **about: 
         mean_return=math.fsum(result.total for result in results) / episodes,
         mean_length=steps / episodes,
         illegal_rate=sum(result.illegal for result in results) / steps,
+        unaided_success_rate=sum(r.success and not r.illegal for r in results) / episodes,
         perception=Perception(
             sum(result.right for result in results),
             sum(result.asked for result in results),

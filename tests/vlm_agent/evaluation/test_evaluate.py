@@ -28,8 +28,8 @@ NUMBER_LINE = "gym_cards/NumberLine-v0"
 FIELDS = [
     "env", "policy", "episodes", "success_rate", "success_interval", "mean_return",
     "mean_length", "illegal_rate", "perception", "distinct_thoughts", "distinct_word_pairs",
-    "seed", "env_kwargs", "by_task_type", "regret_per_step", "regret_per_episode",
-    "tokens_per_step", "prompt_tokens_per_step", "cost", "seconds_per_step",
+    "seed", "env_kwargs", "by_task_type", "unaided_success_rate", "regret_per_step",
+    "regret_per_episode", "tokens_per_step", "prompt_tokens_per_step", "cost", "seconds_per_step",
 ]  # fmt: skip
 
 
@@ -71,6 +71,22 @@ def test_neither_results_nor_random_moves_depend_on_how_many_play_side_by_side()
         ]
         assert records[0] == records[1] == records[2]
         assert (0 < records[0].illegal_rate < 1) == (policy is right_or_none)
+
+
+def test_successes_with_random_moves_are_told_from_those_without():
+    """On the right half of the line nothing is random; on the left the target may be reached."""
+    played = play(right_or_none, NUMBER_LINE, episodes=200, num_envs=8)
+    wins, helped, aided = set(), set(), set()
+    for step in played:
+        if step.reply.action is None:
+            helped.add(step.episode)
+        if step.last and step.is_success:
+            wins.add(step.episode)
+            aided |= helped & {step.episode}
+    record = evaluate(right_or_none, NUMBER_LINE, episodes=200)
+    assert record.success_rate == len(wins) / 200
+    assert record.unaided_success_rate == len(wins - aided) / 200
+    assert 20 < len(aided) < len(wins)
 
 
 def test_what_a_model_samples_does_not_depend_on_how_many_play_side_by_side(make_policy):
