@@ -19,6 +19,10 @@ SEEDS = (0, 1, 2)
 LAMBDAS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 LAMBDA = 0.5  # of the recipes
 LAMBDA_GAMES = ("NumberLine", "EZPoints")
+PARSERS = ("json", "published")
+PARSER_GAME = "NumberLine"
+# So few that many replies name no action.
+FEW_DEMONSTRATIONS = ("--samples", "384")
 METHODS = ("vl-dac", "grpo", "gigpo", "gtr")
 METHOD_GAMES = ("NumberLine", "EZPoints", "Blackjack")
 PARTS = ("games", "cot", "lambda", "parser", "methods", "generalisation")
@@ -95,7 +99,7 @@ def all_jobs(seeds: Sequence[int] = SEEDS) -> Iterator[Job]:
         for game in GAMES:
             yield from _without_thoughts(game, seed)
     for seed in seeds:
-        yield from _parsers("NumberLine", seed)
+        yield from _parsers(PARSER_GAME, seed)
         for game in METHOD_GAMES:
             yield from _methods(game, seed)
     for game in GAMES:
@@ -157,10 +161,17 @@ def _lambdas(game: str, seed: int) -> Iterator[Job]:
 
 
 def _parsers(game: str, seed: int) -> Iterator[Job]:
-    """Reinforcement learning with the published rule of reading an action."""
-    name = f"{game}/published-parser/{seed}"
-    yield _ppo(name, game, seed, "parser", "--parser", "published", model=f"{game}/sft/{seed}")
-    yield _evaluation(f"{name}-evaluated", f"@{name}", env_of(game), "parser")
+    """Both rules of reading an action, where many replies name none at the start."""
+    start = f"{game}/few/sft/{seed}"
+    yield _sft(start, game, seed, "parser", *FEW_DEMONSTRATIONS)
+    for parser in PARSERS:
+        options = ("--parser", parser)
+        name = f"{game}/few/{parser}/{seed}"
+        before = f"{game}/few/{parser}-before/{seed}"
+        yield _evaluation(before, f"@{start}", env_of(game), "parser", options=options)
+        yield _ppo(name, game, seed, "parser", *options, model=start)
+        # The policy has kept its parser.
+        yield _evaluation(f"{name}-evaluated", f"@{name}", env_of(game), "parser")
 
 
 def _methods(game: str, seed: int) -> Iterator[Job]:
@@ -198,7 +209,12 @@ def _ppo(name: str, game: str, seed: int, part: str, *options: str, model: str) 
 
 
 def _evaluation(
-    name: str, policy: str, env: str, part: str, kwargs: dict[str, Any] | None = None
+    name: str,
+    policy: str,
+    env: str,
+    part: str,
+    kwargs: dict[str, Any] | None = None,
+    options: Sequence[str] = (),
 ) -> Job:
     words = ["vlm-agent", "eval", "--policy", policy, "--env", env]
     if kwargs:
@@ -209,4 +225,4 @@ def _evaluation(
         words.append("--regret")
     if policy.startswith("@"):
         words += ["--temperature", "0.2"]
-    return Job(name, (*words, "--json", "@"), part)
+    return Job(name, (*words, *options, "--json", "@"), part)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.results.experiments import GAMES, LAMBDA_GAMES, LAMBDAS
+from benchmarks.results.experiments import GAMES, LAMBDA_GAMES, LAMBDAS, PARSER_GAME, PARSERS
 from benchmarks.results.records import Records
 from benchmarks.results.tables import LIMITS, lambda_run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
 # Points24 is trained on hands that can be solved.
 _LIMITS_IN_TRAINING = {**LIMITS, "Points24": 100.0}
@@ -24,7 +25,7 @@ def save_figures(records: Records, folder: Path) -> list[Path]:
     """Saves the figures for which there are records, and returns their files."""
     folder.mkdir(parents=True, exist_ok=True)
     made = []
-    for name, draw in (("results_learning", _learning), ("results_lambda", _lambdas)):
+    for name, draw in FIGURES.items():
         path = folder / f"{name}.png"
         if draw(records, path):
             made.append(path)
@@ -80,13 +81,60 @@ def _lambdas(records: Records, path: Path) -> bool:
     return True
 
 
-def _band(panel: Axes, curves: Sequence[dict[str, list[float]]], label: str, colour: str) -> None:
-    """Draws the mean of curves, and their range behind it."""
+def _parsers(records: Records, path: Path) -> bool:
+    """Replies that name an action, and success, while training with either parser."""
+    from matplotlib.figure import Figure
+
+    if not any(records.curves(f"{PARSER_GAME}/few/{parser}/*") for parser in PARSERS):
+        return False
+    figure = Figure(figsize=(7.2, 3.0), layout="constrained")
+    legal, success = figure.subplots(1, 2)
+    for parser, colour in zip(PARSERS, _COLOURS, strict=True):
+        curves = records.curves(f"{PARSER_GAME}/few/{parser}/*")
+        _band(legal, curves, parser, colour, lambda curve: 1 - curve["rollout/illegal_rate"])
+        _band(success, curves, parser, colour)
+    legal.set(xlabel="environment steps", ylabel="replies with an action, %", ylim=(0, 103))
+    success.set(xlabel="environment steps", ylabel="success in training, %", ylim=(0, 103))
+    for panel in (legal, success):
+        panel.grid(alpha=0.3)
+    legal.legend(loc="lower right", frameon=False, title="parser")
+    figure.savefig(path, dpi=110)
+    return True
+
+
+FIGURES: dict[str, Callable[[Records, Path], bool]] = {
+    "results_learning": _learning,
+    "results_lambda": _lambdas,
+    "results_parsers": _parsers,
+}
+
+
+def _success(curve: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    return curve["rollout/success_rate"]
+
+
+def _band(
+    panel: Axes,
+    curves: Sequence[dict[str, list[float]]],
+    label: str,
+    colour: str,
+    value: Callable[[Mapping[str, NDArray[np.float64]]], NDArray[np.float64]] = _success,
+) -> None:
+    """Draws the mean of curves, and their range behind it.
+
+    Args:
+        panel: Where to draw.
+        curves: Columns of numbers, one for each seed.
+        label: What the legend calls them.
+        colour: Colour of line and band.
+        value: Fraction to draw, of the columns.
+    """
     if not curves:
         return
     length = min(len(curve["step"]) for curve in curves)
     steps = curves[0]["step"][:length]
-    success = [curve["rollout/success_rate"][:length] for curve in curves]
-    rates = 100 * np.array(success, float)  # not known, None, becomes NaN
+    # What is not known, None, becomes NaN.
+    columns = [{key: np.array(each[:length], float) for key, each in c.items()} for c in curves]
+    rates = 100 * np.array([value(each) for each in columns])
     panel.plot(steps, rates.mean(axis=0), color=colour, label=label, linewidth=1.5)
     panel.fill_between(steps, rates.min(axis=0), rates.max(axis=0), color=colour, alpha=0.15)

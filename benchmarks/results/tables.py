@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Callable, Sequence
 
 from benchmarks.results.experiments import (
@@ -12,6 +13,8 @@ from benchmarks.results.experiments import (
     LAMBDAS,
     METHOD_GAMES,
     METHODS,
+    PARSER_GAME,
+    PARSERS,
     VARIANTS,
     before_rl,
 )
@@ -129,17 +132,24 @@ def lambdas(records: Records) -> str:
 
 
 def parsers(records: Records) -> str:
-    """Reinforcement learning with the parser of this project and with the published one."""
+    """Both rules of reading an action, before and after reinforcement learning."""
     rows = []
-    for shown, name in (("json", "ppo"), ("published", "published-parser")):
-        curves = records.curves(f"NumberLine/{name}/*")
-        shares = [
-            _percent(_mean([curve["rollout/illegal_rate"][place] for curve in curves]))
-            for place in (0, -1)
-        ]
-        rows.append([shown, *shares, _cell(records.seeds(f"NumberLine/{name}/*-evaluated"))])
-    head = ["parser", "replies without action, first rollout", "last rollout", "success after RL"]
-    return _table(head, rows)
+    for parser in PARSERS:
+        for shown, name in (
+            ("before RL", f"{parser}-before/*"),
+            ("after", f"{parser}/*-evaluated"),
+        ):
+            found = records.seeds(f"{PARSER_GAME}/few/{name}")
+            rates = [row["unaided_success_rate"] for row in found.evaluations] if found else []
+            cells = [
+                _percent(found and found.mean_of("illegal_rate")),
+                _percent(found and found.mean_of("perception")),
+                _cell(found),
+                _range(rates) if rates else MISSING,
+            ]
+            rows.append([f"{parser}, {shown}", *cells])
+    head = ["parser", "replies without action", "fields read correctly", "success"]
+    return _table([*head, "success without a random action"], rows)
 
 
 def methods(records: Records) -> str:
@@ -230,8 +240,13 @@ def _cell(found: Seeds | None) -> str:
     if len(found.rates) == 1:
         low, high = found.interval
         return f"{100 * found.mean:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
-    low, high = min(found.rates), max(found.rates)
-    return f"{100 * found.mean:.1f} ({100 * low:.1f} to {100 * high:.1f})"
+    return _range(found.rates)
+
+
+def _range(rates: Sequence[float]) -> str:
+    """Returns the mean in percent, with the range."""
+    low, high = min(rates), max(rates)
+    return f"{100 * statistics.fmean(rates):.1f} ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def _gain(before: Seeds | None, after: Seeds | None) -> str:
@@ -241,11 +256,6 @@ def _gain(before: Seeds | None, after: Seeds | None) -> str:
     gains = [100 * (new - old) for old, new in zip(before.rates, after.rates, strict=True)]
     mean = sum(gains) / len(gains)
     return f"{mean:+.1f} ({min(gains):+.1f} to {max(gains):+.1f})"
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
 
 
 def _number(value: float | None) -> str:
