@@ -32,6 +32,8 @@ from vlm_agent.training.reporters.base import Reporter
 from vlm_agent.training.reporters.group import ReporterGroup
 
 _FILES = PLAIN_FILES | {METRICS_FILE, TRACKING_FILE}
+# The run that is replaced, until the new one has learned something.
+_REPLACED = "replaced"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +57,8 @@ class Run:
     Args:
         directory: The directory; created if missing.
         config: The run's configuration, a dataclass, saved as `run.json`.
-        overwrite: Whether to replace a run in the directory.
+        overwrite: Whether to replace a run in the directory. It is removed when the first metrics
+            are logged, and is there again if the new run ends before that.
         resumed: Position from which to resume the run in the directory; metrics after it are
             removed.
         reporters: Tools that get the metrics and sample episodes; started here, and finished when
@@ -79,8 +82,9 @@ class Run:
         reporters: Sequence[Reporter] = (),
     ) -> None:
         self.directory = Path(directory)
+        self._replaced = self.directory / (_REPLACED + UNFINISHED)
         if resumed is None and check_free(directory, overwrite=overwrite):
-            self._clear()
+            self._set_aside()
         self.directory.mkdir(parents=True, exist_ok=True)
         settings = plain_options(config)
         # Not a property of the run: reused with --config, it would replace the run unasked.
@@ -101,7 +105,7 @@ class Run:
         except BaseException:
             self._file.close()
             if resumed is None:
-                self._clear()
+                self._undo()
             raise
 
     def log(self, step: int, metrics: Mapping[str, float | None]) -> None:
@@ -109,7 +113,9 @@ class Run:
 
         `None` means not measured; NaN and infinity, which JSON cannot hold, become `None`.
         """
-        self._logged = True
+        if not self._logged:
+            self._logged = True
+            self._forget_replaced()
         finite = {
             name: None if value is None or not math.isfinite(value) else value
             for name, value in metrics.items()
@@ -131,14 +137,14 @@ class Run:
         """Saves the policy at the end of the block, also after an interrupt or an error.
 
         If nothing was logged before an interrupt or error, nothing was learned: the run is removed,
-        so that the next try finds the directory empty.
+        so that the next try finds the directory as this one did.
         """
         try:
             yield
         except BaseException as error:
             if not self._logged:
                 self._close(completed=False)
-                self._clear()
+                self._undo()
                 raise
             try:
                 self._finish(policy, completed=False)
@@ -152,25 +158,55 @@ class Run:
         with writing(self.directory):
             self._close(completed)
             policy.save(self.directory)
+        self._forget_replaced()
 
     def _close(self, completed: bool) -> None:
         self._file.close()
         self._reporters.finish(completed)
 
+    def _set_aside(self) -> None:
+        """Moves a run to a folder in its directory, from which it can come back."""
+        metrics = self.directory / METRICS_FILE
+        if self._replaced.exists():
+            if not (metrics.exists() and metrics.stat().st_size):
+                self._clear()  # that run was stopped at once, and what it replaced is still there
+                return
+            self._forget_replaced()
+        entries = self._entries()
+        self._replaced.mkdir()
+        for entry in entries:
+            entry.rename(self._replaced / entry.name)
+
+    def _forget_replaced(self) -> None:
+        if self._replaced.exists():
+            shutil.rmtree(self._replaced)
+
+    def _undo(self) -> None:
+        """Makes the directory what it was before this run."""
+        self._clear()
+        if self._replaced.exists():
+            for entry in list(self._replaced.iterdir()):
+                entry.rename(self.directory / entry.name)
+            self._replaced.rmdir()
+
     def _clear(self) -> None:
-        """Removes the files of a run; refuses if there are others."""
-        entries = list(self.directory.iterdir())
+        """Removes the files of this run."""
+        for entry in self._entries():
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+
+    def _entries(self) -> list[Path]:
+        """Returns what the directory holds of a run; refuses if there is anything else."""
+        entries = [entry for entry in self.directory.iterdir() if entry != self._replaced]
         foreign = [entry.name for entry in entries if not _is_of_a_run(entry)]
         if foreign:
             raise FileExistsError(
                 f"{self.directory} also holds {sorted(foreign)}, which no run wrote: move that "
                 "away, or choose another --out"
             )
-        for entry in entries:
-            if entry.is_dir():
-                shutil.rmtree(entry)
-            else:
-                entry.unlink()
+        return entries
 
 
 def check_free(directory: str | Path, *, overwrite: bool = False) -> bool:

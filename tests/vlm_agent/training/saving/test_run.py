@@ -1,5 +1,6 @@
 import json
 import math
+from contextlib import suppress
 
 import pytest
 
@@ -37,3 +38,75 @@ def test_a_run_started_from_anothers_configuration_replaces_nothing_unasked(tmp_
     assert not again.overwrite
     with pytest.raises(FileExistsError, match="already holds a run"):
         Run(again.out, again, overwrite=again.overwrite)
+
+
+@pytest.fixture
+def old(tmp_path):
+    """A finished run, and its files."""
+    run = Run(tmp_path / "run", SFTConfig(env="old", out="o"))
+    with run.saving(Nothing()):
+        run.log(1, {"loss": 2.0})
+        (run.directory / "checkpoints").mkdir()
+        (run.directory / "checkpoints" / "weights").write_text("old")
+    return files(run.directory)
+
+
+def files(directory):
+    return {
+        str(path.relative_to(directory)): path.read_text()
+        for path in directory.rglob("*")
+        if path.is_file()
+    }
+
+
+def replacing(tmp_path, **options):
+    config = SFTConfig(env="new", out="o")
+    return Run(tmp_path / "run", config, overwrite=True, **options)
+
+
+class Refusing:
+    def start(self, directory, config, resumed):
+        (directory / "tracking.json").write_text("{}")
+        raise OSError("no server")
+
+
+def test_a_run_that_cannot_start_replaces_nothing(tmp_path, old):
+    with pytest.raises(OSError, match="no server"):
+        replacing(tmp_path, reporters=[Refusing()])
+    assert files(tmp_path / "run") == old
+
+
+def test_a_run_that_learned_nothing_replaces_nothing(tmp_path, old):
+    with pytest.raises(KeyboardInterrupt), replacing(tmp_path).saving(Nothing()):
+        raise KeyboardInterrupt
+    assert files(tmp_path / "run") == old
+
+
+def test_a_run_that_learned_something_replaces_the_old_one(tmp_path, old):
+    run = replacing(tmp_path)
+    with suppress(KeyboardInterrupt), run.saving(Nothing()):
+        run.log(1, {"loss": 3.0})
+        raise KeyboardInterrupt
+    found = files(tmp_path / "run")
+    assert sorted(found) == ["metrics.jsonl", "run.json"]
+    assert json.loads(found["run.json"])["env"] == "new"
+    assert '"loss": 3.0' in found["metrics.jsonl"]
+
+
+@pytest.mark.parametrize("learned", [False, True])
+def test_after_a_run_was_killed_the_last_that_learned_is_kept(tmp_path, old, learned):
+    killed = replacing(tmp_path)
+    if learned:
+        killed.log(1, {"loss": 3.0})
+        kept = files(tmp_path / "run")
+        (tmp_path / "run" / "replaced.unfinished").mkdir()  # killed while it removed that
+    with pytest.raises(KeyboardInterrupt), replacing(tmp_path).saving(Nothing()):
+        raise KeyboardInterrupt
+    assert files(tmp_path / "run") == (kept if learned else old)
+
+
+def test_a_directory_with_foreign_files_stays_as_it_is(tmp_path, old):
+    (tmp_path / "run" / "thesis.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"also holds \['thesis.txt'\]"):
+        replacing(tmp_path)
+    assert files(tmp_path / "run") == {**old, "thesis.txt": "mine"}
