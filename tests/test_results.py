@@ -173,6 +173,42 @@ def test_variants_that_were_not_run_are_left_out(tmp_path):
     ]
 
 
+def test_the_household_is_shown_by_type_of_task(tmp_path):
+    def played(split, kind, *rates):
+        name = f"ALFWorld/{split}/{kind}"
+        by_type = {"pick": {"success_rate": rates[0], "episodes": 3}}
+        shown = {**evaluation(rates[-1], 4), "by_task_type": by_type}
+        return {"name": name, "evaluation": shown}
+
+    path = tmp_path / "records.jsonl"
+    seen = played("valid_seen", "random", 0.25, 0.25)
+    trained = [played("valid_unseen", f"ppo/{seed}", 0.4 + seed / 5, 0.5) for seed in range(2)]
+    records.write([seen, *trained], path)
+    assert tables.household(records.Records(path)).splitlines()[2:] == [
+        "| `pick` | 3 | – | – | – | 50.0 (40.0 to 60.0) |",
+        "| all of `valid_unseen` | 4 | – | – | – | 50.0 (50.0 to 50.0) |",
+        "| all of `valid_seen` | 4 | 25.0 [4.6, 69.9] | – | – | – |",
+    ]
+
+
+def test_few_demonstrations_are_compared_by_parser(tmp_path):
+    path = tmp_path / "records.jsonl"
+    records.write(
+        [
+            {"name": f"NumberLine/few/published-before/{seed}",
+             "evaluation": {**evaluation(rate, 10), "unaided_success_rate": rate - 0.25}}
+            for seed, rate in enumerate((0.25, 0.75))
+        ],
+        path,
+    )  # fmt: skip
+    assert tables.parsers(records.Records(path)).splitlines()[2:] == [
+        "| json, before RL | – | – | – | – |",
+        "| json, after | – | – | – | – |",
+        "| published, before RL | 0.0% | 100.0% | 50.0 (25.0 to 75.0) | 25.0 (0.0 to 50.0) |",
+        "| published, after | – | – | – | – |",
+    ]
+
+
 def test_curves_are_thinned_and_keep_their_end(tmp_path):
     rows = [{"step": step, "rollout/success_rate": step / 1000} for step in range(1, 251)]
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

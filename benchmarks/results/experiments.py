@@ -25,7 +25,9 @@ PARSER_GAME = "NumberLine"
 FEW_DEMONSTRATIONS = ("--samples", "384")
 METHODS = ("vl-dac", "grpo", "gigpo", "gtr")
 METHOD_GAMES = ("NumberLine", "EZPoints", "Blackjack")
-PARTS = ("games", "cot", "lambda", "parser", "methods", "generalisation")
+HOUSEHOLD = "gym_cards/ALFWorld-v0"
+SPLITS = ("valid_seen", "valid_unseen")  # of ALFRED's tasks
+PARTS = ("games", "cot", "lambda", "parser", "methods", "generalisation", "household")
 EPISODES = 1000
 # Results depend more on the cards than on the player: comparisons need more episodes, and regret.
 EPISODES_OF_CHANCE = 4000
@@ -104,6 +106,11 @@ def all_jobs(seeds: Sequence[int] = SEEDS) -> Iterator[Job]:
             yield from _methods(game, seed)
     for game in GAMES:
         yield from _variants(game, seeds)
+    for split in SPLITS:
+        for player in ("random", "demonstrator"):
+            yield _household_evaluation(f"ALFWorld/{split}/{player}", player, split)
+    for seed in seeds:
+        yield from _household(seed)
 
 
 def _players(game: str) -> Iterator[Job]:
@@ -194,6 +201,28 @@ def _variants(game: str, seeds: Sequence[int]) -> Iterator[Job]:
                 policy = f"@{game}/{kind}/{seed}"
                 name = f"{place}/{kind}/{seed}"
                 yield _evaluation(name, policy, env_of(game), "generalisation", kwargs)
+
+
+def _household(seed: int) -> Iterator[Job]:
+    """The household, before and after reinforcement learning, on all games of two splits."""
+    sft, ppo = (f"ALFWorld/{kind}/{seed}" for kind in ("sft", "ppo"))
+    words = ("--config", "alfworld-tiny", "--seed", str(seed), "--out", "@")
+    yield Job(sft, ("vlm-agent", "sft", *words), "household", 25.0)
+    yield Job(ppo, ("vlm-agent", "ppo", *words, "--model", f"@{sft}"), "household", 25.0)
+    for kind, policy in (("sft", sft), ("ppo", ppo)):
+        for split in SPLITS:
+            name = f"ALFWorld/{split}/{kind}/{seed}"
+            yield _household_evaluation(name, f"@{policy}", split)
+
+
+def _household_evaluation(name: str, policy: str, split: str) -> Job:
+    kwargs = {**load_config(SFTConfig, "alfworld-tiny", "sft").env_kwargs, "split": split}
+    del kwargs["num_games"]
+    words = ("vlm-agent", "eval", "--policy", policy, "--env", HOUSEHOLD, "--env-kwargs",
+             json.dumps(kwargs), "--all-games", "--num-envs", "32")  # fmt: skip
+    # Cooler, a model without a memory would look into the same places again and again.
+    sampling = ("--temperature", "0.5") if policy.startswith("@") else ()
+    return Job(name, (*words, *sampling, "--json", "@"), "household", 4.0)
 
 
 def _sft(name: str, game: str, seed: int, part: str, *options: str) -> Job:

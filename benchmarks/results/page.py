@@ -18,6 +18,7 @@ PARTS_OF_TABLES = {
     "parsers": "parser",
     "methods": "methods",
     "generalisation": "generalisation",
+    "household": "household",
 }
 _PLACE = re.compile(r"\{\{ (\w+) \}\}")
 

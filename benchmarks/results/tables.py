@@ -15,6 +15,7 @@ from benchmarks.results.experiments import (
     METHODS,
     PARSER_GAME,
     PARSERS,
+    SPLITS,
     VARIANTS,
     before_rl,
 )
@@ -181,6 +182,29 @@ def generalisation(records: Records) -> str:
     return _table(["", "variant", "random", "expert", "before RL", "after RL"], rows)
 
 
+def household(records: Records) -> str:
+    """Success in ALFWorld by type of task and by split."""
+    players = {
+        "random": "random",
+        "demonstrator": "demonstrator",
+        "before RL": "sft/*",
+        "after RL": "ppo/*",
+    }
+    split = "valid_unseen"
+    unseen = [records.seeds(f"ALFWorld/{split}/{kind}") for kind in players.values()]
+    known = next((found for found in unseen if found), None)
+    types = known.evaluations[0]["by_task_type"] if known else {}
+    rows = [
+        [f"`{kind}`", str(each["episodes"]), *(_by_type(found, kind) for found in unseen)]
+        for kind, each in sorted(types.items())
+    ]
+    for split in SPLITS[::-1]:
+        cells = [records.seeds(f"ALFWorld/{split}/{kind}") for kind in players.values()]
+        games = {str(each["episodes"]) for found in cells if found for each in found.evaluations}
+        rows.append([f"all of `{split}`", ", ".join(sorted(games)), *map(_cell, cells)])
+    return _table(["`valid_unseen`", "games", *players], rows)
+
+
 def durations(records: Records) -> str:
     """Minutes that one training takes."""
     rows = []
@@ -214,8 +238,8 @@ def commands(records: Records) -> str:
 TABLES: dict[str, Callable[[Records], str]] = {
     table.__name__: table
     for table in (
-        games, perception, regret, thoughts, lambdas, parsers, methods, generalisation, durations,
-        commands,
+        games, perception, regret, thoughts, lambdas, parsers, methods, generalisation, household,
+        durations, commands,
     )
 }  # fmt: skip
 
@@ -247,6 +271,14 @@ def _range(rates: Sequence[float]) -> str:
     """Returns the mean in percent, with the range."""
     low, high = min(rates), max(rates)
     return f"{100 * statistics.fmean(rates):.1f} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def _by_type(found: Seeds | None, kind: str) -> str:
+    """Returns the mean in percent of one type of task, with the seeds' range."""
+    if found is None:
+        return MISSING
+    rates = [each["by_task_type"][kind]["success_rate"] for each in found.evaluations]
+    return f"{100 * rates[0]:.1f}" if len(rates) == 1 else _range(rates)
 
 
 def _gain(before: Seeds | None, after: Seeds | None) -> str:
