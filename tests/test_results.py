@@ -234,14 +234,25 @@ def test_the_page_is_that_of_the_records():
 
 def test_the_readme_gets_rows_in_its_first_table(tmp_path):
     path = tmp_path / "records.jsonl"
-    records.write([{"name": "EZPoints/expert", "evaluation": evaluation(0.5)}], path)
+    played = {
+        "EZPoints/expert": (0.5, 10),
+        "ALFWorld/valid_seen/random": (0.5, 30),
+        "ALFWorld/valid_unseen/random": (0.25, 10),
+        "ALFWorld/valid_seen/sft/0": (1, 30),
+    }
+    records.write(
+        [{"name": name, "evaluation": evaluation(*each)} for name, each in played.items()], path
+    )  # fmt: skip
     models = ("small VLM before RL", "small VLM after RL", "small VLM, more demonstrations")
     names = ("random player", "CNN, trained by PPO", *models)
-    readme = "".join(f"| {name} | 1 | 2 | 3 | 4 | 5 |\n" for name in (*names, "expert", "expert"))
+    readme = "".join(
+        f"| {name} | 1 | 2 | 3 | 4 | 5 | 6 |\n" for name in (*names, "expert", "expert")
+    )
     lines = page.with_rows(readme, records.Records(path)).splitlines()
-    assert lines[0] == "| random player | – | – | – | – | 5 |"
-    assert lines[5] == "| expert | – | 50.0% | – | – | 5 |"
-    assert lines[6] == "| expert | 1 | 2 | 3 | 4 | 5 |"
+    assert lines[0] == "| random player | – | – | – | – | 43.8% | 6 |"
+    assert lines[2] == "| small VLM before RL | – | – | – | – | – | 6 |"
+    assert lines[5] == "| expert | – | 50.0% | – | – | – | 6 |"
+    assert lines[6] == "| expert | 1 | 2 | 3 | 4 | 5 | 6 |"
     with pytest.raises(ValueError, match="no row 'random player'"):
         page.with_rows("", records.Records(path))
 

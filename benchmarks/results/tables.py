@@ -76,9 +76,27 @@ def readme_rows(records: Records) -> list[tuple[str, list[str]]]:
         "small VLM, more demonstrations": [_taught(records, game) for game in GAMES],
         "expert": [records.seeds(f"{game}/expert") for game in GAMES],
     }
-    return [
-        (name, [_percent(each and each.mean) for each in cells]) for name, cells in found.items()
-    ]
+    household = {
+        "random player": "random",
+        "small VLM before RL": "sft/*",
+        "small VLM after RL": "ppo/*",
+        "expert": "demonstrator",
+    }
+    rows = []
+    for name, cells in found.items():
+        rates = [each and each.mean for each in cells]
+        rates.append(_household_rate(records, household[name]) if name in household else None)
+        rows.append((name, list(map(_percent, rates))))
+    return rows
+
+
+def _household_rate(records: Records, kind: str) -> float | None:
+    """Returns the success in all games of both splits, or `None` unless both were played."""
+    found = [records.seeds(f"ALFWorld/{split}/{kind}") for split in SPLITS]
+    counts = [(each.mean, each.evaluations[0]["episodes"]) for each in found if each is not None]
+    if len(counts) < len(SPLITS):
+        return None
+    return sum(rate * games for rate, games in counts) / sum(games for _, games in counts)
 
 
 def perception(records: Records) -> str:
