@@ -178,6 +178,7 @@ def test_the_household_is_shown_by_type_of_task(tmp_path):
         name = f"ALFWorld/{split}/{kind}"
         by_type = {"pick": {"success_rate": rates[0], "episodes": 3}}
         shown = {**evaluation(rates[-1], 4), "by_task_type": by_type}
+        shown["unaided_success_rate"] = 0.25
         return {"name": name, "evaluation": shown}
 
     path = tmp_path / "records.jsonl"
@@ -187,15 +188,19 @@ def test_the_household_is_shown_by_type_of_task(tmp_path):
     assert tables.household(records.Records(path)).splitlines()[2:] == [
         "| `pick` | 3 | – | – | – | 50.0 (40.0 to 60.0) |",
         "| all of `valid_unseen` | 4 | – | – | – | 50.0 (50.0 to 50.0) |",
+        "| without a random command |  | – | – | – | 25.0 (25.0 to 25.0) |",
+        "| replies without action |  | – | – | – | 0.0% |",
         "| all of `valid_seen` | 4 | 25.0 [4.6, 69.9] | – | – | – |",
+        "| without a random command |  | 25.0 [4.6, 69.9] | – | – | – |",
+        "| replies without action |  | 0.0% | – | – | – |",
     ]
 
 
-def test_few_demonstrations_are_compared_by_parser(tmp_path):
+def test_parsers_are_compared_where_replies_fail(tmp_path):
     path = tmp_path / "records.jsonl"
     records.write(
         [
-            {"name": f"NumberLine/few/published-before/{seed}",
+            {"name": f"NumberLine/hot/published-before/{seed}",
              "evaluation": {**evaluation(rate, 10), "unaided_success_rate": rate - 0.25}}
             for seed, rate in enumerate((0.25, 0.75))
         ],

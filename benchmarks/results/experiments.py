@@ -21,8 +21,8 @@ LAMBDA = 0.5  # of the recipes
 LAMBDA_GAMES = ("NumberLine", "EZPoints")
 PARSERS = ("json", "published")
 PARSER_GAME = "NumberLine"
-# So few that many replies name no action.
-FEW_DEMONSTRATIONS = ("--samples", "384")
+# So hot that many replies name no action.
+HOT = "1.25"
 METHODS = ("vl-dac", "grpo", "gigpo", "gtr")
 METHOD_GAMES = ("NumberLine", "EZPoints", "Blackjack")
 HOUSEHOLD = "gym_cards/ALFWorld-v0"
@@ -168,17 +168,15 @@ def _lambdas(game: str, seed: int) -> Iterator[Job]:
 
 
 def _parsers(game: str, seed: int) -> Iterator[Job]:
-    """Both rules of reading an action, where many replies name none at the start."""
-    start = f"{game}/few/sft/{seed}"
-    yield _sft(start, game, seed, "parser", *FEW_DEMONSTRATIONS)
+    """Both rules of reading an action, at a temperature at which many replies name none."""
+    start = f"{game}/{before_rl(game)}/{seed}"
     for parser in PARSERS:
-        options = ("--parser", parser)
-        name = f"{game}/few/{parser}/{seed}"
-        before = f"{game}/few/{parser}-before/{seed}"
-        yield _evaluation(before, f"@{start}", env_of(game), "parser", options=options)
+        name = f"{game}/hot/{parser}/{seed}"
+        options = ("--parser", parser, "--temperature", HOT)
         yield _ppo(name, game, seed, "parser", *options, model=start)
-        # The policy has kept its parser.
-        yield _evaluation(f"{name}-evaluated", f"@{name}", env_of(game), "parser")
+        for place, policy in ((f"{game}/hot/{parser}-before/{seed}", start),
+                              (f"{name}-evaluated", name)):  # fmt: skip
+            yield _evaluation(place, f"@{policy}", env_of(game), "parser", options=options)
 
 
 def _methods(game: str, seed: int) -> Iterator[Job]:
@@ -220,7 +218,7 @@ def _household_evaluation(name: str, policy: str, split: str) -> Job:
     del kwargs["num_games"]
     words = ("vlm-agent", "eval", "--policy", policy, "--env", HOUSEHOLD, "--env-kwargs",
              json.dumps(kwargs), "--all-games", "--num-envs", "32")  # fmt: skip
-    # Cooler, a model without a memory would look into the same places again and again.
+    # Without a memory a model has to search at random.
     sampling = ("--temperature", "0.5") if policy.startswith("@") else ()
     return Job(name, (*words, *sampling, "--json", "@"), "household", 4.0)
 
@@ -252,6 +250,6 @@ def _evaluation(
     words += ["--episodes", str(episodes), "--num-envs", "32"]
     if env == CHANCE:
         words.append("--regret")
-    if policy.startswith("@"):
+    if policy.startswith("@") and "--temperature" not in options:
         words += ["--temperature", "0.2"]
     return Job(name, (*words, *options, "--json", "@"), part)

@@ -85,12 +85,12 @@ def _parsers(records: Records, path: Path) -> bool:
     """Replies that name an action, and success, while training with either parser."""
     from matplotlib.figure import Figure
 
-    if not any(records.curves(f"{PARSER_GAME}/few/{parser}/*") for parser in PARSERS):
+    if not any(records.curves(f"{PARSER_GAME}/hot/{parser}/*") for parser in PARSERS):
         return False
     figure = Figure(figsize=(7.2, 3.0), layout="constrained")
     legal, success = figure.subplots(1, 2)
     for parser, colour in zip(PARSERS, _COLOURS, strict=True):
-        curves = records.curves(f"{PARSER_GAME}/few/{parser}/*")
+        curves = records.curves(f"{PARSER_GAME}/hot/{parser}/*")
         _band(legal, curves, parser, colour, lambda curve: 1 - curve["rollout/illegal_rate"])
         _band(success, curves, parser, colour)
     legal.set(xlabel="environment steps", ylabel="replies with an action, %", ylim=(0, 103))

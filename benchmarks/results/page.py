@@ -58,7 +58,7 @@ def text(records: Records) -> str:
 def with_rows(readme: str, records: Records) -> str:
     """Returns the README with the success of the games in the rows of its first table.
 
-    Cells to the right of the games stay as they are.
+    Cells to their right stay as they are.
 
     Raises:
         ValueError: If the README has no such row.

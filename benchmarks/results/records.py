@@ -91,6 +91,10 @@ class Seeds:
         """Mean success rate of the seeds."""
         return statistics.fmean(self.rates)
 
+    def by_key(self, key: str) -> Seeds:
+        """Returns another rate of the same episodes in place of success."""
+        return _seeds([{**record, "success_rate": record[key]} for record in self.evaluations])
+
     def mean_of(self, key: str) -> float | None:
         """Returns the mean of a field of the evaluations, or `None` if one lacks it."""
         values = [record[key] for record in self.evaluations]
@@ -117,10 +121,7 @@ class Records:
         found = [record["evaluation"] for record in self._matching(name)]
         if not found:
             return None
-        episodes = sum(each["episodes"] for each in found)
-        wins = sum(round(each["success_rate"] * each["episodes"]) for each in found)
-        rates = tuple(each["success_rate"] for each in found)
-        return Seeds(rates, wilson_interval(wins, episodes), tuple(found))
+        return _seeds(found)
 
     def curves(self, name: str) -> list[dict[str, list[float]]]:
         """Returns the learning curves of a training over seeds."""
@@ -150,6 +151,13 @@ class Records:
             and key.endswith(end)
             and key[len(start) : len(key) - len(end)].isdigit()
         ]
+
+
+def _seeds(found: Sequence[Mapping[str, Any]]) -> Seeds:
+    episodes = sum(each["episodes"] for each in found)
+    wins = sum(round(each["success_rate"] * each["episodes"]) for each in found)
+    rates = tuple(each["success_rate"] for each in found)
+    return Seeds(rates, wilson_interval(wins, episodes), tuple(found))
 
 
 def _of(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -158,13 +158,13 @@ def parsers(records: Records) -> str:
             ("before RL", f"{parser}-before/*"),
             ("after", f"{parser}/*-evaluated"),
         ):
-            found = records.seeds(f"{PARSER_GAME}/few/{name}")
-            rates = [row["unaided_success_rate"] for row in found.evaluations] if found else []
+            found = records.seeds(f"{PARSER_GAME}/hot/{name}")
+            unaided = found and found.by_key("unaided_success_rate")
             cells = [
                 _percent(found and found.mean_of("illegal_rate")),
                 _percent(found and found.mean_of("perception")),
                 _cell(found),
-                _range(rates) if rates else MISSING,
+                _cell(unaided),
             ]
             rows.append([f"{parser}, {shown}", *cells])
     head = ["parser", "replies without action", "fields read correctly", "success"]
@@ -219,8 +219,15 @@ def household(records: Records) -> str:
     for split in SPLITS[::-1]:
         cells = [records.seeds(f"ALFWorld/{split}/{kind}") for kind in players.values()]
         games = {str(each["episodes"]) for found in cells if found for each in found.evaluations}
-        rows.append([f"all of `{split}`", ", ".join(sorted(games)), *map(_cell, cells)])
-    return _table(["`valid_unseen`", "games", *players], rows)
+        count = ", ".join(sorted(games))
+        unaided = [found and found.by_key("unaided_success_rate") for found in cells]
+        illegal = [_percent(found and found.mean_of("illegal_rate")) for found in cells]
+        rows += [
+            [f"all of `{split}`", count, *map(_cell, cells)],
+            ["without a random command", "", *map(_cell, unaided)],
+            ["replies without action", "", *illegal],
+        ]
+    return _table(["type of task, in `valid_unseen`", "games", *players], rows)
 
 
 def durations(records: Records) -> str:

@@ -9,7 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vlm_agent.core.run_directory import CHECKPOINTS, CONFIG_FILE, METRICS_FILE, TRAJECTORIES
+from vlm_agent.core.run_directory import (
+    CHECKPOINTS,
+    CONFIG_FILE,
+    METRICS_FILE,
+    TRAJECTORIES,
+    UNFINISHED,
+)
 from vlm_agent.core.system.json_lines import read_json_lines
 from vlm_agent.data.trajectory_format import EPISODES_FILE
 
@@ -98,10 +104,12 @@ def find_sources(paths: Sequence[str | Path]) -> Sources:
 def _folders(path: Path) -> Iterator[Path]:
     """Yields a directory and those below it, except for pictures of episodes and checkpoints.
 
-    A checkpoint has its run's options, and would count as another seed of it.
+    A checkpoint has its run's options, and would count as another seed of it; so would a run that
+    is being replaced.
     """
     for folder, inner, _ in os.walk(path):
-        inner[:] = sorted(set(inner) - {"pictures", "tensorboard", CHECKPOINTS})
+        left = set(inner) - {"pictures", "tensorboard", CHECKPOINTS}
+        inner[:] = sorted(name for name in left if not name.endswith(UNFINISHED))
         yield Path(folder)
 
 

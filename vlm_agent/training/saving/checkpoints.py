@@ -18,6 +18,7 @@ from typing import Any
 
 from vlm_agent.core.run_directory import CHECKPOINT_NAME, CHECKPOINTS, UNFINISHED, run_of
 from vlm_agent.core.system.disk import sync_path, writing
+from vlm_agent.training.saving.run import was_killed_at_once
 
 MANIFEST = "manifest.json"
 FORMAT = "vlm-agent-checkpoint"
@@ -102,7 +103,7 @@ def find_checkpoint(place: str | Path, kind: str) -> Checkpoint:
         if not names:
             raise CheckpointError(
                 f"{place} holds no checkpoint to resume from: start a new run, with --overwrite to "
-                "replace this one"
+                f"replace this one{was_killed_at_once(place)}"
             )
         path = path / names[-1]
     try:

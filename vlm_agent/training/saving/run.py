@@ -7,6 +7,7 @@ import json
 import math
 import shutil
 import sys
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,8 +33,10 @@ from vlm_agent.training.reporters.base import Reporter
 from vlm_agent.training.reporters.group import ReporterGroup
 
 _FILES = PLAIN_FILES | {METRICS_FILE, TRACKING_FILE}
-# The run that is replaced, until the new one has learned something.
-_REPLACED = "replaced"
+# Suffixes of the directory of a run that is replaced, until the new one has learned something, and
+# then while it is removed.
+_REPLACED = ".replaced" + UNFINISHED
+_REMOVED = ".removed" + UNFINISHED
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,8 +60,8 @@ class Run:
     Args:
         directory: The directory; created if missing.
         config: The run's configuration, a dataclass, saved as `run.json`.
-        overwrite: Whether to replace a run in the directory. It is removed when the first metrics
-            are logged, and is there again if the new run ends before that.
+        overwrite: Whether to replace a run in the directory. It is kept next to the directory, is
+            removed when the first metrics are logged, and comes back if the new run ends before.
         resumed: Position from which to resume the run in the directory; metrics after it are
             removed.
         reporters: Tools that get the metrics and sample episodes; started here, and finished when
@@ -82,10 +85,20 @@ class Run:
         reporters: Sequence[Reporter] = (),
     ) -> None:
         self.directory = Path(directory)
-        self._replaced = self.directory / (_REPLACED + UNFINISHED)
+        self._place = self.directory.resolve()  # or a link to it would be renamed
         if resumed is None and check_free(directory, overwrite=overwrite):
             self._set_aside()
-        self.directory.mkdir(parents=True, exist_ok=True)
+        try:
+            self._place.mkdir(parents=True, exist_ok=True)
+            self._begin(config, resumed, reporters)
+        except BaseException:
+            if resumed is None:
+                self._undo()
+            raise
+
+    def _begin(
+        self, config: Any, resumed: RunPosition | None, reporters: Sequence[Reporter]
+    ) -> None:
         settings = plain_options(config)
         # Not a property of the run: reused with --config, it would replace the run unasked.
         settings.pop("overwrite", None)
@@ -104,8 +117,6 @@ class Run:
             self._reporters.start(self.directory, settings, step)
         except BaseException:
             self._file.close()
-            if resumed is None:
-                self._undo()
             raise
 
     def log(self, step: int, metrics: Mapping[str, float | None]) -> None:
@@ -113,15 +124,15 @@ class Run:
 
         `None` means not measured; NaN and infinity, which JSON cannot hold, become `None`.
         """
-        if not self._logged:
-            self._logged = True
-            self._forget_replaced()
         finite = {
             name: None if value is None or not math.isfinite(value) else value
             for name, value in metrics.items()
         }
         self._file.write(json.dumps({"step": step, **finite}) + "\n")
         self._file.flush()
+        if not self._logged:
+            self._logged = True
+            _forget_replaced(self._place)
         self._reporters.log(step, finite)
 
     def show(self, step: int, episodes: Sequence[EpisodeRecord]) -> None:
@@ -158,55 +169,90 @@ class Run:
         with writing(self.directory):
             self._close(completed)
             policy.save(self.directory)
-        self._forget_replaced()
+        _forget_replaced(self._place)
 
     def _close(self, completed: bool) -> None:
         self._file.close()
         self._reporters.finish(completed)
 
     def _set_aside(self) -> None:
-        """Moves a run to a folder in its directory, from which it can come back."""
-        metrics = self.directory / METRICS_FILE
-        if self._replaced.exists():
-            if not (metrics.exists() and metrics.stat().st_size):
-                self._clear()  # that run was stopped at once, and what it replaced is still there
-                return
-            self._forget_replaced()
-        entries = self._entries()
-        self._replaced.mkdir()
-        for entry in entries:
-            entry.rename(self._replaced / entry.name)
+        """Renames the directory of a run that is to be replaced.
 
-    def _forget_replaced(self) -> None:
-        if self._replaced.exists():
-            shutil.rmtree(self._replaced)
-
-    def _undo(self) -> None:
-        """Makes the directory what it was before this run."""
-        self._clear()
-        if self._replaced.exists():
-            for entry in list(self._replaced.iterdir()):
-                entry.rename(self.directory / entry.name)
-            self._replaced.rmdir()
-
-    def _clear(self) -> None:
-        """Removes the files of this run."""
-        for entry in self._entries():
-            if entry.is_dir():
-                shutil.rmtree(entry)
-            else:
-                entry.unlink()
-
-    def _entries(self) -> list[Path]:
-        """Returns what the directory holds of a run; refuses if there is anything else."""
-        entries = [entry for entry in self.directory.iterdir() if entry != self._replaced]
+        Raises:
+            FileExistsError: If the directory also holds something else.
+        """
+        entries = list(self._place.iterdir())
         foreign = [entry.name for entry in entries if not _is_of_a_run(entry)]
         if foreign:
             raise FileExistsError(
                 f"{self.directory} also holds {sorted(foreign)}, which no run wrote: move that "
                 "away, or choose another --out"
             )
-        return entries
+        if replaced_by(self._place) is None:
+            _forget_replaced(self._place)
+            self._place.rename(_aside(self._place, _REPLACED))
+        else:
+            self._clear()  # it was killed at once, and what it replaces is still there
+
+    def _undo(self) -> None:
+        """Makes the directory what it was before this run."""
+        replaced, exists = _aside(self._place, _REPLACED), self._place.exists()
+        if exists:
+            self._clear()
+        if replaced.exists():
+            try:
+                if exists:
+                    self._place.rmdir()
+                replaced.rename(self._place)
+            except OSError as error:
+                warnings.warn(
+                    f"the run that was to be replaced is now {replaced}: {error}", stacklevel=2
+                )
+
+    def _clear(self) -> None:
+        """Removes the files of a run."""
+        for entry in self._place.iterdir():
+            if not _is_of_a_run(entry):
+                continue
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+
+
+def replaced_by(directory: str | Path) -> Path | None:
+    """Returns where the run is that a run was to replace which was killed before it learned."""
+    place = Path(directory).resolve()
+    metrics, replaced = place / METRICS_FILE, _aside(place, _REPLACED)
+    learned = metrics.is_file() and metrics.stat().st_size > 0
+    return replaced if replaced.exists() and not learned else None
+
+
+def was_killed_at_once(directory: str | Path) -> str:
+    """Returns what an error message adds about such a run; nothing about others."""
+    replaced = replaced_by(directory)
+    if replaced is None:
+        return ""
+    return (
+        f". It was killed before it had learned anything, and the run that it replaces is "
+        f"{replaced}: rename that back to have it again"
+    )
+
+
+def _aside(place: Path, suffix: str) -> Path:
+    return place.with_name(place.name + suffix)
+
+
+def _forget_replaced(place: Path) -> None:
+    """Removes a run that was replaced; under another name, because half of it is no run."""
+    replaced, removed = _aside(place, _REPLACED), _aside(place, _REMOVED)
+    try:
+        if replaced.exists():
+            replaced.rename(removed)
+        if removed.exists():
+            shutil.rmtree(removed)
+    except OSError as error:
+        warnings.warn(f"the run that was replaced is not removed: {error}", stacklevel=3)
 
 
 def check_free(directory: str | Path, *, overwrite: bool = False) -> bool:
@@ -219,6 +265,9 @@ def check_free(directory: str | Path, *, overwrite: bool = False) -> bool:
         FileExistsError: If the directory holds anything other than a run to replace.
     """
     directory = Path(directory)
+    replaced = _aside(directory.resolve(), _REPLACED)
+    if replaced.exists() and not directory.exists():
+        replaced.rename(directory.resolve())  # what would have replaced it had not even begun
     if not directory.exists() or not any(directory.iterdir()):
         return False
     if not (directory / CONFIG_FILE).is_file():
@@ -226,7 +275,7 @@ def check_free(directory: str | Path, *, overwrite: bool = False) -> bool:
     if not overwrite:
         raise FileExistsError(
             f"{directory} already holds a run: choose another --out, or replace the run with "
-            "--overwrite"
+            f"--overwrite{was_killed_at_once(directory)}"
         )
     return True
 

@@ -1,13 +1,15 @@
 import json
 import math
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
 from vlm_agent.config.files import load_config
 from vlm_agent.config.sft import SFTConfig
 from vlm_agent.core.run_directory import METRICS_FILE, read_metrics
-from vlm_agent.training.saving.run import Run
+from vlm_agent.training.saving.checkpoints import CheckpointError, find_checkpoint
+from vlm_agent.training.saving.run import Run, check_free
 
 
 class Nothing:
@@ -93,16 +95,71 @@ def test_a_run_that_learned_something_replaces_the_old_one(tmp_path, old):
     assert '"loss": 3.0' in found["metrics.jsonl"]
 
 
-@pytest.mark.parametrize("learned", [False, True])
-def test_after_a_run_was_killed_the_last_that_learned_is_kept(tmp_path, old, learned):
-    killed = replacing(tmp_path)
-    if learned:
-        killed.log(1, {"loss": 3.0})
-        kept = files(tmp_path / "run")
-        (tmp_path / "run" / "replaced.unfinished").mkdir()  # killed while it removed that
+def stopped(tmp_path):
     with pytest.raises(KeyboardInterrupt), replacing(tmp_path).saving(Nothing()):
         raise KeyboardInterrupt
-    assert files(tmp_path / "run") == (kept if learned else old)
+    return files(tmp_path / "run")
+
+
+def test_after_a_run_was_killed_at_once_the_old_one_is_kept(tmp_path, old):
+    replacing(tmp_path)
+    place = tmp_path / "run"
+    for call in (partial(check_free, place), partial(find_checkpoint, place, "sft")):
+        with pytest.raises((FileExistsError, CheckpointError), match=r"is \S+run.replaced.unf"):
+            call()
+    assert stopped(tmp_path) == old
+    assert [each.name for each in tmp_path.iterdir()] == ["run"]
+
+
+def test_what_a_run_had_begun_to_remove_never_comes_back(tmp_path, old):
+    killed = replacing(tmp_path)
+    killed.log(1, {"loss": 3.0})
+    kept = files(tmp_path / "run")
+    # Killed between the first metrics and the removal, or during it.
+    for suffix in ("replaced", "removed"):
+        (tmp_path / f"run.{suffix}.unfinished").mkdir()
+        assert stopped(tmp_path) == kept
+    with replacing(tmp_path).saving(Nothing()):
+        pass
+    assert [each.name for each in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_run_that_was_moved_away_comes_back(tmp_path, old):
+    (tmp_path / "run").rename(tmp_path / "run.replaced.unfinished")  # and then killed
+    assert check_free(tmp_path / "run", overwrite=True)
+    assert files(tmp_path / "run") == old
+
+
+def test_a_run_that_cannot_be_written_replaces_nothing(tmp_path, old, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.write_text", lambda *_, **__: full())
+        with pytest.raises(OSError, match="no space"):
+            replacing(tmp_path)
+    assert files(tmp_path / "run") == old
+
+
+def full():
+    raise OSError("no space")
+
+
+def test_foreign_files_of_a_run_that_learned_nothing_stay(tmp_path, old):
+    run = replacing(tmp_path)
+    (tmp_path / "run" / "trace.txt").write_text("mine")
+    match = r"replaced is now \S+run.replaced.unfinished"
+    with pytest.warns(UserWarning, match=match), suppress(KeyboardInterrupt), run.saving(Nothing()):
+        raise KeyboardInterrupt
+    assert files(tmp_path / "run") == {"trace.txt": "mine"}
+    assert files(tmp_path / "run.replaced.unfinished") == old
+
+
+def test_a_link_to_a_run_stays_one(tmp_path, old):
+    (tmp_path / "run").rename(tmp_path / "disk")
+    (tmp_path / "run").symlink_to(tmp_path / "disk")
+    run = replacing(tmp_path)
+    run.log(1, {"loss": 3.0})
+    assert (tmp_path / "run").is_symlink()
+    assert '"loss": 3.0' in files(tmp_path / "disk")["metrics.jsonl"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["disk", "run"]
 
 
 def test_a_directory_with_foreign_files_stays_as_it_is(tmp_path, old):
