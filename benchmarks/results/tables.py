@@ -172,13 +172,14 @@ def parsers(records: Records) -> str:
 
 
 def methods(records: Records) -> str:
-    """Success by algorithm, from the same start and with the same number of steps."""
+    """Success by algorithm that was run, from the same start and with the same number of steps."""
     rows = [
         _row(records, "start", METHOD_GAMES, "{}/sft/*-evaluated"),
         _row(records, "ppo (Zhai et al. 2024)", METHOD_GAMES, "{}/ppo/*-evaluated"),
         *(_row(records, method, METHOD_GAMES, f"{{}}/{method}/*-evaluated") for method in METHODS),
     ]
-    return _table(["", *METHOD_GAMES], rows)
+    run = [row for row in rows if any(cell != MISSING for cell in row[1:])]
+    return _table(["", *METHOD_GAMES], run)
 
 
 def generalisation(records: Records) -> str:
