@@ -247,9 +247,10 @@ def _forget_replaced(place: Path) -> None:
     """Removes a run that was replaced; under another name, because half of it is no run."""
     replaced, removed = _aside(place, _REPLACED), _aside(place, _REMOVED)
     try:
+        if removed.exists():  # of a run that was killed while it removed that
+            shutil.rmtree(removed)
         if replaced.exists():
             replaced.rename(removed)
-        if removed.exists():
             shutil.rmtree(removed)
     except OSError as error:
         warnings.warn(f"the run that was replaced is not removed: {error}", stacklevel=3)

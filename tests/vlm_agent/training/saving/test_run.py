@@ -116,8 +116,10 @@ def test_what_a_run_had_begun_to_remove_never_comes_back(tmp_path, old):
     killed.log(1, {"loss": 3.0})
     kept = files(tmp_path / "run")
     # Killed between the first metrics and the removal, or during it.
-    for suffix in ("replaced", "removed"):
-        (tmp_path / f"run.{suffix}.unfinished").mkdir()
+    for suffixes in (("replaced",), ("removed",), ("replaced", "removed")):
+        for suffix in suffixes:
+            (tmp_path / f"run.{suffix}.unfinished").mkdir()
+            (tmp_path / f"run.{suffix}.unfinished" / "weights").write_text("half")
         assert stopped(tmp_path) == kept
     with replacing(tmp_path).saving(Nothing()):
         pass
