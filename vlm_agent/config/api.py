@@ -54,7 +54,8 @@ class ApiOptions(Options):
             '{"reasoning_effort": "low"}'.
         api_cot: Ask for the state and reasons before the action.
         api_history: How a prompt shows earlier steps: steps, their pictures and actions in one
-            message; or replies, a conversation of their prompts and the model's own replies.
+            message; actions, their actions alone; or replies, a conversation of their prompts and
+            the model's own replies.
         api_history_length: Number of earlier steps in a prompt.
         api_concurrency: Maximum number of simultaneous requests; there are never more than
             --num-envs.

@@ -39,7 +39,8 @@ class GenerationConfig(Options):
         top_k: Number of most likely tokens to sample from; 0 for all.
         top_p: Sample from the fewest most likely tokens whose probabilities sum up to this.
         history: How a prompt shows earlier steps: steps, their pictures and actions in one message;
-            or replies, a conversation of their prompts and the model's own replies.
+            actions, their actions alone; or replies, a conversation of their prompts and the
+            model's own replies.
         history_length: Number of earlier steps in a prompt.
         history_tokens: Maximum length in tokens, including those of pictures, of a prompt with
             earlier steps; the oldest are left out first. By default, replies get what the model's
@@ -72,6 +73,11 @@ class GenerationConfig(Options):
     def prompt_builder(self) -> PromptBuilder:
         """Builds prompts with these settings."""
         return PromptBuilder(self.prompt, self.system_prompt, self.cot, self.history)
+
+    @property
+    def prompt_pictures(self) -> int:
+        """Number of pictures of a prompt, at most."""
+        return 1 if self.history == "actions" else 1 + self.history_length
 
     def with_changes(self, **changes: Any) -> GenerationConfig:
         """Returns these settings with some changed.

@@ -51,7 +51,8 @@ class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions, TrainingOptions)
     Args: Replies
         cot: Read out the state and reason before the action.
         history: How a prompt shows earlier steps: steps, their pictures and actions in one message;
-            or replies, a conversation of their prompts and the demonstrator's replies.
+            actions, their actions alone; or replies, a conversation of their prompts and the
+            demonstrator's replies.
         history_length: Number of earlier steps in a prompt.
         history_tokens: Maximum length in tokens, including those of pictures, of a prompt with
             earlier steps; the oldest are left out first. By default, replies get what the model's

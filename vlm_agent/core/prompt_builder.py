@@ -5,8 +5,8 @@ A template is Jinja2 and runs in a sandbox. It has these variables:
 - `task`: the environment's description of its rules and goal;
 - `goal`: the episode's own goal, or `none`;
 - `actions`: the legal actions, a list of strings;
-- `history`: the actions played in the earlier pictures, oldest first, a list of strings; empty if
-  the history is a conversation, in which every step has a prompt of its own;
+- `history`: the actions played in the earlier steps, oldest first, a list of strings; empty if the
+  history is a conversation, in which every step has a prompt of its own;
 - `given`: the state fields that the prompt contains, a mapping of names to values;
 - `fields`: the names of the state fields that a reply reads out, a list of strings;
 - `cot`: whether the reply reads out the state and reasons before the action;
@@ -27,7 +27,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from vlm_agent.core.environments import OWN
 from vlm_agent.core.prompts import (
@@ -42,11 +42,15 @@ from vlm_agent.core.prompts import (
 )
 from vlm_agent.core.types import Observation, PastStep
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 DEFAULT_PROMPT = "default"
 
-History = Literal["steps", "replies"]
-"""How a prompt shows earlier steps: their pictures and actions in one message, or a conversation of
-their prompts and the policy's own replies."""
+History = Literal["steps", "actions", "replies"]
+"""How a prompt shows earlier steps: their pictures and actions in one message, their actions alone,
+or a conversation of their prompts and the policy's own replies."""
 
 PromptFunction = Callable[[Observation, bool], str | Sequence[Mapping[str, Any]]]
 """Function of an observation and of `cot` that returns the user's text, or a list of messages.
@@ -108,6 +112,15 @@ class PromptBuilder:
             turns.append({"role": "assistant", "content": [{"type": "text", "text": step.reply}]})
         return [*before, *turns, self._checked_question(now)]
 
+    def pictures(self, observation: Observation) -> tuple[NDArray[np.uint8], ...]:
+        """Returns the pictures of the messages for an observation, in their order.
+
+        The last is the current one, except in a `Chat`.
+        """
+        if self.history == "actions" and not isinstance(observation, Chat):
+            return (observation.image,)
+        return observation.images
+
     def own_replies(self, observation: Observation) -> int:
         """Returns the number of the policy's own replies in the messages for an observation.
 
@@ -144,7 +157,7 @@ class PromptBuilder:
 
     def _prompt(self, observation: Observation) -> list[Message]:
         content = self._content(observation)
-        images = len(observation.images)
+        images = len(self.pictures(observation))
         if isinstance(content, str):
             messages = build_messages(content, images)
         else:
@@ -159,9 +172,9 @@ class PromptBuilder:
 
     def _content(self, observation: Observation) -> str | Sequence[Mapping[str, Any]]:
         if self.prompt == DEFAULT_PROMPT:
-            return build_prompt(observation, cot=self.cot)
+            return self._built_in(observation)
         if not is_function_name(self.prompt):
-            return _render(self.prompt, observation, self.cot)
+            return _render(self.prompt, observation, self.cot, self._built_in(observation))
         if self.prompt not in _functions:
             again = "" if self.prompt.startswith(OWN) else f", or with --prompt {self.prompt}"
             raise ValueError(
@@ -169,6 +182,10 @@ class PromptBuilder:
                 f"not saved with a policy: give it again, with prompt= in Python{again}"
             )
         return _functions[self.prompt](observation, self.cot)
+
+    def _built_in(self, observation: Observation) -> str:
+        shown = self.history != "actions"
+        return build_prompt(observation, cot=self.cot, earlier_pictures=shown)
 
 
 def builder_of(policy: Any) -> PromptBuilder:
@@ -282,9 +299,10 @@ def check_history(history: History, length: int, tokens: int | None = None) -> N
     Raises:
         ValueError: If there are no earlier steps that the others could be about.
     """
-    if length == 0 and history == "replies":
+    if length == 0 and history != "steps":
         raise ValueError(
-            "history='replies' with history_length=0 shows no earlier reply: give a history_length"
+            f"history={history!r} with history_length=0 shows no earlier step: give a "
+            "history_length"
         )
     if length == 0 and tokens is not None:
         raise ValueError(
@@ -348,7 +366,7 @@ def _compile(template: str) -> Any:
     return compiled
 
 
-def _render(template: str, observation: Observation, cot: bool) -> str:
+def _render(template: str, observation: Observation, cot: bool, default: str) -> str:
     from jinja2 import TemplateError
 
     values = {
@@ -360,7 +378,7 @@ def _render(template: str, observation: Observation, cot: bool) -> str:
         "fields": list(observation.state),
         "cot": cot,
         "form": reply_form(observation, cot=cot),
-        "default": build_prompt(observation, cot=cot),
+        "default": default,
     }
     try:
         return str(_compile(template).render(values))

@@ -37,18 +37,21 @@ class Chat(Observation):
         return self.pictures
 
 
-def build_prompt(observation: Observation, *, cot: bool = True) -> str:
+def build_prompt(
+    observation: Observation, *, cot: bool = True, earlier_pictures: bool = True
+) -> str:
     """Returns the built-in prompt: rules, goal, legal actions and the form of the reply.
 
     Args:
         observation: What the environment shows now.
         cot: Whether the reply reads out the state and reasons before the action.
+        earlier_pictures: Whether the pictures of earlier steps come with it.
     """
     parts = [observation.task.description]
     if observation.goal is not None:
         parts.append(f"Your goal: {observation.goal}")
     if observation.history:
-        parts.append(_recall(observation))
+        parts.append(_recall(observation, pictures=earlier_pictures))
     choices = ", ".join(to_json(action) for action in observation.actions)
     parts.append(f"You can choose between {choices}.")
     parts.extend(f"The {name} is: {value}" for name, value in observation.given.items())
@@ -124,10 +127,12 @@ def reply_form(observation: Observation, *, cot: bool = True) -> str:
     return to_json(form)
 
 
-def _recall(observation: Observation) -> str:
-    """Returns which of several pictures is the current one, and the actions played in the rest."""
+def _recall(observation: Observation, *, pictures: bool) -> str:
+    """Returns the last actions, and which of several pictures is the current one."""
     past = observation.history
     chosen = ", then ".join(to_json(step.action) for step in past)
+    if not pictures:
+        return f"Before, you chose {chosen}."
     if len(past) == 1:
         return (
             f"The first picture shows your last step, in which you chose {chosen}. The second "

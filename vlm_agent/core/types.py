@@ -32,14 +32,14 @@ class PastStep:
     """An earlier step of the episode.
 
     Attributes:
-        image: Its picture.
+        image: Its picture; `None` if only actions are shown.
         action: The text of the action played.
         reply: What the policy replied, word for word; empty for a player without language.
         asked: The observation that it replied to, without a history of its own; `None` if only
-            pictures and actions are shown.
+            pictures and actions, or actions, are shown.
     """
 
-    image: NDArray[np.uint8]
+    image: NDArray[np.uint8] | None
     action: str
     reply: str = ""
     asked: Observation | None = None
@@ -88,7 +88,12 @@ class Observation:
     @property
     def images(self) -> tuple[NDArray[np.uint8], ...]:
         """Pictures for the model, oldest first; the last is the current one."""
-        return (*(moment.image for moment in self.history), self.image)
+        earlier = (step.image for step in self.history if step.image is not None)
+        return (*earlier, self.image)
+
+    def with_actions_alone(self) -> Observation:
+        """Returns the observation without anything of its earlier steps but their actions."""
+        return replace(self, history=tuple(PastStep(None, step.action) for step in self.history))
 
 
 @dataclass(frozen=True)

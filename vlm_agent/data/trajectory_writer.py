@@ -141,7 +141,9 @@ class EpisodeRecorder:
         texts = self._encoder.token_texts(tokens) if tokens and self._encoder is not None else []
         messages = self._builder.messages(observation)
         record: StepRecord = {
-            "pictures": [self.writer.save_picture(image) for image in observation.images],
+            "pictures": [
+                self.writer.save_picture(image) for image in self._builder.pictures(observation)
+            ],
             "prompt": messages_text(messages),
             "actions": list(observation.actions),
             "state": dict(observation.state),

@@ -32,7 +32,7 @@ def read_picture(data: str) -> NDArray[np.uint8]:
 
 def chat_messages(builder: PromptBuilder, observation: Observation) -> list[dict[str, Any]]:
     """Returns an observation as messages of the OpenAI API, with its pictures as data URLs."""
-    pictures = iter(observation.images)
+    pictures = iter(builder.pictures(observation))
 
     def part(each: dict[str, Any]) -> dict[str, Any]:
         if each["type"] != "image":

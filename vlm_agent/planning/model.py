@@ -162,7 +162,7 @@ def _row(config: PlanConfig, policy: VLMPolicy, notes: list[str]) -> tuple[Row, 
         ]
         row = max(rows, key=lambda row: row["input_ids"].shape[1])
     else:
-        row = _plain_row(policy, 1 + policy.history_length)
+        row = _plain_row(policy, policy.generation_config.prompt_pictures)
         if "pixel_values" not in row:
             notes.append("The memory of pictures and vision tower is not known, and left out.")
     row = {name: _without_values(value) for name, value in row.items()}

@@ -193,7 +193,7 @@ class ApiModel:
     def _key(self, observation: Observation, sample: Sequence[int]) -> str:
         pictures = [
             [list(image.shape), hashlib.blake2b(np.ascontiguousarray(image).tobytes()).hexdigest()]
-            for image in observation.images
+            for image in self.generation_config.prompt_builder.pictures(observation)
         ]
         messages = self.generation_config.prompt_builder.messages(observation)
         text = plain_text(messages)
@@ -255,7 +255,7 @@ class ApiModel:
 
     def _request(self, observation: Observation) -> dict[str, Any]:
         settings = self.generation_config
-        pictures = iter(observation.images)
+        pictures = iter(settings.prompt_builder.pictures(observation))
         messages = [
             {
                 "role": message["role"],

@@ -111,8 +111,8 @@ class PPOConfig(ModelOptions, PromptOptions, EngineOptions, EvaluationOptions, T
     Args: Replies
         cot: Read out the state and reason before the action.
         history: How a prompt shows earlier steps: steps, their pictures and actions in one message;
-            or replies, a conversation of their prompts and the model's own replies; by default as
-            saved with the model.
+            actions, their actions alone; or replies, a conversation of their prompts and the
+            model's own replies; by default as saved with the model.
         history_length: Number of earlier steps in a prompt; by default as saved with the model.
         history_tokens: Maximum length in tokens, including those of pictures, of a prompt with
             earlier steps; the oldest are left out first. By default as saved with the model.

@@ -7,7 +7,7 @@ from vlm_agent.config.api import ApiOptions
 from vlm_agent.config.generation import GenerationConfig
 from vlm_agent.config.sft import SFTConfig
 from vlm_agent.core.prompt_builder import PromptBuilder, resolve_prompt
-from vlm_agent.core.prompts import build_messages, build_prompt, plain_text
+from vlm_agent.core.prompts import Chat, build_messages, build_prompt, plain_text
 from vlm_agent.core.types import Observation, PastStep, Task
 
 TASK = Task("Count the dots.", ("more", "done"))
@@ -53,6 +53,38 @@ def test_a_conversation_of_two_turns(third):
     steps = PromptBuilder().messages(third)
     assert steps == build_messages(build_prompt(third), 3), "as before"
     assert PromptBuilder().own_replies(third) == 0
+
+
+def test_actions_alone(third):
+    """Earlier steps are their actions in the text; the current picture is the only one."""
+    text = build_prompt(third, earlier_pictures=False)
+    assert text.splitlines()[1] == 'Before, you chose "more", then "done".'
+    assert text.splitlines()[0] == build_prompt(shown(3)).splitlines()[0]
+    assert text.splitlines()[2:] == build_prompt(shown(3)).splitlines()[1:]
+    builder = PromptBuilder(history="actions")
+    for each in (third, third.with_actions_alone()):
+        assert builder.messages(each) == [user(text)]
+        assert [int(image[0, 0, 0]) for image in builder.pictures(each)] == [3]
+    assert builder.messages(shown(3)) == [user(build_prompt(shown(3)))]
+    assert builder.own_replies(third) == 0
+
+    template = resolve_prompt("{{ history | join(', ') }}; {{ default }}\n")
+    own = PromptBuilder(template, history="actions")
+    assert own.messages(third) == [user(f"more, done; {text}")]
+    assert len(PromptBuilder(template).pictures(third)) == 3, "with their pictures by default"
+
+    pictures = (shown(1).image, shown(2).image)
+    chat = Chat(pictures[1], TASK, (), messages=(user("a"), user("b")), pictures=pictures)
+    assert builder.pictures(chat) is pictures, "a conversation brings its own"
+
+
+def test_what_is_remembered_of_actions_alone(third):
+    kept = third.with_actions_alone()
+    assert [step.action for step in kept.history] == ["more", "done"]
+    assert all(step == PastStep(None, step.action) for step in kept.history)
+    assert [int(image[0, 0, 0]) for image in kept.images] == [3]
+    steps = kept.remember(0, 3, "x")
+    assert [step.action for step in steps] == ["more", "done", "more"]
 
 
 def test_the_oldest_turn_goes_first(third):
@@ -124,10 +156,11 @@ def test_a_history_without_replies_is_an_error():
     ids=["policy", "sft", "api"],
 )
 def test_contradicting_options_are_refused(make):
-    with pytest.raises(ValueError, match="history_length=0 shows no earlier reply"):
-        make(history="replies")
-    make(history="replies", history_length=3)
-    with pytest.raises(ValueError, match="expected one of 'steps', 'replies'"):
+    for history in ("replies", "actions"):
+        with pytest.raises(ValueError, match="history_length=0 shows no earlier step"):
+            make(history=history)
+        make(history=history, history_length=3)
+    with pytest.raises(ValueError, match="expected one of 'steps', 'actions', 'replies'"):
         make(history="turns", history_length=3)
 
 

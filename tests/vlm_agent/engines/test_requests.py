@@ -48,6 +48,15 @@ def test_earlier_replies_and_pictures_are_in_a_request(make_policy, observations
     assert "'{\"image\": 3}'" in support.serve_command(policy)
 
 
+def test_earlier_actions_are_text_alone(make_policy, observations):
+    policy = make_policy(history="actions", history_length=2)
+    now = dataclasses.replace(observations[0], history=observations[0].remember(0, 2))
+    (request,) = requests_for(policy, [now], generators(1))
+    assert "Before, you chose" in request.prompt
+    assert [each is now.image for each in request.images] == [True]
+    assert "'{\"image\": 1}'" in support.serve_command(policy)
+
+
 def test_histories_that_vllm_does_not_write_as_they_were_are_refused(make_policy, monkeypatch):
     policy = make_policy(history="replies", history_length=2)
     support.check_history(policy)
@@ -60,8 +69,9 @@ def test_histories_that_vllm_does_not_write_as_they_were_are_refused(make_policy
     monkeypatch.setattr(policy.network.config, "model_type", "llava_onevision")
     with pytest.raises(EngineError, match="history_length=2 with a model of type 'llava_onevi"):
         support.check_history(policy)
-    policy.generation_config = GenerationConfig()
-    support.check_history(policy, server=True)
+    for one_picture in (GenerationConfig(), GenerationConfig(history="actions", history_length=2)):
+        policy.generation_config = one_picture
+        support.check_history(policy, server=True)
 
 
 def test_each_reply_has_a_seed_of_its_own_generator(make_policy, observations):

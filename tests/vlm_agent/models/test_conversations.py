@@ -209,6 +209,24 @@ def test_the_models_context_has_room_for_the_reply(policy, observations, monkeyp
     assert policy.fit_history(last) is last, "as before, without a limit"
 
 
+def test_actions_alone_are_text_with_one_picture(policy, observations):
+    _, last = remembering(policy, observations[0])
+    policy.generation_config = GenerationConfig(history="actions", history_length=3)
+    assert policy.generation_config.prompt_pictures == 1
+    fitted = policy.fit_history(last)
+    assert fitted == last.with_actions_alone()
+    first = dataclasses.replace(last, history=())
+    recall = 'Before, you chose "-", then "-", then "-".\n'
+    assert policy.prompt(fitted).replace(recall, "") == policy.prompt(first)
+    lengths = policy.prompt_lengths([first, fitted])
+    rows = policy.encode([first, fitted, last])
+    assert len(rows["pixel_values"]) == 3, "one each, so that prompts of any length share a batch"
+    assert torch.equal(rows["input_ids"][1], rows["input_ids"][2]), "fitted or not"
+
+    policy.generation_config = policy.generation_config.with_changes(history_tokens=lengths[1] - 1)
+    assert len(policy.fit_history(last).history) == 2, "the oldest go first"
+
+
 FAST = ("LLaVA-1.5", "Qwen3-VL")
 
 

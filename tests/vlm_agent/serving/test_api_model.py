@@ -321,6 +321,20 @@ def test_earlier_steps_and_further_fields_are_sent(api, tmp_path):
     assert "thoughts" not in last["messages"][0]["content"][-1]["text"]
 
 
+def test_earlier_actions_are_sent_as_text(api, tmp_path):
+    url, faults = api
+    given = options(url, tmp_path, api_history="actions", api_history_length=9, api_max_tokens=4)
+    seen = []
+    evaluate(ApiModel("tiny", given), NUMBER_LINE, episodes=1, num_envs=1, on_step=seen.append)
+    assert len(seen) > 2
+    for step, body in zip(seen, faults.seen, strict=True):
+        (message,) = body["messages"]
+        assert [part["type"] for part in message["content"]] == ["image_url", "text"]
+        past = [json.dumps(each.observation.actions[each.action]) for each in seen[: step.index]]
+        told = f"\nBefore, you chose {', then '.join(past)}.\n" if past else "You can choose"
+        assert told in message["content"][1]["text"]
+
+
 def test_a_conversation_is_sent_turn_by_turn(api, tmp_path):
     url, faults = api
     given = options(url, tmp_path, api_history="replies", api_history_length=2, api_max_tokens=4)

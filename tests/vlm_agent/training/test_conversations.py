@@ -96,6 +96,25 @@ def test_a_run_trains_saves_shows_and_plays_its_conversations(make_policy, tmp_p
     assert capsys.readouterr().out.count('[assistant]\n{"current number"') == 1
 
 
+def test_a_run_remembers_its_actions_alone(make_policy, tmp_path):
+    make_policy().save(tmp_path / "start")
+    more = {"total_steps": 16, "max_new_tokens": 8, "record_episodes": 0}
+    train_ppo(config(tmp_path, env=NUMBER_LINE, history="actions", history_length=3, **more))
+    assert all(row["train/first_ratio_error"] < 1e-3 for row in read_metrics(tmp_path / "out"))
+
+    policy, seen = VLMPolicy.load(tmp_path / "out"), []
+    assert policy.generation_config.history == "actions"
+    evaluate(policy, NUMBER_LINE, episodes=2, num_envs=2, on_step=seen.append)
+    played = {(s.episode, s.index): s.observation.actions[s.action] for s in seen}
+    for step in seen:
+        earlier = range(max(0, step.index - 3), step.index)
+        assert [each.action for each in step.observation.history] == [
+            played[step.episode, index] for index in earlier
+        ]
+        assert all(each.image is None for each in step.observation.history), "nothing else is kept"
+    assert max(len(step.observation.history) for step in seen) == 3
+
+
 class Cue(gym.Env):
     """Shows a colour, then white pages; waiting twice and then naming the colour wins.
 
@@ -129,6 +148,32 @@ class Cue(gym.Env):
         return (1 + self.cue, "Now.") if self.at == 2 else (0, "Not yet.")
 
 
+class Turns(gym.Env):
+    """White pages; who says red and blue in turn, beginning with red, wins after five steps."""
+
+    task_description = "Say red, then blue, then red, and so on."
+    action_names = ("red", "blue")
+    observation_space = spaces.Box(0, 255, (32, 32, 3), np.uint8)
+    action_space = spaces.Discrete(2)
+
+    def _moment(self):
+        return np.full((32, 32, 3), 255, np.uint8), {"state": {}, "is_success": self.at == 5}
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.at = 0
+        return self._moment()
+
+    def step(self, action):
+        right = action == self.at % 2
+        self.at += right
+        picture, info = self._moment()
+        return picture, float(self.at == 5), self.at == 5 or not right, False, info
+
+    def expert(self):
+        return self.at % 2, "Now."
+
+
 class Guessed(Cue):
     """Its expert reads the colour out and guesses in the end."""
 
@@ -140,6 +185,7 @@ class Guessed(Cue):
 
 gym.register("tests/Cue-v0", Cue)
 gym.register("tests/Guessed-v0", Guessed)
+gym.register("tests/Turns-v0", Turns)
 
 
 class Forgetting:
@@ -174,6 +220,20 @@ def test_a_memory_in_its_own_replies_wins(tmp_path, history):
     assert low > 0.75 if history == "replies" else high < 0.65, (low, high)
     forgetting = evaluate(Forgetting(policy), "tests/Cue-v0", episodes=200, num_envs=100)
     assert forgetting.success_interval[1] < 0.65
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("length", [0, 1])
+def test_a_memory_of_its_actions_wins(tmp_path, length):
+    history = {"history": "actions", "history_length": 1} if length else {}
+    policy = train_sft(
+        SFTConfig(
+            env="tests/Turns-v0", out=str(tmp_path / "sft"), samples=1024, max_new_tokens=24,
+            **history,
+        )
+    )  # fmt: skip
+    found = evaluate(policy, "tests/Turns-v0", episodes=100, num_envs=50).success_rate
+    assert found == 1.0 if length else found < 0.2
 
 
 @pytest.mark.slow

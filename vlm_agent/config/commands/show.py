@@ -24,8 +24,8 @@ class ShowConfig(PromptOptions):
         picture: File for the picture, a PNG.
         cot: Ask for the state and reasons before the action.
         history: How a prompt shows earlier steps: steps, their pictures and actions in one message;
-            or replies, a conversation of their prompts and the replies; by default as saved with
-            the model, or else steps.
+            actions, their actions alone; or replies, a conversation of their prompts and the
+            replies; by default as saved with the model, or else steps.
         history_length: Number of earlier steps in a prompt, which the expert plays first; by
             default as saved with the model, or else 0.
     """

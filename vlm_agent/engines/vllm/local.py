@@ -163,7 +163,7 @@ def _start(policy: VLMPolicy, directory: Path, num_envs: int, memory: float) -> 
         os.environ.setdefault(name, value)
     from vllm import LLM
 
-    pictures = 1 + policy.history_length
+    pictures = policy.generation_config.prompt_pictures
     longest = policy.encoder.context_length
     on_gpu = torch.cuda.is_available()
     options: dict[str, Any] = {

@@ -72,7 +72,7 @@ def requests_for(
         Request(
             prompt.key[0],
             prompt.token_ids,
-            observation.images,
+            policy.prompt_builder.pictures(observation),
             seed,
             not (begin and prompt.key[0].startswith(begin)),
         )

@@ -29,7 +29,7 @@ def serve_command(policy: VLMPolicy) -> str:
     """Returns the commands that start a server for a policy."""
     name = policy.network.name_or_path or "MODEL"
     dtype = str(policy.compute_dtype).removeprefix("torch.")
-    pictures = 1 + policy.history_length
+    pictures = policy.generation_config.prompt_pictures
     return (
         f"  vlm-agent merge --model {name} --out served --for-vllm\n"
         f"  VLLM_SERVER_DEV_MODE=1 vllm serve served --dtype {dtype} "
@@ -67,11 +67,14 @@ def check_history(policy: VLMPolicy, *, server: bool = False) -> None:
         policy: The policy.
         server: Whether a server writes the text of conversations, by the model's chat template.
     """
-    if policy.network.config.model_type in ONE_PICTURE and policy.history_length:
+    if (
+        policy.network.config.model_type in ONE_PICTURE
+        and policy.generation_config.prompt_pictures > 1
+    ):
         raise EngineError(
             f"history_length={policy.history_length} with a model of type "
             f"{policy.network.config.model_type!r}: vLLM prepares several of its pictures "
-            "otherwise than transformers; train with history_length=0, or with --engine hf"
+            "otherwise than transformers; train with history='actions', or with --engine hf"
         )
     conversation = policy.generation_config.history == "replies"
     if server and conversation and not policy.encoder.template.keeps_replies:

@@ -105,7 +105,7 @@ class Encoder:
             )
         parts = [part for message in chat for part in message["content"]]
         texts = (part["text"] for part in parts if part["type"] == "text")
-        return f"{token * len(observation.images)}" + "\n".join(texts)
+        return f"{token * len(builder.pictures(observation))}" + "\n".join(texts)
 
     def encode(
         self, observations: Sequence[Observation], builder: PromptBuilder
@@ -181,7 +181,7 @@ class Encoder:
             chat = repr(builder.messages(each))
             if chat not in rendered:
                 rendered[chat] = self.prompt(each, builder)
-            keys.append(key_of(rendered[chat], each.images))
+            keys.append(key_of(rendered[chat], builder.pictures(each)))
         return keys
 
     def _rows(self, keys: Sequence[Key]) -> list[Row]:
@@ -193,7 +193,8 @@ class Encoder:
             raise ValueError(
                 f"a batch of prompts with {sorted(counts)} pictures: the model of a "
                 f"{type(self.processor).__name__} needs the same number in each, because it cannot "
-                "tell a picture from padding; set history_length to 0, so that each has one"
+                "tell a picture from padding; set history='actions' or history_length=0, so that "
+                "each has one"
             )
         return join_rows(self._rows(keys), self.pad_token)
 

@@ -72,13 +72,16 @@ class ProcessedModel(nn.Module):
         return self.generation_config.history_length
 
     def fit_history(self, observation: Observation) -> Observation:
-        """Returns an observation without the oldest steps that its prompt has no room for.
+        """Returns an observation without what its prompt does not show of earlier steps.
 
-        There is room for `history_tokens`, and for what the model's context holds with a reply. A
-        prompt without earlier steps is never shortened, nor one of pictures and actions without
-        `history_tokens`.
+        That is all but the actions, if they alone are shown, and the oldest steps if there is no
+        room for them. There is room for `history_tokens`, and for what the model's context holds
+        with a reply. A prompt without earlier steps is never shortened, nor one of pictures and
+        actions, or of actions, without `history_tokens`.
         """
         config = self.generation_config
+        if config.history == "actions":
+            observation = observation.with_actions_alone()
         if config.history != "replies" and config.history_tokens is None:
             return observation
         while observation.history and not self._has_room(observation):

@@ -115,9 +115,10 @@ class ReadingProbe:
         """
         features = self.linear.in_features
         for rows, observation in zip(embeddings, observations, strict=True):
-            if rows.numel() != features * len(observation.images):
+            pictures = len(policy.prompt_builder.pictures(observation))
+            if rows.numel() != features * pictures:
                 raise ValueError(
-                    f"{len(observation.images)} pictures of {len(rows)} tokens together: a reading "
+                    f"{pictures} pictures of {len(rows)} tokens together: a reading "
                     f"probe needs {features // rows.shape[1]} for each; set probe_weight=0"
                 )
         # The last picture is the current one; those before it are its history.

@@ -82,7 +82,10 @@ EIGHT_BITS = pytest.mark.skipif(
             "standardise_values": None,
         },
         {"lora": True, "lora_rank": 2, "warmup_steps": 3, "weight_decay": 0.1},
-        {"dtype": "bfloat16", "kl_coef": 0.0, "imitation_coef": 0.0, "max_new_tokens": 3},
+        {
+            **{"dtype": "bfloat16", "kl_coef": 0.0, "imitation_coef": 0.0, "max_new_tokens": 3},
+            **{"history": "actions", "history_length": 2},
+        },
         {
             "record_episodes": 0,
             "checkpoint_every": 3,
