@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks.results.jobs import Job
 from vlm_agent.config.files import load_config
 from vlm_agent.config.sft import SFTConfig
+from vlm_agent.training.sft.sources import DEFAULT_SAMPLES
 
 GAMES = ("NumberLine", "EZPoints", "Points24", "Blackjack")
 SEEDS = (0, 1, 2)
@@ -25,6 +26,8 @@ PARSER_GAME = "NumberLine"
 HOT = "1.25"
 METHODS = ("vl-dac", "grpo", "gigpo", "gtr")
 METHOD_GAMES = ("NumberLine", "EZPoints", "Blackjack")
+# How many times as long fine-tuning and reinforcement learning take as the recipe's fine-tuning.
+AS_LONG = {"NumberLine": 6.0, "EZPoints": 3.7, "Blackjack": 2.3}
 HOUSEHOLD = "gym_cards/ALFWorld-v0"
 SPLITS = ("valid_seen", "valid_unseen")  # of ALFRED's tasks
 PARTS = ("games", "cot", "lambda", "parser", "methods", "generalisation", "household")
@@ -180,7 +183,24 @@ def _parsers(game: str, seed: int) -> Iterator[Job]:
 
 
 def _methods(game: str, seed: int) -> Iterator[Job]:
-    """Other algorithms from the same start, with the same number of steps."""
+    """Other algorithms from the same start, with the same number of steps.
+
+    And fine-tuning in place of reinforcement learning, for as long, by the expert's moves alone.
+    """
+    recipe = load_config(SFTConfig, f"{game.lower()}-tiny", "sft")
+    counts = {
+        "--caption-samples": recipe.caption_samples,
+        "--reasoning-samples": recipe.reasoning_samples,
+        "--samples": recipe.samples or DEFAULT_SAMPLES,
+    }
+    more = ["--random-share", "0"]
+    for option, count in counts.items():
+        if count:
+            batches = round(count * AS_LONG[game] / recipe.batch_size)
+            more += [option, str(batches * recipe.batch_size)]
+    name = f"{game}/imitation/{seed}"
+    yield _sft(name, game, seed, "methods", *more, minutes=sum(MINUTES[game]))
+    yield _evaluation(f"{name}-evaluated", f"@{name}", env_of(game), "methods")
     for method in METHODS:
         name = f"{game}/{method}/{seed}"
         options = ("--algorithm", method)
@@ -223,10 +243,12 @@ def _household_evaluation(name: str, policy: str, split: str) -> Job:
     return Job(name, (*words, *sampling, "--json", "@"), "household", 4.0)
 
 
-def _sft(name: str, game: str, seed: int, part: str, *options: str) -> Job:
+def _sft(
+    name: str, game: str, seed: int, part: str, *options: str, minutes: float | None = None
+) -> Job:
     words = ("vlm-agent", "sft", "--config", f"{game.lower()}-tiny", "--env", env_of(game))
     own = ("--seed", str(seed), "--out", "@", *options)
-    return Job(name, (*words, *own), part, MINUTES[game][0])
+    return Job(name, (*words, *own), part, MINUTES[game][0] if minutes is None else minutes)
 
 
 def _ppo(name: str, game: str, seed: int, part: str, *options: str, model: str) -> Job:

@@ -177,6 +177,7 @@ def methods(records: Records) -> str:
         _row(records, "start", METHOD_GAMES, "{}/sft/*-evaluated"),
         _row(records, "ppo (Zhai et al. 2024)", METHOD_GAMES, "{}/ppo/*-evaluated"),
         *(_row(records, method, METHOD_GAMES, f"{{}}/{method}/*-evaluated") for method in METHODS),
+        _row(records, "fine-tuning for as long", METHOD_GAMES, "{}/imitation/*-evaluated"),
     ]
     run = [row for row in rows if any(cell != MISSING for cell in row[1:])]
     return _table(["", *METHOD_GAMES], run)

@@ -16,6 +16,9 @@ from vlm_agent.data.demonstrations import Demonstrator
 from vlm_agent.data.prefetch import Batch, DemonstrationSource
 from vlm_agent.data.recordings import RecordedDemonstrator
 
+DEFAULT_SAMPLES = 4096
+"""Demonstrations of an expert or a person that a run takes by default."""
+
 
 class Source(DemonstrationSource, Protocol):
     """Batches of demonstrations, the same in all processes."""
@@ -70,7 +73,7 @@ def open_source(config: SFTConfig, specs: Sequence[EnvSpec]) -> tuple[Source, in
         ValueError: If what is there cannot be learned from.
     """
     if config.dataset is None:
-        return _environments(config, specs, config.batch_size), 4096
+        return _environments(config, specs, config.batch_size), DEFAULT_SAMPLES
     dataset = ConversationDataset(
         open_rows(config.dataset, split=config.dataset_split, subset=config.dataset_subset),
         batch_size=config.from_dataset,
