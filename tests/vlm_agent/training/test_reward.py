@@ -29,7 +29,12 @@ def mover(tmp_path_factory):
 @pytest.mark.parametrize(
     "algorithm",
     [
-        {"stop_value_gradient": True},
+        {
+            "stop_value_gradient": True,
+            "total_steps": 1024,
+            "rollout_steps": 4,
+            "learning_rate": 5e-4,
+        },
         pytest.param(
             {
                 "algorithm": "vl-dac",
@@ -69,15 +74,13 @@ def test_reward_teaches(tmp_path, mover, algorithm):
         temperature=0.5,
         max_new_tokens=8,
         num_envs=32,
-        rollout_steps=8,
         ppo_epochs=2,
         minibatch_size=64,
         micro_batch_size=64,
-        learning_rate=2e-4,
         final_learning_rate=1e-6,
         normalise_advantages=False,
         illegal_penalty=1.0,
-        **{"total_steps": 2048, **algorithm},
+        **{"total_steps": 2048, "rollout_steps": 8, "learning_rate": 2e-4, **algorithm},
     )
 
     def success(directory):
