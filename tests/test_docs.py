@@ -143,6 +143,7 @@ NEED_A_LIBRARY = {
 FOREIGN = {"--config_file", "--main_process_ip", "--main_process_port", "--machine_rank"} | {
     "--multi_gpu", "--num_machines", "--num_processes", "--logdir", "--generation-config",
     "--limit-mm-per-prompt", "--logprobs-mode", "--worker-extension-cls", "--tensor-parallel-size",
+    "--enable-lora", "--max-lora-rank",
     "--gpu-memory-utilization", "--client", "--no-deps", "--no-push",
 }  # fmt: skip
 

@@ -1,5 +1,6 @@
 """A server with the paths of `vllm serve` that the engine uses, in front of a policy's own loop."""
 
+import copy
 import json
 import threading
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from safetensors.torch import load_file
 
 from vlm_agent.engines.vllm.support import WORKER_EXTENSION
 from vlm_agent.engines.vllm.weights import engine_weights
+from vlm_agent.models.lora import load_adapter
 from vlm_agent.serving.chat_requests import read_question
 
 CONFIG = {
@@ -34,6 +36,7 @@ class Script:
         asked: Number of requests for replies.
         calls: The other paths that were asked for, in their order.
         broken: Paths that are answered by status 500.
+        adapted: The policy with each adapter that it was given, by name.
     """
 
     def __init__(self, policy):
@@ -42,6 +45,7 @@ class Script:
         self.asked = 0
         self.calls = []
         self.broken = set()
+        self.adapted = {}
         self._lock = threading.Lock()
 
     def respond(self, path, body):
@@ -52,6 +56,12 @@ class Script:
             self.calls.append(path)
             if path == "/collective_rpc":
                 self._receive(Path(*body["args"]))
+            if path == "/v1/load_lora_adapter":
+                self._add(body["lora_name"], Path(body["lora_path"]))
+                return "Success: added."
+            if path == "/v1/unload_lora_adapter":
+                del self.adapted[body["lora_name"]]
+                return "Success: removed."
         return {
             "/v1/models": {"data": [{"id": "served"}]},
             "/server_info": {"vllm_config": self.config},
@@ -64,11 +74,17 @@ class Script:
             for name, own in engine_weights(self.policy, torch.float32):
                 own.copy_(weights[name])
 
+    def _add(self, name, folder):
+        added = copy.deepcopy(self.policy)
+        added.model = load_adapter(added.model, folder, trainable=False)
+        self.adapted[name] = added
+
     def _reply(self, body):
         asked = {name: body[name] for name in ("model", "messages", "seed")}
-        question = read_question(asked, "served", self.policy.generation_config, 4096)
+        question = read_question(asked, body["model"], self.policy.generation_config, 4096)
+        policy = self.policy if body["model"] == "served" else self.adapted[body["model"]]
         # One at a time and so in batches of another size than the policy's own.
-        (found,) = self.policy.write([question.chat], [np.random.default_rng(question.seed)])
+        (found,) = policy.write([question.chat], [np.random.default_rng(question.seed)])
         prompt = self.policy.encode([question.chat])["input_ids"][0].tolist()
         choice = {
             "token_ids": found.tokens,
@@ -89,9 +105,11 @@ def scripted_vllm(policy):
         def do_POST(self):
             length = int(self.headers.get("Content-Length") or 0)
             path = self.path.partition("?")[0]
-            data = json.dumps(script.respond(path, json.loads(self.rfile.read(length) or "{}")))
+            found = script.respond(path, json.loads(self.rfile.read(length) or "{}"))
+            is_text = isinstance(found, str)
+            data = found if is_text else json.dumps(found)
             self.send_response(500 if path in script.broken else 200)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", "text/plain" if is_text else "application/json")
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data.encode())

@@ -181,21 +181,50 @@ def save_adapter(
     Raises:
         NotWholeError: If they were left out, and the base model is gone.
     """
+    base = base_name(model)
+    if base is None:
+        _save_base(model.get_base_model(), directory / BASE, weights)
+        base = str((directory / BASE).resolve())
+    write_adapter(model, directory, weights, base=base)
+
+
+def write_adapter(
+    model: Any,
+    directory: Path,
+    weights: Mapping[str, torch.Tensor] | None = None,
+    *,
+    base: str | None,
+) -> int:
+    """Writes an adapter without its base model, and returns the number of bytes of its weights.
+
+    Args:
+        model: The `peft.PeftModel`.
+        directory: Directory to write to.
+        weights: Weights to write in place of the model's own, by their names in its `state_dict`.
+        base: Directory or hub name of its base model.
+    """
     from peft import get_peft_model_state_dict
     from safetensors.torch import save_file
 
     config = copy.copy(model.peft_config[model.active_adapter])
     config.inference_mode = True
-    network = model.get_base_model()
-    config.base_model_name_or_path = base_name(model)
-    if config.base_model_name_or_path is None:
-        base = directory / BASE
-        _save_base(network, base, weights)
-        config.base_model_name_or_path = str(base.resolve())
+    config.base_model_name_or_path = base
     found = get_peft_model_state_dict(model, weights, save_embedding_layers=False)
     found = {name: value.contiguous() for name, value in found.items()}
     save_file(found, directory / _ADAPTER_FILE, {"format": "pt"})
     config.save_pretrained(str(directory))
+    return sum(value.nbytes for value in found.values())
+
+
+def adapts_language_alone(model: Any) -> bool:
+    """Returns whether all layers that a `peft.PeftModel` adapts are the language model's."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+    from peft.utils.other import AuxiliaryTrainingWrapper
+
+    network = model.get_base_model()
+    language = {id(module) for module in network.get_decoder().modules()}
+    adapted = (BaseTunerLayer, AuxiliaryTrainingWrapper)
+    return all(id(each) in language for each in network.modules() if isinstance(each, adapted))
 
 
 def adapter_weights(model: Any, weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from tests.support.scripted_vllm import CONFIG, scripted_vllm
+from vlm_agent.config.model import ModelOptions
 from vlm_agent.core.errors import EngineError
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.engines.vllm.server import VLLMServer
+from vlm_agent.models.policy import VLMPolicy
 
 
 @pytest.fixture
@@ -18,6 +20,30 @@ def serving(make_policy):
     policy = make_policy(max_new_tokens=6)
     with scripted_vllm(copy.deepcopy(policy)) as (url, script):
         yield policy, url, script
+
+
+@pytest.fixture
+def swapping(make_policy, tmp_path):
+    """A policy with an adapter, in front of a server of its base that takes adapters."""
+    make_policy(max_new_tokens=6).save(tmp_path / "base")
+
+    def adapted(**options):
+        given = {"lora_rank": 2, "lora_parts": ("language",), **options}
+        policy = VLMPolicy.load(tmp_path / "base", options=ModelOptions(lora=True, **given))
+        move(policy)
+        return policy
+
+    with scripted_vllm(VLMPolicy.load(tmp_path / "base")) as (url, script):
+        script.config = {**CONFIG, "lora_config": {"max_lora_rank": 8}}
+        yield adapted, url, script
+
+
+@torch.no_grad()
+def move(policy):
+    """Changes what an adapter adds."""
+    for name, weight in policy.model.named_parameters():
+        if ".lora_B." in name:
+            weight.add_(0.3 * torch.randn(weight.shape))
 
 
 @pytest.fixture
@@ -56,6 +82,67 @@ def test_replies_are_those_of_the_weights_that_it_was_sent(serving, engine, obse
         alike(apart[seed], found[seed])
     assert script.calls[-3:] == ["/collective_rpc", "/reset_prefix_cache", "/reset_encoder_cache"]
     assert engine.metrics()["engine/weight_sync_gib"] > 0
+
+
+def test_adapters_alone_are_sent_to_a_server_that_takes_them(swapping, observations):
+    adapted, url, script = swapping
+    policy, asked = adapted(), observations[:2]
+    engine = VLLMServer(policy, url, 4, timeout=30)
+    names = []
+    for _ in range(3):
+        with engine.writing():
+            found = engine.write(asked, [np.random.default_rng(seed) for seed in range(2)])
+        for seed, observation in enumerate(asked):
+            alike(found[seed], expected(policy, observation, seed))
+        names += script.adapted
+        move(policy)
+    assert len(set(names)) == 3, "one at a time, each by a name of its own"
+    loading, unloading = "/v1/load_lora_adapter", "/v1/unload_lora_adapter"
+    assert script.calls[-5:] == [loading, loading, unloading, loading, unloading]
+    adapter = sum(w.nbytes for name, w in policy.model.named_parameters() if ".lora_" in name)
+    assert engine.metrics()["engine/weight_sync_gib"] == adapter / 2**30
+    engine.close()
+    assert script.adapted == {}
+
+
+def test_other_processes_ask_for_the_adapter_that_the_first_has_sent(swapping, observations):
+    adapted, url, script = swapping
+    told = []
+
+    class Told(Processes):
+        def gather(self, value):
+            told.append(value)
+            return [told[0]]
+
+    engines = []
+    for rank in (0, 1):
+        processes = Told()
+        processes.rank = rank
+        engines.append(VLLMServer(adapted(), url, 4, timeout=30, processes=processes))
+    written = []
+    for engine in engines:
+        with engine.writing():
+            written.append(engine.write(observations[:1], [np.random.default_rng(0)]))
+    assert written[0] == written[1]
+    assert script.calls.count("/v1/load_lora_adapter") == 1
+    for engine in reversed(engines):
+        engine.close()
+    assert script.calls.count("/v1/unload_lora_adapter") == 1
+
+
+def test_adapters_that_the_server_would_get_wrong_are_refused(swapping, make_policy):
+    adapted, url, _ = swapping
+    for policy, message in (
+        (make_policy(), "--enable-lora, and the policy has no adapter: train with --lora"),
+        (adapted(lora_parts=("language", "projector")), "adapters to the language model alone"),
+        (adapted(lora_rank=16), "rank 16, and the server takes at most 8: start it with --max-l"),
+    ):
+        with pytest.raises(EngineError, match=message):
+            VLLMServer(policy, url, 4, timeout=30)
+    policy = adapted()
+    policy.model.peft_config["default"].rank_pattern = {"q_proj": 4}
+    with pytest.raises(EngineError, match="adapters of one rank and one alpha"):
+        VLLMServer(policy, url, 4, timeout=30)
 
 
 def test_one_process_alone_sends_weights(serving):

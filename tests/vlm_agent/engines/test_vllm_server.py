@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -16,6 +17,7 @@ import torch
 
 from tests.vlm_agent.engines.test_vllm import EQUAL, gap, moments, written
 from vlm_agent.config.commands import MergeConfig
+from vlm_agent.config.model import ModelOptions
 from vlm_agent.core.errors import EngineError
 from vlm_agent.core.run_directory import read_metrics
 from vlm_agent.engines.merging import merge
@@ -36,14 +38,15 @@ STARTS_WITHIN = 600  # seconds, on a machine that does much else
 class Server:
     """A server, started by the commands that errors tell."""
 
-    def __init__(self, policy, folder):
+    def __init__(self, policy, folder, *more, **settings):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._folder = folder
         (command,) = re.findall(r"vllm serve .*", serve_command(policy))
-        self._words = [*shlex.split(command)[1:], *shlex.split(ON_THE_CPU)]
+        self._words = [*shlex.split(command)[1:], *shlex.split(ON_THE_CPU), *more]
+        self._settings = {**SETTINGS, **settings}
         self.start()
 
     def start(self):
@@ -54,7 +57,7 @@ class Server:
                 cwd=self._folder,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **SETTINGS},
+                env={**os.environ, **self._settings},
                 start_new_session=True,
             )
         end = time.monotonic() + STARTS_WITHIN
@@ -67,6 +70,14 @@ class Server:
                 time.sleep(0.5)
         self.kill()
         raise AssertionError("the server does not start")
+
+    def memory(self):
+        """The memory of its processes, in MiB."""
+        pages = os.sysconf("SC_PAGE_SIZE")
+        processes = (int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit())
+        own = [each for each in processes if os.getpgid(each) == self._process.pid]
+        held = (int(Path(f"/proc/{each}/statm").read_text().split()[1]) for each in own)
+        return sum(held) * pages / 2**20
 
     def kill(self):
         os.killpg(self._process.pid, signal.SIGKILL)
@@ -119,6 +130,39 @@ def test_it_has_the_policys_distribution_and_weights(server, model):
             assert engine.write(observations[1:2], [np.random.default_rng(1)]) != alone
     finally:
         engine.close()
+
+
+def test_adapters_are_swapped_and_its_base_stays(model, tmp_path):
+    adapter = ModelOptions(lora=True, lora_rank=4, lora_parts=("language",))
+    policy = VLMPolicy.load(model, options=adapter, temperature=0.7)
+    merge(MergeConfig(str(model), str(tmp_path / "served"), for_vllm=True))
+    lora = ("--enable-lora", "--max-lora-rank", "8")
+    server = Server(policy, tmp_path, *lora, VLLM_ALLOW_RUNTIME_LORA_UPDATING="1")
+    try:
+        engine = VLLMServer(policy, server.url, 8, timeout=200)
+        observations, held = moments(), []
+        last = written(policy, engine, observations)
+        assert gap(policy, observations, last) < EQUAL, "an adapter that adds nothing yet"
+        generator = torch.Generator().manual_seed(0)
+        for _ in range(20):
+            with torch.no_grad():
+                for name, weight in policy.model.named_parameters():
+                    if ".lora_B." in name:
+                        weight.copy_(0.02 * torch.randn(weight.shape, generator=generator))
+            assert gap(policy, observations, last) > 100 * EQUAL
+            last = written(policy, engine, observations)
+            assert gap(policy, observations, last) < EQUAL
+            held.append(server.memory())
+        assert held[-1] - held[4] < 50, held
+        sent = sum(w.nbytes for name, w in policy.model.named_parameters() if ".lora_" in name)
+        assert engine.metrics()["engine/weight_sync_gib"] == sent / 2**30
+        engine.close()
+        (left,) = httpx.get(f"{server.url}/v1/models").json()["data"]
+        assert "served" in left["id"], "the adapter is gone"
+        with pytest.raises(EngineError, match="the policy has no adapter"):
+            VLLMServer(VLMPolicy.load(model), server.url, 8, timeout=20)
+    finally:
+        server.kill()
 
 
 def test_a_server_of_another_format_is_refused(server, model):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import io
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 from vlm_agent.core.errors import EngineError
 from vlm_agent.core.types import Observation
 from vlm_agent.distributed.processes import Processes
+from vlm_agent.engines.vllm.adapters import check_swappable, save_adapter_for_vllm
 from vlm_agent.engines.vllm.files import save_weights, temporary_folder
 from vlm_agent.engines.vllm.requests import (
     Request,
@@ -74,6 +77,8 @@ class VLLMServer:
         self._folder = folder
         self._processes = processes or Processes()
         self._metrics: dict[str, float] = {}
+        self._swaps_adapters = False
+        self._adapter: str | None = None
         limits = httpx.Limits(max_connections=num_envs, max_keepalive_connections=num_envs)
         self._client = httpx.Client(base_url=self._url, timeout=timeout, limits=limits)
         self._threads = ThreadPoolExecutor(num_envs, thread_name_prefix="vllm")
@@ -105,7 +110,8 @@ class VLLMServer:
                 self._send_weights()
             except Exception as error:
                 failure = error
-        told = self._processes.gather(None if failure is None else str(failure))[0]
+        about = (None if failure is None else str(failure), self._adapter)
+        told, self._adapter = self._processes.gather(about)[0]
         if told is not None:
             raise failure or EngineError(told)
         yield
@@ -113,20 +119,36 @@ class VLLMServer:
     def _send_weights(self) -> None:
         started = time.perf_counter()
         with temporary_folder(self._policy, self._folder) as folder:
-            sent = save_weights(self._policy, folder, self._policy.compute_dtype)
-            self._call_workers("receive_folder", str(folder))
-        self._reset_caches()
+            if self._swaps_adapters:
+                sent = save_adapter_for_vllm(self._policy, folder)
+                self._swap_adapter(folder)
+            else:
+                sent = save_weights(self._policy, folder, self._policy.compute_dtype)
+                self._call_workers("receive_folder", str(folder))
+                self._reset_caches()
         self._metrics = {
             "time/weight_sync_seconds": time.perf_counter() - started,
             "engine/weight_sync_gib": sent / 2**30,
         }
+
+    def _swap_adapter(self, folder: Path) -> None:
+        # A name of its own each time, because what the server remembers of prompts goes by it.
+        name = f"policy-{uuid.uuid4().hex[:12]}"
+        self._post("/v1/load_lora_adapter", {"lora_name": name, "lora_path": str(folder)})
+        before, self._adapter = self._adapter, name
+        if before is not None:
+            self._post("/v1/unload_lora_adapter", {"lora_name": before})
 
     def metrics(self) -> Mapping[str, float]:
         """Returns what the last transfer of weights took."""
         return self._metrics
 
     def close(self) -> None:
-        """Closes the connections; the server goes on running."""
+        """Closes the connections; the server goes on running, without the policy's adapter."""
+        if self._adapter is not None and self._processes.is_main:
+            with suppress(EngineError):  # it may be gone
+                body = {"lora_name": self._adapter}
+                self._send("POST", "/v1/unload_lora_adapter", json=body, timeout=10)
         self._threads.shutdown(cancel_futures=True)
         self._client.close()
 
@@ -149,6 +171,9 @@ class VLLMServer:
         if config["load_config"]["load_format"] == "dummy":
             # Which also overwrites constants, such as those that pictures are normalised by.
             raise self._wrong("it was started with --load-format dummy")
+        if (adapters := config.get("lora_config")) is not None:
+            check_swappable(self._policy, adapters)
+            self._swaps_adapters = True
         dtype = str(self._policy.compute_dtype)
         if (found_dtype := config["model_config"]["dtype"]) != dtype:
             raise self._wrong(f"it computes in {found_dtype} and the policy in {dtype}")
@@ -182,7 +207,7 @@ class VLLMServer:
         del options["detokenize"], options["logprobs"]
         bias = {str(token): value for token, value in options.pop("logit_bias").items()}
         return {
-            "model": self._model,
+            "model": self._adapter or self._model,
             "messages": messages,
             **options,
             "logit_bias": bias,
@@ -233,7 +258,8 @@ class VLLMServer:
                 f"the server at {self._url} refused {path} with status {answer.status_code}: "
                 f"{answer.text:.500}"
             )
-        found: Any = answer.json() if answer.content else {}
+        is_json = "json" in answer.headers.get("Content-Type", "")
+        found: Any = answer.json() if is_json and answer.content else {}
         return found if isinstance(found, dict) else {"answer": found}
 
 

@@ -35,14 +35,14 @@ def engine_weights(policy: VLMPolicy, dtype: torch.dtype) -> Iterator[tuple[str,
     network = policy.network
     own = {
         name.replace(".base_layer.", "."): value.detach()
-        for name, value in _state(network)
+        for name, value in named_weights(network)
         if not _ADAPTER.search(name)
     }
     for name, value in revert_weight_conversion(network, own).items():
         yield _vllm_name(name, network.config), value.to(dtype)
 
 
-def _state(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
+def named_weights(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Yields what `state_dict` has; that would shard gathered weights again."""
     yield from network.named_parameters(remove_duplicate=False)
     for path, module in network.named_modules(remove_duplicate=False):
