@@ -64,6 +64,8 @@ class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions, TrainingOptions)
         samples: Number of complete demonstrations to train on; by default 4096 of an expert or a
             person, and one epoch of a data set.
         random_share: Fraction of the demonstrator's actions that are random.
+        detour_share: Fraction of the steps in which a random action is played that is not
+            demonstrated, so that demonstrations show how to go on from wherever mistakes lead.
         shown_share: Fraction of the demonstrator's steps to train on; fewer steps of each episode
             make demonstrations less alike where many steps share a picture.
         demonstrations: File of episodes that a person played, instead of the expert's.
@@ -110,6 +112,7 @@ class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions, TrainingOptions)
     history_length: NonNegativeInt = 0
     history_tokens: PositiveInt | None = None
     random_share: Fraction = 0.0
+    detour_share: Fraction = 0.0
     shown_share: PositiveFraction = 1.0
     demonstrations: PathText | None = None
     successes_only: bool = False
@@ -160,11 +163,11 @@ class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions, TrainingOptions)
             raise ValueError(
                 "successes_only=True selects among the episodes of demonstrations: give that file"
             )
-        own = self.random_share or self.env_kwargs or self.shown_share < 1
+        own = self.random_share or self.detour_share or self.env_kwargs or self.shown_share < 1
         if self.demonstrations is not None and own:
             raise ValueError(
                 "recorded episodes have their own actions and variants: leave out random_share, "
-                "shown_share and env_kwargs, or demonstrations"
+                "detour_share, shown_share and env_kwargs, or demonstrations"
             )
         changed = self.lora or self.load_in_4bit or self.gradient_checkpointing
         chosen = (self.dtype, self.attn_implementation) != ("auto", "auto")
@@ -208,6 +211,7 @@ class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions, TrainingOptions)
         environment = {
             "env_kwargs": self.env_kwargs,
             "random_share": self.random_share,
+            "detour_share": self.detour_share,
             "demonstrations": self.demonstrations,
         }
         if self.env is None and (given := [name for name, each in environment.items() if each]):

@@ -35,6 +35,9 @@ class Demonstrator:
         random_share: Share of moves drawn uniformly from all actions, which are played and
             demonstrated with a reason that leads to them (`explain`), so that RL has something to
             teach.
+        detour_share: Share of steps in which such a move is played, and never demonstrated: the
+            moves that are demonstrated then start also from where mistakes lead (Laskey et al.
+            2017, "DART: Noise Injection for Robust Imitation Learning").
         cot: Whether replies read out the state and reason.
         seed: Random seed of the episodes and of the random moves.
         env_kwargs: Keyword arguments of the environment.
@@ -45,7 +48,8 @@ class Demonstrator:
 
     Raises:
         ProtocolError: If the environment has no expert.
-        ValueError: If `random_share` is not from 0 to 1, or `shown_share` not above 0 and up to 1.
+        ValueError: If `random_share` is not from 0 to 1, `detour_share` not from 0 to below 1, or
+            `shown_share` not above 0 and up to 1.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class Demonstrator:
         *,
         num_envs: int = 16,
         random_share: float = 0.0,
+        detour_share: float = 0.0,
         cot: bool = True,
         seed: int = 0,
         env_kwargs: Mapping[str, Any] | None = None,
@@ -63,10 +68,13 @@ class Demonstrator:
     ) -> None:
         if not 0 <= random_share <= 1:
             raise ValueError(f"random_share {random_share}: expected a share from 0 to 1")
+        if not 0 <= detour_share < 1:
+            raise ValueError(f"detour_share {detour_share}: expected a share from 0 to below 1")
         if not 0 < shown_share <= 1:
             raise ValueError(f"shown_share {shown_share}: expected a share above 0, up to 1")
         self.shown_share = shown_share
         self.random_share = random_share
+        self.detour_share = detour_share
         self.cot = cot
         self._replies_are_shown = history == "replies"
         kwargs = dict(env_kwargs or {})
@@ -117,12 +125,15 @@ class Demonstrator:
 
     def _demonstrate(self, runner: EpisodeRunner, pictures: bool) -> Demonstration:
         while True:
-            if self._rng.random() < self.random_share:
+            is_detour = self.detour_share > 0 and self._rng.random() < self.detour_share
+            if is_detour or self._rng.random() < self.random_share:
                 action = int(self._rng.integers(len(runner.observation.actions)))
                 reason = None
             else:
                 action, reason = lesson(runner.env, runner.observation)
-            shown = self.shown_share == 1 or self._rng.random() < self.shown_share
+            shown = not is_detour and (
+                self.shown_share == 1 or self._rng.random() < self.shown_share
+            )
             observation = runner.look() if shown and pictures else runner.observation
             text = ""
             if shown or self._replies_are_shown:

@@ -112,6 +112,31 @@ def test_a_player_who_sees_no_more_is_learnt_from_where_there_is_one():
     assert json.loads(first.reply)["thoughts"] == "I saw it"
 
 
+def test_detours_are_played_and_not_shown():
+    """From where the expert always goes right, random moves lead to every other place."""
+    env, starts = "gym_cards/NumberLine-v0", {"current": 2, "target": 3}
+
+    class Fixed(gym.Wrapper):
+        def reset(self, *, seed=None, options=None):
+            return self.env.reset(seed=seed, options=starts)
+
+    def places(**share):
+        demonstrator = Demonstrator(lambda: Fixed(gym.make(f"gym_cards:{env}")), **share)
+        items = [item for batch in itertools.islice(demonstrator, 40) for item in batch]
+        demonstrator.close()
+        for item in items:
+            state = {name: int(value) for name, value in item.observation.state.items()}
+            up = state["current number"] < state["target number"]
+            assert json.loads(item.reply)["action"] == ("+" if up else "-"), "the expert's moves"
+        return {item.observation.state["current number"] for item in items}
+
+    assert places() == {"2"}
+    assert places(detour_share=0.6) >= {"0", "1", "2"}
+    for wrong in (1, -0.5):
+        with pytest.raises(ValueError, match=f"detour_share {wrong}: expected a share from 0 to b"):
+            Demonstrator(env, detour_share=wrong)
+
+
 def test_a_share_of_the_moves_is_shown():
     """With a share of 0.1, a hand of Points24, solved in up to 10 moves, is seen about once."""
     env = "gym_cards/Points24-v0"

@@ -137,6 +137,7 @@ def _environment(
         spec.make,
         num_envs=batch_size,
         random_share=config.random_share,
+        detour_share=config.detour_share,
         cot=config.cot,
         seed=seed,
         history_length=config.history_length,
