@@ -121,6 +121,7 @@ class ALFWorldEnv(gym.Env[Frame, str]):
       lamp here is on;
     - `state`: `{"location": "shelf 1", "visible objects": "shelf 1: mug 2, book 1", "inventory":
       "hot apple 1"}`, what the picture shows;
+    - `given`: the argument, as a tuple;
     - `game`: the game's name, as in `game_names`; such as "look_at_obj_in_light-3" for a generated
       one, and the path for one that was chosen by its path. `save_game(folder)` writes its files,
       which alfworld's own environment plays; nothing is written otherwise.
@@ -141,6 +142,8 @@ class ALFWorldEnv(gym.Env[Frame, str]):
       `"human"` for a data set's annotations: one of a game's, which its name decides;
     - `show_goal` (default `False`): whether the goal is written above everything else in the
       picture, which is drawn that much lower. The window of the mode "human" always shows it;
+    - `given` (default `()`): the fields of `state` that prompts contain. With all of them a prompt
+      says in words what the picture shows, as the published one does;
     - `view` (default `"both"`): `"first_person"`, `"map"` or `"both"`;
     - `size` (default 300): width and height of the picture, in pixels, from 150 to 2048;
     - `reward` (default `"published"`): `"published"` or `"sparse"`;
@@ -176,6 +179,7 @@ class ALFWorldEnv(gym.Env[Frame, str]):
         order: Order = "shuffled",
         goals: Goals = "template",
         show_goal: bool = False,
+        given: Sequence[str] = (),
         view: View = "both",
         size: int = 300,
         reward: Reward = "published",
@@ -211,6 +215,7 @@ class ALFWorldEnv(gym.Env[Frame, str]):
             if backend == "thor"
             else TextHouse(view, size, goals, self._show_goal)
         )
+        self._given = _checked_given(given, self._house.fields)
         # What decides how a game continues, and what it looks like.
         arguments = (self.task_types, split, self._games.names, order, view, size, reward, backend)
         told = (goals, self._show_goal)
@@ -384,6 +389,7 @@ class ALFWorldEnv(gym.Env[Frame, str]):
             "won": now.won,
             "goal_condition_success_rate": self._house.success_rate(),
             "state": self._house.state(),
+            "given": self._given,
             "is_success": now.won,
             "game": game.name,
         }
@@ -391,6 +397,14 @@ class ALFWorldEnv(gym.Env[Frame, str]):
     def __getstate__(self) -> dict[str, Any]:
         # A window belongs to its process; a copy of the environment opens its own.
         return {**self.__dict__, "_window": None}
+
+
+def _checked_given(given: Sequence[str], fields: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(given, str) or not set(given) <= set(fields):
+        raise ValueError(
+            f"given={given!r}: expected a list of some of {', '.join(map(repr, fields))}"
+        )
+    return tuple(given)
 
 
 def _check_one_of(name: str, value: object, choices: Sequence[object]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from gym_cards.alfworld import experts
 from gym_cards.alfworld.engine.planner import Engine, Moment
@@ -17,13 +17,19 @@ from gym_cards.alfworld.games.goals import (
     task_in,
     with_goal,
 )
-from gym_cards.alfworld.sight import describe, look, room_of
+from gym_cards.alfworld.sight import FIELDS, describe, look, room_of
 from gym_cards.alfworld.view import View, draw
 from gym_cards.core.env import Frame
 
 
 class House(Protocol):
-    """Backend that plays one game after another."""
+    """Backend that plays one game after another.
+
+    Attributes:
+        fields: Names of the fields of the state.
+    """
+
+    fields: ClassVar[tuple[str, ...]]
 
     def start(self, files: GameFiles, path: Path | None) -> Moment:
         """Starts the game with these files, whose `game.tw-pddl` is at the path, if anywhere."""
@@ -59,6 +65,8 @@ class TextHouse:
     Raises:
         DependencyNotInstalled: If alfworld is missing.
     """
+
+    fields = FIELDS
 
     def __init__(
         self, view: View, size: int, goals: Goals = "template", show_goal: bool = False

@@ -156,6 +156,10 @@ def _type(word: str) -> str:
 # ----- in words -----------------------------------------------------------------------------------
 
 
+FIELDS = ("location", "visible objects", "inventory")
+"""Names of the fields of `describe`."""
+
+
 def describe(scene: Scene) -> dict[str, str]:
     """Returns what a picture of the scene shows, field by field."""
     return {

@@ -94,6 +94,8 @@ class ThorHouse:
         DependencyNotInstalled: If something is missing; the message says what, and how to get it.
     """
 
+    fields = ("observation",)
+
     def __init__(
         self,
         games: Sequence[Path] | None,
