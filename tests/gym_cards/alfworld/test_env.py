@@ -114,7 +114,8 @@ def test_the_protocol(env):
         assert all(env.action_space.contains(one) for one in info["admissible_commands"])
         assert info["is_success"] is info["won"]
         assert info["task_type"] in TASK_TYPES
-        listed = {**info, "admissible_commands": list(info["admissible_commands"])}
+        listed = {**info, "admissible_commands": list(info["admissible_commands"]), "given": []}
+        assert info["given"] == ()
         assert json.loads(json.dumps(info)) == listed
         if len(transition) == 2:
             goal = info["task"]
@@ -162,6 +163,14 @@ def test_conditions_are_full_exactly_when_won(env, task_type):
         *_, info = env.step(command)
         most = max(most, info["goal_condition_success_rate"])
     assert most == 1
+
+
+def test_prompts_may_say_in_words_what_the_picture_shows():
+    given = ["inventory", "location"]
+    with gym.make(ID, **SMALL, given=given) as told, gym.make(ID, **SMALL) as plain:
+        pictures, infos = zip(*(env.reset(seed=1) for env in (told, plain)), strict=True)
+        assert infos[0] == {**infos[1], "given": ("inventory", "location")}
+        assert np.array_equal(*pictures)
 
 
 def test_an_episode_is_cut_off_after_50_steps(env):
@@ -285,6 +294,8 @@ def test_render_modes():
         ({"split": "test"}, "split='test': expected one of 'train', 'valid_seen'"),
         ({"view": "top"}, "view='top': expected one of 'first_person', 'map'"),
         ({"reward": "dense"}, "reward='dense': expected one of 'published'"),
+        ({"given": "location"}, "given='location': expected a list of some of 'location', 'vis"),
+        ({"given": ["goal"]}, "expected a list of some of 'location', 'visible objects', 'inv"),
         ({"size": 20}, "size=20: expected a whole number of at least 150"),
         ({"size": 4000}, "size=4000: expected at most 2048"),
         ({"backend": "unity"}, "backend='unity': expected one of 'textworld', 'thor'"),
@@ -350,7 +361,8 @@ def test_the_docstring_is_a_complete_page(env):
         default = parameter.default
         text = json.dumps(default) if isinstance(default, str) else repr(default)
         text = "all six" if name == "task_types" else text
-        assert re.search(rf"^- `{name}` \(default `?{text}`?\): ", page["Arguments"], re.MULTILINE)
+        line = rf"^- `{name}` \(default `?{re.escape(text)}`?\): "
+        assert re.search(line, page["Arguments"], re.MULTILINE)
     _, info = env.reset(seed=0)
     assert all(f"`{key}`" in page["Information"] for key in info)
     assert all(f'"{key}"' in page["Information"] for key in info["state"])
