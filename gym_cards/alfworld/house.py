@@ -66,7 +66,7 @@ class TextHouse:
         DependencyNotInstalled: If alfworld is missing.
     """
 
-    fields = FIELDS
+    fields: ClassVar[tuple[str, ...]] = FIELDS
 
     def __init__(
         self, view: View, size: int, goals: Goals = "template", show_goal: bool = False

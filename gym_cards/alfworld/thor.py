@@ -15,7 +15,7 @@ import random
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from gymnasium.error import DependencyNotInstalled
@@ -94,7 +94,7 @@ class ThorHouse:
         DependencyNotInstalled: If something is missing; the message says what, and how to get it.
     """
 
-    fields = ("observation",)
+    fields: ClassVar[tuple[str, ...]] = ("observation",)
 
     def __init__(
         self,
