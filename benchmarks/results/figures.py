@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.results.experiments import GAMES, LAMBDA_GAMES, LAMBDAS, PARSER_GAME, PARSERS
+from benchmarks.results.experiments import (
+    GAMES,
+    LAMBDA_GAMES,
+    LAMBDAS,
+    METHOD_GAMES,
+    METHODS,
+    PARSER_GAME,
+    PARSERS,
+)
 from benchmarks.results.records import Records
 from benchmarks.results.tables import LIMITS, lambda_run
 
@@ -55,24 +63,42 @@ def _learning(records: Records, path: Path) -> bool:
 
 
 def _lambdas(records: Records, path: Path) -> bool:
-    """Success while training by λ: a panel per game, a line per value."""
+    """Success while training by λ."""
+    kinds = {lambda_run(value): f"λ = {value:g}" for value in LAMBDAS}
+    return _lines(records, path, LAMBDA_GAMES, kinds, "viridis")
+
+
+def _methods(records: Records, path: Path) -> bool:
+    """Success while training by algorithm."""
+    kinds = {"ppo": "ppo", **{method: method for method in METHODS}}
+    return _lines(records, path, METHOD_GAMES, kinds, "plasma")
+
+
+def _lines(
+    records: Records, path: Path, games: Sequence[str], kinds: Mapping[str, str], colour_map: str
+) -> bool:
+    """Draws success while training: a panel for each game, a line for each kind of training.
+
+    Args:
+        records: The records.
+        path: File of the figure.
+        games: Games; those in which only recipes were run are left out.
+        kinds: The names of the lines, by the kinds of trainings.
+        colour_map: Where their colours are from.
+    """
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    shown = [
-        game
-        for game in LAMBDA_GAMES
-        if any(records.curves(f"{game}/lambda-{value:g}/*") for value in LAMBDAS)
-    ]
+    others = [kind for kind in kinds if kind != "ppo"]
+    shown = [game for game in games if any(records.curves(f"{game}/{kind}/*") for kind in others)]
     if not shown:
         return False
-    colours = mpl.colormaps["viridis"](np.linspace(0, 0.9, len(LAMBDAS)))
+    colours = mpl.colormaps[colour_map](np.linspace(0, 0.9, len(kinds)))
     figure = Figure(figsize=(5.2 * len(shown), 3.6), layout="constrained")
     panels = figure.subplots(1, len(shown), squeeze=False)[0]
     for panel, game in zip(panels, shown, strict=True):
-        for value, colour in zip(LAMBDAS, colours, strict=True):
-            curves = records.curves(f"{game}/{lambda_run(value)}/*")
-            _band(panel, curves, f"λ = {value:g}", mpl.colors.to_hex(colour))
+        for (kind, label), colour in zip(kinds.items(), colours, strict=True):
+            _band(panel, records.curves(f"{game}/{kind}/*"), label, mpl.colors.to_hex(colour))
         panel.set(title=game, xlabel="environment steps", ylim=(0, 103))
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("success in training, %")
@@ -105,6 +131,7 @@ def _parsers(records: Records, path: Path) -> bool:
 FIGURES: dict[str, Callable[[Records, Path], bool]] = {
     "results_learning": _learning,
     "results_lambda": _lambdas,
+    "results_methods": _methods,
     "results_parsers": _parsers,
 }
 

@@ -400,7 +400,8 @@ class ALFWorldEnv(gym.Env[Frame, str]):
 
 
 def _checked_given(given: Sequence[str], fields: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(given, str) or not set(given) <= set(fields):
+    is_list = isinstance(given, Sequence) and not isinstance(given, str)
+    if not is_list or any(each not in fields for each in given):
         raise ValueError(
             f"given={given!r}: expected a list of some of {', '.join(map(repr, fields))}"
         )

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
+from vlm_agent.engines.vllm.files import weights_digest
 from vlm_agent.engines.vllm.support import WORKER_EXTENSION
 from vlm_agent.engines.vllm.weights import engine_weights
 from vlm_agent.models.lora import load_adapter
@@ -33,6 +34,8 @@ class Script:
     Attributes:
         policy: Writes the replies, with the weights that the server was sent.
         config: What it says of its configuration.
+        env: What it says of its environment variables.
+        digest: What it says of its weights.
         asked: Number of requests for replies.
         calls: The other paths that were asked for, in their order.
         broken: Paths that are answered by status 500.
@@ -42,6 +45,8 @@ class Script:
     def __init__(self, policy):
         self.policy = policy
         self.config = CONFIG
+        self.env = {}
+        self.digest = weights_digest(policy)
         self.asked = 0
         self.calls = []
         self.broken = set()
@@ -54,6 +59,8 @@ class Script:
                 self.asked += 1
                 return self._reply(body)
             self.calls.append(path)
+            if path == "/collective_rpc" and body["method"] == "served_digest":
+                return {"results": [self.digest]}
             if path == "/collective_rpc":
                 self._receive(Path(*body["args"]))
             if path == "/v1/load_lora_adapter":
@@ -64,7 +71,7 @@ class Script:
                 return "Success: removed."
         return {
             "/v1/models": {"data": [{"id": "served"}]},
-            "/server_info": {"vllm_config": self.config},
+            "/server_info": {"vllm_config": self.config, "vllm_env": self.env},
         }.get(path, {})
 
     def _receive(self, folder):
@@ -105,10 +112,14 @@ def scripted_vllm(policy):
         def do_POST(self):
             length = int(self.headers.get("Content-Length") or 0)
             path = self.path.partition("?")[0]
-            found = script.respond(path, json.loads(self.rfile.read(length) or "{}"))
+            status = 500 if path in script.broken else 200
+            try:
+                found = script.respond(path, json.loads(self.rfile.read(length) or "{}"))
+            except KeyError as missing:
+                status, found = 404, {"error": f"{missing} cannot be found"}
             is_text = isinstance(found, str)
             data = found if is_text else json.dumps(found)
-            self.send_response(500 if path in script.broken else 200)
+            self.send_response(status)
             self.send_header("Content-Type", "text/plain" if is_text else "application/json")
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()

@@ -65,7 +65,7 @@ class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions, TrainingOptions)
             person, and one epoch of a data set.
         random_share: Fraction of the demonstrator's actions that are random.
         detour_share: Fraction of the steps in which a random action is played that is not
-            demonstrated, so that demonstrations show how to go on from wherever mistakes lead.
+            demonstrated, so that demonstrations also start from where mistakes lead; below 1.
         shown_share: Fraction of the demonstrator's steps to train on; fewer steps of each episode
             make demonstrations less alike where many steps share a picture.
         demonstrations: File of episodes that a person played, instead of the expert's.
@@ -145,6 +145,10 @@ class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions, TrainingOptions)
         check_history(self.history, self.history_length, self.history_tokens)
         self._check_dataset()
         self._check_environments()
+        if self.detour_share == 1:
+            raise ValueError(
+                "detour_share=1.0 leaves no step to demonstrate: expected a fraction below 1"
+            )
         if self.reasoning_samples and not self.cot:
             raise ValueError(
                 f"reasoning_samples={self.reasoning_samples} with cot=False, where replies have no "

@@ -13,7 +13,7 @@ from vlm_agent.core.expert import check_expert, explain, lesson
 from vlm_agent.core.prompt_builder import History
 from vlm_agent.core.prompts import build_reply
 from vlm_agent.core.seeding import episode_seeds
-from vlm_agent.core.types import Demonstration, Reply, Task
+from vlm_agent.core.types import Demonstration, Observation, Reply, Task
 from vlm_agent.rollout.episode_runner import EpisodeRunner
 from vlm_agent.rollout.resumable_env import Resumable
 from vlm_agent.rollout.runner_state import (
@@ -78,8 +78,10 @@ class Demonstrator:
         self.cot = cot
         self._replies_are_shown = history == "replies"
         kwargs = dict(env_kwargs or {})
+        fit = Observation.with_actions_alone if history == "actions" else None
+        lazy = history_length == 0 or history == "actions"
         self._runners = [
-            EpisodeRunner(Resumable(make_env(env, **kwargs)), history_length, lazy=True)
+            EpisodeRunner(Resumable(make_env(env, **kwargs)), history_length, fit, lazy=lazy)
             for _ in range(num_envs)
         ]
         check_expert(self._runners[0].env, "start from a model that plays already")

@@ -190,7 +190,8 @@ def _observation(config: PlanConfig, spec: EnvSpec) -> Observation:
 def _longest_row(policy: VLMPolicy, first: Observation) -> Row:
     """Returns the inputs of a prompt with a history as long as it can get."""
     generation = policy.generation_config
-    past = PastStep(first.image, first.actions[0] if first.actions else "", asked=first)
+    longest = max(first.actions, key=len, default="")
+    past = PastStep(first.image, longest, asked=first)
     last = replace(first, history=(past,) * policy.history_length)
     last = policy.fit_history(last)
     (row,) = policy.encoder.rows([last], policy.prompt_builder)

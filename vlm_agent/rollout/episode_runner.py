@@ -15,7 +15,8 @@ from vlm_agent.core.types import Info, Observation, PastStep, Reply
 from vlm_agent.rollout.resumable_env import Resumable
 
 FitHistory = Callable[[Observation], Observation]
-"""Function that leaves out the oldest steps of an observation's history, as many as it has to."""
+"""Function that leaves out of an observation's history what its prompt does not show: the oldest
+steps if there is no room for them, or all but the actions."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,9 @@ class EpisodeRunner:
     Args:
         env: The environment.
         history_length: Number of earlier steps of the episode that observations hold.
-        fit_history: Leaves out the earliest of them where a prompt has no room; by default none.
+        fit_history: Leaves out what a prompt does not show of them; by default nothing.
         lazy: Whether to have observations without their pictures, which `look` adds, if the
-            environment offers that and there is no history to be shown.
+            environment offers that; not for a history with pictures.
 
     Attributes:
         env: The environment.
@@ -98,7 +99,7 @@ class EpisodeRunner:
         self.episode_length = 0
         self._shown: tuple[Any, Info] | None = None
         self._history: tuple[PastStep, ...] = ()
-        self._lazy_layer = _lazy_layer(env) if lazy and history_length == 0 else None
+        self._lazy_layer = _lazy_layer(env) if lazy else None
         if self._lazy_layer is not None:
             self._lazy_layer.lazy_observations = True
 

@@ -88,19 +88,19 @@ class BatchScorer:
         return scores.first(1) if alone else scores
 
     @torch.no_grad()
-    def complete(self, rollout: Rollout) -> tuple[float, float]:
+    def complete(self, rollout: Rollout) -> float:
         """Adds values and the trainer's log-probabilities to what another program has written.
 
         Bootstrap values are added where the collector has left them out.
 
         Returns:
-            Largest and mean distance of the two log-probabilities of a token, of all processes.
+            Largest distance of the two log-probabilities of a token, of all processes.
         """
         zeros = np.zeros(len(rollout))
         batch = make_batch(rollout, zeros, zeros, self._policy.device)
         self.begin(batch)
         log_probs: dict[int, list[float]] = {}
-        largest, total, count = 0.0, 0.0, 0
+        largest = 0.0
         with self._processes.gathered():
             for part in self.micro_batches(range(len(batch))):
                 steps = batch.select(part)
@@ -108,8 +108,6 @@ class BatchScorer:
                 old = steps.sampled_log_probs[:, : scores.log_probs.shape[1]]
                 apart = torch.where(scores.mask, scores.log_probs - old, 0.0).abs()
                 largest = float(np.maximum(largest, apart.max().item()))  # NaN stays
-                total += apart.sum().item()
-                count += int(scores.mask.sum())
                 for row, found, value in zip(
                     part, scores.log_probs.tolist(), scores.values.tolist(), strict=True
                 ):
@@ -119,9 +117,7 @@ class BatchScorer:
                     rollout.values[row] = value
             rollout.bootstrap(self._policy.values, self._config.micro_batch_size)
         rollout.trained_log_probs = [log_probs[row] for row in range(len(batch))]
-        found = self._processes.sum({"apart": total, "tokens": count})
-        mean = found["apart"] / max(1.0, found["tokens"])
-        return float(np.max(self._processes.gather(largest))), mean
+        return float(np.max(self._processes.gather(largest)))
 
     @torch.no_grad()
     def rescore(self, batch: Batch) -> dict[str, float | None]:

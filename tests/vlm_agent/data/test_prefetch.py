@@ -134,6 +134,16 @@ def test_a_history_is_drawn_whole():
     assert all(picture.any() for item in last for picture in item.observation.images)
 
 
+def test_a_history_of_actions_draws_and_keeps_no_picture(frames):
+    few = Demonstrator(POINTS, num_envs=2, history_length=3, history="actions", detour_share=0.5)
+    *_, last = few.batches(itertools.repeat(True, 6))
+    assert len(frames) == 12, "of the moves that are demonstrated"
+    assert all(item.observation.image.any() for item in last)
+    past = [step for item in last for step in item.observation.history]
+    assert past
+    assert all(step.image is None and step.asked is None for step in past)
+
+
 @pytest.mark.parametrize("ahead", [1, 2, 5])
 def test_prepared_batches_and_their_states_are_those_of_the_source(ahead):
     def made():

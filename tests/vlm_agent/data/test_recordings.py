@@ -243,8 +243,11 @@ def test_a_model_learns_from_a_file(write, tmp_path):
 
 def test_options_that_recordings_rule_out_are_errors(tmp_path):
     base = {"env": "gym_cards/NumberLine-v0", "out": str(tmp_path / "run")}
-    for wrong in ({"random_share": 0.5}, {"env_kwargs": {"max_position": 9}}):
+    shares = ({"random_share": 0.5}, {"detour_share": 0.5})
+    for wrong in (*shares, {"env_kwargs": {"max_position": 9}}):
         with pytest.raises(ValueError, match="have their own actions and variants"):
             SFTConfig(**base, demonstrations="episodes.jsonl", **wrong)
     with pytest.raises(ValueError, match="successes_only=True selects among"):
         SFTConfig(**base, successes_only=True)
+    with pytest.raises(ValueError, match="leaves no step to demonstrate: expected a fraction b"):
+        SFTConfig(**base, detour_share=1.0)

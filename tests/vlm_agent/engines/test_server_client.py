@@ -35,6 +35,7 @@ def swapping(make_policy, tmp_path):
 
     with scripted_vllm(VLMPolicy.load(tmp_path / "base")) as (url, script):
         script.config = {**CONFIG, "lora_config": {"max_lora_rank": 8}}
+        script.env = {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": True}
         yield adapted, url, script
 
 
@@ -131,11 +132,15 @@ def test_other_processes_ask_for_the_adapter_that_the_first_has_sent(swapping, o
 
 
 def test_adapters_that_the_server_would_get_wrong_are_refused(swapping, make_policy):
-    adapted, url, _ = swapping
+    adapted, url, script = swapping
     for policy, message in (
         (make_policy(), "--enable-lora, and the policy has no adapter: train with --lora"),
         (adapted(lora_parts=("language", "projector")), "adapters to the language model alone"),
-        (adapted(lora_rank=16), "rank 16, and the server takes at most 8: start it with --max-l"),
+        (
+            adapted(lora_rank=24),
+            "rank 24, and the server .* most 8: start it with --max-lora-rank 32",
+        ),
+        (adapted(lora_rank=513), "most 8: train one of a lower --lora-rank"),
     ):
         with pytest.raises(EngineError, match=message):
             VLLMServer(policy, url, 4, timeout=30)
@@ -143,6 +148,35 @@ def test_adapters_that_the_server_would_get_wrong_are_refused(swapping, make_pol
     policy.model.peft_config["default"].rank_pattern = {"q_proj": 4}
     with pytest.raises(EngineError, match="adapters of one rank and one alpha"):
         VLLMServer(policy, url, 4, timeout=30)
+    script.env = {}
+    with pytest.raises(EngineError, match="no new adapters .VLLM_ALLOW_RUNTIME_LORA_UPDATING=1."):
+        VLLMServer(adapted(), url, 4, timeout=30)
+
+
+@pytest.mark.parametrize("digest", ["", "another"])
+def test_a_server_of_another_base_is_refused(swapping, digest):
+    adapted, url, script = swapping
+    script.digest = digest
+    engine = VLLMServer(adapted(), url, 4, timeout=30)
+    with pytest.raises(EngineError, match="(?s)weights .* serve the folder.*--model .*base --out"):
+        engine.writing().__enter__()
+    assert "/v1/load_lora_adapter" not in script.calls
+    engine.close()
+
+
+def test_a_server_that_was_started_again_gets_the_adapter_again(swapping, observations):
+    adapted, url, script = swapping
+    engine = VLLMServer(adapted(), url, 4, timeout=30)
+    with engine.writing():
+        pass
+    script.adapted.clear()
+    with engine.writing():
+        (found,) = engine.write(observations[:1], [np.random.default_rng(0)])
+    assert found.tokens
+    script.broken = {"/v1/load_lora_adapter"}
+    with pytest.raises(EngineError, match="refused /v1/load_lora_adapter with status 500"):
+        engine.writing().__enter__()
+    engine.close()
 
 
 def test_one_process_alone_sends_weights(serving):

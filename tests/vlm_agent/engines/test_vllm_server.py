@@ -161,6 +161,12 @@ def test_adapters_are_swapped_and_its_base_stays(model, tmp_path):
         assert "served" in left["id"], "the adapter is gone"
         with pytest.raises(EngineError, match="the policy has no adapter"):
             VLLMServer(VLMPolicy.load(model), server.url, 8, timeout=20)
+        with torch.no_grad():
+            policy.network.lm_head.weight.mul_(1.01)
+        other = VLLMServer(policy, server.url, 8, timeout=200)
+        with pytest.raises(EngineError, match="other weights than those that the adapter was"):
+            other.writing().__enter__()
+        other.close()
     finally:
         server.kill()
 

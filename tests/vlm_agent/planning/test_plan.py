@@ -74,6 +74,15 @@ def test_a_conversation_is_planned_with_replies_of_full_length(model):
     assert length(**replies, history_tokens=2 * once) == once
 
 
+def test_earlier_actions_are_planned_as_words(model):
+    def length(**changes):
+        return weightless_policy(PlanConfig(model=str(model), env=ENV, **changes)).prompt_tokens
+
+    once = length()
+    lengths = [length(history="actions", history_length=count) for count in (1, 9)]
+    assert once < lengths[0] < lengths[1] < once + 9 * 12, "without another picture"
+
+
 def first_observation():
     env = make_env(ENV)
     return observe(task_of(env), *env.reset(seed=0))

@@ -265,8 +265,12 @@ def test_episodes_that_are_played_again_have_seeds_of_their_own():
     assert limited(WithItsOwnGenerator)().reset(seed=seed)[1]["state"] == starts[-1][1]
 
 
+@pytest.mark.parametrize("history", ["steps", "actions"])
 @pytest.mark.parametrize("env", [limited(Remembered), limited(Drifting)])
-def test_demonstrations_go_on(tmp_path, env):
+def test_demonstrations_go_on(tmp_path, env, history):
+    settings = {"num_envs": 2, "random_share": 0.5, "detour_share": 0.3, "history_length": 1}
+    settings["history"] = history
+
     def following(demonstrator):
         batches = iter(demonstrator)
         return [
@@ -275,10 +279,10 @@ def test_demonstrations_go_on(tmp_path, env):
             for each in next(batches)
         ]
 
-    first = Demonstrator(env, num_envs=2, random_share=0.5, history_length=1)
+    first = Demonstrator(env, **settings)
     following(first)
     state = written(first.state_dict(), tmp_path)
-    second = Demonstrator(env, num_envs=2, random_share=0.5, history_length=1, seed=7)
+    second = Demonstrator(env, **settings, seed=7)
     second.load_state_dict(state)
     assert following(second) == following(first)
 

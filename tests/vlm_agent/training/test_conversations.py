@@ -17,6 +17,7 @@ from vlm_agent.evaluation.evaluate import evaluate
 from vlm_agent.evaluation.recorder import record_evaluation
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.rollout.collector import Collector
+from vlm_agent.training.hooks.evaluation import _Share
 from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.ppo_trainer import train_ppo
 from vlm_agent.training.sft.trainer import train_sft
@@ -96,10 +97,17 @@ def test_a_run_trains_saves_shows_and_plays_its_conversations(make_policy, tmp_p
     assert capsys.readouterr().out.count('[assistant]\n{"current number"') == 1
 
 
-def test_a_run_remembers_its_actions_alone(make_policy, tmp_path):
+def test_a_run_remembers_its_actions_alone(make_policy, tmp_path, monkeypatch):
     make_policy().save(tmp_path / "start")
     more = {"total_steps": 16, "max_new_tokens": 8, "record_episodes": 0}
+    evaluated = []
+    act = _Share.act
+    monkeypatch.setattr(_Share, "act", lambda *a: evaluated.extend(a[1]) or act(*a))
+    more.update(eval_every=8, eval_episodes=2)
     train_ppo(config(tmp_path, env=NUMBER_LINE, history="actions", history_length=3, **more))
+    kept = [step.image for each in evaluated for step in each.history]
+    assert kept
+    assert set(kept) == {None}, "prompts of evaluations are fitted as others"
     assert all(row["train/first_ratio_error"] < 1e-3 for row in read_metrics(tmp_path / "out"))
 
     policy, seen = VLMPolicy.load(tmp_path / "out"), []

@@ -165,6 +165,7 @@ def test_what_a_model_would_not_get_whole_is_an_error(data, tmp_path, make_polic
         ({"dataset_share": 0.5}, "to mix a data set with an environment give both"),
         ({"env": "e", "dataset_share": 0.01}, "is 0 demonstrations: expected some from both"),
         ({"random_share": 0.5}, "random_share: the data set needs no environment"),
+        ({"detour_share": 0.5}, "detour_share: the data set needs no environment"),
         ({"demonstrations": "f"}, "demonstrations: the data set needs no environment"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import shutil
 import tempfile
@@ -13,8 +14,10 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
+from torch import Tensor
 
 from vlm_agent.engines.vllm.weights import engine_weights
+from vlm_agent.engines.vllm.worker import DIGEST_FILE
 from vlm_agent.models.policy import VLMPolicy
 
 _MEMORY = Path("/dev/shm")  # a folder in memory, where there is one
@@ -49,6 +52,9 @@ def save_for_vllm(policy: VLMPolicy, directory: Path, dtype: torch.dtype) -> Non
     config.save_pretrained(directory)
     policy.processor.save_pretrained(directory)
     _add_video_processor(directory, config.model_type)
+    with policy.merged():
+        digest = weights_digest(policy)
+    (directory / DIGEST_FILE).write_text(digest, encoding="utf-8")
     save_weights(policy, directory, dtype)
 
 
@@ -62,6 +68,23 @@ def save_weights(policy: VLMPolicy, directory: Path, dtype: torch.dtype) -> int:
         }
     save_file(weights, directory / "model.safetensors", {"format": "pt"})
     return sum(value.nbytes for value in weights.values())
+
+
+def weights_digest(policy: VLMPolicy) -> str:
+    """Returns a digest of a policy's weights without adapters, of whatever number format.
+
+    It is that of their values in bfloat16. Inside `policy.merged()` adapters are part of them.
+    """
+    found = [
+        (name, list(value.shape), hashlib.blake2b(_bytes(value)))
+        for name, value in engine_weights(policy, torch.bfloat16)
+    ]
+    of_each = sorted((name, shape, digest.hexdigest()) for name, shape, digest in found)
+    return hashlib.blake2b(json.dumps(of_each).encode(), digest_size=16).hexdigest()
+
+
+def _bytes(value: Tensor) -> memoryview:
+    return value.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
 
 
 def _add_video_processor(directory: Path, model_type: str) -> None:

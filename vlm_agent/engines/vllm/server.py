@@ -8,8 +8,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import httpx
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from vlm_agent.core.errors import EngineError
 from vlm_agent.core.types import Observation
 from vlm_agent.distributed.processes import Processes
-from vlm_agent.engines.vllm.adapters import check_swappable, save_adapter_for_vllm
+from vlm_agent.engines.vllm.adapters import check_base, check_swappable, save_adapter_for_vllm
 from vlm_agent.engines.vllm.files import save_weights, temporary_folder
 from vlm_agent.engines.vllm.requests import (
     Request,
@@ -37,6 +36,8 @@ from vlm_agent.engines.vllm.support import (
 from vlm_agent.engines.vllm.weights import check_adapters
 from vlm_agent.models.generation.replies import Written
 from vlm_agent.models.policy import VLMPolicy
+
+_UPDATES = "VLLM_ALLOW_RUNTIME_LORA_UPDATING"
 
 
 class VLLMServer:
@@ -79,6 +80,7 @@ class VLLMServer:
         self._metrics: dict[str, float] = {}
         self._swaps_adapters = False
         self._adapter: str | None = None
+        self._adapter_files = ExitStack()
         limits = httpx.Limits(max_connections=num_envs, max_keepalive_connections=num_envs)
         self._client = httpx.Client(base_url=self._url, timeout=timeout, limits=limits)
         self._threads = ThreadPoolExecutor(num_envs, thread_name_prefix="vllm")
@@ -118,11 +120,10 @@ class VLLMServer:
 
     def _send_weights(self) -> None:
         started = time.perf_counter()
-        with temporary_folder(self._policy, self._folder) as folder:
-            if self._swaps_adapters:
-                sent = save_adapter_for_vllm(self._policy, folder)
-                self._swap_adapter(folder)
-            else:
+        if self._swaps_adapters:
+            sent = self._swap_adapter()
+        else:
+            with temporary_folder(self._policy, self._folder) as folder:
                 sent = save_weights(self._policy, folder, self._policy.compute_dtype)
                 self._call_workers("receive_folder", str(folder))
                 self._reset_caches()
@@ -131,13 +132,28 @@ class VLLMServer:
             "engine/weight_sync_gib": sent / 2**30,
         }
 
-    def _swap_adapter(self, folder: Path) -> None:
-        # A name of its own each time, because what the server remembers of prompts goes by it.
-        name = f"policy-{uuid.uuid4().hex[:12]}"
-        self._post("/v1/load_lora_adapter", {"lora_name": name, "lora_path": str(folder)})
-        before, self._adapter = self._adapter, name
-        if before is not None:
-            self._post("/v1/unload_lora_adapter", {"lora_name": before})
+    def _swap_adapter(self) -> int:
+        """Gives the server the present adapter instead of that of before; returns its bytes."""
+        if self._adapter is None:
+            (served, *_) = self._call_workers("served_digest")
+            check_base(self._policy, served)
+        with ExitStack() as kept:
+            folder = kept.enter_context(temporary_folder(self._policy, self._folder))
+            sent = save_adapter_for_vllm(self._policy, folder)
+            # A name of its own each time, because what the server remembers of prompts goes by it.
+            name = f"policy-{uuid.uuid4().hex[:12]}"
+            self._post("/v1/load_lora_adapter", {"lora_name": name, "lora_path": str(folder)})
+            self._unload_adapter()
+            # The server may read it again as long as it is asked for.
+            self._adapter, self._adapter_files = name, kept.pop_all()
+        return sent
+
+    def _unload_adapter(self) -> None:
+        if self._adapter is not None and self._processes.is_main:
+            with suppress(EngineError):  # a server that was started again has none
+                body = {"lora_name": self._adapter}
+                self._send("POST", "/v1/unload_lora_adapter", json=body, timeout=10)
+        self._adapter_files.close()
 
     def metrics(self) -> Mapping[str, float]:
         """Returns what the last transfer of weights took."""
@@ -145,10 +161,7 @@ class VLLMServer:
 
     def close(self) -> None:
         """Closes the connections; the server goes on running, without the policy's adapter."""
-        if self._adapter is not None and self._processes.is_main:
-            with suppress(EngineError):  # it may be gone
-                body = {"lora_name": self._adapter}
-                self._send("POST", "/v1/unload_lora_adapter", json=body, timeout=10)
+        self._unload_adapter()
         self._threads.shutdown(cancel_futures=True)
         self._client.close()
 
@@ -173,6 +186,8 @@ class VLLMServer:
             raise self._wrong("it was started with --load-format dummy")
         if (adapters := config.get("lora_config")) is not None:
             check_swappable(self._policy, adapters)
+            if not found["vllm_env"].get(_UPDATES):
+                raise self._wrong(f"it takes no new adapters ({_UPDATES}=1), as --enable-lora asks")
             self._swaps_adapters = True
         dtype = str(self._policy.compute_dtype)
         if (found_dtype := config["model_config"]["dtype"]) != dtype:
@@ -194,8 +209,10 @@ class VLLMServer:
                     "writes other replies: use one server for one training"
                 )
 
-    def _call_workers(self, method: str, argument: str) -> None:
-        self._post("/collective_rpc", {"method": method, "args": [argument]})
+    def _call_workers(self, method: str, *arguments: str) -> list[Any]:
+        """Calls a method of the workers by its name; returns the answer of each."""
+        found = self._post("/collective_rpc", {"method": method, "args": list(arguments)})
+        return list(found.get("results", ()))
 
     def _ask(self, request: Request, observation: Observation) -> Written:
         messages = self._policy.prompt_builder.messages(observation)

@@ -8,11 +8,19 @@ from typing import Any
 
 from torch import Tensor
 
+DIGEST_FILE = "weights.digest"
+"""File beside a model's weights that `vlm-agent merge --for-vllm` writes."""
+
 
 class WeightReceiver:
     """Extension of vLLM's worker class, whose methods `collective_rpc` calls by name."""
 
     model_runner: Any
+
+    def served_digest(self) -> str:
+        """Returns the digest of the weights that were loaded; empty if nobody wrote it down."""
+        file = Path(self.model_runner.model_config.model, DIGEST_FILE)
+        return file.read_text(encoding="utf-8") if file.is_file() else ""
 
     def receive_weights(self, weights: Sequence[tuple[str, Tensor]]) -> int:
         """Takes over new weights under the names of a checkpoint; returns their number of bytes."""

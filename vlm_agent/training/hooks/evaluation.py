@@ -180,6 +180,7 @@ class _Share:
     def __init__(self, policy: VLMPolicy, rank: int, count: int, episodes: int) -> None:
         self._policy = policy
         self.history_length = policy.history_length
+        self.fit_history = policy.fit_history
         self.seeds = episode_seeds("validation", _SEED, episodes)[rank::count]
 
     def choose_seeds(self, *_: Any) -> Sequence[int]:

@@ -436,6 +436,7 @@ SFT = {
     "batch_size": 4,
     "micro_batch_size": 2,
     "random_share": 0.5,
+    "detour_share": 0.2,
     "history_length": 1,
     "checkpoint_every": 2,
 }
