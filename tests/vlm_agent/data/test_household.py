@@ -6,6 +6,8 @@ import pytest
 
 from gym_cards.alfworld.generate import main as write_games
 from vlm_agent.cli.main import main
+from vlm_agent.config.files import load_config
+from vlm_agent.config.sft import SFTConfig
 from vlm_agent.core.environments import make_env
 from vlm_agent.core.parsing import parse
 from vlm_agent.core.prompt_builder import PromptBuilder
@@ -80,6 +82,28 @@ def test_a_goal_in_peoples_words_is_in_the_prompt_as_it_is(tmp_path):
     env.close()
     assert f"\nYour goal: {goal}\n" in build_prompt(observation)
     assert PromptBuilder("Do {{ goal }}!").text(observation) == f"Do {goal}!"
+
+
+@pytest.mark.parametrize("name", ["alfworld-tiny", "alfworld"])
+def test_the_recipes_tell_in_words_what_the_picture_shows(name):
+    recipe = load_config(SFTConfig, name, "sft")
+    env = make_env(ID, **recipe.env_kwargs)
+    task = task_of(env)
+    first = observe(task, *env.reset(seed=0))
+    action = next(number for number, each in enumerate(first.actions) if each.startswith("go to"))
+    picture, *_, info = env.step(first.actions[action])
+    now = observe(task, picture, info, first.remember(action, recipe.history_length))
+    env.close()
+    builder = PromptBuilder(recipe.prompt or "default", history=recipe.history)
+    text = builder.text(now)
+    assert {*now.given} == {"location", "visible objects", "inventory"}
+    assert all(value in text for value in now.given.values())
+    assert now.goal in text
+    if name == "alfworld-tiny":
+        lines = text.splitlines()
+        assert lines[2] == first.actions[action]
+        assert json.loads(lines[3]) == now.given
+        assert len(builder.pictures(now)) == 1
 
 
 @pytest.fixture(scope="module")
