@@ -26,8 +26,7 @@ PARSER_GAME = "NumberLine"
 HOT = "1.25"
 METHODS = ("vl-dac", "grpo", "gigpo", "gtr")
 METHOD_GAMES = ("NumberLine", "EZPoints", "Blackjack")
-# How many times as long fine-tuning and reinforcement learning take as the recipe's fine-tuning, by
-# the mean seconds of the records.
+# How many times as long fine-tuning and reinforcement learning take as the recipe's fine-tuning.
 AS_LONG = {"NumberLine": 6.0, "EZPoints": 3.7, "Blackjack": 2.3}
 HOUSEHOLD = "gym_cards/ALFWorld-v0"
 SPLITS = ("valid_seen", "valid_unseen")  # of ALFRED's tasks
