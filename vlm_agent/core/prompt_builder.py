@@ -113,10 +113,7 @@ class PromptBuilder:
         return [*before, *turns, self._checked_question(now)]
 
     def pictures(self, observation: Observation) -> tuple[NDArray[np.uint8], ...]:
-        """Returns the pictures of the messages for an observation, in their order.
-
-        The last is the current one, except in a `Chat`.
-        """
+        """Returns the pictures of the messages for an observation, in the order of their places."""
         if self.history == "actions" and not isinstance(observation, Chat):
             return (observation.image,)
         return observation.images
@@ -184,8 +181,8 @@ class PromptBuilder:
         return _functions[self.prompt](observation, self.cot)
 
     def _built_in(self, observation: Observation) -> str:
-        shown = self.history != "actions"
-        return build_prompt(observation, cot=self.cot, earlier_pictures=shown)
+        pictures = self.history != "actions"
+        return build_prompt(observation, cot=self.cot, earlier_pictures=pictures)
 
 
 def builder_of(policy: Any) -> PromptBuilder:
