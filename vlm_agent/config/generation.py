@@ -44,7 +44,7 @@ class GenerationConfig(Options):
         history_length: Number of earlier steps in a prompt.
         history_tokens: Maximum length in tokens, including those of pictures, of a prompt with
             earlier steps; the oldest are left out first. By default, replies get what the model's
-            context holds, and steps are not limited.
+            context holds, and others are not limited.
         parser: Rule by which replies are parsed: json, or published, that of the paper's code.
         prompt: "default" for the built-in prompt, the text of a template, or the name of a
             function, as `vlm_agent.core.prompt_builder.resolve_prompt` returns them.

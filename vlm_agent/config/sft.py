@@ -56,7 +56,7 @@ class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions, TrainingOptions)
         history_length: Number of earlier steps in a prompt.
         history_tokens: Maximum length in tokens, including those of pictures, of a prompt with
             earlier steps; the oldest are left out first. By default, replies get what the model's
-            context holds, and steps are not limited.
+            context holds, and others are not limited.
         temperature: Sampling temperature of the trained policy.
         max_new_tokens: Maximum length of the trained policy's replies in tokens.
 

@@ -149,7 +149,7 @@ def test_adapters_that_the_server_would_get_wrong_are_refused(swapping, make_pol
     with pytest.raises(EngineError, match="adapters of one rank and one alpha"):
         VLLMServer(policy, url, 4, timeout=30)
     script.env = {}
-    with pytest.raises(EngineError, match="no new adapters .VLLM_ALLOW_RUNTIME_LORA_UPDATING=1."):
+    with pytest.raises(EngineError, match="but no new ones .VLLM_ALLOW_RUNTIME_LORA_UPDATING=1."):
         VLLMServer(adapted(), url, 4, timeout=30)
 
 

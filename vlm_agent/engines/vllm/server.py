@@ -160,7 +160,7 @@ class VLLMServer:
         return self._metrics
 
     def close(self) -> None:
-        """Closes the connections; the server goes on running, without the policy's adapter."""
+        """Closes the connections, and takes the policy's adapter off the server, which stays."""
         self._unload_adapter()
         self._threads.shutdown(cancel_futures=True)
         self._client.close()
@@ -187,7 +187,7 @@ class VLLMServer:
         if (adapters := config.get("lora_config")) is not None:
             check_swappable(self._policy, adapters)
             if not found["vllm_env"].get(_UPDATES):
-                raise self._wrong(f"it takes no new adapters ({_UPDATES}=1), as --enable-lora asks")
+                raise self._wrong(f"it takes adapters, but no new ones ({_UPDATES}=1)")
             self._swaps_adapters = True
         dtype = str(self._policy.compute_dtype)
         if (found_dtype := config["model_config"]["dtype"]) != dtype:

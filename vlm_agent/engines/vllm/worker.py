@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 DIGEST_FILE = "weights.digest"
-"""File beside a model's weights that `vlm-agent merge --for-vllm` writes."""
+"""File with a digest of a model's weights, written beside them by `vlm-agent merge --for-vllm`."""
 
 
 class WeightReceiver:
