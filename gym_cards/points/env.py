@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import zlib
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any, ClassVar, Literal
@@ -36,11 +37,13 @@ from gym_cards.points.rules import (
     play,
     value,
 )
+from gym_cards.points.search import MOST_CARDS_SEARCHED, Search, search
 from gym_cards.points.solver import complete, fewest_tokens
 from gym_cards.points.splits import Split
 from gym_cards.render.style import CardStyleOptions, RenderStyle
 
 Order = Literal["dealt", "ascending", "descending"]
+Reasons = Literal["plan", "search"]
 # With brackets. The search for a way to win takes fractions of a second, and seconds with more.
 _MOST_CARDS_PROVED = {"published": 4, "exact": 5}
 
@@ -60,6 +63,7 @@ class PointsEnv(CardGameEnv[Frame]):
         order: How the cards are laid out.
         notation: How the picture and the state write the formula.
         end_when_lost: Whether the episode ends as soon as it cannot be won any more.
+        reasons: Whether the expert tells its plan alone, or also how it was searched for.
         inline: Whether the picture has the formula next to its label instead of below it.
         render_mode: `None`, "rgb_array" or "human".
         style: The style of the picture.
@@ -91,6 +95,7 @@ class PointsEnv(CardGameEnv[Frame]):
         order: Order,
         notation: Notation,
         end_when_lost: bool,
+        reasons: Reasons,
         inline: bool,
         render_mode: str | None,
         style: CardStyleOptions,
@@ -114,6 +119,13 @@ class PointsEnv(CardGameEnv[Frame]):
                 f"end_when_lost=True with num_cards={num_cards} and rules={rules!r}: it takes too "
                 f"long to prove a formula lost; use at most {most} cards"
             )
+        check_choice("reasons", reasons, ("plan", "search"))
+        if reasons == "search" and self.num_cards > MOST_CARDS_SEARCHED:
+            raise ValueError(
+                f"reasons='search' with num_cards={num_cards}: expected at most "
+                f"{MOST_CARDS_SEARCHED} cards; deal fewer, or use reasons='plan'"
+            )
+        self.reasons: Reasons = reasons
         self.rules: Rules = rules
         self.notation: Notation = notation
         self.hands: Hands = hands
@@ -145,11 +157,16 @@ class PointsEnv(CardGameEnv[Frame]):
     def expert(self) -> tuple[int, str]:
         """Returns the next token of the best formula, and the reason.
 
-        Where the target cannot be reached any more, the token is "=", which ends the episode.
+        Where the target cannot be reached any more, the token is "=", which ends the episode. With
+        `reasons="search"` the reason for the first token tells how the formula was searched for.
         """
         self._require_start()
         rest = self._plan(self._formula)
-        return self.action_names.index(str(rest[0])), self._reason(rest)
+        reason = self._reason(rest)
+        if self._search is not None and not self._formula:
+            numbers, _, plan = reason.partition(", ")
+            reason = f"{numbers}, {self._search.words}, {plan}"
+        return self.action_names.index(str(rest[0])), reason
 
     def _start(self, parsed: tuple[Card, ...] | None) -> None:
         cards = parsed or dyed(self._dealer.deal(self.np_random), self.suits)
@@ -173,6 +190,12 @@ class PointsEnv(CardGameEnv[Frame]):
         self._mask = self._operators_mask.copy()
         for number in self._left:
             self._mask[number - 1] = 1
+        self._search = self._searched() if self.reasons == "search" else None
+
+    def _searched(self) -> Search | None:
+        # Derived rather than drawn, so that reasons do not change which episodes a seed gives.
+        seed = zlib.crc32(repr(self.np_random.bit_generator.state).encode())
+        return search(self._numbers, self.target_points, seed)
 
     def _play(self, action: int) -> tuple[float, bool, bool]:
         token, reward, terminated, truncated = play(
@@ -277,15 +300,18 @@ class PointsEnv(CardGameEnv[Frame]):
         tokens = tuple(map(str, formula))
         known, start = self._planned, self._plan_from
         if known is None or len(tokens) < start or known[: len(tokens)] != tokens:
-            rest = complete(
-                tokens,
-                self._numbers,
-                self.target_points,
-                max_tokens=self._max_length,
-                operators=self._game.signs,
-                parentheses=self._game.parentheses,
-                floating_point=self.rules == "published",
-            )
+            if self._search is not None and not tokens:
+                rest: tuple[str, ...] | None = self._search.plan
+            else:
+                rest = complete(
+                    tokens,
+                    self._numbers,
+                    self.target_points,
+                    max_tokens=self._max_length,
+                    operators=self._game.signs,
+                    parentheses=self._game.parentheses,
+                    floating_point=self.rules == "published",
+                )
             known = (*tokens, *(rest or ()), "=")
             self._planned, self._plan_from = known, len(tokens)
         return known[len(tokens) :]

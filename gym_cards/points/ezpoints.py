@@ -141,6 +141,7 @@ class EZPointsEnv(PointsEnv):
             order=order,
             notation=notation,
             end_when_lost=end_when_lost,
+            reasons="plan",
             inline=True,
             render_mode=render_mode,
             style=style,

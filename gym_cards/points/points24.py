@@ -7,7 +7,7 @@ from typing import Unpack
 from gym_cards.cards import Suits
 from gym_cards.core.vector import CardGameVectorEnv
 from gym_cards.points.dealer import Hands
-from gym_cards.points.env import Order, PointsEnv
+from gym_cards.points.env import Order, PointsEnv, Reasons
 from gym_cards.points.rules import POINTS24, Notation, Rules
 from gym_cards.points.splits import Split
 from gym_cards.render.style import CardStyleOptions
@@ -100,6 +100,10 @@ class Points24Env(PointsEnv):
     - `notation` (default `"published"`): `"as_read"` to write the formula the way it is read;
     - `end_when_lost` (default `False`): whether the episode ends as soon as it cannot be won; up
       to five cards, by the published rules four;
+    - `reasons` (default `"plan"`): `"search"` for an expert who thinks aloud before the first token
+      (`gym_cards.points.search`): tries what two numbers make, gives up what leaves nothing to hope
+      for, and finds one of several formulas. Up to five cards. Where fractions are needed, the plan
+      alone is told;
     - `render_mode` (default `None`): `"rgb_array"` or `"human"`;
     - `size` (300), `background` (`None`), `font_scale` (1), `four_colours` (`False`),
       `position_jitter` (0) and `rotation_jitter` (0): the style of the picture, as in
@@ -137,6 +141,7 @@ class Points24Env(PointsEnv):
         order: Order = "dealt",
         notation: Notation = "published",
         end_when_lost: bool = False,
+        reasons: Reasons = "plan",
         render_mode: str | None = None,
         **style: Unpack[CardStyleOptions],
     ) -> None:
@@ -152,6 +157,7 @@ class Points24Env(PointsEnv):
             order=order,
             notation=notation,
             end_when_lost=end_when_lost,
+            reasons=reasons,
             inline=False,
             render_mode=render_mode,
             style=style,
