@@ -23,15 +23,16 @@ import torch
 from vlm_agent.config.sft import SFTConfig
 from vlm_agent.core.run_directory import read_metrics
 from vlm_agent.data.demonstrations import Demonstrator
+from vlm_agent.data.prefetch import Wanted
 from vlm_agent.training.sft.trainer import train_sft
 
 GAMES = ("NumberLine", "EZPoints", "Points24", "Blackjack")
 
 
-def demonstrate(demonstrator: Demonstrator, count: int, *, pictures: bool) -> float:
+def demonstrate(demonstrator: Demonstrator, count: int, wanted: Wanted) -> float:
     """Returns the demonstrations made per second, over at least so many."""
     started, made = time.perf_counter(), 0
-    for batch in demonstrator.batches(itertools.repeat(pictures)):
+    for batch in demonstrator.batches(itertools.repeat(wanted)):
         made += len(batch)
         if made >= count:
             break
@@ -80,11 +81,11 @@ def main() -> None:
     print(f"{'demonstrations/s':18} {'first 1,000':>12} {'text only':>26} {'with pictures':>26}")
     for game in options.games:
         demonstrator = Demonstrator(f"gym_cards/{game}-v0")
-        first = demonstrate(demonstrator, 1000, pictures=False)
-        rates: dict[bool, list[float]] = {False: [], True: []}
+        first = demonstrate(demonstrator, 1000, "texts")
+        rates: dict[Wanted, list[float]] = {"texts": [], "pictures": []}
         for _ in range(options.repeats):
-            for pictures, found in rates.items():
-                found.append(demonstrate(demonstrator, options.count, pictures=pictures))
+            for wanted, found in rates.items():
+                found.append(demonstrate(demonstrator, options.count, wanted))
         text, drawn = (summary(found) for found in rates.values())
         print(f"{game:18} {first:12,.0f} {text:>26} {drawn:>26}")
     if not options.samples:

@@ -79,9 +79,9 @@ class ConversationDataset:
         """Yields batches endlessly."""
         return self.batches(itertools.repeat(False))
 
-    def batches(self, pictures: Iterable[bool]) -> Iterator[list[Sample]]:
+    def batches(self, wanted: Iterable[object]) -> Iterator[list[Sample]]:
         """Yields a batch for each value; pictures are read only when a sample is loaded."""
-        for _ in pictures:
+        for _ in wanted:
             start = self._drawn * self.batch_size
             self._drawn += 1
             yield [self._sample(number) for number in range(start, start + self.batch_size)]

@@ -12,8 +12,9 @@ from vlm_agent.core.environments import EnvFactory, make_env
 from vlm_agent.core.expert import check_expert, explain, lesson
 from vlm_agent.core.prompt_builder import History
 from vlm_agent.core.prompts import build_reply
-from vlm_agent.core.seeding import episode_seeds
+from vlm_agent.core.seeding import episode_seeds, training_seed
 from vlm_agent.core.types import Demonstration, Observation, Reply, Task
+from vlm_agent.data.prefetch import Wanted
 from vlm_agent.rollout.episode_runner import EpisodeRunner
 from vlm_agent.rollout.resumable_env import Resumable
 from vlm_agent.rollout.runner_state import (
@@ -77,6 +78,7 @@ class Demonstrator:
         self.detour_share = detour_share
         self.cot = cot
         self._replies_are_shown = history == "replies"
+        self._seed = seed
         kwargs = dict(env_kwargs or {})
         fit = Observation.with_actions_alone if history == "actions" else None
         lazy = history_length == 0 or history == "actions"
@@ -84,6 +86,12 @@ class Demonstrator:
             EpisodeRunner(Resumable(make_env(env, **kwargs)), history_length, fit, lazy=lazy)
             for _ in range(num_envs)
         ]
+        self._openers: list[EpisodeRunner] = []
+
+        def opener() -> EpisodeRunner:
+            return EpisodeRunner(Resumable(make_env(env, **kwargs)), lazy=True)
+
+        self._make_opener = opener
         check_expert(self._runners[0].env, "start from a model that plays already")
         self._rng = np.random.default_rng(seed)
         for runner, episode_seed in zip(
@@ -93,22 +101,27 @@ class Demonstrator:
 
     def __iter__(self) -> Iterator[list[Demonstration]]:
         """Yields endless batches, one demonstration from each environment."""
-        return self.batches(itertools.repeat(True))
+        return self.batches(itertools.repeat("pictures"))
 
-    def batches(self, pictures: Iterable[bool]) -> Iterator[list[Demonstration]]:
+    def batches(self, wanted: Iterable[Wanted]) -> Iterator[list[Demonstration]]:
         """Yields batches, one demonstration from each environment.
 
         Args:
-            pictures: For each batch, whether its observations need their pictures. Environments
-                that offer it do not draw the others, which are black then.
+            wanted: For each batch, what of it will be looked at. Environments that offer it do not
+                draw pictures that are not, which are black then. Openings are played in
+                environments of their own, so that the others go on as they are.
         """
-        for needed in pictures:
-            yield [self._demonstrate(runner, needed) for runner in self._runners]
+        for need in wanted:
+            if need == "openings":
+                yield [self._open(runner) for runner in self._opened()]
+            else:
+                yield [self._demonstrate(runner, need == "pictures") for runner in self._runners]
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the state of the environments and of the random moves."""
         return {
             "runners": [runner_state(runner) for runner in self._runners],
+            "openers": [runner_state(runner) for runner in self._openers],
             "rng": self._rng.bit_generator.state,
         }
 
@@ -118,30 +131,52 @@ class Demonstrator:
         Environments that do not come back start a new episode, and a warning says why.
         """
         restore_runners(self._runners, state["runners"])
+        if state.get("openers"):
+            restore_runners(self._opened(), state["openers"])
         self._rng.bit_generator.state = state["rng"]
 
     def close(self) -> None:
         """Closes the environments."""
-        for runner in self._runners:
+        for runner in (*self._runners, *self._openers):
             runner.close()
+
+    def _opened(self) -> list[EpisodeRunner]:
+        """Returns the environments of openings, at the first step of an episode."""
+        if not self._openers:
+            self._openers = [self._make_opener() for _ in self._runners]
+            for number, runner in enumerate(self._openers):
+                runner.reset(training_seed(self._seed, number))
+        return self._openers
+
+    def _open(self, runner: EpisodeRunner) -> Demonstration:
+        """Returns a demonstration of an episode's first step, and begins the next episode."""
+        observation = runner.observation
+        action, reason = self._move(runner)
+        demonstration = Demonstration(observation, self._reply(runner, action, reason))
+        runner.reset()
+        return demonstration
+
+    def _move(self, runner: EpisodeRunner, *, at_random: bool = False) -> tuple[int, str | None]:
+        """Returns an action, and a reason unless it is random."""
+        if at_random or self._rng.random() < self.random_share:
+            return int(self._rng.integers(len(runner.observation.actions))), None
+        return lesson(runner.env, runner.observation)
+
+    def _reply(self, runner: EpisodeRunner, action: int, reason: str | None) -> str:
+        if reason is None:
+            reason = explain(runner.env, runner.observation, action)
+        return build_reply(runner.observation, action, reason, cot=self.cot)
 
     def _demonstrate(self, runner: EpisodeRunner, pictures: bool) -> Demonstration:
         while True:
             is_detour = self.detour_share > 0 and self._rng.random() < self.detour_share
-            if is_detour or self._rng.random() < self.random_share:
-                action = int(self._rng.integers(len(runner.observation.actions)))
-                reason = None
-            else:
-                action, reason = lesson(runner.env, runner.observation)
+            action, reason = self._move(runner, at_random=is_detour)
             shown = not is_detour and (
                 self.shown_share == 1 or self._rng.random() < self.shown_share
             )
             observation = runner.look() if shown and pictures else runner.observation
-            text = ""
-            if shown or self._replies_are_shown:
-                if reason is None:
-                    reason = explain(runner.env, observation, action)
-                text = build_reply(observation, action, reason, cot=self.cot)
+            needs_text = shown or self._replies_are_shown
+            text = self._reply(runner, action, reason) if needs_text else ""
             if runner.step(Reply(text, action), action).done:
                 runner.reset()
             if shown:

@@ -6,19 +6,23 @@ import threading
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from queue import SimpleQueue
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from vlm_agent.core.types import Demonstration
 from vlm_agent.data.conversation_dataset import Sample
 
 Batch = Sequence[Demonstration | Sample]
 
+Wanted = Literal["pictures", "texts", "openings"]
+"""What is looked at in a batch: all of it, all but its pictures, or the same but of the first steps
+of episodes alone, which continue nothing."""
+
 
 class DemonstrationSource(Protocol):
     """Demonstrations in batches, and a state to continue from."""
 
-    def batches(self, pictures: Iterable[bool]) -> Iterator[Batch]:
-        """Yields a batch for each value, which says whether its pictures will be looked at."""
+    def batches(self, wanted: Iterable[Wanted]) -> Iterator[Batch]:
+        """Yields a batch for each value, which says what of it will be looked at."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
@@ -50,24 +54,24 @@ class Prefetcher:
         self._ahead = ahead
         self._state: dict[str, Any] | None = None
 
-    def batches(self, pictures: Iterable[bool]) -> Generator[Batch, None, None]:
+    def batches(self, wanted: Iterable[Wanted]) -> Generator[Batch, None, None]:
         """Yields the batches of the source; close it (`contextlib.closing`) to end the thread.
 
         Args:
-            pictures: For each batch, whether its observations need their pictures.
+            wanted: For each batch, what of it will be looked at.
 
         Raises:
             Exception: Whatever the source raises.
         """
         started = time.perf_counter()
         if self._ahead == 0:
-            for batch in self._source.batches(pictures):
+            for batch in self._source.batches(wanted):
                 self.waited = time.perf_counter() - started
                 yield batch
                 started = time.perf_counter()
             return
         self._state = self._source.state_dict()
-        worker = _Worker(self._source, pictures, self._ahead)
+        worker = _Worker(self._source, wanted, self._ahead)
         try:
             while (prepared := worker.take()) is not None:
                 batch, self._state = prepared
@@ -92,13 +96,13 @@ _Prepared = tuple[Batch, dict[str, Any]]
 class _Worker:
     """Thread that prepares batches, each with the state of the source after it."""
 
-    def __init__(self, source: DemonstrationSource, pictures: Iterable[bool], ahead: int) -> None:
+    def __init__(self, source: DemonstrationSource, wanted: Iterable[Wanted], ahead: int) -> None:
         self._prepared: SimpleQueue[_Prepared | BaseException | None] = SimpleQueue()
         self._room = threading.Semaphore(ahead)
         self._stopped = False
         # A daemon, so that a second Ctrl-C does not wait for it.
         self._thread = threading.Thread(
-            target=self._work, args=(source, pictures), name="prefetch", daemon=True
+            target=self._work, args=(source, wanted), name="prefetch", daemon=True
         )
         self._thread.start()
 
@@ -120,9 +124,9 @@ class _Worker:
         self._room.release()
         self._thread.join()
 
-    def _work(self, source: DemonstrationSource, pictures: Iterable[bool]) -> None:
+    def _work(self, source: DemonstrationSource, wanted: Iterable[Wanted]) -> None:
         try:
-            batches = source.batches(pictures)
+            batches = source.batches(wanted)
             while self._may_go_on():
                 batch = next(batches, None)
                 self._prepared.put(batch if batch is None else (batch, source.state_dict()))

@@ -25,6 +25,7 @@ from vlm_agent.core.prompts import build_reply
 from vlm_agent.core.protocol import observe, task_of
 from vlm_agent.core.system.json_lines import check_format, read_json_lines
 from vlm_agent.core.types import Demonstration, Observation
+from vlm_agent.data.prefetch import Wanted
 
 FORMAT = "gym-cards-episode"
 VERSION = 1
@@ -183,9 +184,9 @@ class RecordedDemonstrator:
             self._drawn += 1
             yield batch
 
-    def batches(self, pictures: Iterable[bool]) -> Iterator[list[Demonstration]]:
-        """Yields a batch for each value; whether true or false, it has its pictures."""
-        for _, batch in zip(pictures, self, strict=False):
+    def batches(self, wanted: Iterable[Wanted]) -> Iterator[list[Demonstration]]:
+        """Yields a batch of any steps for each value; whatever is wanted, it has its pictures."""
+        for _, batch in zip(wanted, self, strict=False):
             yield batch
 
     def state_dict(self) -> dict[str, Any]:

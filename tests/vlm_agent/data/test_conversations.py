@@ -348,7 +348,7 @@ def test_every_reply_comes_once_in_an_epoch_in_an_order_of_its_own(folder):
         dataset = ConversationDataset(opened, batch_size=3, seed=seed)
         if state is not None:
             dataset.load_state_dict(state)
-        batches = list(dataset.batches([False] * batches))
+        batches = list(dataset.batches(["texts"] * batches))
         return [each.row for batch in batches for each in batch], dataset.state_dict()
 
     found, _ = drawn(0, 8)

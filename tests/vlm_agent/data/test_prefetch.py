@@ -75,7 +75,8 @@ def test_moves_off_the_plan_are_thought_over_and_those_on_it_are_not(searches):
 
 @pytest.fixture
 def frames(monkeypatch):
-    """The pictures that environments hand out."""
+    """The pictures that environments hand out, after the first, which is checked."""
+    Demonstrator(POINTS, num_envs=1).close()
     taken, frame = [], CardGameEnv._frame
     monkeypatch.setattr(CardGameEnv, "_frame", lambda env: (taken.append(env), frame(env))[1])
     return taken
@@ -84,10 +85,10 @@ def frames(monkeypatch):
 def test_lessons_in_reasoning_draw_no_picture(frames):
     config = SFTConfig(env=POINTS, out="out", samples=8, reasoning_samples=24, batch_size=4)
     lessons = Lessons(config)
-    pictures = [lessons.shows_pictures(step) for step in range(1, lessons.steps + 1)]
+    wanted = [lessons.wanted(step) for step in range(1, lessons.steps + 1)]
     demonstrator = Demonstrator(POINTS, num_envs=4)
     names = []
-    for step, batch in enumerate(demonstrator.batches(pictures), 1):
+    for step, batch in enumerate(demonstrator.batches(wanted), 1):
         name, learned = lessons.of(step, batch)
         names.append(name)
         drawn = [item.observation.image.any() for item in batch]
@@ -99,7 +100,7 @@ def test_lessons_in_reasoning_draw_no_picture(frames):
 
 def test_only_moves_that_are_shown_are_drawn(frames):
     few = Demonstrator(POINTS, num_envs=2, shown_share=0.2)
-    for _ in few.batches(itertools.repeat(True, 10)):
+    for _ in few.batches(itertools.repeat("pictures", 10)):
         pass
     assert len(frames) == 20
 
@@ -117,26 +118,24 @@ def test_pictures_that_are_shown_are_those_of_an_environment_that_draws_all(kwar
 
     lazy = Demonstrator(POINTS, num_envs=3, **kwargs)
     eager = Demonstrator(lambda: Unknown(gym.make(f"gym_cards:{POINTS}")), num_envs=3, **kwargs)
-    pictures = [True, False, False, True] * 5
+    wanted = ["pictures", "texts", "texts", "pictures"] * 5
     found = []
-    for needed, one, other in zip(
-        pictures, lazy.batches(pictures), eager.batches(pictures), strict=True
-    ):
+    for needed, one, other in zip(wanted, lazy.batches(wanted), eager.batches(wanted), strict=True):
         assert [item.reply for item in one] == [item.reply for item in other]
-        assert (shown(one) == shown(other)) == needed
+        assert (shown(one) == shown(other)) == (needed == "pictures")
         found.append(needed)
-    assert found == pictures
+    assert found == wanted
 
 
 def test_a_history_is_drawn_whole():
     demonstrator = Demonstrator(POINTS, num_envs=2, history_length=2)
-    *_, last = demonstrator.batches([False] * 6)
+    *_, last = demonstrator.batches(["texts"] * 6)
     assert all(picture.any() for item in last for picture in item.observation.images)
 
 
 def test_a_history_of_actions_draws_and_keeps_no_picture(frames):
     few = Demonstrator(POINTS, num_envs=2, history_length=3, history="actions", detour_share=0.5)
-    *_, last = few.batches(itertools.repeat(True, 6))
+    *_, last = few.batches(itertools.repeat("pictures", 6))
     assert len(frames) == 12, "of the moves that are demonstrated"
     assert all(item.observation.image.any() for item in last)
     past = [step for item in last for step in item.observation.history]
@@ -147,23 +146,50 @@ def test_a_history_of_actions_draws_and_keeps_no_picture(frames):
 @pytest.mark.parametrize("ahead", [1, 2, 5])
 def test_prepared_batches_and_their_states_are_those_of_the_source(ahead):
     def made():
-        return Demonstrator(POINTS, num_envs=3, random_share=0.3, seed=4)
+        return Demonstrator(POINTS, num_envs=3, random_share=0.3, seed=4, history_length=1)
 
-    pictures = [step % 3 != 0 for step in range(12)]
+    wanted = [("texts", "pictures", "openings")[step % 3] for step in range(12)]
     source = made()
     expected = []
-    for batch in source.batches(pictures):
+    for batch in source.batches(wanted):
         expected.append((shown(batch), source.state_dict()["rng"]))
     prefetcher = Prefetcher(made(), ahead)
-    with closing(prefetcher.batches(pictures)) as batches:
+    with closing(prefetcher.batches(wanted)) as batches:
         for number, batch in enumerate(batches):
             assert (shown(batch), prefetcher.state_dict()["rng"]) == expected[number]
             if number == 5:
                 state = prefetcher.state_dict()
     resumed = Prefetcher(made(), ahead)
     resumed.load_state_dict(state)
-    with closing(resumed.batches(pictures[6:])) as batches:
+    with closing(resumed.batches(wanted[6:])) as batches:
         assert [shown(batch) for batch in batches] == [batch for batch, _ in expected[6:]]
+
+
+def test_openings_are_first_steps_and_disturb_no_other():
+    """Of as many episodes, while the others go on."""
+    kwargs = {"num_envs": 2, "history": "replies", "history_length": 1}
+    plain, mixed = Demonstrator(POINTS, **kwargs), Demonstrator(POINTS, **kwargs)
+    expected = list(itertools.islice(plain, 4))
+    batches = list(mixed.batches(["pictures", *["openings"] * 30, *["pictures"] * 3]))
+    assert [shown(batch) for batch in batches[:1] + batches[-3:]] == [
+        shown(batch) for batch in expected
+    ]
+    openings = [item for batch in batches[1:31] for item in batch]
+    assert {item.observation.state["current formula"] for item in openings} == {""}
+    assert not any(item.observation.history for item in openings)
+    assert len({item.observation.state["cards"] for item in openings}) > 30
+    assert any(item.observation.history for batch in expected for item in batch)
+
+
+@pytest.mark.parametrize(
+    ("history", "wanted"), [("replies", "openings"), ("steps", "texts"), ("actions", "texts")]
+)
+def test_reasoning_alone_is_of_openings_where_replies_continue_others(history, wanted):
+    config = SFTConfig(
+        env=POINTS, out="out", samples=8, reasoning_samples=8, history=history, history_length=1
+    )
+    lessons = Lessons(config)
+    assert {lessons.wanted(step) for step in range(1, lessons.steps + 1)} == {"pictures", wanted}
 
 
 class Counting:
@@ -172,8 +198,8 @@ class Counting:
     def __init__(self, fails_at=None):
         self.made, self.fails_at, self.threads = 0, fails_at, set()
 
-    def batches(self, pictures):
-        for _ in pictures:
+    def batches(self, wanted):
+        for _ in wanted:
             if self.made == self.fails_at:
                 raise LookupError("the environment broke")
             self.made += 1
@@ -196,7 +222,7 @@ def settled(source):
 def test_no_more_batches_are_made_than_are_kept_ahead():
     source = Counting()
     prefetcher = Prefetcher(source, 3)
-    with closing(prefetcher.batches(itertools.repeat(True))) as batches:
+    with closing(prefetcher.batches(itertools.repeat("pictures"))) as batches:
         for taken in range(1, 6):
             assert next(batches) == [taken]
             assert prefetcher.state_dict() == {"made": taken}
@@ -209,7 +235,7 @@ def test_no_more_batches_are_made_than_are_kept_ahead():
 def test_without_a_thread_a_batch_is_made_when_it_is_taken():
     source = Counting()
     prefetcher = Prefetcher(source, 0)
-    with closing(prefetcher.batches(itertools.repeat(True))) as batches:
+    with closing(prefetcher.batches(itertools.repeat("pictures"))) as batches:
         assert next(batches) == [1]
         assert source.made == 1
         assert prefetcher.state_dict() == {"made": 1}
@@ -218,7 +244,9 @@ def test_without_a_thread_a_batch_is_made_when_it_is_taken():
 
 @pytest.mark.parametrize("ahead", [0, 2])
 def test_an_error_comes_where_its_batch_would(ahead):
-    with closing(Prefetcher(Counting(fails_at=3), ahead).batches(itertools.repeat(True))) as found:
+    with closing(
+        Prefetcher(Counting(fails_at=3), ahead).batches(itertools.repeat("pictures"))
+    ) as found:
         assert [next(found) for _ in range(3)] == [[1], [2], [3]]
         with pytest.raises(LookupError, match="the environment broke"):
             next(found)

@@ -15,6 +15,7 @@ from typing import cast
 from vlm_agent.config.sft import SFTConfig
 from vlm_agent.core.prompts import Chat
 from vlm_agent.core.types import Demonstration, Observation
+from vlm_agent.data.prefetch import Wanted
 
 
 class Lessons:
@@ -36,6 +37,7 @@ class Lessons:
         asked = (config.caption_samples, samples, config.reasoning_samples)
         self._reading, self._whole, reasoning = (-(-each // config.batch_size) for each in asked)
         self._derived = config.derived_fields
+        self._continues = config.history == "replies" and config.history_length > 0
         self._captions = self._reading // 2 if config.cot else self._reading
         self._mixed = self._whole + reasoning
         self.steps = self._reading + self._mixed
@@ -58,9 +60,15 @@ class Lessons:
         make = _LESSONS.get(name)
         return name, batch if make is None else [make(item) for item in batch]
 
-    def shows_pictures(self, step: int) -> bool:
-        """Returns whether the lesson of a step, from 1, shows the pictures of its batch."""
-        return self._name(step) != "reasoning"
+    def wanted(self, step: int) -> Wanted:
+        """Returns what the lesson of a step, from 1, needs of its batch.
+
+        Where prompts show earlier replies, later ones go on from what was thought before, and there
+        is nothing to reason from without a prompt.
+        """
+        if self._name(step) != "reasoning":
+            return "pictures"
+        return "openings" if self._continues else "texts"
 
     def _name(self, step: int) -> str:
         place = step - self._reading

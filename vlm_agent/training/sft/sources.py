@@ -13,7 +13,7 @@ from vlm_agent.config.training.environments import EnvSpec, spread
 from vlm_agent.data.conversation_dataset import ConversationDataset
 from vlm_agent.data.dataset_rows import open_rows
 from vlm_agent.data.demonstrations import Demonstrator
-from vlm_agent.data.prefetch import Batch, DemonstrationSource
+from vlm_agent.data.prefetch import Batch, DemonstrationSource, Wanted
 from vlm_agent.data.recordings import RecordedDemonstrator
 
 DEFAULT_SAMPLES = 4096
@@ -38,10 +38,10 @@ class Mixture:
     def __init__(self, sources: Sequence[Source]) -> None:
         self._sources = sources
 
-    def batches(self, pictures: Iterable[bool]) -> Iterator[Batch]:
-        """Yields a batch for each value, which says whether its pictures will be looked at."""
-        needed = itertools.tee(pictures, len(self._sources))
-        each = [source.batches(n) for source, n in zip(self._sources, needed, strict=True)]
+    def batches(self, wanted: Iterable[Wanted]) -> Iterator[Batch]:
+        """Yields a batch for each value, which says what of it will be looked at."""
+        copies = itertools.tee(wanted, len(self._sources))
+        each = [source.batches(copy) for source, copy in zip(self._sources, copies, strict=True)]
         for parts in zip(*each, strict=True):
             yield [item for part in parts for item in part]
 

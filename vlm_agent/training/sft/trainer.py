@@ -21,7 +21,7 @@ from vlm_agent.config.sft import SFTConfig
 from vlm_agent.config.training.environments import EnvSpec
 from vlm_agent.core.prompts import texts_of
 from vlm_agent.data.conversation_dataset import Sample
-from vlm_agent.data.prefetch import Prefetcher
+from vlm_agent.data.prefetch import Prefetcher, Wanted
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.models.gathered_policy import GatheredPolicy
 from vlm_agent.models.policy import VLMPolicy
@@ -198,7 +198,7 @@ def _start(
     texts = itertools.chain.from_iterable(
         (*texts_of(settings.prompt_builder.messages(item.observation)), item.reply)
         for batch in tqdm(
-            source.batches(itertools.repeat(False, batches)),
+            source.batches(itertools.repeat("texts", batches)),
             "tokenizer",
             batches,
             disable=not processes.is_main,
@@ -317,9 +317,9 @@ def _train(
         gathered.gather()  # the run was complete, and is saved again
         steps = done
     total = hooks.training.total
-    pictures = map(lessons.shows_pictures, range(done + 1, steps + 1))
+    wanted = map(lessons.wanted, range(done + 1, steps + 1))
     with (
-        closing(prefetcher.batches(pictures)) as batches,
+        closing(prefetcher.batches(wanted)) as batches,
         tqdm(
             total=total,
             initial=samples,
@@ -407,9 +407,10 @@ def _probe(
         return probe
     batches = -(-min(_PROBED, cast(int, config.samples)) // config.batch_size)
     # The probe looks at the first picture, for its size.
-    pictures = itertools.chain([True], itertools.repeat(False, batches - 1))
+    wanted: list[Wanted] = ["pictures"]
+    wanted += itertools.repeat("texts", batches - 1)
     shown = itertools.chain.from_iterable(
-        tqdm(source.batches(pictures), "probe", batches, disable=not processes.is_main)
+        tqdm(source.batches(wanted), "probe", batches, disable=not processes.is_main)
     )
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
