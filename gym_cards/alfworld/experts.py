@@ -4,8 +4,8 @@ Both follow the same plan: find the thing, treat it, bring it. They differ only 
 player who knows everything never searches; one who has only looked around searches where such
 things are likely to be, and gives reasons that name only what is visible or remembered.
 
-Every walk is one command, however far. So of places that are as good the first by number is chosen: a
-learner can tell their order from the commands, but not their distance from a picture of one place.
+Every walk is one command, however far. So of places that are as good the first by number is chosen:
+a learner can tell their order from the commands, and not their distance from one picture.
 """
 
 from __future__ import annotations
