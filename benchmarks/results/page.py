@@ -18,6 +18,8 @@ PARTS_OF_TABLES = {
     "parsers": "parser",
     "methods": "methods",
     "generalisation": "generalisation",
+    "hands": "hands",
+    "pretrained": "pretrained",
     "household": "household",
 }
 _PLACE = re.compile(r"\{\{ (\w+) \}\}")

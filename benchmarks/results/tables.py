@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from benchmarks.results.experiments import (
     GAMES,
+    HANDS,
     LAMBDA,
     LAMBDA_GAMES,
     LAMBDAS,
@@ -15,7 +16,9 @@ from benchmarks.results.experiments import (
     METHODS,
     PARSER_GAME,
     PARSERS,
+    PRETRAINED_GAME,
     SPLITS,
+    THOUGHTS,
     VARIANTS,
     before_rl,
 )
@@ -202,6 +205,29 @@ def generalisation(records: Records) -> str:
     return _table(["", "variant", "random", "expert", "before RL", "after RL"], rows)
 
 
+def hands(records: Records) -> str:
+    """Success in Points24 on hands that were demonstrated and on others, by what is thought."""
+    rows = []
+    for reasons in THOUGHTS:
+        cells = (_cell(records.seeds(f"Points24/hands-{split}/{reasons}/*")) for split in HANDS)
+        rows.append([f"a {reasons}", *cells])
+    return _table(["thoughts", "hands demonstrated", "never demonstrated"], rows)
+
+
+def pretrained(records: Records) -> str:
+    """Success of a pretrained language model, before and after reinforcement learning."""
+    rows = []
+    for shown, kind in (("after fine-tuning", "sft"), ("after RL", "ppo")):
+        found = records.seeds(f"{PRETRAINED_GAME}/smollm2/{kind}/*-evaluated")
+        seconds = records.seconds(f"{PRETRAINED_GAME}/smollm2/{kind}/*")
+        read = MISSING if found is None else _percent(found.mean_of("perception"))
+        illegal = MISSING if found is None else _percent(found.mean_of("illegal_rate"))
+        minutes = MISSING if seconds is None else f"{seconds / 60:.0f}"
+        rows.append([shown, _cell(found), read, illegal, minutes])
+    head = ["", PRETRAINED_GAME, "fields read correctly", "replies without action", "minutes"]
+    return _table(head, rows)
+
+
 def household(records: Records) -> str:
     """Success in ALFWorld by type of task and by split."""
     players = {
@@ -265,8 +291,8 @@ def commands(records: Records) -> str:
 TABLES: dict[str, Callable[[Records], str]] = {
     table.__name__: table
     for table in (
-        games, perception, regret, thoughts, lambdas, parsers, methods, generalisation, household,
-        durations, commands,
+        games, perception, regret, thoughts, lambdas, parsers, methods, generalisation, hands,
+        pretrained, household, durations, commands,
     )
 }  # fmt: skip
 
