@@ -35,7 +35,7 @@ class Script:
         policy: Writes the replies, with the weights that the server was sent.
         config: What it says of its configuration.
         env: What it says of its environment variables.
-        digest: What it says of its weights.
+        digest: What it says of its weights; `None` if nothing.
         asked: Number of requests for replies.
         calls: The other paths that were asked for, in their order.
         broken: Paths that are answered by status 500.
@@ -60,7 +60,7 @@ class Script:
                 return self._reply(body)
             self.calls.append(path)
             if path == "/collective_rpc" and body["method"] == "served_digest":
-                return {"results": [self.digest]}
+                return {"results": [] if self.digest is None else [self.digest]}
             if path == "/collective_rpc":
                 self._receive(Path(*body["args"]))
             if path == "/v1/load_lora_adapter":

@@ -153,7 +153,7 @@ def test_adapters_that_the_server_would_get_wrong_are_refused(swapping, make_pol
         VLLMServer(adapted(), url, 4, timeout=30)
 
 
-@pytest.mark.parametrize("digest", ["", "another"])
+@pytest.mark.parametrize("digest", ["", "another", None])
 def test_a_server_of_another_base_is_refused(swapping, digest):
     adapted, url, script = swapping
     script.digest = digest

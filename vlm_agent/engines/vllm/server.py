@@ -135,7 +135,7 @@ class VLLMServer:
     def _swap_adapter(self) -> int:
         """Gives the server the present adapter instead of that of before; returns its bytes."""
         if self._adapter is None:
-            (served, *_) = self._call_workers("served_digest")
+            served = next(iter(self._call_workers("served_digest")), "")
             check_base(self._policy, served)
         with ExitStack() as kept:
             folder = kept.enter_context(temporary_folder(self._policy, self._folder))
