@@ -3,9 +3,6 @@
 Both follow the same plan: find the thing, treat it, bring it. They differ only in their memory. A
 player who knows everything never searches; one who has only looked around searches where such
 things are likely to be, and gives reasons that name only what is visible or remembered.
-
-Every walk is one command, however far. So of places that are as good the first by number is chosen:
-a learner can tell their order from the commands, and not their distance from one picture.
 """
 
 from __future__ import annotations
@@ -18,7 +15,7 @@ from gym_cards.alfworld.engine.planner import Engine
 from gym_cards.alfworld.games.floor_plans import contents_allowed
 from gym_cards.alfworld.games.game import TREATMENTS
 from gym_cards.alfworld.games.goals import Goal
-from gym_cards.alfworld.scene import Receptacle, Scene, Thing
+from gym_cards.alfworld.scene import Pose, Receptacle, Scene, Thing
 from gym_cards.alfworld.sight import Room, all_contents, look, thing_in_words
 
 WORST_CASE = 15
@@ -28,6 +25,7 @@ Three to put down what is held (go, open, move), and six for each of at most two
 take, go, open, move), or eight for one that has to be treated.
 """
 
+_NOWHERE = Pose(0.0, 0.0)
 _ADJECTIVES = {"clean": "clean", "heat": "hot", "cool": "cool"}
 
 
@@ -38,6 +36,7 @@ class Memory:
     Attributes:
         furniture: All receptacles by name, of which only the place is known.
         here: The names of the receptacles at the place where the player stands.
+        pose: That place.
         contents: What was last seen in or on a receptacle, by its name.
         opened: The names of those last seen open.
         held: What the player has in its hand.
@@ -45,6 +44,7 @@ class Memory:
 
     furniture: dict[str, Receptacle] = field(default_factory=dict)
     here: frozenset[str] = frozenset()
+    pose: Pose = _NOWHERE
     contents: dict[str, tuple[Thing, ...]] = field(default_factory=dict)
     opened: set[str] = field(default_factory=set)
     held: Thing | None = None
@@ -52,6 +52,7 @@ class Memory:
     def see(self, scene: Scene) -> None:
         """Remembers what a scene shows."""
         self.furniture = {piece.name: piece for piece in scene.receptacles}
+        self.pose = scene.agent
         self.held = scene.held
         self.here = frozenset(piece.name for piece in scene.here)
         for piece in scene.here:
@@ -65,16 +66,18 @@ class Memory:
         """Returns whether a receptacle has to be opened, as far as is known."""
         return self.furniture[name].openable and name not in self.opened
 
-    def handiest(self, names: Collection[str]) -> str:
-        """Returns the receptacle that takes the fewest commands to use.
-
-        Of several it is one that needs no walk, and then the first by number.
-        """
-        return min(names, key=lambda name: (self.cost(name), name not in self.here, in_order(name)))
+    def nearest(self, names: Collection[str]) -> str:
+        """Returns the receptacle that takes the fewest commands to use, the nearest of several."""
+        return min(names, key=lambda name: (self.cost(name), self.distance(name), name))
 
     def cost(self, name: str) -> int:
         """Returns the number of commands before a receptacle can be used."""
         return (name not in self.here) + self.is_closed(name)
+
+    def distance(self, name: str) -> float:
+        """Returns the distance to a receptacle's place, in metres along the walls."""
+        stand = self.furniture[name].stand
+        return abs(stand.x - self.pose.x) + abs(stand.z - self.pose.z)
 
     def of_kind(self, kind: str) -> list[str]:
         """Returns the names of all receptacles of a type."""
@@ -86,12 +89,6 @@ class Memory:
             for thing in things:
                 if thing.type == kind:
                     yield thing, place
-
-
-def in_order(name: str) -> tuple[str, int]:
-    """Returns what names are sorted by, so that "drawer 2" comes before "drawer 10"."""
-    kind, _, number = name.rpartition(" ")
-    return kind, int(number)
 
 
 def all_knowing(engine: Engine, room: Room) -> Memory:
@@ -156,7 +153,8 @@ class _Plan:
             want = f"another {self.goal.target.lower()}"
         if not wanted:
             return self._search(self.goal.target, f"I need {want}")
-        thing, place = min(wanted, key=lambda one: self._effort(*one))
+        steps = {(thing.name, place): self._effort(thing, place) for thing, place in wanted}
+        thing, place = min(wanted, key=lambda one: (steps[one[0].name, one[1]], one[0].name))
         need = f"I need {want}, and {thing.name} is in or on {place}"
         return self._reach(place, need) or (
             f"take {thing.name} from {place}",
@@ -166,10 +164,10 @@ class _Plan:
     def _targets(self) -> Iterator[tuple[Thing, str]]:
         return self.memory.known(self.goal.target)
 
-    def _effort(self, thing: Thing, place: str) -> tuple[int, tuple[str, int], tuple[str, int]]:
+    def _effort(self, thing: Thing, place: str) -> tuple[int, float]:
         """Returns the cost of a thing; one that is treated already saves two commands."""
         treat = 0 if self._is_treated(thing) else 2
-        return self.memory.cost(place) + treat, in_order(place), in_order(thing.name)
+        return self.memory.cost(place) + treat, self.memory.distance(place)
 
     def _search(self, kind: str, need: str) -> Move:
         """Looks where things of the type are likeliest, for the fewest commands.
@@ -191,9 +189,9 @@ class _Plan:
         if not unseen:
             return "look", f"{need}, but I have looked everywhere, so I look around again."
 
-        def score(name: str) -> tuple[float, bool, tuple[str, int]]:
+        def score(name: str) -> tuple[float, float, str]:
             chance = 1 / pieces[memory.furniture[name].type]
-            return -chance / (memory.cost(name) or 1), name not in memory.here, in_order(name)
+            return -chance / (memory.cost(name) or 1), memory.distance(name), name
 
         place = min(likely or unseen, key=score)
         if place in memory.here:
@@ -206,14 +204,14 @@ class _Plan:
     # ----- bringing -------------------------------------------------------------------------------
 
     def _destination(self) -> str:
-        """Returns the furniture to bring things to: where most of them are, else the handiest."""
+        """Returns the furniture to bring things to: where most of them are, else the nearest."""
         memory = self.memory
         inside = Counter(place for _, place in self._targets())
         places = memory.of_kind(self.goal.parent)
         most = max(inside[place] for place in places) if self.goal.count == 2 else 0
         if not most:
-            return memory.handiest(places)
-        # Always the same one: between two with a thing each, the handiest would change on the way.
+            return memory.nearest(places)
+        # Always the same one: between two with a thing each, the nearest would change on the way.
         return min(place for place in places if inside[place] == most)
 
     def _place(self, held: Thing) -> Move:
@@ -230,7 +228,7 @@ class _Plan:
 
     def _treat(self, held: Thing) -> Move:
         verb, _, kind = TREATMENTS[self.goal.task_type]
-        place = self.memory.handiest(self.memory.of_kind(kind))
+        place = self.memory.nearest(self.memory.of_kind(kind))
         need = f"I hold {held.name}, which has to be {_ADJECTIVES[verb]}"
         if place not in self.memory.here:
             return f"go to {place}", f"{need}, so I go to {place}."
@@ -253,7 +251,7 @@ class _Plan:
             for name, piece in memory.furniture.items()
             if held.type in allowed.get(piece.type, ()) and piece.type != self.goal.parent
         ] or memory.of_kind(self.goal.parent)
-        place = memory.handiest(places)
+        place = memory.nearest(places)
         need = f"I hold {held.name}, but need {self.kind}"
         return self._reach(place, need) or (
             f"move {held.name} to {place}",

@@ -116,9 +116,9 @@ def test_it_searches_likely_places_first():
     command, reason = decide(scene(bed, desk, *drawers, counter))
     assert command == "go to countertop 1"
     assert reason == "I need a mug and know of none. It may be at countertop 1, so I go there."
-    # With the counter seen to hold none, cabinets are left, the first first; never the bed.
+    # With the counter seen to hold none, cabinets are left, the nearest first; never the bed.
     looked = at("countertop 1", "CounterTop", (5, 0), contents=())
-    assert decide(scene(bed, desk, *drawers, looked, agent=Pose(5, 0)))[0] == "go to cabinet 1"
+    assert decide(scene(bed, desk, *drawers, looked, agent=Pose(5, 0)))[0] == "go to cabinet 3"
 
 
 def test_it_remembers_what_it_saw():
