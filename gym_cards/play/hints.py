@@ -9,11 +9,27 @@ _Match = re.Match[str]
 
 
 def _listed(match: _Match) -> str:
-    numbers = match[1].split()
-    cards = f"{', '.join(numbers[:-1])} and {numbers[-1]}" if len(numbers) > 1 else match[1]
     if match[2] == "=":
         return "nothing is left to add that leads to the target, so end the formula with “=”"
-    return f"the cards count {cards}, and the formula can go on with “{match[2]}”"
+    return f"the cards count {_and(match[1])}, and the formula can go on with “{match[2]}”"
+
+
+def _searched(match: _Match) -> str:
+    tried = []
+    for words in match[2].split(", "):
+        equation, _, left = words.partition(" ")
+        numbers = left.removesuffix(" no")
+        told = f"{equation} leaves {_and(numbers)}" if numbers else equation
+        tried.append(told if numbers == left else f"{told}, which leads nowhere")
+    return (
+        f"the cards count {_and(match[1])}: {'; '.join(tried)}; so the formula can be “{match[3]}”"
+    )
+
+
+def _and(numbers: str) -> str:
+    """Returns numbers that spaces separate as a list in words."""
+    *others, last = numbers.split()
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _hand(match: _Match) -> str:
@@ -28,6 +44,7 @@ _TERSE: tuple[tuple[str, Callable[[_Match], str]], ...] = (
         lambda match: f"you are at {match[1]} and have to get to {match[2]}, so {match[3]}",
     ),
     (r"sorted ([\d ]+), rest (.+)", _listed),
+    (r"sorted ([\d ]+), (\d.+), rest (.+)", _searched),
     (r"(soft|hard) (\d+) against (\S+), so I (.+)", _hand),
 )
 # What a player says of itself, said to another one.

@@ -33,6 +33,12 @@ GAMES = {
             "The cards count 2, 4 and 10, and the formula can go on with “10+4*2=”.",
         ),
         (
+            "sorted 2 3 7 8, 3+7=10 2 8 10 no, 8-2=6 3 6 7, 7-3=4 4 6, 4*6=24, rest (8-2)*(7-3)=",
+            "The cards count 2, 3, 7 and 8: 3+7=10 leaves 2, 8 and 10, which leads nowhere; 8-2=6 "
+            "leaves 3, 6 and 7; 7-3=4 leaves 4 and 6; 4*6=24; so the formula can be "
+            "“(8-2)*(7-3)=”.",
+        ),
+        (
             "sorted 2 4 10, rest =",
             "Nothing is left to add that leads to the target, so end the formula with “=”.",
         ),
