@@ -1,7 +1,7 @@
 """What is run for docs/results.md: a list of commands, by parts.
 
-Every evaluation is of 1,000 episodes, 4,000 of Blackjack, at temperature 0.2, the same for all
-players of a game, on which none was trained.
+Evaluations are of 1,000 episodes, 4,000 of Blackjack, at temperature 0.2, the same for all players
+of a game, on which none was trained, unless a part needs other ones.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ THOUGHTS: dict[str, tuple[str, ...]] = {
     "search": (
         # The plan that was found is read again in the reply before.
         *("--history", "replies", "--history-length", "1"),
-        *("--max-new-tokens", "160"),
-        *("--reasoning-samples", "80000"),
+        *("--max-new-tokens", "200"),
+        *("--reasoning-samples", "80000", "--reasoning-steps", "first"),
         *("--samples", "24000"),
     ),
 }
@@ -274,10 +274,15 @@ def _pretrained(game: str, seed: int) -> Iterator[Job]:
              "--total-steps", "2048", "--max-new-tokens", "64")  # fmt: skip
     yield Job(ppo, (*words, *places), "pretrained", 60.0)
     for name in (sft, ppo):
-        evaluation = _evaluation(f"{name}-evaluated", f"@{name}", env_of(game), "pretrained")
-        # A thousand episodes would take longer than the training.
-        words = tuple("200" if word == str(EPISODES) else word for word in evaluation.words)
-        yield replace(evaluation, words=words, minutes=8.0)
+        evaluation = _evaluation(
+            f"{name}-evaluated",
+            f"@{name}",
+            env_of(game),
+            "pretrained",
+            # A thousand would take longer than the training.
+            episodes=200,
+        )
+        yield replace(evaluation, minutes=8.0)
 
 
 def _household(seed: int) -> Iterator[Job]:
@@ -325,11 +330,13 @@ def _evaluation(
     part: str,
     kwargs: dict[str, Any] | None = None,
     options: Sequence[str] = (),
+    episodes: int | None = None,
 ) -> Job:
     words = ["vlm-agent", "eval", "--policy", policy, "--env", env]
     if kwargs:
         words += ["--env-kwargs", json.dumps(kwargs)]
-    episodes = EPISODES_OF_CHANCE if env == CHANCE else EPISODES
+    if episodes is None:
+        episodes = EPISODES_OF_CHANCE if env == CHANCE else EPISODES
     words += ["--episodes", str(episodes), "--num-envs", "32"]
     if env == CHANCE:
         words.append("--regret")

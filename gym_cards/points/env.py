@@ -63,7 +63,8 @@ class PointsEnv(CardGameEnv[Frame]):
         order: How the cards are laid out.
         notation: How the picture and the state write the formula.
         end_when_lost: Whether the episode ends as soon as it cannot be won any more.
-        reasons: Whether the expert tells its plan alone, or also how it was searched for.
+        reasons: Whether the expert tells its plan alone, or also a search for it, which takes all
+            four operations and brackets.
         inline: Whether the picture has the formula next to its label instead of below it.
         render_mode: `None`, "rgb_array" or "human".
         style: The style of the picture.
@@ -155,18 +156,15 @@ class PointsEnv(CardGameEnv[Frame]):
         )
 
     def expert(self) -> tuple[int, str]:
-        """Returns the next token of the best formula, and the reason.
+        """Returns the next token of the canonical formula, and the reason.
 
         Where the target cannot be reached any more, the token is "=", which ends the episode. With
-        `reasons="search"` the reason for the first token tells how the formula was searched for.
+        `reasons="search"` the formula is one that a search finds, which the reason for the first
+        token writes out.
         """
         self._require_start()
         rest = self._plan(self._formula)
-        reason = self._reason(rest)
-        if self._search is not None and not self._formula:
-            numbers, _, plan = reason.partition(", ")
-            reason = f"{numbers}, {self._search.words}, {plan}"
-        return self.action_names.index(str(rest[0])), reason
+        return self.action_names.index(str(rest[0])), self._reason(rest)
 
     def _start(self, parsed: tuple[Card, ...] | None) -> None:
         cards = parsed or dyed(self._dealer.deal(self.np_random), self.suits)
@@ -190,12 +188,19 @@ class PointsEnv(CardGameEnv[Frame]):
         self._mask = self._operators_mask.copy()
         for number in self._left:
             self._mask[number - 1] = 1
-        self._search = self._searched() if self.reasons == "search" else None
+        self._found: Search | None = None
+        self._search_seed: int | None = None
+        if self.reasons == "search":
+            # Derived rather than drawn, so that reasons do not change which episodes a seed gives.
+            state = repr(self.np_random.bit_generator.state)
+            self._search_seed = zlib.crc32(state.encode())
 
     def _searched(self) -> Search | None:
-        # Derived rather than drawn, so that reasons do not change which episodes a seed gives.
-        seed = zlib.crc32(repr(self.np_random.bit_generator.state).encode())
-        return search(self._numbers, self.target_points, seed)
+        """Returns the search of this hand, if the expert writes one and it finds a formula."""
+        if self._search_seed is not None:
+            self._found = search(self._numbers, self.target_points, self._search_seed)
+            self._search_seed = None
+        return self._found
 
     def _play(self, action: int) -> tuple[float, bool, bool]:
         token, reward, terminated, truncated = play(
@@ -287,8 +292,11 @@ class PointsEnv(CardGameEnv[Frame]):
         return self._reason([token, *self._plan([*self._formula, accepted(token, self._left)])])
 
     def _reason(self, rest: Sequence[Token]) -> str:
-        numbers = " ".join(map(str, sorted(self._numbers)))
-        return f"sorted {numbers}, rest {''.join(map(str, rest))}"
+        numbers, plan = " ".join(map(str, sorted(self._numbers))), tuple(map(str, rest))
+        words, found = "", self._searched()
+        if found is not None and not self._formula and plan == (*found.plan, "="):
+            words = f"{found.words}, "
+        return f"sorted {numbers}, {words}rest {''.join(plan)}"
 
     def _plan(self, formula: Sequence[Token]) -> tuple[str, ...]:
         """Returns what the expert would append to a formula, "=" included.
@@ -300,8 +308,9 @@ class PointsEnv(CardGameEnv[Frame]):
         tokens = tuple(map(str, formula))
         known, start = self._planned, self._plan_from
         if known is None or len(tokens) < start or known[: len(tokens)] != tokens:
-            if self._search is not None and not tokens:
-                rest: tuple[str, ...] | None = self._search.plan
+            found = self._searched()
+            if found is not None and found.plan[: len(tokens)] == tokens:
+                rest: tuple[str, ...] | None = found.plan[len(tokens) :]
             else:
                 rest = complete(
                     tokens,
@@ -320,7 +329,8 @@ class PointsEnv(CardGameEnv[Frame]):
         return self._mask
 
     def _settings(self) -> tuple[object, ...]:
-        return (self.rules, self.hands, self.split, self.suits, self.order, self.target_points)
+        dealt = (self.hands, self.split, self.suits, self.order)
+        return (self.rules, *dealt, self.target_points, self.reasons)
 
 
 @functools.cache

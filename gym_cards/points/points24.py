@@ -100,10 +100,10 @@ class Points24Env(PointsEnv):
     - `notation` (default `"published"`): `"as_read"` to write the formula the way it is read;
     - `end_when_lost` (default `False`): whether the episode ends as soon as it cannot be won; up
       to five cards, by the published rules four;
-    - `reasons` (default `"plan"`): `"search"` for an expert who thinks aloud before the first token
-      (`gym_cards.points.search`): tries what two numbers make, gives up what leaves nothing to hope
-      for, and finds one of several formulas. Up to five cards. Where fractions are needed, the plan
-      alone is told;
+    - `reasons` (default `"plan"`): `"search"` for an expert who writes out a search before the
+      first token (`gym_cards.points.search`): what two numbers make and what that leaves, pairs
+      that are given up, and one of several formulas. Up to five cards. Where whole numbers from 0
+      to 200 do not reach the target, the plan alone is told;
     - `render_mode` (default `None`): `"rgb_array"` or `"human"`;
     - `size` (300), `background` (`None`), `font_scale` (1), `four_colours` (`False`),
       `position_jitter` (0) and `rotation_jitter` (0): the style of the picture, as in

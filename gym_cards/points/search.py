@@ -1,13 +1,15 @@
-"""A player of Points24 who thinks aloud: combines two numbers, looks at what is left, tries others.
+"""A search for a formula of Points24, written out: pairs are combined, and some are given up.
 
 Two numbers are replaced by what they make, until one is left. Which pair of a hand leads to the
 target is hard to see; whether three numbers still do is easier to know, and two easier still. So
-the player names pairs and what they leave, gives up those that leave nothing to hope for, and goes
-on with the first that does: "3+7=10 2 8 10 no, 8-2=6 3 6 7, 7-3=4 4 6, 4*6=24". Nothing in it is
-particular to the hand, so that a learner may find formulas of hands that were never shown.
+pairs are named with what they leave, those after which the target cannot be reached are given up,
+and the search continues with one after which it can: "3+7=10 2 8 10 no, 8-2=6 3 6 7, 7-3=4 4 6,
+4*6=24". Nothing in it is particular to the hand, so that a learner may find formulas of hands that
+were never shown. Gandhi et al. 2024 ("Stream of Search", arXiv 2404.03683) train language models on
+such texts.
 
-Only whole numbers from 0 to `MOST` are made on the way, which is enough for 556 of the 566 hands of
-Points24 that can be solved.
+Only whole numbers from 0 to `MAX_VALUE` are made on the way, which is enough for 556 of the 566
+hands of Points24 that can be solved.
 """
 
 from __future__ import annotations
@@ -17,18 +19,18 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
-MOST = 200
+MAX_VALUE = 200
 """The largest number that is made on the way."""
 
-MOST_FAILURES = 6
+MAX_FAILURES = 6
 """The most pairs that are given up before one that leads to the target."""
 
 MOST_CARDS_SEARCHED = 5
-"""The most cards that are searched for; six would take seconds."""
+"""The most cards that are searched for; more take too long."""
 
-# Chance of seeing the solution after each pair that is given up. A player who always named all that
-# fails would think for long, and one who never did could not go on from a wrong start.
-_INSIGHT = 0.35
+# Chance that no further pair is given up. Naming all that fail would take long, and from searches
+# that name none it cannot be learned how to continue after a wrong start.
+_STOP = 0.35
 
 Numbers = tuple[int, ...]
 
@@ -43,7 +45,7 @@ class Move(NamedTuple):
 
 
 class Search(NamedTuple):
-    """What was thought, and the formula that was found.
+    """A search that was written out, and the formula that it found.
 
     Attributes:
         words: The pairs that were tried, separated by commas.
@@ -78,7 +80,7 @@ def search(numbers: Sequence[int], target: int, seed: int) -> Search | None:
             more ways lead on from are likelier.
 
     Returns:
-        The search, or `None` if no formula reaches the target by whole numbers up to `MOST`.
+        The search, or `None` if no formula reaches the target by whole numbers up to `MAX_VALUE`.
     """
     left: Numbers = tuple(sorted(numbers))
     if not ways(left, target):
@@ -106,7 +108,7 @@ def moves(numbers: Numbers) -> dict[Move, Numbers]:
         for second in range(first + 1, len(numbers)):
             rest = [each for place, each in enumerate(numbers) if place not in (first, second)]
             for move in _made_of(numbers[first], numbers[second]):
-                if move.value <= MOST:
+                if move.value <= MAX_VALUE:
                     found[move] = tuple(sorted([*rest, move.value]))
     return found
 
@@ -135,7 +137,7 @@ def _failures(numbers: Numbers, target: int, draw: random.Random) -> list[tuple[
     hopeless = [(move, after) for move, after in moves(numbers).items() if not ways(after, target)]
     draw.shuffle(hopeless)
     count = 0
-    while count < min(len(hopeless), MOST_FAILURES) and draw.random() >= _INSIGHT:
+    while count < min(len(hopeless), MAX_FAILURES) and draw.random() >= _STOP:
         count += 1
     return hopeless[:count]
 

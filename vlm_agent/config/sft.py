@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from vlm_agent.config.model import ModelOptions
 from vlm_agent.config.prompt import PromptOptions
@@ -74,6 +75,8 @@ class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions, TrainingOptions)
             a prompt and the second half after one; without cot all of them without a prompt.
         reasoning_samples: Number of demonstrations without picture and prompt, spread among the
             complete ones, of which only thoughts and action are learned, given the state.
+        reasoning_steps: Which steps of episodes these are: all, or the first ones alone, where
+            later thoughts continue those of earlier replies.
         derived_fields: Fields at the end of the state that follow from those before them, such as
             the total of a hand. The reasoning without picture begins with them.
         prefetch_batches: Number of batches that a thread prepares ahead; 0 for no thread, if an
@@ -118,6 +121,7 @@ class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions, TrainingOptions)
     successes_only: bool = False
     caption_samples: NonNegativeInt = 0
     reasoning_samples: NonNegativeInt = 0
+    reasoning_steps: Literal["all", "first"] = "all"
     derived_fields: tuple[str, ...] = ()
     samples: PositiveInt | None = None
     dataset: PathText | None = None
@@ -153,6 +157,16 @@ class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions, TrainingOptions)
             raise ValueError(
                 f"reasoning_samples={self.reasoning_samples} with cot=False, where replies have no "
                 "thoughts: leave it out, or leave out cot=False"
+            )
+        if self.reasoning_steps == "first" and not self.reasoning_samples:
+            raise ValueError(
+                "reasoning_steps='first' is for reasoning_samples: give a number of these, or "
+                "leave it out"
+            )
+        if self.reasoning_steps == "first" and self.demonstrations is not None:
+            raise ValueError(
+                "reasoning_steps='first' with demonstrations of a person, which have too few first "
+                "steps: learn from an environment's expert, or leave it out"
             )
         if self.derived_fields and not self.reasoning_samples:
             raise ValueError(

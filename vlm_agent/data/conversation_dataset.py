@@ -77,7 +77,7 @@ class ConversationDataset:
 
     def __iter__(self) -> Iterator[list[Sample]]:
         """Yields batches endlessly."""
-        return self.batches(itertools.repeat(False))
+        return self.batches(itertools.repeat("pictures"))
 
     def batches(self, wanted: Iterable[object]) -> Iterator[list[Sample]]:
         """Yields a batch for each value; pictures are read only when a sample is loaded."""

@@ -12,7 +12,7 @@ from vlm_agent.core.environments import EnvFactory, make_env
 from vlm_agent.core.expert import check_expert, explain, lesson
 from vlm_agent.core.prompt_builder import History
 from vlm_agent.core.prompts import build_reply
-from vlm_agent.core.seeding import episode_seeds, training_seed
+from vlm_agent.core.seeding import episode_seeds
 from vlm_agent.core.types import Demonstration, Observation, Reply, Task
 from vlm_agent.data.prefetch import Wanted
 from vlm_agent.rollout.episode_runner import EpisodeRunner
@@ -144,8 +144,10 @@ class Demonstrator:
         """Returns the environments of openings, at the first step of an episode."""
         if not self._openers:
             self._openers = [self._make_opener() for _ in self._runners]
-            for number, runner in enumerate(self._openers):
-                runner.reset(training_seed(self._seed, number))
+            count = len(self._runners)
+            seeds = episode_seeds("training", self._seed, 2 * count)[count:]
+            for runner, seed in zip(self._openers, seeds, strict=True):
+                runner.reset(seed)
         return self._openers
 
     def _open(self, runner: EpisodeRunner) -> Demonstration:

@@ -14,8 +14,8 @@ from vlm_agent.data.conversation_dataset import Sample
 Batch = Sequence[Demonstration | Sample]
 
 Wanted = Literal["pictures", "texts", "openings"]
-"""What is looked at in a batch: all of it, all but its pictures, or the same but of the first steps
-of episodes alone, which continue nothing."""
+"""What a batch is made for: "pictures" to look at all of it, "texts" at all but its pictures, and
+"openings" at texts of the first steps of episodes alone, which continue nothing."""
 
 
 class DemonstrationSource(Protocol):

@@ -178,18 +178,29 @@ def test_openings_are_first_steps_and_disturb_no_other():
     assert {item.observation.state["current formula"] for item in openings} == {""}
     assert not any(item.observation.history for item in openings)
     assert len({item.observation.state["cards"] for item in openings}) > 30
+    # No environment of openings plays the episodes of another one.
+    first = [batch[place].observation.state["cards"] for batch in batches[:2] for place in (0, 1)]
+    assert len(set(first)) == 4
     assert any(item.observation.history for batch in expected for item in batch)
 
 
-@pytest.mark.parametrize(
-    ("history", "wanted"), [("replies", "openings"), ("steps", "texts"), ("actions", "texts")]
-)
-def test_reasoning_alone_is_of_openings_where_replies_continue_others(history, wanted):
-    config = SFTConfig(
-        env=POINTS, out="out", samples=8, reasoning_samples=8, history=history, history_length=1
-    )
+@pytest.mark.parametrize(("steps", "wanted"), [("first", "openings"), ("all", "texts")])
+def test_reasoning_alone_is_of_the_steps_that_were_asked_for(steps, wanted):
+    config = SFTConfig(env=POINTS, out="out", samples=8, reasoning_samples=8, reasoning_steps=steps)
     lessons = Lessons(config)
     assert {lessons.wanted(step) for step in range(1, lessons.steps + 1)} == {"pictures", wanted}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, "is for reasoning_samples: give a number"),
+        ({"reasoning_samples": 8, "demonstrations": "played.jsonl"}, "demonstrations of a person"),
+    ],
+)
+def test_first_steps_of_what_has_none_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        SFTConfig(env=POINTS, out="out", samples=8, reasoning_steps="first", **changes)
 
 
 class Counting:

@@ -37,7 +37,7 @@ class Lessons:
         asked = (config.caption_samples, samples, config.reasoning_samples)
         self._reading, self._whole, reasoning = (-(-each // config.batch_size) for each in asked)
         self._derived = config.derived_fields
-        self._continues = config.history == "replies" and config.history_length > 0
+        self._from_first_steps = config.reasoning_steps == "first"
         self._captions = self._reading // 2 if config.cot else self._reading
         self._mixed = self._whole + reasoning
         self.steps = self._reading + self._mixed
@@ -61,14 +61,10 @@ class Lessons:
         return name, batch if make is None else [make(item) for item in batch]
 
     def wanted(self, step: int) -> Wanted:
-        """Returns what the lesson of a step, from 1, needs of its batch.
-
-        Where prompts show earlier replies, later ones go on from what was thought before, and there
-        is nothing to reason from without a prompt.
-        """
+        """Returns what the lesson of a step, from 1, needs of its batch."""
         if self._name(step) != "reasoning":
             return "pictures"
-        return "openings" if self._continues else "texts"
+        return "openings" if self._from_first_steps else "texts"
 
     def _name(self, step: int) -> str:
         place = step - self._reading
