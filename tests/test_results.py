@@ -214,6 +214,34 @@ def test_parsers_are_compared_where_replies_fail(tmp_path):
     ]
 
 
+def test_hands_that_were_never_demonstrated_stand_beside_those_that_were(tmp_path):
+    path = tmp_path / "records.jsonl"
+    records.write(
+        [
+            {"name": "Points24/hands-train/plan/0", "evaluation": evaluation(0.9, 10)},
+            *(
+                {"name": f"Points24/hands-test/search/{seed}", "evaluation": evaluation(rate, 10)}
+                for seed, rate in enumerate((0.4, 0.6))
+            ),
+        ],
+        path,
+    )
+    assert tables.hands(records.Records(path)).splitlines()[2:] == [
+        "| a plan | 90.0 [59.6, 98.2] | – |",
+        "| a search | – | 50.0 (40.0 to 60.0) |",
+    ]
+
+
+def test_a_pretrained_model_is_shown_before_and_after(tmp_path):
+    path = tmp_path / "records.jsonl"
+    before = {"name": "NumberLine/smollm2/sft/0-evaluated", "evaluation": evaluation(0.5, 200)}
+    records.write([before, {"name": "NumberLine/smollm2/sft/0", "seconds": 90.0}], path)
+    assert tables.pretrained(records.Records(path)).splitlines()[2:] == [
+        "| after fine-tuning | 50.0 [43.1, 56.9] | 100.0% | 0.0% | 2 |",
+        "| after RL | – | – | – | – |",
+    ]
+
+
 def test_curves_are_thinned_and_keep_their_end(tmp_path):
     rows = [{"step": step, "rollout/success_rate": step / 1000} for step in range(1, 251)]
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
