@@ -254,7 +254,7 @@ SECTIONS = (
     ),
 )
 
-WITHOUT_PICTURE = {"end_when_lost", "is_pixel"}
+WITHOUT_PICTURE = {"end_when_lost", "is_pixel", "reasons"}
 """Arguments of the card games without effect on the picture."""
 
 README = (
