@@ -63,8 +63,8 @@ class PointsEnv(CardGameEnv[Frame]):
         order: How the cards are laid out.
         notation: How the picture and the state write the formula.
         end_when_lost: Whether the episode ends as soon as it cannot be won any more.
-        reasons: Whether the expert tells its plan alone, or also a search for it, which takes all
-            four operations and brackets.
+        reasons: Whether the expert's reasons are its plan alone, or also the search for it. A game
+            has to have all four operations and brackets for that.
         inline: Whether the picture has the formula next to its label instead of below it.
         render_mode: `None`, "rgb_array" or "human".
         style: The style of the picture.

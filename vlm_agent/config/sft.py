@@ -75,8 +75,8 @@ class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions, TrainingOptions)
             a prompt and the second half after one; without cot all of them without a prompt.
         reasoning_samples: Number of demonstrations without picture and prompt, spread among the
             complete ones, of which only thoughts and action are learned, given the state.
-        reasoning_steps: Which steps of episodes these are: all, or the first ones alone, where
-            later thoughts continue those of earlier replies.
+        reasoning_steps: Steps of episodes that reasoning without picture is of: all, or only the
+            first of each episode, for thoughts that later replies continue.
         derived_fields: Fields at the end of the state that follow from those before them, such as
             the total of a hand. The reasoning without picture begins with them.
         prefetch_batches: Number of batches that a thread prepares ahead; 0 for no thread, if an
@@ -165,8 +165,8 @@ class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions, TrainingOptions)
             )
         if self.reasoning_steps == "first" and self.demonstrations is not None:
             raise ValueError(
-                "reasoning_steps='first' with demonstrations of a person, which have too few first "
-                "steps: learn from an environment's expert, or leave it out"
+                "reasoning_steps='first' is for the expert of an environment, and demonstrations "
+                f"are a person's: leave out one of them; demonstrations={self.demonstrations!r}"
             )
         if self.derived_fields and not self.reasoning_samples:
             raise ValueError(

@@ -86,12 +86,8 @@ class Demonstrator:
             EpisodeRunner(Resumable(make_env(env, **kwargs)), history_length, fit, lazy=lazy)
             for _ in range(num_envs)
         ]
+        self._env, self._env_kwargs = env, kwargs
         self._openers: list[EpisodeRunner] = []
-
-        def opener() -> EpisodeRunner:
-            return EpisodeRunner(Resumable(make_env(env, **kwargs)), lazy=True)
-
-        self._make_opener = opener
         check_expert(self._runners[0].env, "start from a model that plays already")
         self._rng = np.random.default_rng(seed)
         for runner, episode_seed in zip(
@@ -109,7 +105,7 @@ class Demonstrator:
         Args:
             wanted: For each batch, what of it will be looked at. Environments that offer it do not
                 draw pictures that are not, which are black then. Openings are played in
-                environments of their own, so that the others go on as they are.
+                environments of their own, and the other episodes continue unchanged.
         """
         for need in wanted:
             if need == "openings":
@@ -143,8 +139,11 @@ class Demonstrator:
     def _opened(self) -> list[EpisodeRunner]:
         """Returns the environments of openings, at the first step of an episode."""
         if not self._openers:
-            self._openers = [self._make_opener() for _ in self._runners]
             count = len(self._runners)
+            self._openers = [
+                EpisodeRunner(Resumable(make_env(self._env, **self._env_kwargs)), lazy=True)
+                for _ in range(count)
+            ]
             seeds = episode_seeds("training", self._seed, 2 * count)[count:]
             for runner, seed in zip(self._openers, seeds, strict=True):
                 runner.reset(seed)

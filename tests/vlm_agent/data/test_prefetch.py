@@ -166,7 +166,7 @@ def test_prepared_batches_and_their_states_are_those_of_the_source(ahead):
 
 
 def test_openings_are_first_steps_and_disturb_no_other():
-    """Of as many episodes, while the others go on."""
+    """Every opening is of another episode, and the others continue where they were."""
     kwargs = {"num_envs": 2, "history": "replies", "history_length": 1}
     plain, mixed = Demonstrator(POINTS, **kwargs), Demonstrator(POINTS, **kwargs)
     expected = list(itertools.islice(plain, 4))
@@ -195,7 +195,10 @@ def test_reasoning_alone_is_of_the_steps_that_were_asked_for(steps, wanted):
     ("changes", "message"),
     [
         ({}, "is for reasoning_samples: give a number"),
-        ({"reasoning_samples": 8, "demonstrations": "played.jsonl"}, "demonstrations of a person"),
+        (
+            {"reasoning_samples": 8, "demonstrations": "played.jsonl"},
+            "demonstrations are a person's",
+        ),
     ],
 )
 def test_first_steps_of_what_has_none_are_refused(changes, message):
