@@ -11,7 +11,7 @@ _Match = re.Match[str]
 def _listed(match: _Match) -> str:
     if match[2] == "=":
         return "nothing is left to add that leads to the target, so end the formula with “=”"
-    return f"the cards count {_and(match[1])}, and the formula can go on with “{match[2]}”"
+    return f"the cards count {_and(match[1])}, and the formula can continue with “{match[2]}”"
 
 
 def _searched(match: _Match) -> str:

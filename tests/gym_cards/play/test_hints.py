@@ -30,7 +30,7 @@ GAMES = {
         ),
         (
             "sorted 2 4 10, rest 10+4*2=",
-            "The cards count 2, 4 and 10, and the formula can go on with “10+4*2=”.",
+            "The cards count 2, 4 and 10, and the formula can continue with “10+4*2=”.",
         ),
         (
             "sorted 2 3 7 8, 3+7=10 2 8 10 no, 8-2=6 3 6 7, 7-3=4 4 6, 4*6=24, rest (8-2)*(7-3)=",

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 DIGEST_FILE = "weights.digest"
-"""File with a digest of a model's weights, written beside them by `vlm-agent merge --for-vllm`."""
+"""Name of the file beside a model's weights in which `merge --for-vllm` writes their digest."""
 
 
 class WeightReceiver:
