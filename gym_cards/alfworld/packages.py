@@ -38,6 +38,13 @@ def package_folder() -> Path:
     return Path(spec.origin).parent
 
 
+def named_data() -> str | None:
+    """Returns what the variable ALFWORLD_DATA names, or `None` if it is not set."""
+    # An import that another thread has begun sets the variable for as long as it takes.
+    with _LOCK:
+        return os.environ.get("ALFWORLD_DATA")
+
+
 @lru_cache(maxsize=32)
 def load(name: str) -> ModuleType:
     """Imports a module of alfworld or of its dependencies.

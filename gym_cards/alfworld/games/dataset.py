@@ -18,7 +18,7 @@ from typing import Any
 from gym_cards.alfworld.games.alfred import SPLITS, Split
 from gym_cards.alfworld.games.game import Game, game_file, trajectory_file
 from gym_cards.alfworld.games.index import GAME, TRAJECTORY, task_types_of
-from gym_cards.alfworld.packages import DEFAULT_DATA
+from gym_cards.alfworld.packages import DEFAULT_DATA, named_data
 
 LAYOUT = "json_2.1.1"
 
@@ -74,7 +74,7 @@ def data_folder(data: str | os.PathLike[str] | None) -> Path | None:
     Raises:
         FileNotFoundError: If the folder holds no data set.
     """
-    given = os.environ.get("ALFWORLD_DATA") if data is None else data
+    given = named_data() if data is None else data
     if not given:
         return None
     folder = Path(given).expanduser()

@@ -66,6 +66,31 @@ def test_resets_and_steps_are_those_of_one_thread(nothing_cached):
     assert together == [play(number) for number in range(THREADS)]
 
 
+def test_an_import_in_another_thread_names_no_data_set(monkeypatch):
+    """While alfworld is imported, the variable names a folder that exists but holds no games."""
+    monkeypatch.delenv("ALFWORLD_DATA", raising=False)
+    begun, ended = threading.Event(), threading.Event()
+
+    def import_module(name):
+        begun.set()
+        assert ended.wait(60)
+        return sys.modules[__name__]
+
+    monkeypatch.setattr(packages.importlib, "import_module", import_module)
+    importing = threading.Thread(target=packages.load.__wrapped__, args=("alfworld",))
+    importing.start()
+    assert begun.wait(60)
+    found = []
+    reading = threading.Thread(target=lambda: found.append(dataset.data_folder(None)))
+    reading.start()
+    reading.join(0.2)
+    assert reading.is_alive()
+    ended.set()
+    reading.join()
+    importing.join()
+    assert found == [None]
+
+
 def test_other_threads_print_while_one_translates(nothing_cached, monkeypatch):
     """The library's own function takes their output, and shows them its arguments."""
     game = game_file(generator.generate("train", "look_at_obj_in_light", 1))
