@@ -51,4 +51,6 @@ def make_engine(
         )
     from vlm_agent.engines.vllm.local import LocalVLLM
 
-    return LocalVLLM(policy, num_envs, options.engine_memory, sleeps=sleeps)
+    return LocalVLLM(
+        policy, num_envs, options.engine_memory, compiles=options.engine_compile, sleeps=sleeps
+    )

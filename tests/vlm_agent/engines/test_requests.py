@@ -152,6 +152,11 @@ def test_by_default_the_model_itself_writes(make_policy):
     [
         ({"engine_url": "http://127.0.0.1:1"}, "expected engine='vllm'"),
         ({"engine": "vllm", "engine_folder": "x"}, "without engine_url"),
+        ({"engine_compile": "on"}, "expected engine='vllm' in this process"),
+        (
+            {"engine": "vllm", "engine_url": "http://127.0.0.1:1", "engine_compile": "off"},
+            "a server is told by --enforce-eager",
+        ),
     ],
 )
 def test_options_of_a_server_need_one(options, message):

@@ -211,6 +211,24 @@ def test_its_weights_are_in_step_and_memory_stays(running):
     assert engine.metrics()["engine/weight_sync_gib"] > 0
 
 
+def test_compiled_it_has_the_policys_distribution_and_weights(tiny, tmp_path, monkeypatch):
+    monkeypatch.setenv("VLLM_CACHE_ROOT", str(tmp_path))
+    policy = VLMPolicy.load(tiny, temperature=0.7)
+    engine = LocalVLLM(policy, 8, MEMORY, compiles="on")
+    try:
+        assert any(tmp_path.rglob("*.so")), "compiled"
+        observations = moments(16)
+        last = written(policy, engine, observations)
+        assert gap(policy, observations, last) < EQUAL
+        with torch.no_grad():
+            for parameter in policy.model.parameters():
+                parameter.add_(0.05 * torch.randn(parameter.shape))
+        assert gap(policy, observations, last) > 100 * EQUAL
+        assert gap(policy, observations, written(policy, engine, observations)) < EQUAL
+    finally:
+        engine.close()
+
+
 @pytest.mark.parametrize("parts_of", [("language",), ("vision", "projector", "language")], ids=str)
 def test_an_adapter_is_merged_for_it(tiny, parts_of):
     options = ModelOptions(lora=True, lora_rank=4, lora_parts=parts_of)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from vlm_agent.config.engine import EngineCompile
 from vlm_agent.core.errors import EngineError
 from vlm_agent.core.types import Observation
 from vlm_agent.engines.vllm.files import save_for_vllm, temporary_folder
@@ -54,6 +55,7 @@ class LocalVLLM:
         num_envs: Largest number of replies that are written at once.
         memory: Share of a GPU's memory that it may use; on the CPU, share of the main memory for
             its cache of keys and values.
+        compiles: Whether it compiles the model when it starts; auto does on a GPU.
         sleeps: Whether it gives a GPU's memory back while it does not write.
 
     Raises:
@@ -63,7 +65,13 @@ class LocalVLLM:
     """
 
     def __init__(
-        self, policy: VLMPolicy, num_envs: int, memory: float, *, sleeps: bool = True
+        self,
+        policy: VLMPolicy,
+        num_envs: int,
+        memory: float,
+        *,
+        compiles: EngineCompile = "auto",
+        sleeps: bool = True,
     ) -> None:
         check_installed()
         check_supported(policy.network.config)
@@ -75,7 +83,7 @@ class LocalVLLM:
         self._dtype = policy.compute_dtype
         with temporary_folder(policy) as directory, _guarded():
             save_for_vllm(policy, directory, self._dtype)
-            self._vllm = _start(policy, directory, num_envs, memory)
+            self._vllm = _start(policy, directory, num_envs, memory, compiles)
         self._steps = SteppingThread(self._vllm)
         self._is_asleep = False
         self._sleeps = sleeps and torch.cuda.is_available()
@@ -158,7 +166,9 @@ class LocalVLLM:
         return written(self._policy, request, answer.prompt_token_ids, tokens, log_probs)
 
 
-def _start(policy: VLMPolicy, directory: Path, num_envs: int, memory: float) -> Any:
+def _start(
+    policy: VLMPolicy, directory: Path, num_envs: int, memory: float, compiles: EngineCompile
+) -> Any:
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     from vllm import LLM
@@ -175,6 +185,7 @@ def _start(policy: VLMPolicy, directory: Path, num_envs: int, memory: float) -> 
         "logprobs_mode": "processed_logprobs",
         "generation_config": "vllm",
         "worker_extension_cls": WORKER_EXTENSION,
+        "enforce_eager": not (on_gpu if compiles == "auto" else compiles == "on"),
         "seed": 0,
     }
     if on_gpu:
@@ -183,7 +194,6 @@ def _start(policy: VLMPolicy, directory: Path, num_envs: int, memory: float) -> 
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         options |= {
             "kv_cache_memory_bytes": int(memory * total),
-            "enforce_eager": True,
             # Together with a seed for each request it crashes on the CPU.
             "enable_chunked_prefill": False,
             "max_num_batched_tokens": _LONGEST_ON_CPU,
