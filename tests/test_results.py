@@ -46,6 +46,18 @@ def test_a_fingerprint_is_that_of_all_that_a_job_depends_on(monkeypatch):
     assert changed[name].fingerprint(changed) != before
 
 
+def test_a_fingerprint_is_that_of_the_prompt_too(tmp_path, monkeypatch):
+    name = "NumberLine/smollm2/ppo/0"
+    before = JOBS[name].fingerprint(JOBS)
+    (prompt,) = (word for word in JOBS["NumberLine/smollm2/sft/0"].words if ".jinja" in word)
+    place = tmp_path / prompt
+    place.parent.mkdir(parents=True)
+    place.write_text("{{ task }}?")
+    monkeypatch.setattr("benchmarks.results.jobs.ROOT", tmp_path)
+    changed = by_name(experiments.all_jobs())
+    assert changed[name].fingerprint(changed) != before
+
+
 def test_words_name_places_of_jobs(tmp_path):
     name = "EZPoints/cnn/1"
     evaluated = JOBS[f"{name}-evaluated"]

@@ -10,12 +10,11 @@ from pathlib import Path
 
 from benchmarks.results.agreement import disagreements
 from benchmarks.results.experiments import PARTS, SEEDS, all_jobs
-from benchmarks.results.jobs import Job, by_name
+from benchmarks.results.jobs import ROOT, Job, by_name
 from benchmarks.results.page import write_page
 from benchmarks.results.records import Records, collect, merge, write
 from benchmarks.results.runner import Finished, Runner
 
-ROOT = Path(__file__).parents[2]
 RECORDS = ROOT / "benchmarks" / "results" / "records.jsonl"
 
 

@@ -14,6 +14,9 @@ from vlm_agent.config.files import read_options
 from vlm_agent.config.sft import SFTConfig
 from vlm_agent.training.ppo_config import PPOConfig
 
+ROOT = Path(__file__).parents[2]
+"""The repository, in which commands run."""
+
 # How a word of a command names the directory, or the file of records, of a job; a word may have the
 # kind of a policy before it.
 PLACE = "@"
@@ -73,12 +76,14 @@ class Job:
 
     @cached_property
     def _recipe(self) -> list[object]:
-        """Options that the command takes from elsewhere than its own words."""
+        """What the command reads from elsewhere than its own words: options and prompts."""
         if self.words[0] == "python":
             return [tuned(self.option("--env"), self.option("--algorithm", "ppo"))]
         kind = {"sft": SFTConfig, "ppo": PPOConfig}.get(self.words[1])
         name = self.option("--config", "")
-        return [read_options(kind, name, self.words[1])] if kind and name else []
+        options = [read_options(kind, name, self.words[1])] if kind and name else []
+        prompts = [word for word in self.words if word.endswith(".jinja")]
+        return [*options, *((ROOT / prompt).read_text("utf-8") for prompt in prompts)]
 
     def option(self, name: str, default: str | None = None) -> str:
         """Returns the word after an option.
