@@ -7,9 +7,9 @@ Prints, from one run and with the rounds of what is compared in turn:
 
 - rollouts of the model itself, of vLLM in step, and of vLLM where no environment waits for another;
 - the share of an update, rollout included, that new weights for vLLM take;
-- vLLM in step and not in step where half of the replies are four times as long as the others, and
-  how much faster not waiting can be: while the long replies are finished, half as many are written
-  at once, which costs only what these are slower for each token.
+- vLLM in step and not in step where half of the replies are four times as long as the others;
+- an estimate of how much faster not waiting can be: while the long replies are finished, half as
+  many are written at once, which costs only what these are slower for each token.
 
 Seconds are those of the clock; on a machine that does other work compare those of the processor.
 With --ahead it compares trainings with --async-updates 0 and 1 instead, through a server that has
@@ -103,7 +103,7 @@ def collectors(policy: VLMPolicy, envs: int) -> tuple[Collector, AsyncCollector]
 def compare_rollouts(policy: VLMPolicy, engine: OfTwoLengths, args: argparse.Namespace) -> None:
     """Compares rollouts of the model, of vLLM, and of vLLM where no environment waits."""
     together, apart = collectors(policy, args.envs)
-    _, half = collectors(policy, args.envs // 2)
+    half = AsyncCollector(ENV, max(1, args.envs // 2), history_length=policy.history_length)
     found: dict[str, list[tuple[float, float]]] = {}
 
     def measure(name: str, writer: OfTwoLengths | None, collector: Collector) -> None:
@@ -131,7 +131,7 @@ def compare_rollouts(policy: VLMPolicy, engine: OfTwoLengths, args: argparse.Nam
         for name in ("vLLM, none waits", "half as many at once")
     )
     # Of the time of two lengths s and 4 s in step, s is with all replies and 3 s with half of them.
-    print(f"not waiting can be {0.4 + 0.6 * full / fewer:.2f} times as fast as waiting")
+    print(f"estimate: not waiting can be {0.4 + 0.6 * full / fewer:.2f} times as fast as waiting")
 
 
 def settings(args: argparse.Namespace, out: str, **changes: Any) -> PPOConfig:
@@ -256,7 +256,7 @@ def main() -> None:
     parser.add_argument("--max-new-tokens", type=int, default=64)
     parser.add_argument("--shortest", type=int, default=16, help="tokens of the short replies")
     parser.add_argument("--memory", type=float, default=0.05, help="as --engine-memory")
-    parser.add_argument("--compile", action="store_true", help="as --engine-compile on")
+    parser.add_argument("--compile", action="store_true", help="as --engine-compile always")
     parser.add_argument("--ahead", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1" if args.ahead else "2")))
@@ -270,7 +270,7 @@ def main() -> None:
         max_new_tokens=args.max_new_tokens,
     )
     policy.seed(0)
-    compiles: EngineCompile = "on" if args.compile else "auto"
+    compiles: EngineCompile = "always" if args.compile else "auto"
     engine = OfTwoLengths(policy, args.envs, args.memory, compiles=compiles)
     compare_rollouts(policy, engine, args)
     measure_weights(policy, engine, args)

@@ -67,7 +67,7 @@ class Job:
         return [path(word) for word in self.words]
 
     def fingerprint(self, jobs: Mapping[str, Job]) -> str:
-        """Returns a digest of the command, the recipe that it reads, and all that it needs.
+        """Returns a digest of the command, the recipe and prompt that it reads, and all it needs.
 
         A job is repeated if its fingerprint changes, and its record on the page is out of date.
         """

@@ -142,8 +142,9 @@ class ALFWorldEnv(gym.Env[Frame, str]):
       `"human"` for a data set's annotations: one of a game's, which its name decides;
     - `show_goal` (default `False`): whether the goal is written above everything else in the
       picture, which is drawn that much lower. The window of the mode "human" always shows it;
-    - `given` (default `()`): the fields of `state` that prompts contain. With all of them a prompt
-      says in words what the picture shows, as the published one does;
+    - `given` (default `()`): the fields of `state` that prompts contain, and that replies then do
+      not read out. With all of them a prompt says in words what the picture shows, as the published
+      one does;
     - `view` (default `"both"`): `"first_person"`, `"map"` or `"both"`;
     - `size` (default 300): width and height of the picture, in pixels, from 150 to 2048;
     - `reward` (default `"published"`): `"published"` or `"sparse"`;
@@ -168,6 +169,8 @@ class ALFWorldEnv(gym.Env[Frame, str]):
     """The rules, as a person would be told; an episode's own goal is `info["task"]`."""
     action_names = None
     """Actions are texts, chosen from `info["admissible_commands"]`."""
+    repeats_given = False
+    """Replies do not repeat what the prompt says: lists of things would fill most of a reply."""
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ from vlm_agent.config.options import Options
 from vlm_agent.config.values import PathText, PositiveFloat, PositiveFraction
 
 EngineName = Literal["hf", "vllm"]
-EngineCompile = Literal["auto", "on", "off"]
+EngineCompile = Literal["auto", "always", "never"]
 
 
 @dataclass(kw_only=True)
@@ -21,8 +21,8 @@ class EngineOptions(Options):
             has to be installed.
         engine_memory: Share of a GPU's memory for vllm in this process, weights included; on the
             CPU, share of the main memory for its cache of keys and values.
-        engine_compile: Whether vllm in this process compiles the model, which makes it faster and
-            its start take a minute or more: auto does on a GPU, and not on the CPU.
+        engine_compile: Whether vllm in this process compiles the model when it starts, which takes
+            time and may make it faster: auto does so on a GPU, and not on the CPU.
         engine_url: URL of a server that `vllm serve` has started, such as http://127.0.0.1:8000;
             by default vllm runs in this process.
         engine_folder: Folder in which the server finds new weights, if it runs on another machine;

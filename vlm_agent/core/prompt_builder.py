@@ -372,7 +372,7 @@ def _render(template: str, observation: Observation, cot: bool, default: str) ->
         "actions": list(observation.actions),
         "history": [step.action for step in observation.history],
         "given": dict(observation.given),
-        "fields": list(observation.state),
+        "fields": list(observation.fields),
         "cot": cot,
         "form": reply_form(observation, cot=cot),
         "default": default,

@@ -104,14 +104,14 @@ def build_reply(observation: Observation, action: int, thoughts: str, *, cot: bo
     """Returns the reply that names an action, for demonstrations.
 
     Args:
-        observation: What the environment shows now; its state is read out.
+        observation: What the environment shows now; the reply reads out its `fields`.
         action: Index into `observation.actions`.
         thoughts: The reasoning that leads to the action.
         cot: Whether to write the state and the reasoning.
     """
     reply: dict[str, str] = {}
     if cot:
-        reply.update(observation.state)
+        reply.update(observation.fields)
         reply[THOUGHTS] = thoughts
     reply[ACTION] = observation.actions[action]
     return to_json(reply)
@@ -121,7 +121,7 @@ def reply_form(observation: Observation, *, cot: bool = True) -> str:
     """Returns the JSON form of a reply, with dots for values."""
     form: dict[str, str] = {}
     if cot:
-        form.update(dict.fromkeys(observation.state, "..."))
+        form.update(dict.fromkeys(observation.fields, "..."))
         form[THOUGHTS] = "..."
     form[ACTION] = "..."
     return to_json(form)

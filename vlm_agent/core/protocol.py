@@ -5,6 +5,8 @@ The agent asks an environment only for plain values:
 - attribute `task_description: str`: the rules and the goal, in words for a person;
 - attribute `action_names: tuple[str, ...] | None`: the text of each action of the `Discrete`
   action space; `None` means text actions, chosen from `info["admissible_commands"]`;
+- optional attribute `repeats_given: bool`: whether replies read out also those fields of the state
+  that the prompt contains (true without the attribute);
 - optional method `expert() -> (action, reason)`: the action of an optimal player, and why;
 - optional method `demonstrate() -> (action, reason)`: the same by a player who knows no more than
   the pictures show, if the expert does; it is then used for demonstrations;
@@ -29,7 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -43,6 +45,7 @@ from vlm_agent.core.inspection.faults import (
     naming_faults,
     outcome_faults,
     picture_faults,
+    repeating_faults,
     success_faults,
 )
 from vlm_agent.core.types import Info, Observation, PastStep, Reply, Task
@@ -55,31 +58,49 @@ def task_of(env: gym.Env[Any, Any]) -> Task:
     """Reads the task that an environment offers.
 
     Raises:
-        ProtocolError: If it lacks `task_description` or `action_names`, if they do not hold text,
-            or if they do not fit the action space.
+        ProtocolError: If it lacks `task_description` or `action_names`, if they do not hold text or
+            do not fit the action space, or if `repeats_given` is not true or false.
     """
-    description, names, space = offer_of(env)
-    refuse(env, [*description_faults(description), *naming_faults(names, space)])
-    return task_from(description, names, space)
+    offer = offer_of(env)
+    refuse(env, offer_faults(offer))
+    return task_from(offer)
 
 
-def offer_of(env: gym.Env[Any, Any]) -> tuple[Any, Any, Any]:
-    """Returns an environment's description, names of actions and action space, unchecked.
+class Offer(NamedTuple):
+    """The attributes of an environment that its task is made of, unchecked.
 
-    An attribute that it lacks is `MISSING`.
+    One that it lacks is `MISSING`.
     """
-    description, names = (
+
+    description: Any
+    names: Any
+    space: Any
+    repeats_given: Any
+
+
+def offer_of(env: gym.Env[Any, Any]) -> Offer:
+    """Returns what an environment offers."""
+    description, names, repeats_given = (
         env.get_wrapper_attr(name) if env.has_wrapper_attr(name) else MISSING
-        for name in ("task_description", "action_names")
+        for name in ("task_description", "action_names", "repeats_given")
     )
-    return description, names, getattr(env, "action_space", MISSING)
+    return Offer(description, names, getattr(env, "action_space", MISSING), repeats_given)
 
 
-def task_from(description: str, names: Sequence[str] | None, space: gym.Space[Any]) -> Task:
-    """Returns the task of an offer that was checked."""
-    if names is None:
-        return Task(description, None)
-    return Task(description, tuple(map(str, names)), int(getattr(space, "start", 0)))
+def offer_faults(offer: Offer) -> list[str]:
+    """Says what is wrong with an offer."""
+    return [
+        *description_faults(offer.description),
+        *naming_faults(offer.names, offer.space),
+        *repeating_faults(offer.repeats_given),
+    ]
+
+
+def task_from(offer: Offer) -> Task:
+    """Returns the task of an offer whose actions have names, or are text."""
+    names = None if offer.names is None else tuple(map(str, offer.names))
+    first = 0 if names is None else int(getattr(offer.space, "start", 0))
+    return Task(str(offer.description), names, first, offer.repeats_given is not False)
 
 
 def refuse(env: object, faults: Sequence[str]) -> None:

@@ -20,11 +20,14 @@ class Task:
         description: The rules and the goal.
         action_names: The texts of the actions; `None` for text actions.
         first_action: The number that `step` takes for the first of them.
+        repeats_given: Whether replies read out the fields of the state that the prompt contains, as
+            they do the others.
     """
 
     description: str
     action_names: tuple[str, ...] | None
     first_action: int = 0
+    repeats_given: bool = True
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,8 @@ class Observation:
         actions: The texts of the legal actions now.
         given: The state fields, with their values, that the prompt contains.
         goal: The episode's own goal, or `None`.
-        state: What the picture shows, field by field. It names the fields that a reply must read
-            out, and labels demonstrations; a policy that acts on pictures never sees its values.
+        state: What the picture shows, field by field. It names the `fields` that a reply reads out,
+            and labels demonstrations; a policy that acts on pictures never sees its values.
         history: The last steps of the same episode that the prompt contains, oldest first.
         mask: For each action, whether the environment takes it now, if `info["action_mask"]` says
             so. It is not part of the prompt.
@@ -84,6 +87,13 @@ class Observation:
         asked = replace(self, history=())
         step = PastStep(self.image, self.actions[action], reply, asked)
         return (*self.history, step)[-history_length:]
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The fields of the state that a reply reads out, with their values."""
+        if self.task.repeats_given:
+            return dict(self.state)
+        return {name: value for name, value in self.state.items() if name not in self.given}
 
     @property
     def images(self) -> tuple[NDArray[np.uint8], ...]:

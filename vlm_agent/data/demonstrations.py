@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -186,11 +187,9 @@ class Demonstrator:
 
 def demonstration_state(demonstration: Demonstration) -> dict[str, Any]:
     """Returns a demonstration as plain values and arrays."""
-    task = demonstration.observation.task
     return {
         "observation": observation_state(demonstration.observation),
-        "description": task.description,
-        "action_names": task.action_names,
+        "task": asdict(demonstration.observation.task),
         "reply": demonstration.reply,
         "learned": demonstration.learned,
     }
@@ -198,8 +197,9 @@ def demonstration_state(demonstration: Demonstration) -> dict[str, Any]:
 
 def demonstration_from(state: Mapping[str, Any]) -> Demonstration:
     """Returns the demonstration that `demonstration_state` described."""
-    names = state["action_names"]
-    task = Task(state["description"], None if names is None else tuple(names))
-    observation = observation_from(state["observation"], task)
+    task = dict(state["task"])
+    if task["action_names"] is not None:  # a list, once it was saved
+        task["action_names"] = tuple(task["action_names"])
+    observation = observation_from(state["observation"], Task(**task))
     learned = state.get("learned")
     return Demonstration(observation, state["reply"], learned and (learned[0], learned[1]))

@@ -47,6 +47,7 @@ FAULTS = {
         {"demonstrate": lambda: (1.0, "so")},
         "demonstrate\\(\\) returned .* 1.0",
     ),
+    "repeats": ({"repeats_given": "no"}, "repeats_given is 'no': expected True or False"),
     "failing expert": ({"expert": lambda: {}["a"]}, "expert\\(\\) raises KeyError\\('a'\\)"),
     "no success": ({"info": telling(is_success=LEFT_OUT)}, "`is_success`; it holds .*state"),
     "success in words": ({"info": telling(is_success="no")}, "is_success'\\] is 'no'"),

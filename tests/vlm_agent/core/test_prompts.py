@@ -6,6 +6,7 @@ import pytest
 
 from vlm_agent.core.environments import make_env
 from vlm_agent.core.parsing import parse
+from vlm_agent.core.prompt_builder import PromptBuilder
 from vlm_agent.core.prompts import build_messages, build_prompt, build_reply
 from vlm_agent.core.protocol import observe, task_of
 from vlm_agent.core.types import Observation, Task
@@ -51,6 +52,19 @@ def test_given_fields_are_told():
     picture, *_, info = env.step(14)
     prompt = build_prompt(observe(task_of(env), picture, info))
     assert "The current formula is: (" in prompt
+
+
+def test_given_fields_are_repeated_unless_the_task_says_otherwise():
+    env = make_env("gym_cards/Points24-v0")
+    now = observe(task_of(env), *env.reset(seed=0))
+    assert list(now.given) == ["current formula"]
+    assert list(now.state) == list(now.fields) == ["cards", "current formula"]
+    told = dataclasses.replace(now, task=dataclasses.replace(now.task, repeats_given=False))
+    assert list(json.loads(build_reply(told, 0, "so"))) == ["cards", "thoughts", "action"]
+    prompt = build_prompt(told)
+    assert list(json.loads(prompt.rsplit("form: ", 1)[1])) == ["cards", "thoughts", "action"]
+    assert PromptBuilder("{{ fields }}").text(told) == "['cards']"
+    assert "The current formula is: " in prompt
 
 
 def test_replies_parse_back(observation):

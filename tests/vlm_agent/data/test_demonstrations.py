@@ -2,11 +2,17 @@ import itertools
 import json
 
 import gymnasium as gym
+import numpy as np
 import pytest
 
 from vlm_agent.core.errors import ProtocolError
 from vlm_agent.core.parsing import parse
-from vlm_agent.data.demonstrations import Demonstrator
+from vlm_agent.core.types import Demonstration, Observation, Task
+from vlm_agent.data.demonstrations import (
+    Demonstrator,
+    demonstration_from,
+    demonstration_state,
+)
 
 ENVS = ["NumberLine", "EZPoints", "Points24", "Blackjack"]
 
@@ -152,3 +158,17 @@ def test_a_share_of_the_moves_is_shown():
     for wrong in (0, 1.5):
         with pytest.raises(ValueError, match=f"shown_share {wrong}: expected a share above 0"):
             Demonstrator(env, shown_share=wrong)
+
+
+@pytest.mark.parametrize("names", [None, ("left", "right")], ids=str)
+def test_a_saved_demonstration_has_its_whole_task(names):
+    task = Task("Go.", names, first_action=3, repeats_given=False)
+    seen = Observation(
+        np.zeros((2, 2, 3), np.uint8), task, names or ("go",), {"a": "1"}, None, {"a": "1"}
+    )
+    saved = demonstration_state(Demonstration(seen, "so", (0, 1)))
+    saved["task"] = json.loads(json.dumps(saved["task"]))
+    found = demonstration_from(saved)
+    assert found.observation.task == task
+    assert found.observation.fields == {}
+    assert (found.reply, found.learned) == ("so", (0, 1))

@@ -11,7 +11,7 @@ from vlm_agent.config.sft import SFTConfig
 from vlm_agent.core.environments import make_env
 from vlm_agent.core.parsing import parse
 from vlm_agent.core.prompt_builder import PromptBuilder
-from vlm_agent.core.prompts import build_prompt
+from vlm_agent.core.prompts import build_prompt, build_reply
 from vlm_agent.core.protocol import observe, task_of
 from vlm_agent.models.policy import VLMPolicy
 
@@ -98,6 +98,8 @@ def test_the_recipes_tell_in_words_what_the_picture_shows(name):
     text = builder.text(now)
     assert {*now.given} == {"location", "visible objects", "inventory"}
     assert all(value in text for value in now.given.values())
+    reply = json.loads(build_reply(now, 0, "So I do it."))
+    assert list(reply) == ["thoughts", "action"], "nothing of it is read out again"
     assert now.goal in text
     if name == "alfworld-tiny":
         lines = text.splitlines()

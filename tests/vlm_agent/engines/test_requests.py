@@ -152,9 +152,9 @@ def test_by_default_the_model_itself_writes(make_policy):
     [
         ({"engine_url": "http://127.0.0.1:1"}, "expected engine='vllm'"),
         ({"engine": "vllm", "engine_folder": "x"}, "without engine_url"),
-        ({"engine_compile": "on"}, "expected engine='vllm' in this process"),
+        ({"engine_compile": "always"}, "expected engine='vllm' in this process"),
         (
-            {"engine": "vllm", "engine_url": "http://127.0.0.1:1", "engine_compile": "off"},
+            {"engine": "vllm", "engine_url": "http://127.0.0.1:1", "engine_compile": "never"},
             "a server is told by --enforce-eager",
         ),
     ],

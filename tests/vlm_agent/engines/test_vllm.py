@@ -214,7 +214,7 @@ def test_its_weights_are_in_step_and_memory_stays(running):
 def test_compiled_it_has_the_policys_distribution_and_weights(tiny, tmp_path, monkeypatch):
     monkeypatch.setenv("VLLM_CACHE_ROOT", str(tmp_path))
     policy = VLMPolicy.load(tiny, temperature=0.7)
-    engine = LocalVLLM(policy, 8, MEMORY, compiles="on")
+    engine = LocalVLLM(policy, 8, MEMORY, compiles="always")
     try:
         assert any(tmp_path.rglob("*.so")), "compiled"
         observations = moments(16)

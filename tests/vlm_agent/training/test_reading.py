@@ -123,6 +123,23 @@ def test_what_was_read_is_found_though_it_holds_the_name_of_the_thoughts():
     assert learned.reply[learned.learned[0] :].startswith(', "thoughts": "c"')
 
 
+def test_lessons_about_what_replies_do_not_read_out_are_refused():
+    (item,) = demonstrations("gym_cards/Points24-v0", 1)
+    now = item.observation
+
+    def told(**changes):
+        task = replace(now.task, repeats_given=False)
+        changed = replace(now, task=task, **changes)
+        return Demonstration(changed, build_reply(changed, 0, "so"))
+
+    learned = readout(told()).learned
+    assert told().reply[: learned[1]] == json.dumps({"cards": now.state["cards"]})[:-1]
+    with pytest.raises(ValueError, match=r"do not read out \['current formula'\]"):
+        reasoning(told())
+    with pytest.raises(ValueError, match="the picture shows nothing that the prompt does not say"):
+        readout(told(given=now.state))
+
+
 def test_a_probe_reads_what_pictures_show_off_their_embeddings(make_policy):
     policy = make_policy()
     batch = demonstrations(count=8)

@@ -38,6 +38,13 @@ def description_faults(description: Any) -> list[str]:
     return [f"task_description is {shown(description)}: expected the rules and the goal, as text"]
 
 
+def repeating_faults(repeats: Any) -> list[str]:
+    """Checks the attribute `repeats_given`."""
+    if repeats is MISSING or isinstance(repeats, bool):
+        return []
+    return [f"repeats_given is {shown(repeats)}: expected True or False"]
+
+
 def naming_faults(names: Any, space: Any) -> list[str]:
     """Checks the names of actions.
 

@@ -12,7 +12,6 @@ import gymnasium as gym
 import numpy as np
 
 from vlm_agent.core.inspection.faults import (
-    description_faults,
     info_faults,
     move_faults,
     naming_faults,
@@ -21,7 +20,7 @@ from vlm_agent.core.inspection.faults import (
     shown,
     success_faults,
 )
-from vlm_agent.core.protocol import action_index, env_action, offer_of, task_from
+from vlm_agent.core.protocol import action_index, env_action, offer_faults, offer_of, task_from
 from vlm_agent.core.types import Observation, Task
 
 EXPERTS = ("expert", "demonstrate")
@@ -97,10 +96,10 @@ class Visit:
 
     def __init__(self, env: gym.Env[Any, Any]) -> None:
         self.env = env
-        description, names, space = offer_of(env)
-        unnamed = naming_faults(names, space)
-        self.faults = [*description_faults(description), *unnamed]
-        self.task: Task | None = None if unnamed else task_from(str(description), names, space)
+        offer = offer_of(env)
+        unnamed = naming_faults(offer.names, offer.space)
+        self.faults = offer_faults(offer)
+        self.task: Task | None = None if unnamed else task_from(offer)
         self.observation = Observation(_NO_PICTURE, Task("", ()), ())
         self.picture: Any = None
         self.info: Any = None

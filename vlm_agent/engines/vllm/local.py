@@ -185,7 +185,7 @@ def _start(
         "logprobs_mode": "processed_logprobs",
         "generation_config": "vllm",
         "worker_extension_cls": WORKER_EXTENSION,
-        "enforce_eager": not (on_gpu if compiles == "auto" else compiles == "on"),
+        "enforce_eager": not (on_gpu if compiles == "auto" else compiles == "always"),
         "seed": 0,
     }
     if on_gpu:

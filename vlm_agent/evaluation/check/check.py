@@ -149,8 +149,8 @@ def _check(
         findings.add([] if findings.faults else [str(error)])
     except Exception:  # noted by the episodes
         return
-    if result.observation is not None and not result.observation.state:
-        result.notes.append("info['state'] is empty: replies have nothing to read out")
+    if result.observation is not None and not result.observation.fields:
+        result.notes.append("replies have nothing to read out of info['state']")
 
 
 def _check_seeds(

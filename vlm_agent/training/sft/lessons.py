@@ -54,7 +54,7 @@ class Lessons:
         """
         name = self._name(step)
         for item in batch[:1]:
-            _given(item.observation.state, self._derived)  # wrong names are refused at once
+            _given(item.observation.fields, self._derived)  # wrong names are refused at once
         if name == "reasoning":
             return name, [reasoning(item, self._derived) for item in batch]
         make = _LESSONS.get(name)
@@ -92,11 +92,7 @@ def caption(demonstration: Demonstration) -> Demonstration:
     seen = demonstration.observation
     fields = seen_fields(seen)
     if not fields:
-        raise ValueError(
-            f"the picture shows nothing that the prompt does not say: info['state'] is "
-            f"{dict(seen.state)!r}, of which the prompt says {sorted(seen.given)}; leave out "
-            "caption_samples, or have the environment name what its picture shows"
-        )
+        raise ValueError(_nothing_to_read(seen))
     reply = json.dumps(fields, ensure_ascii=False)
     return Demonstration(_chat([{"type": "image"}], seen), reply)
 
@@ -105,9 +101,12 @@ def readout(demonstration: Demonstration) -> Demonstration:
     """Returns the demonstration, of which only the state that the reply reads out is learned.
 
     Raises:
-        ValueError: If the reply does not begin with reading out the state.
+        ValueError: If the reply does not begin with reading out the state, or reads out nothing.
     """
-    end = _end_of_state(demonstration, demonstration.observation.state)
+    seen = demonstration.observation
+    if not seen.fields:
+        raise ValueError(_nothing_to_read(seen))
+    end = _end_of_state(demonstration, seen.fields)
     return replace(demonstration, learned=(0, end))
 
 
@@ -121,10 +120,16 @@ def reasoning(demonstration: Demonstration, derived: Sequence[str] = ()) -> Demo
         derived: Fields of the state that are learned too, because they follow from the others.
 
     Raises:
-        ValueError: If the reply does not begin with reading out the state, or that does not end
-            with the derived fields.
+        ValueError: If the reply does not begin with reading out the whole state, or that does not
+            end with the derived fields.
     """
-    context = _given(demonstration.observation.state, derived)
+    seen = demonstration.observation
+    if missing := [name for name in seen.state if name not in seen.fields]:
+        raise ValueError(
+            f"replies do not read out {missing}, which prompts contain: without a prompt there is "
+            "nothing to reason from; leave out reasoning_samples"
+        )
+    context = _given(seen.fields, derived)
     learned = (_end_of_state(demonstration, context), len(demonstration.reply))
     return Demonstration(_chat([], demonstration.observation), demonstration.reply, learned)
 
@@ -133,16 +138,24 @@ def reasoning(demonstration: Demonstration, derived: Sequence[str] = ()) -> Demo
 _LESSONS = {"captions": caption, "readouts": readout}
 
 
-def _given(state: Mapping[str, str], derived: Sequence[str]) -> dict[str, str]:
-    """Returns the state without the derived fields, which have to be at its end."""
-    names = list(state)
+def _nothing_to_read(seen: Observation) -> str:
+    return (
+        f"the picture shows nothing that the prompt does not say: info['state'] is "
+        f"{dict(seen.state)!r}, of which the prompt says {sorted(seen.given)}; leave out "
+        "caption_samples, or have the environment name what its picture shows"
+    )
+
+
+def _given(fields: Mapping[str, str], derived: Sequence[str]) -> dict[str, str]:
+    """Returns what is read out without the derived fields, which have to be at its end."""
+    names = list(fields)
     cut = len(names) - len(derived)
     if set(names[max(cut, 0) :]) != set(derived):
         raise ValueError(
-            f"derived_fields={tuple(derived)!r} are not the last fields of info['state'], which "
-            f"has {names}: name fields at its end"
+            f"derived_fields={tuple(derived)!r} are not the last fields that replies read out of "
+            f"info['state'], which are {names}: name fields at their end"
         )
-    return {name: state[name] for name in names[:cut]}
+    return {name: fields[name] for name in names[:cut]}
 
 
 def _end_of_state(demonstration: Demonstration, state: Mapping[str, str]) -> int:
