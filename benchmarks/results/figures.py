@@ -102,7 +102,16 @@ def _lines(
         panel.set(title=game, xlabel="environment steps", ylim=(0, 103))
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("success in training, %")
-    panels[-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+    # Of all panels: not every game was run with every kind.
+    lines = {line.get_label(): line for panel in panels for line in panel.get_lines()}
+    drawn = [label for label in kinds.values() if label in lines]
+    panels[-1].legend(
+        [lines[label] for label in drawn],
+        drawn,
+        loc="center left",
+        bbox_to_anchor=(1.0, 0.5),
+        frameon=False,
+    )
     figure.savefig(path, dpi=110)
     return True
 
