@@ -137,10 +137,11 @@ def test_every_kind_of_fault_is_found(fault):
     assert any(re.search(message, each) for each in found), found
 
 
-def test_what_may_be_meant_so_is_a_note():
-    result = check_environment(lambda: Doors(info=telling(state={})), episodes=2)
+@pytest.mark.parametrize("told", [{"state": {}}, {"given": ("lit door",)}], ids=str)
+def test_what_may_be_meant_so_is_a_note(told):
+    result = check_environment(lambda: Doors(info=telling(**told), repeats_given=False), episodes=2)
     assert not result.faults
-    assert any("info['state'] is empty" in note for note in result.notes)
+    assert any("nothing to read out of info['state']" in note for note in result.notes)
 
 
 @pytest.mark.parametrize("name", FAST)
