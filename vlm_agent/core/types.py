@@ -91,8 +91,11 @@ class Observation:
     @property
     def fields(self) -> dict[str, str]:
         """The fields of the state that a reply reads out, with their values."""
-        if self.task.repeats_given:
-            return dict(self.state)
+        return dict(self.state) if self.task.repeats_given else self.unsaid
+
+    @property
+    def unsaid(self) -> dict[str, str]:
+        """The fields of the state that only the picture shows, not the prompt."""
         return {name: value for name, value in self.state.items() if name not in self.given}
 
     @property

@@ -211,5 +211,4 @@ class EpisodeRecorder:
 def _fields_read(reply: Reply, observation: Observation) -> dict[str, str]:
     """Returns the state fields that a reply reads out, except for those that the prompt gives."""
     read = reply.fields
-    asked = (name for name in observation.state if name not in observation.given)
-    return {name: read[name] for name in asked if name in read}
+    return {name: read[name] for name in observation.unsaid if name in read}

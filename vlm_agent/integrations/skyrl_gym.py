@@ -90,10 +90,6 @@ class GameTextEnv(BaseTextEnv):
             {"role": role, "content": text}
             for role, text in zip(roles, texts_of(messages), strict=True)
         ]
-        shown = [
-            f"The {name} is: {value}"
-            for name, value in observation.state.items()
-            if name not in observation.given
-        ]
+        shown = [f"The {name} is: {value}" for name, value in observation.unsaid.items()]
         result[-1]["content"] = "\n".join([*shown, result[-1]["content"]])
         return result

@@ -25,12 +25,12 @@ class Perception:
 
     def add(self, reply: Reply, observation: Observation) -> None:
         """Counts the fields of one reply."""
-        asked = [name for name in observation.state if name not in observation.given]
+        asked = observation.unsaid
         read = reply.fields
         self.reads = self.reads or any(name in read for name in asked)
         self.asked += len(asked)
         self.right += sum(
-            same_value(read[name], observation.state[name]) for name in asked if name in read
+            same_value(read[name], value) for name, value in asked.items() if name in read
         )
 
     def merge(self, other: Perception) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 DIGEST_FILE = "weights.digest"
-"""Name of the file beside a model's weights in which `merge --for-vllm` writes their digest."""
+"""File with the digest of a model's weights; `merge --for-vllm` writes it beside them."""
 
 
 class WeightReceiver:

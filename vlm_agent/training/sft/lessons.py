@@ -77,12 +77,6 @@ class Lessons:
         return "demonstrations"
 
 
-def seen_fields(observation: Observation) -> dict[str, str]:
-    """Returns the fields of the state that only the picture shows, not the prompt."""
-    given = observation.given
-    return {name: value for name, value in observation.state.items() if name not in given}
-
-
 def caption(demonstration: Demonstration) -> Demonstration:
     """Returns a demonstration of the picture without a prompt; the reply reads it out as JSON.
 
@@ -90,10 +84,9 @@ def caption(demonstration: Demonstration) -> Demonstration:
         ValueError: If `info["state"]` has no field that only the picture shows.
     """
     seen = demonstration.observation
-    fields = seen_fields(seen)
-    if not fields:
+    if not seen.unsaid:
         raise ValueError(_nothing_to_read(seen))
-    reply = json.dumps(fields, ensure_ascii=False)
+    reply = json.dumps(seen.unsaid, ensure_ascii=False)
     return Demonstration(_chat([{"type": "image"}], seen), reply)
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from vlm_agent.core.types import Demonstration, Observation
 from vlm_agent.models.policy import VLMPolicy
-from vlm_agent.training.sft.lessons import caption, seen_fields
+from vlm_agent.training.sft.lessons import caption
 
 # Number of tokens of a field's value that a probe reads.
 _LONGEST = 16
@@ -171,6 +171,6 @@ def _shown(policy: VLMPolicy, observation: Observation) -> dict[tuple[str, int],
     """Returns the tokens of what only the picture shows, by field and position in its value."""
     return {
         (name, place): token
-        for name, value in seen_fields(observation).items()
+        for name, value in observation.unsaid.items()
         for place, token in enumerate(policy.encode_reply(value)[:-1][:_LONGEST])
     }
