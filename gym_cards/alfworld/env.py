@@ -14,6 +14,7 @@ import numpy as np
 from gymnasium import spaces
 
 from gym_cards.alfworld import experts
+from gym_cards.alfworld.engine import translation
 from gym_cards.alfworld.engine.planner import Moment
 from gym_cards.alfworld.episode import Episode
 from gym_cards.alfworld.games.alfred import SPLITS, Split
@@ -211,6 +212,7 @@ class ALFWorldEnv(gym.Env[Frame, str]):
         self._size = size
         self._reward: Reward = reward
         self._games = Supply(split, self.task_types, games, data, num_games, order)
+        translation.keep(len(self._games.names or ()))
         paths = self._games.paths
         self._show_goal = check_flag("show_goal", show_goal)
         self._house: House = (

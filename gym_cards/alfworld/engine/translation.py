@@ -26,10 +26,14 @@ Fact = tuple[str, ...]
 """A predicate and the ids for which it holds."""
 
 KEPT = 256
-"""The number of cached translations, of about 0.1 MB each."""
+"""The number of cached translations, of about 35 kB each."""
+
+MOST_KEPT = 4096
+"""The largest number that `keep` makes of it: more than the games of any published split."""
 
 _LOCK = threading.Lock()
 _packed: OrderedDict[bytes, bytes] = OrderedDict()
+_kept = KEPT
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,13 @@ class Translation:
     changing: frozenset[str]
 
 
+def keep(games: int) -> None:
+    """Keeps as many translations as a list has games, which all come again, up to `MOST_KEPT`."""
+    global _kept
+    with _LOCK:
+        _kept = max(_kept, min(games, MOST_KEPT))
+
+
 def translate(domain: str, problem: str) -> Translation:
     """Returns the translation of a problem, from the cache if it is there.
 
@@ -64,8 +75,8 @@ def translate(domain: str, problem: str) -> Translation:
             known: Translation = pickle.loads(zlib.decompress(_packed[key]))
             return known
         translation = _translate(domain, problem)
-        _packed[key] = zlib.compress(pickle.dumps(translation), level=1)
-        while len(_packed) > KEPT:
+        _packed[key] = zlib.compress(pickle.dumps(translation))
+        while len(_packed) > _kept:
             _packed.popitem(last=False)
         return translation
 

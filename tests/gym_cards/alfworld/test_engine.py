@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 
+import gymnasium as gym
 import pytest
 from gymnasium.error import DependencyNotInstalled
 
@@ -134,15 +135,34 @@ def test_libraries_are_used_again():
 
 
 def test_the_last_translations_are_kept(monkeypatch):
-    monkeypatch.setattr(translation, "KEPT", 2)
-    monkeypatch.setattr(translation, "_packed", type(translation._packed)())
-    made = []
-    monkeypatch.setattr(translation, "_translate", lambda *problem: made.append(problem) or problem)
+    made = _translations(monkeypatch, kept=2)
     for name in "abaca":
         assert translation.translate("domain", name) == ("domain", name)
     assert [name for _, name in made] == ["a", "b", "c"]
     translation.translate("domain", "b")
     assert len(made) == 4
+
+
+def test_as_many_translations_are_kept_as_a_list_has_games(monkeypatch):
+    made = _translations(monkeypatch, kept=2)
+    with gym.make("gym_cards/ALFWorld-v0", num_games=3):
+        for name in "abcabc":
+            translation.translate("domain", name)
+    assert len(made) == 3
+    monkeypatch.setattr(translation, "MOST_KEPT", 4)
+    translation.keep(5)
+    for name in "abcdeabcde":
+        translation.translate("domain", name)
+    assert len(made) == 3 + 2 + 5  # of five in turn, four are never enough
+
+
+def _translations(monkeypatch, kept):
+    """Empties the cache, and returns the list of the problems that are translated from now on."""
+    monkeypatch.setattr(translation, "_kept", kept)
+    monkeypatch.setattr(translation, "_packed", type(translation._packed)())
+    made = []
+    monkeypatch.setattr(translation, "_translate", lambda *problem: made.append(problem) or problem)
+    return made
 
 
 def test_nothing_is_printed_and_nothing_is_left_changed(tmp_path):
