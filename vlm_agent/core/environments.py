@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import gymnasium as gym
 
+from vlm_agent.core.checks import check_integer, check_kind
 from vlm_agent.core.inspection.look import kind_faults, look_at, untouched_globals
 from vlm_agent.core.protocol import InfoCarrier, refuse, task_of
 
 EnvFactory = Callable[..., "gym.Env[Any, Any]"]
+EnvFactories = str | EnvFactory | Sequence[str | EnvFactory]
+"""An environment's id or a function that makes it, or several of them."""
 # Begins the names of environments, policies and prompts that were given in Python.
 OWN = "own:"
 
@@ -61,8 +64,8 @@ def make_env(name: str | EnvFactory, **kwargs: Any) -> gym.Env[Any, Any]:
     environment that is returned has not been reset.
 
     Raises:
-        ValueError: If the id is not registered, does not take the keyword arguments, or keyword
-            arguments come with a function.
+        ValueError: If it is neither an id nor a function, the id is not registered, does not take
+            the keyword arguments, or keyword arguments come with a function.
         ProtocolError: If the environment does not follow the protocol, or if the same environment
             is returned again; names everything that is wrong with it.
     """
@@ -102,6 +105,7 @@ def make_vector_env(
         copy: Whether observations are copied, or later ones replace them.
         kwargs: Keyword arguments of the environments.
     """
+    num_envs = check_integer("num_envs", num_envs, 1)
     return gym.vector.SyncVectorEnv(
         [lambda: InfoCarrier(make_env(name, **kwargs))] * num_envs,
         copy=copy,
@@ -116,12 +120,37 @@ _by_id: dict[Any, _Made] = {}
 _by_function: weakref.WeakKeyDictionary[Any, dict[Any, _Made]] = weakref.WeakKeyDictionary()
 
 
+def env_list(envs: EnvFactories) -> list[str | EnvFactory]:
+    """Returns environments as a list, also where only one is given.
+
+    Raises:
+        ValueError: If one is neither an id nor a function.
+    """
+    several = list(envs) if isinstance(envs, Sequence) and not isinstance(envs, str) else [envs]
+    for env in several:
+        _check_env(env)
+    return several
+
+
+def _check_env(env: Any) -> None:
+    if isinstance(env, gym.Env):
+        raise ValueError(
+            f"env={env} is an environment: expected its id, or a function that makes it, because "
+            "several are played at the same time"
+        )
+    if not callable(env):
+        expected = "the id of an environment, such as 'gym_cards/NumberLine-v0', or a function"
+        check_kind("env", env, str, f"{expected} that makes it")
+
+
 def env_maker(name: str | EnvFactory, kwargs: Mapping[str, Any]) -> EnvFactory:
     """Returns a function that makes environments as `make_env` does, without looking at them.
 
     Raises:
-        ValueError: If keyword arguments come with a function.
+        ValueError: If it is neither an id nor a function, or keyword arguments come with a
+            function.
     """
+    _check_env(name)
     if not callable(name):
         if name.startswith(OWN):
             raise ValueError(

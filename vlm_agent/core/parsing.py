@@ -75,8 +75,15 @@ def parse(text: str, action_names: Sequence[str], rule: Parser = "json") -> Pars
             contains, at any position.
 
     Raises:
-        ValueError: If the rule is not one of these.
+        ValueError: If the rule is not one of these, or text and names are not what they should.
     """
+    if not isinstance(text, str):
+        raise ValueError(f"text={text!r:.80}: expected the text of a reply, such as reply.text")
+    if isinstance(action_names, str) or not isinstance(action_names, Sequence):
+        raise ValueError(
+            f"action_names={action_names!r:.80}: expected a list of the texts of the legal "
+            "actions, such as observation.actions"
+        )
     if rule == "published":
         return _parse_published(text, action_names)
     if rule != "json":

@@ -29,6 +29,7 @@ The agent asks an environment only for plain values:
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -36,6 +37,7 @@ from typing import Any, NamedTuple
 import gymnasium as gym
 import numpy as np
 
+from vlm_agent.core.checks import check_kind
 from vlm_agent.core.errors import ProtocolError
 from vlm_agent.core.inspection.faults import (
     MISSING,
@@ -46,6 +48,7 @@ from vlm_agent.core.inspection.faults import (
     outcome_faults,
     picture_faults,
     repeating_faults,
+    shown,
     success_faults,
 )
 from vlm_agent.core.types import Info, Observation, PastStep, Reply, Task
@@ -58,9 +61,12 @@ def task_of(env: gym.Env[Any, Any]) -> Task:
     """Reads the task that an environment offers.
 
     Raises:
-        ProtocolError: If it lacks `task_description` or `action_names`, if they do not hold text or
-            do not fit the action space, or if `repeats_given` is not true or false.
+        ProtocolError: If it is no environment, if it lacks `task_description` or `action_names`, if
+            they do not hold text or do not fit the action space, or if `repeats_given` is not true
+            or false.
     """
+    if not isinstance(env, gym.Env):
+        refuse(shown(env), ["expected a gymnasium.Env, as make_env(id) returns"])
     offer = offer_of(env)
     refuse(env, offer_faults(offer))
     return task_from(offer)
@@ -126,9 +132,11 @@ def observe(
         history: Earlier steps of the episode; empty after a `reset`.
 
     Raises:
+        ValueError: If the task is none.
         ProtocolError: If the observation is not a picture, or a key of the protocol in info does
             not hold what it should.
     """
+    check_kind("task", task, Task, "the Task that task_of(env) returns, before picture and info")
     faults = [*picture_faults(picture), *info_faults(info, task.action_names)]
     if faults:
         raise ProtocolError("; ".join(faults))
@@ -184,6 +192,25 @@ def action_index(observation: Observation, action: Any) -> int:
     if isinstance(action, str):
         return observation.actions.index(action)
     return int(action) - observation.task.first_action
+
+
+def check_answer(answer: Any, observation: Observation) -> int:
+    """Returns the action that a policy chose, an index into `observation.actions`.
+
+    Raises:
+        ValueError: If it is no such index.
+    """
+    try:
+        index = operator.index(answer)
+    except TypeError:
+        index = -1
+    if not 0 <= index < len(observation.actions):
+        raise ValueError(
+            f"the policy played action {shown(answer)}: expected an index from 0 to "
+            f"{len(observation.actions) - 1} into {observation.actions}, the text of a reply, or "
+            "None"
+        )
+    return index
 
 
 def env_action(observation: Observation, action: int) -> int | str:

@@ -7,6 +7,8 @@ from typing import Literal
 
 import numpy as np
 
+from vlm_agent.core.checks import check_integer
+
 # Added to the seed of validation, so that its episodes are others than those of an evaluation.
 _VALIDATION = 0x76616C
 
@@ -20,10 +22,9 @@ def episode_seeds(
     best policy of a training, which an evaluation measures in other episodes.
 
     Raises:
-        ValueError: If the seed is negative.
+        ValueError: If the seed is no whole number, or negative.
     """
-    if seed < 0:
-        raise ValueError(f"seed {seed} is negative: expected 0 or above")
+    seed = check_integer("seed", seed, 0)
     entropy = [seed, _VALIDATION] if purpose == "validation" else seed
     words = np.random.SeedSequence(entropy).generate_state(count, np.uint64)
     return [(int(word) >> 2 << 1) | (purpose != "training") for word in words]

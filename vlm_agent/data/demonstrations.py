@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
+from vlm_agent.core.checks import check_integer, check_kwargs
 from vlm_agent.core.environments import EnvFactory, make_env
 from vlm_agent.core.expert import check_expert, explain, lesson
 from vlm_agent.core.prompt_builder import History
@@ -50,8 +51,8 @@ class Demonstrator:
 
     Raises:
         ProtocolError: If the environment has no expert.
-        ValueError: If `random_share` is not from 0 to 1, `detour_share` not from 0 to below 1, or
-            `shown_share` not above 0 and up to 1.
+        ValueError: If `random_share` is not from 0 to 1, `detour_share` not from 0 to below 1,
+            `shown_share` not above 0 and up to 1, or another argument not of its kind.
     """
 
     def __init__(
@@ -68,6 +69,12 @@ class Demonstrator:
         history: History = "steps",
         shown_share: float = 1.0,
     ) -> None:
+        num_envs = check_integer("num_envs", num_envs, 1)
+        history_length = check_integer("history_length", history_length, 0)
+        seeds = episode_seeds("training", seed, num_envs)
+        kwargs = check_kwargs("env_kwargs", env_kwargs)
+        if history not in get_args(History):
+            raise ValueError(f"history={history!r}: expected one of {get_args(History)}")
         if not 0 <= random_share <= 1:
             raise ValueError(f"random_share {random_share}: expected a share from 0 to 1")
         if not 0 <= detour_share < 1:
@@ -80,7 +87,6 @@ class Demonstrator:
         self.cot = cot
         self._replies_are_shown = history == "replies"
         self._seed = seed
-        kwargs = dict(env_kwargs or {})
         fit = Observation.with_actions_alone if history == "actions" else None
         lazy = history_length == 0 or history == "actions"
         self._runners = [
@@ -91,9 +97,7 @@ class Demonstrator:
         self._openers: list[EpisodeRunner] = []
         check_expert(self._runners[0].env, "start from a model that plays already")
         self._rng = np.random.default_rng(seed)
-        for runner, episode_seed in zip(
-            self._runners, episode_seeds("training", seed, num_envs), strict=True
-        ):
+        for runner, episode_seed in zip(self._runners, seeds, strict=True):
             runner.reset(episode_seed)
 
     def __iter__(self) -> Iterator[list[Demonstration]]:

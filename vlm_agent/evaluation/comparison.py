@@ -9,9 +9,11 @@ from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from pathlib import Path
 from typing import Any
 
+from vlm_agent.core.checks import check_kind, check_kwargs, check_path
+from vlm_agent.core.environments import EnvFactories, env_list
 from vlm_agent.core.system.disk import sync
-from vlm_agent.evaluation.evaluate import about_evaluation, evaluate
-from vlm_agent.evaluation.play import PolicyLike, Step
+from vlm_agent.evaluation.evaluate import about_evaluation, env_name, evaluate
+from vlm_agent.evaluation.play import PolicyLike, Step, check_counts, check_policy
 from vlm_agent.evaluation.players import LazyPolicy, resolve_policy
 from vlm_agent.evaluation.progress_log import ProgressLog
 from vlm_agent.evaluation.record import Evaluation
@@ -23,7 +25,7 @@ over already; its context's value is called with every step."""
 
 def compare(
     policies: Mapping[str, PolicyLike | LazyPolicy],
-    envs: Sequence[str],
+    envs: EnvFactories,
     *,
     episodes: int = 100,
     seed: int = 0,
@@ -42,7 +44,7 @@ def compare(
 
     Args:
         policies: Policies by name, each as for `evaluate`, or lazy.
-        envs: Ids of environments.
+        envs: Ids of environments, or functions that make them; or only one.
         episodes: As for `evaluate`, for each policy in each environment.
         seed: As for `evaluate`.
         num_envs: As for `evaluate`.
@@ -58,15 +60,28 @@ def compare(
 
     Raises:
         OSError: If the file cannot be written, or holds something else than such records.
+        ValueError: If an argument is none of those above; before anything is played.
     """
+    example = "a dictionary of names and policies, such as {'random': 'random'}"
+    check_kind("policies", policies, Mapping, example)
+    for policy in policies.values():
+        if not isinstance(policy, LazyPolicy):
+            check_policy(policy)
+    several = env_list(envs)
+    own = [env_name(env) for env in several if callable(env)]
+    if len(set(own)) < len(own):
+        raise ValueError(
+            f"envs has functions of the same name, {', '.join(own)}: give each its own "
+            "`__name__`, by which results are reported"
+        )
     arguments: dict[str, Any] = {
-        "episodes": episodes,
-        "seed": seed,
-        "num_envs": num_envs,
-        "env_kwargs": env_kwargs,
+        **check_counts(episodes, seed, num_envs),
+        "env_kwargs": check_kwargs("env_kwargs", env_kwargs),
         "regret": regret,
         "all_games": all_games,
     }
+    if json is not None:
+        check_path("json", json, "a file for the results, or None")
     progress = None if json is None else progress_file(json)
     # Checked before anything is played.
     file = None if json is None else RecordFile(json)
@@ -75,7 +90,7 @@ def compare(
         for name, policy in policies.items():
             identity = policy.identity if isinstance(policy, LazyPolicy) else {}
             loaded: PolicyLike | None = None
-            for env in envs:
+            for env in several:
                 about = about_evaluation(
                     policy, env, name=name, identity=identity, history_length=None, **arguments
                 )
@@ -91,7 +106,11 @@ def compare(
                             if isinstance(policy, LazyPolicy):
                                 opened.callback(getattr(loaded, "close", lambda: None))
                         over = 0 if log is None else len(log.over)
-                        watched = nullcontext() if watch is None else watch(name, env, loaded, over)
+                        watched = (
+                            nullcontext()
+                            if watch is None
+                            else watch(name, env_name(env), loaded, over)
+                        )
                         with watched as on_step:
                             evaluation = evaluate(
                                 loaded, env, name=name, on_step=on_step, progress=log, **arguments

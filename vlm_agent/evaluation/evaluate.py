@@ -8,9 +8,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from vlm_agent.core.checks import check_kind, check_kwargs
 from vlm_agent.core.environments import EnvFactory
 from vlm_agent.core.seeding import episode_seeds
-from vlm_agent.evaluation.play import OwnEpisodes, PolicyLike, Step, count_games, play, seeds_of
+from vlm_agent.evaluation.play import (
+    OwnEpisodes,
+    PolicyLike,
+    Step,
+    check_counts,
+    check_policy,
+    count_games,
+    play,
+    seeds_of,
+)
 from vlm_agent.evaluation.progress_log import ProgressLog
 from vlm_agent.evaluation.record import Evaluation
 from vlm_agent.evaluation.summary import EpisodeResult, summarise
@@ -57,20 +67,22 @@ def evaluate(
             to its owner.
 
     Raises:
-        ValueError: If `episodes` or `num_envs` is below 1, the policy is an unknown word or chooses
-            its own episodes where all games are to be played, or the environment does not list its
-            games.
+        ValueError: If an argument is none of those above (`episodes` below 1, an unknown word as
+            policy, an environment in place of its id), the policy chooses its own episodes where
+            all games are to be played, or the environment does not list its games.
     """
+    env_kwargs = check_kwargs("env_kwargs", env_kwargs)
+    check_policy(policy)
+    kinds = (str, Path, ProgressLog, type(None))
+    check_kind("progress", progress, kinds, "a file that stores what has been played, or None")
     if all_games:
         if isinstance(policy, OwnEpisodes):
             raise ValueError(
                 "all_games=True: a recording holds the episodes that were played; leave it out"
             )
-        episodes = count_games(env, env_kwargs or {})
+        episodes = count_games(env, env_kwargs)
     arguments: dict[str, Any] = {
-        "episodes": episodes,
-        "seed": seed,
-        "num_envs": num_envs,
+        **check_counts(episodes, seed, num_envs),
         "env_kwargs": env_kwargs,
         "history_length": history_length,
         "regret": regret,
@@ -89,7 +101,7 @@ def evaluate(
             return Evaluation.of(log.record)
         results = [] if log is None else [EpisodeResult(**r) for r in log.over.values()]
         playing: dict[int, EpisodeResult] = {}
-        seeds = seeds_of(policy, env, env_kwargs or {}, seed, episodes)
+        seeds = seeds_of(policy, env, env_kwargs, seed, episodes)
         for step in play(policy, env, **arguments, log=log):
             result = playing.setdefault(step.episode, EpisodeResult())
             result.add(step)
@@ -105,7 +117,7 @@ def evaluate(
             env=env_name(env),
             policy=name,
             seed=seed if same else None,
-            env_kwargs=dict(env_kwargs or {}),
+            env_kwargs=env_kwargs,
             timed=getattr(policy, "timed", True),
         )
         if log is not None:

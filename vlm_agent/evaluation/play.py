@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from time import perf_counter
 from typing import Any, Protocol, runtime_checkable
 
 import gymnasium as gym
 import numpy as np
 
+from vlm_agent.core.checks import check_integer, check_kwargs
 from vlm_agent.core.environments import EnvFactory, make_env
 from vlm_agent.core.expert import expert_move, lesson
+from vlm_agent.core.inspection.faults import shown
 from vlm_agent.core.parsing import read_reply
 from vlm_agent.core.prompts import build_reply
-from vlm_agent.core.protocol import legal_action
+from vlm_agent.core.protocol import check_answer, legal_action
+from vlm_agent.core.run_directory import policy_place
 from vlm_agent.core.seeding import episode_seeds
 from vlm_agent.core.types import Observation, Reply
 from vlm_agent.evaluation.progress_log import ProgressLog
@@ -128,21 +133,22 @@ def play(
             then they start again.
 
     Raises:
-        ValueError: If there is no episode to play, or the policy is an unknown word.
+        ValueError: If a number is too small or no whole number, the keyword arguments are not a
+            mapping, the policy is none of those above, or it replies with something else.
     """
-    if episodes < 1 or num_envs < 1:
-        raise ValueError(f"episodes={episodes}, num_envs={num_envs}: expected at least 1 of each")
+    episodes, seed, num_envs = check_counts(episodes, seed, num_envs).values()
+    env_kwargs = check_kwargs("env_kwargs", env_kwargs)
     player = _player(policy)
     if callable(getattr(policy, "seed", None)):
         policy.seed(seed)  # type: ignore[union-attr]
     if history_length is None:
         history_length = int(getattr(policy, "history_length", 0))
-    seeds = seeds_of(policy, env, env_kwargs or {}, seed, episodes)
+    history_length = check_integer("history_length", history_length, 0)
+    seeds = seeds_of(policy, env, env_kwargs, seed, episodes)
     count = min(num_envs, len(seeds))
     fit = getattr(policy, "fit_history", None)
     runners = [
-        EpisodeRunner(make_env(env, **(env_kwargs or {})), history_length, fit)
-        for _ in range(count)
+        EpisodeRunner(make_env(env, **env_kwargs), history_length, fit) for _ in range(count)
     ]
     try:
         over = log.over if log is not None else {}
@@ -175,6 +181,39 @@ def seeds_of(
     if isinstance(policy, OwnEpisodes):
         return policy.choose_seeds(env, env_kwargs, seed, episodes)
     return episode_seeds("evaluation", seed, episodes)
+
+
+def check_counts(episodes: int, seed: int, num_envs: int) -> dict[str, int]:
+    """Returns the numbers of an evaluation, by name, as plain integers.
+
+    Raises:
+        ValueError: If one is too small, or no whole number.
+    """
+    given = {"episodes": (episodes, 1), "seed": (seed, 0), "num_envs": (num_envs, 1)}
+    return {name: check_integer(name, *each) for name, each in given.items()}
+
+
+def check_policy(policy: Any) -> None:
+    """Checks that a value is a policy.
+
+    Raises:
+        ValueError: If it is an unknown word, or nothing that can reply.
+    """
+    if isinstance(policy, str) and policy in _WORDS:
+        return
+    place = "directory"
+    if isinstance(policy, str | os.PathLike) and Path(policy_place(str(policy))).is_dir():
+        place = repr(str(policy))
+    expected = (
+        f"expected {', '.join(map(repr, _WORDS))}, an object such as VLMPolicy.load({place}), or a "
+        "function of an observation"
+    )
+    if isinstance(policy, str | os.PathLike):
+        raise ValueError(f"unknown policy {str(policy)!r}: {expected}")
+    if isinstance(policy, type):
+        raise ValueError(f"policy={policy.__name__} is a class: {expected}")
+    if not (isinstance(policy, BatchPolicy | EpisodePolicy) or callable(policy)):
+        raise ValueError(f"policy={shown(policy)}: {expected}")
 
 
 def count_games(env: str | EnvFactory, env_kwargs: Mapping[str, Any]) -> int:
@@ -307,6 +346,8 @@ def _turn(active: list[_Seat], replies: Sequence[Reply], seconds: float) -> Iter
             active.remove(seat)
 
 
+_WORDS = ("random", "expert", "demonstrator")
+
 # Added to an episode's seed, because the environment's own generator starts from the seed alone:
 # otherwise "random" actions would correlate with the deal.
 _FALLBACK, _DICE, _SAMPLING = 1, 2, 3
@@ -322,16 +363,12 @@ def _reuses_replies(policy: PolicyLike) -> bool:
 
 
 def _player(policy: PolicyLike) -> _Player:
+    check_policy(policy)
     if policy == "random":
         return lambda seats: [seat.roll() for seat in seats]
-    if policy in ("expert", "demonstrator"):
+    if isinstance(policy, str):
         move = expert_move if policy == "expert" else lesson
         return lambda seats: [_reply_of(move, seat) for seat in seats]
-    if isinstance(policy, str):
-        raise ValueError(
-            f"unknown policy {policy!r}: expected 'random', 'expert', 'demonstrator', or an "
-            "object such as VLMPolicy.load(directory)"
-        )
     if isinstance(policy, BatchPolicy):
         act: Any = policy.act
         if "draws" in inspect.signature(act).parameters:
@@ -348,12 +385,21 @@ def _player(policy: PolicyLike) -> _Player:
 
 
 def _parsed(replies: Sequence[Reply], seats: Sequence[_Seat]) -> list[Reply]:
-    """Parses the replies that the policy did not parse itself."""
+    """Checks replies, and parses those that the policy did not parse itself."""
+    found = list(replies) if isinstance(replies, Iterable) else []
+    if len(found) != len(seats) or not all(isinstance(each, Reply) for each in found):
+        raise ValueError(
+            f"the policy returned {shown(replies)}: expected a list of {len(seats)} Reply objects, "
+            "one for each observation; a function of one observation may return an index or text"
+        )
+    for reply, seat in zip(found, seats, strict=True):
+        if reply.action is not None:
+            check_answer(reply.action, seat.now)
     return [
         reply
         if reply.fields or not reply.text
         else replace(reply, fields=read_reply(reply.text, seat.now.actions).fields)
-        for reply, seat in zip(replies, seats, strict=True)
+        for reply, seat in zip(found, seats, strict=True)
     ]
 
 
@@ -369,9 +415,4 @@ def _reply_of(
 def _as_reply(answer: int | str | None, observation: Observation) -> Reply:
     if isinstance(answer, str):
         return read_reply(answer, observation.actions)
-    if answer is not None and not 0 <= answer < len(observation.actions):
-        raise ValueError(
-            f"the policy played action {answer}: expected an index from 0 to "
-            f"{len(observation.actions) - 1} into {observation.actions}"
-        )
-    return Reply("", None if answer is None else int(answer))
+    return Reply("", None if answer is None else check_answer(answer, observation))

@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-import gymnasium as gym
-
 from vlm_agent.config.model import ModelOptions
 from vlm_agent.config.sft import SFTConfig
 from vlm_agent.config.training.environments import EnvSpec, env_specs, own_name
-from vlm_agent.core.environments import OWN, EnvFactory
+from vlm_agent.core.checks import check_kind, check_path
+from vlm_agent.core.environments import OWN, EnvFactories, EnvFactory, env_list
 from vlm_agent.core.prompt_builder import (
     PromptBuilder,
     PromptSource,
@@ -29,7 +28,7 @@ from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.saving.checkpoint_manager import Saved
 
 Config = TypeVar("Config", bound=SFTConfig | PPOConfig)
-OwnEnv = str | EnvFactory | Sequence[str | EnvFactory]
+OwnEnv = EnvFactories
 OwnPrompt = PromptSource | PromptBuilder
 
 
@@ -47,12 +46,18 @@ class OwnObjects:
     env: OwnEnv | None = None
     prompt: OwnPrompt | None = None
 
-    def named(self, config: Config) -> Config:
+    def named(self, config: Config, kind: type[Config]) -> Config:
         """Returns the configuration of a new run, with the names of these objects.
+
+        Args:
+            config: The configuration.
+            kind: Its class.
 
         Raises:
             ValueError: If an object cannot be used in such a run, or something is given nowhere.
         """
+        expected = f"a {kind.__name__}, such as load_config({kind.__name__}, 'numberline', ...)"
+        check_kind("config", config, kind, expected)
         names: dict[str, Any] = {}
         if self.env is not None:
             found = [own_name(each) if callable(each) else each for each in self._envs()]
@@ -60,6 +65,8 @@ class OwnObjects:
         if self.prompt is not None:
             names.update(_named_prompt(self.prompt))
         if self.policy is not None:
+            loaded = "a VLMPolicy, as VLMPolicy.load(..., options=config) returns"
+            check_kind("policy", self.policy, VLMPolicy, f"{loaded}; a name is the option `model`")
             _check_trained(self.policy, config)
             if not _loads_alike(self.policy, config):
                 names["model"] = own_name(self.policy)
@@ -110,20 +117,15 @@ class OwnObjects:
         return tuple(replace(spec, env=env) for spec, env in given)
 
     def _envs(self) -> list[str | EnvFactory]:
-        if self.env is None:
-            return []
-        if isinstance(self.env, gym.Env):
-            raise ValueError(
-                f"env={self.env} is an environment: expected its id, or a function that makes it, "
-                "because several are played at the same time"
-            )
-        return [self.env] if isinstance(self.env, str) or callable(self.env) else list(self.env)
+        return [] if self.env is None else env_list(self.env)
 
 
 def _named_prompt(prompt: OwnPrompt) -> dict[str, str]:
     """Returns the options of a prompt; one without a name to import it by is registered."""
     if isinstance(prompt, PromptBuilder):
         return {"prompt": prompt.prompt, "system_prompt": prompt.system_prompt}
+    if not callable(prompt):
+        check_path("prompt", prompt, "a template, the name of a file or function, or a function")
     try:
         return {"prompt": resolve_prompt(prompt)}
     except ValueError:

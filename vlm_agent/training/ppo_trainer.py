@@ -78,7 +78,7 @@ def train_ppo(
     """
     check_callbacks(callbacks)
     own = OwnObjects(policy, env, prompt)
-    config = own.named(config)
+    config = own.named(config, PPOConfig)
     processes = Processes()
     processes.check_options(load_in_4bit=config.load_in_4bit)
     check_optimizer(config, processes)

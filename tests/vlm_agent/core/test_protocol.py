@@ -82,5 +82,5 @@ def test_evaluation_seeds_are_never_trained_on():
     assert len(set(training)) == len(set(evaluation)) == 2000
     assert episode_seeds("training", 0, 3) == episode_seeds("training", 0, 2000)[:3]
     assert episode_seeds("training", 1, 3) != episode_seeds("training", 0, 3)
-    with pytest.raises(ValueError, match="-1 is negative"):
+    with pytest.raises(ValueError, match="seed=-1: expected a whole number"):
         episode_seeds("training", -1, 1)

@@ -10,6 +10,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from vlm_agent.core.checks import check_integer, check_kwargs
 from vlm_agent.core.environments import EnvFactory, env_maker
 from vlm_agent.core.errors import ProtocolError
 from vlm_agent.core.inspection.look import EXPERTS, Visit, kind_faults, untouched_globals
@@ -90,9 +91,11 @@ def check_environment(
         seed: Random seed from which those of the episodes are derived.
 
     Raises:
-        ValueError: If the environment cannot be made.
+        ValueError: If the environment cannot be made, or an argument is not of its kind.
     """
-    make = env_maker(env, env_kwargs or {})
+    env_kwargs = check_kwargs("env_kwargs", env_kwargs)
+    make = env_maker(env, env_kwargs)
+    seeds = episode_seeds("evaluation", seed, check_integer("episodes", episodes, 1))
     result, findings = CheckResult(), Findings()
     made: list[gym.Env[Any, Any]] = []
     with untouched_globals():
@@ -107,8 +110,7 @@ def check_environment(
                             "time: expected a new one"
                         ]
                     )
-                seeds = [int(each) for each in episode_seeds("evaluation", seed, episodes)]
-                _check(made, make, env, dict(env_kwargs or {}), seeds, findings, result)
+                _check(made, make, env, env_kwargs, seeds, findings, result)
         finally:
             for each in made:
                 if isinstance(each, gym.Env):

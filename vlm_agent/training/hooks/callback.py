@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlm_agent.config.training.environments import EnvSpec
+from vlm_agent.core.checks import check_kind
 
 if TYPE_CHECKING:
     from vlm_agent.config.sft import SFTConfig
@@ -161,8 +162,10 @@ def check_callbacks(callbacks: Sequence[Any]) -> None:
     """Checks that objects are callbacks.
 
     Raises:
-        ValueError: If one has none of the methods, or one whose name nothing calls.
+        ValueError: If they are no list, or one has none of the methods, or one whose name nothing
+            calls.
     """
+    check_kind("callbacks", callbacks, (list, tuple), "a list of callbacks")
     for each in callbacks:
         found = [name for name in dir(each) if name.startswith("on_")]
         unknown = [name for name in found if name not in HOOKS]

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 from collections.abc import Sequence
 
+from vlm_agent.core.checks import check_kind
 from vlm_agent.training.reporters.base import Reporter, SampleStep, sample_steps
 from vlm_agent.training.reporters.group import ReporterGroup
 
@@ -29,7 +30,12 @@ def make_reporters(names: Sequence[str], own: Sequence[Reporter] = ()) -> list[R
 
     Raises:
         ImportError: If a tool is not installed; names what to install.
+        ValueError: If one of `own` is no reporter.
     """
+    expected = "a list of Reporter objects; names of tools are for the option `report_to`"
+    check_kind("reporters", own, (list, tuple), expected)
+    if any(not hasattr(each, "start") for each in own):
+        raise ValueError(f"reporters={own!r:.80}: expected {expected}")
     made: list[Reporter] = []
     for name in names:
         if name == "none":

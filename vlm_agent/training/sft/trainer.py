@@ -86,7 +86,7 @@ def train_sft(
     """
     check_callbacks(callbacks)
     own = OwnObjects(policy, env, prompt)
-    config = own.named(config)
+    config = own.named(config, SFTConfig)
     processes = Processes()
     _check_processes(config, processes)
     check_optimizer(config, processes)

@@ -307,12 +307,12 @@ class Misspelt:
 def test_weights_and_arguments_wait_for_environments_of_python():
     options = {"out": "out", "env_weights": (1, 2), "env_kwargs": ({}, {"decks": 1})}
     for config in (PPOConfig(model="m", num_envs=3, **options), SFTConfig(**options)):
-        own = OwnObjects(env=[larger, BLACKJACK]).named(config)
+        own = OwnObjects(env=[larger, BLACKJACK]).named(config, type(config))
         assert own.env == ("own:larger", BLACKJACK)
         with pytest.raises(ValueError, match="2 values for 1 environments"):
-            OwnObjects(env=larger).named(config)
+            OwnObjects(env=larger).named(config, type(config))
     with pytest.raises(ValueError, match="is an environment: expected its id, or a function"):
-        OwnObjects(env=larger()).named(PPOConfig(out="out", model="m"))
+        OwnObjects(env=larger()).named(PPOConfig(out="out", model="m"), PPOConfig)
 
 
 def test_a_run_is_not_replaced_by_one_that_cannot_begin(start, tmp_path):
