@@ -96,7 +96,7 @@ def serve(words: Sequence[str]) -> None:
     quiet_transformers()
     import threading
 
-    from vlm_agent.models.loading import check_name
+    from vlm_agent.models.places import check_name
     from vlm_agent.models.policy import VLMPolicy
     from vlm_agent.serving.server import serving
 

@@ -135,7 +135,7 @@ def _find_model(
     engine: EngineOptions,
     num_envs: int,
 ) -> LazyPolicy:
-    from vlm_agent.models.loading import check_name
+    from vlm_agent.models.places import check_name
 
     check_name(name)
     # Options of a command may inherit from LoadOptions: its other fields do not count.

@@ -1,7 +1,7 @@
 """Any Hugging Face vision-language model as a policy: inputs, generation, scoring, loading."""
 
 from vlm_agent.models.gathered_policy import GatheredPolicy
-from vlm_agent.models.loading import check_name
+from vlm_agent.models.places import check_name
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.models.scoring import Scores
 from vlm_agent.models.tiny import build_tiny

@@ -6,13 +6,12 @@ import importlib.util
 import json
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import snapshot_download
 from safetensors import SafetensorError
 from torch.utils._pytree import tree_leaves
 from transformers import AutoConfig, AutoModelForImageTextToText
@@ -22,12 +21,6 @@ from transformers.utils.hub import cached_file
 from transformers.utils.peft_utils import find_adapter_config_file
 
 from vlm_agent.config.model import LoadOptions, ModelOptions
-from vlm_agent.core.run_directory import (
-    POLICY_FILE,
-    POLICY_FILES,
-    is_local_path,
-    policy_place,
-)
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.models import lora
 from vlm_agent.models.inputs.processors import (
@@ -35,6 +28,7 @@ from vlm_agent.models.inputs.processors import (
     load_processor,
     untrusted_code_error,
 )
+from vlm_agent.models.places import asking_hub
 
 # Where a module keeps its parameters, buffers and submodules.
 _REGISTERED = ("_parameters", "_buffers", "_modules")
@@ -54,56 +48,6 @@ class LoadedModel:
     model: Any
     processor: Any
     compute_dtype: torch.dtype
-
-
-def find_model(name: str) -> str:
-    """Returns the place of a model, and downloads it if it is an adapter or a policy on the hub.
-
-    Pickled weights of either are not downloaded.
-
-    Args:
-        name: Directory, name of a policy in the package, or hub name.
-
-    Returns:
-        The directory of an adapter or policy on the hub, or of a packaged policy, or else the name
-        unchanged.
-
-    Raises:
-        FileNotFoundError: If no model can have this name.
-    """
-    name = policy_place(name)
-    check_name(name)
-    if Path(name).is_dir():
-        return name
-    policy = cached_file(name, POLICY_FILE, _raise_exceptions_for_missing_entries=False)
-    if policy is None and find_adapter_config_file(name) is None:
-        return name
-    return snapshot_download(name, allow_patterns=list(POLICY_FILES))
-
-
-def check_name(name: str) -> None:
-    """Checks that a name may be that of a model, without asking the hub.
-
-    Raises:
-        FileNotFoundError: If it is a directory without a model, or a path that does not exist.
-        ValueError: If it is the name of the embedded model, which has to be built first.
-    """
-    directory = Path(policy_place(name))
-    if directory.is_dir():
-        if not lora.is_adapter(directory) and not (directory / "config.json").is_file():
-            raise FileNotFoundError(
-                f"{directory} holds no config.json: expected a directory written by "
-                "`VLMPolicy.save` or `save_pretrained`"
-            )
-    elif name == "tiny":
-        raise ValueError(
-            "'tiny' is built by `vlm-agent sft --model tiny`: give the directory that it wrote"
-        )
-    elif is_local_path(name):
-        raise FileNotFoundError(
-            f"no directory {name}: expected a saved policy, a model, or the name of one on the "
-            "hub, whose first word must not be a local folder"
-        )
 
 
 @contextmanager
@@ -137,10 +81,18 @@ def load_model(name: str, options: LoadOptions, processes: Processes | None = No
         ValueError: If the model comes with its own code, which is not trusted.
     """
     directory = Path(name)
+    base = lora.find_base(directory) if lora.is_adapter(directory) else name
+    with nullcontext() if base == name else asking_hub(base):
+        return _load_on_base(name, base, options, processes)
+
+
+def _load_on_base(
+    name: str, base: str, options: LoadOptions, processes: Processes | None
+) -> LoadedModel:
+    directory = Path(name)
     has_adapter = lora.is_adapter(directory)
     training = options if isinstance(options, ModelOptions) else None
     trains_all = training is not None and not training.lora
-    base = lora.find_base(directory) if has_adapter else name
     # Absolute, to tell the model's directory from a hub name even after it was deleted.
     base = str(Path(base).resolve()) if Path(base).is_dir() else base
     # Merging needs the values of all weights.

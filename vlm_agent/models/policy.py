@@ -32,7 +32,8 @@ from vlm_agent.models.generation.replies import Engine, Written, read_reply
 from vlm_agent.models.inputs.encoder import Encoder
 from vlm_agent.models.inputs.processed_model import ProcessedModel
 from vlm_agent.models.inputs.vision_cache import VisionCache
-from vlm_agent.models.loading import find_model, load_model, reporting_damage
+from vlm_agent.models.loading import load_model, reporting_damage
+from vlm_agent.models.places import asking_hub, find_model
 from vlm_agent.models.reference import Reference
 from vlm_agent.models.scoring import Scores, pad_replies, score_replies
 from vlm_agent.models.value_head import ValueHead
@@ -335,7 +336,7 @@ class VLMPolicy(ProcessedModel):
             ImportError: If a package is missing that the model or the options need.
             ValueError: If a file of the directory is damaged.
         """
-        with reporting_damage(name):
+        with reporting_damage(name), asking_hub(str(name)):
             source = find_model(str(name))
             config = GenerationConfig.load(Path(source)).with_changes(**overrides)
             options = options or LoadOptions()

@@ -144,9 +144,10 @@ def test_an_adapter_is_downloaded_without_pickles(
         return str(tmp_path / "cache")
 
     found = {"someone/adapter": str(small_adapter / "adapter_config.json")}
-    monkeypatch.setattr("vlm_agent.models.loading.find_adapter_config_file", found.get)
-    monkeypatch.setattr("vlm_agent.models.loading.cached_file", lambda *_, **__: None)
-    monkeypatch.setattr("vlm_agent.models.loading.snapshot_download", fetch)
+    monkeypatch.setattr("vlm_agent.models.places.find_adapter_config_file", found.get)
+    monkeypatch.setattr("vlm_agent.models.places.get_hf_file_metadata", lambda _: None)
+    monkeypatch.setattr("vlm_agent.models.places.cached_file", lambda *_, **__: None)
+    monkeypatch.setattr("vlm_agent.models.places.snapshot_download", fetch)
     fetched = VLMPolicy.load("someone/adapter")
     assert not (tmp_path / "cache" / "adapter_model.bin").exists()
     expected = VLMPolicy.load(small_adapter)
