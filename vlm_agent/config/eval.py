@@ -63,8 +63,8 @@ class EvalConfig(LoadOptions, PromptOptions, EngineOptions, ApiOptions):
         plot: File for a chart of success rates with intervals, such as success.png.
         record: Folder to which the episodes are appended, with pictures, prompts and replies, for
             `vlm-agent report` and `vlm-agent export`.
-        record_episodes: Number of episodes to record for each policy and environment; by default
-            all.
+        record_episodes: Number of episodes to record for each policy and environment, with
+            --record; by default all.
     """
 
     policy: NonEmpty[PathText]
@@ -86,6 +86,11 @@ class EvalConfig(LoadOptions, PromptOptions, EngineOptions, ApiOptions):
     record_episodes: NonNegativeInt | None = None
 
     def __post_init__(self) -> None:
-        """Refuses options that a policy does not have."""
+        """Refuses options that a policy does not have, or that nothing would use."""
         super().__post_init__()
         refuse_top_k(self.top_k, self.policy)
+        if self.record_episodes is not None and self.record is None:
+            raise ValueError(
+                f"record_episodes={self.record_episodes} without record: nothing is recorded; give "
+                "a folder as record, or leave it out"
+            )

@@ -61,14 +61,17 @@ def load_config(kind: type[Config], source: str | Path, section: str, **changes:
 def left_out(kind: type[Options], options: dict[str, Any], changes: Mapping[str, Any]) -> list[str]:
     """Removes options of recipes that a configuration would not use, and returns their names.
 
-    A recipe is written for a task, and may be read with an algorithm that it was not written for.
+    A recipe is written for a task, and may be read with an algorithm that it was not written for,
+    or without the adapter that it describes.
 
     Args:
         kind: Dataclass of the trainer.
         options: Those of recipes; changed in place.
         changes: Options that take precedence, which stay as they are.
     """
-    names = sorted(kind.unused({**options, **changes}) & set(options))
+    merged = {**options, **changes}
+    useless = kind.unused(merged) | kind.without_effect(merged).keys()
+    names = sorted(useless & (options.keys() - changes.keys()))
     for name in names:
         del options[name]
     return names

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from vlm_agent.config.options import Options
-from vlm_agent.config.values import NonEmpty, PositiveFloat, PositiveInt, ProperFraction
+from vlm_agent.config.values import (
+    NonEmpty,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ProperFraction,
+)
 
 Part = Literal["vision", "projector", "language"]
 AttentionImplementation = Literal[
     "auto", "eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention"
 ]
 PARTS: tuple[Part, ...] = ("vision", "projector", "language")
+# Options of a new adapter.
+_OF_ADAPTER = ("lora_rank", "lora_alpha", "lora_dropout", "lora_parts")
 
 
 @dataclass(kw_only=True)
@@ -60,7 +69,7 @@ class ModelOptions(LoadOptions):
             half as much is sent, and sums are less precise.
     """
 
-    seed: int = 0
+    seed: NonNegativeInt = 0
     lora: bool = False
     lora_rank: PositiveInt = 128
     lora_alpha: PositiveInt = 256
@@ -79,6 +88,27 @@ class ModelOptions(LoadOptions):
                 "dtype='float16': gradients would underflow: expected bfloat16 or float32 for "
                 "training (float16 is for acting)"
             )
+
+    @classmethod
+    def without_effect(cls, options: Mapping[str, Any]) -> dict[str, str]:
+        """Returns the options of an adapter where LoRA is off.
+
+        A recipe that gives some and does not mention LoRA is not one that was overridden: then
+        none are returned, and the configuration is refused.
+        """
+        found = super().without_effect(options)
+        if options.get("lora") is not False:
+            return found
+        for name in _OF_ADAPTER:
+            default = getattr(cls, name)
+            value = options.get(name, default)
+            # JSON has lists.
+            if (tuple(value) if isinstance(value, list) else value) != default:
+                found[name] = (
+                    "without lora: all weights are trained, and there is no adapter; leave it out, "
+                    "or add lora=True"
+                )
+        return found
 
 
 def quiet_transformers() -> None:

@@ -40,6 +40,8 @@ class Options:
             except ValueError as error:
                 raise ValueError(f"{name}={error}") from None
             object.__setattr__(self, name, value)  # a frozen dataclass has no other way
+        for name, reason in self.without_effect(vars(self)).items():
+            raise ValueError(f"{name}={getattr(self, name)!r} {reason}")
 
     @classmethod
     def unused(cls, options: Mapping[str, Any]) -> frozenset[str]:
@@ -49,6 +51,20 @@ class Options:
             options: Options by name; one that is missing has its default.
         """
         return frozenset()
+
+    @classmethod
+    def without_effect(cls, options: Mapping[str, Any]) -> dict[str, str]:
+        """Returns options that were changed although others leave no use for them.
+
+        A configuration with one of them is refused; of a recipe it is left out.
+
+        Args:
+            options: Options by name; one that is missing has its default.
+
+        Returns:
+            By name, the end of an error message: why it is of no use, and what to do.
+        """
+        return {}
 
 
 @dataclass(frozen=True)

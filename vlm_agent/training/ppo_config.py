@@ -127,7 +127,8 @@ class PPOConfig(ModelOptions, PromptOptions, EngineOptions, EvaluationOptions, T
             default as saved with the model.
 
     Args: Rollouts
-        total_steps: Environment steps in total.
+        total_steps: Environment steps in total, rounded up to whole updates of --num-envs times
+            --rollout-steps.
         num_envs: Number of environments stepped together.
         rollout_steps: Steps of each environment per update; grpo and gigpo play whole groups until
             they have as many.
@@ -163,7 +164,8 @@ class PPOConfig(ModelOptions, PromptOptions, EngineOptions, EvaluationOptions, T
             0).
         imitation_coef: Weight of imitating the thoughts of the environment's expert. Each imitated
             reply weighs as much as a step of PPO (algorithm: 0; gtr: 1).
-        imitation_buffer_size: Number of corrected replies of earlier steps that are also imitated.
+        imitation_buffer_size: Number of corrected replies of earlier steps that are also imitated,
+            with --imitation-coef above 0.
 
     Args: Value function, of algorithms with a critic
         value_coef: Weight of the value loss (algorithm: 0.5).
@@ -288,11 +290,6 @@ class PPOConfig(ModelOptions, PromptOptions, EngineOptions, EvaluationOptions, T
                 f"minibatch_size={self.minibatch_size} is not a multiple of "
                 f"micro_batch_size={self.micro_batch_size}"
             )
-        if self.update_dropout and not self.lora:
-            raise ValueError(
-                "update_dropout=True without lora: there is no adapter to drop inputs of; add "
-                "lora=True"
-            )
         if self.schedule_updates and (self.warmup_steps or self.warmup_ratio):
             raise ValueError(
                 f"schedule_updates={self.schedule_updates} changes the learning rate once an "
@@ -338,6 +335,26 @@ class PPOConfig(ModelOptions, PromptOptions, EngineOptions, EvaluationOptions, T
     def unused(cls, options: Mapping[str, Any]) -> frozenset[str]:
         """Returns the options that the algorithm does not use."""
         return find_algorithm(options.get("algorithm", "ppo")).unused
+
+    @classmethod
+    def without_effect(cls, options: Mapping[str, Any]) -> dict[str, str]:
+        """Returns options of an adapter without LoRA, and of imitation without imitation."""
+        found = super().without_effect(options)
+        if options.get("update_dropout") and options.get("lora") is False:
+            found["update_dropout"] = (
+                "without lora: there is no adapter to drop inputs of; add lora=True"
+            )
+        weight = options.get("imitation_coef")
+        if weight is None:
+            preset = find_algorithm(options.get("algorithm", "ppo")).preset
+            weight = preset.get("imitation_coef", _DEFAULTS["imitation_coef"])
+        default = cls.imitation_buffer_size
+        if not weight and options.get("imitation_buffer_size", default) != default:
+            found["imitation_buffer_size"] = (
+                f"with imitation_coef={weight:g}: nothing is imitated; leave it out, or give "
+                "imitation_coef above 0"
+            )
+        return found
 
     @property
     def has_critic(self) -> bool:

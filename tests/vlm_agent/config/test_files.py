@@ -70,6 +70,67 @@ def test_what_a_recipe_says_of_a_critic_is_left_out_without_one_and_said(capsys)
     assert "value_coef=1.0 with algorithm='grpo'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", KINDS)
+def test_the_adapter_of_a_recipe_may_be_turned_off(tmp_path, capsys, command):
+    path = write(tmp_path / "a.yaml", "extends: numberline\nlora_rank: 8\nlora_parts: [vision]\n")
+    words = ["--config", path, "--no-lora"]
+    config = parse_training(KINDS[command], command, words)
+    assert (config.lora, config.lora_rank) == (False, 128)
+    said = capsys.readouterr().err
+    assert "lora_rank of the recipe is not used" in said
+    assert "lora_parts of the recipe is not used" in said
+    assert ("update_dropout of the recipe is not used" in said) == (command == "ppo")
+    assert "lora_dropout" not in said, "0.05 is the default"
+    with pytest.raises(SystemExit):
+        parse_training(KINDS[command], command, [*words, "--lora-alpha", "16"])
+    assert "lora_alpha=16 without lora" in capsys.readouterr().err
+
+
+def test_a_recipe_that_forgets_lora_is_refused(tmp_path, capsys):
+    path = write(tmp_path / "a.yaml", "lora_rank: 8\n")
+    with pytest.raises(SystemExit):
+        parse_training(SFTConfig, "sft", ["--config", path, "--env", "e", "--out", "o"])
+    assert "lora_rank=8 without lora: all weights are trained" in capsys.readouterr().err
+
+
+def test_a_buffer_of_imitation_may_be_turned_off(tmp_path, capsys):
+    path = write(tmp_path / "a.yaml", "algorithm: gtr\nimitation_buffer_size: 64\n")
+    words = ["--config", path, "--env", "e", "--model", "m", "--out", "o"]
+    assert parse_training(PPOConfig, "ppo", words).imitation_buffer_size == 64
+    config = parse_training(PPOConfig, "ppo", [*words, "--algorithm", "ppo"])
+    assert config.imitation_buffer_size == 1024
+    assert "imitation_buffer_size of the recipe is not used" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"lora_rank": 8}, "lora_rank=8 without lora: .*leave it out, or add lora=True"),
+        ({"lora_alpha": 16}, "lora_alpha=16 without lora"),
+        ({"lora_dropout": 0.1}, "lora_dropout=0.1 without lora"),
+        ({"lora_parts": ["language"]}, r"lora_parts=\('language',\) without lora"),
+        ({"seed": -1}, "seed=-1: expected 0 or above"),
+    ],
+)
+@pytest.mark.parametrize("kind", KINDS.values())
+def test_options_that_nothing_would_use(kind, changes, message):
+    with pytest.raises(ValueError, match=message):
+        kind(**{**GIVEN, **changes})
+
+
+def test_values_of_an_adapter_that_are_the_default_need_none():
+    parts = ["vision", "projector", "language"]
+    assert PPOConfig(**GIVEN, lora_rank=128, lora_parts=parts) == PPOConfig(**GIVEN)
+
+
+@pytest.mark.parametrize("options", [{}, {"algorithm": "gtr", "imitation_coef": 0.0}])
+def test_a_buffer_without_imitation_is_refused(options):
+    message = "imitation_buffer_size=64 with imitation_coef=0: nothing is imitated; leave it out"
+    with pytest.raises(ValueError, match=message):
+        PPOConfig(**GIVEN, imitation_buffer_size=64, **options)
+    assert PPOConfig(**GIVEN, imitation_buffer_size=64, algorithm="gtr").imitation_coef == 1
+
+
 def test_files_extend_others_and_have_sections(tmp_path):
     write(tmp_path / "base.yaml", "seed: 1\nsft:\n  samples: 7\nppo:\n  ppo_epochs: 3\n")
     path = write(tmp_path / "a.yaml", "extends: base.yaml\nseed: 2\nsft:\n  batch_size: 4\n")

@@ -115,8 +115,9 @@ def test_options_out_of_range(options, message):
 @pytest.mark.parametrize("lora", [False, True])
 def test_gradient_checkpointing_is_exact_for_layers_with_dropout(saved, observations, lora):
     gradients = []
+    rank = {"lora_rank": 2} if lora else {}
     for checkpointing in (False, True):
-        options = ModelOptions(lora=lora, lora_rank=2, gradient_checkpointing=checkpointing)
+        options = ModelOptions(lora=lora, gradient_checkpointing=checkpointing, **rank)
         policy = VLMPolicy.load(saved, options=options)
         disturb(policy)
         calls = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vlm_agent.config.options import Options
-from vlm_agent.config.values import PathText, PositiveInt
+from vlm_agent.config.values import NonNegativeInt, PathText, PositiveInt
 
 
 @dataclass
@@ -23,7 +23,7 @@ class DemoConfig(Options):
     """
 
     out: PathText = "runs/demo"
-    seed: int = 0
+    seed: NonNegativeInt = 0
     episodes: PositiveInt = 200
     sft_samples: PositiveInt = 4096
     ppo_steps: PositiveInt = 10_240

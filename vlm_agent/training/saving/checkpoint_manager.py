@@ -112,7 +112,7 @@ def read_saved(
             its model needs remote code that is not trusted.
     """
     checkpoint = find_checkpoint(place, kind)
-    then, now = _check_options(checkpoint)
+    then, now = _check_options(checkpoint, config)
     total = max(then, now)
     if length is not None and length < total:
         raise ValueError(
@@ -360,7 +360,7 @@ def _read_state(checkpoint: Checkpoint) -> dict[str, Any]:
         raise CheckpointError(f"{checkpoint.path} cannot be read: {error}") from error
 
 
-def _check_options(checkpoint: Checkpoint) -> tuple[int, int]:
+def _check_options(checkpoint: Checkpoint, config: type[ModelOptions]) -> tuple[int, int]:
     """Checks that a run is resumed with the options that it began with.
 
     Returns:
@@ -378,6 +378,7 @@ def _check_options(checkpoint: Checkpoint) -> tuple[int, int]:
     # An option that only one of them has is from another release, where it has its default.
     changed = {name for name in now.keys() & then.keys() if now[name] != then[name]}
     changed.discard("out")  # the run may have been moved
+    changed -= config.without_effect(now).keys()  # left out when it was resumed before
     if isinstance(now.get(length), int) and now[length] > then[length]:
         changed.discard(length)  # an extended run, interrupted before its next checkpoint
     if changed:

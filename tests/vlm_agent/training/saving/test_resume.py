@@ -333,6 +333,19 @@ def test_options_cannot_be_changed(whole, capsys):
     assert main(["sft", "--resume", whole.out]) == 1
 
 
+def test_a_run_of_before_with_an_option_that_nothing_used_is_resumed_again(whole):
+    """Checkpoints after the first resumption do not hold it, and the run's own file does."""
+    expected = outcome(whole.out)
+    path = Path(whole.out, "run.json")
+    options = {**json.loads(path.read_text()), "lora_rank": 8}
+    path.write_text(json.dumps(options))
+    resume_ppo(Path(whole.out, "checkpoints", "step-000000012"))
+    assert outcome(whole.out) == expected
+    path.write_text(json.dumps({**options, "lora": True}))
+    with pytest.raises(ValueError, match="says lora=True, and the checkpoint was trained with"):
+        resume_ppo(whole.out)
+
+
 def test_an_extended_run_that_was_interrupted_stays_extended(whole, monkeypatch):
     def crash():
         raise RuntimeError("a crash")
