@@ -220,6 +220,20 @@ def test_a_run_is_not_overwritten_silently(make_policy, tmp_path):
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "keep"
 
 
+@pytest.mark.parametrize(("steps", "played"), [(3, 12), (10, 12), (11, 12), (13, 24)])
+def test_steps_are_rounded_up_to_whole_updates_and_said(
+    make_policy, tmp_path, capsys, steps, played
+):
+    make_policy().save(tmp_path / "start")
+    train_ppo(config(tmp_path, total_steps=steps, ppo_epochs=1, max_new_tokens=4))
+    assert read_metrics(tmp_path / "out")[-1]["step"] == played
+    said = (
+        f"total_steps={steps} is rounded up to {played}, in whole updates of num_envs=4 times "
+        "rollout_steps=3 steps\n"
+    )
+    assert (said in capsys.readouterr().err) == (played >= 1.1 * steps)
+
+
 def test_an_interrupt_saves(make_policy, tmp_path, monkeypatch):
     make_policy().save(tmp_path / "start")
     collect, calls = Collector.collect, []

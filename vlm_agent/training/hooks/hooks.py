@@ -16,6 +16,7 @@ from vlm_agent.models.gathered_policy import GatheredPolicy
 from vlm_agent.rollout.buffer import Rollout
 from vlm_agent.training.hooks.callback import Training, check_callbacks
 from vlm_agent.training.hooks.evaluation import PeriodicEvaluation
+from vlm_agent.training.hooks.rounding import rounding_note
 from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.saving.checkpoint_manager import Saved
 
@@ -82,6 +83,10 @@ class Hooks:
             extended: Whether the run was made longer, so that it goes on although it was stopped.
         """
         self.training.step, self.training.updates = step, updates
+        if (step == 0 or extended) and self._processes.is_main:
+            note = rounding_note(self.training.config, self.training.total)
+            if note is not None:
+                tqdm.write(note, file=sys.stderr)
         if extended:
             self.training.stopped = None
             if self._evaluation is not None:
