@@ -62,8 +62,8 @@ class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions, TrainingOptions)
         max_new_tokens: Maximum length of the trained policy's replies in tokens.
 
     Args: Demonstrations
-        samples: Number of complete demonstrations to train on; by default 4096 of an expert or a
-            person, and one epoch of a data set.
+        samples: Number of complete demonstrations to train on, rounded up to whole batches; by
+            default 4096 of an expert or a person, and one epoch of a data set.
         random_share: Fraction of the demonstrator's actions that are random.
         detour_share: Fraction of the steps in which a random action is played that is not
             demonstrated, so that demonstrations also start from where mistakes lead; below 1.
@@ -85,11 +85,13 @@ class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions, TrainingOptions)
     Args: Data set
         dataset: Conversations to learn from: a .json, .jsonl or .parquet file, a directory, or a
             name on the Hugging Face hub; every reply of an assistant is a demonstration.
-        dataset_split: Split of a data set that has several.
-        dataset_subset: Subset of a data set on the hub that has several.
+        dataset_split: Split of a data set that has several, so not of a single file.
+        dataset_subset: Subset of a data set on the hub, or of a directory that is like one, that
+            has several.
         dataset_share: Fraction of each batch that is from the data set; below 1, the rest is from
             the environment.
-        epochs: Number of passes through the data set, in place of samples.
+        epochs: Number of passes through the data set, in place of samples; together rounded up to
+            whole batches.
 
     Args: Optimisation
         batch_size: Demonstrations per optimiser step.
@@ -198,10 +200,11 @@ class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions, TrainingOptions)
 
     def _check_dataset(self) -> None:
         if self.dataset is None:
-            if self.epochs or self.dataset_share < 1 or self.dataset_subset is not None:
+            chosen = self.dataset_split != "train" or self.dataset_subset is not None
+            if self.epochs or self.dataset_share < 1 or chosen:
                 raise ValueError(
-                    "epochs, dataset_share and dataset_subset are those of a data set: give its "
-                    "name as dataset"
+                    "epochs, dataset_share, dataset_split and dataset_subset are those of a data "
+                    "set: give its name as dataset"
                 )
             return
         if self.epochs is not None and self.samples is not None:
@@ -230,6 +233,7 @@ class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions, TrainingOptions)
             "env_kwargs": self.env_kwargs,
             "random_share": self.random_share,
             "detour_share": self.detour_share,
+            "shown_share": self.shown_share < 1,
             "demonstrations": self.demonstrations,
         }
         if self.env is None and (given := [name for name, each in environment.items() if each]):

@@ -58,11 +58,13 @@ def open_rows(name: str, *, split: str = "train", subset: str | None = None) -> 
 
     Raises:
         FileNotFoundError: If there is no such file or directory.
-        DatasetError: If it holds no rows, or a file is no JSON.
+        DatasetError: If it holds no rows, a file is no JSON, or it has no splits or subsets to
+            choose from.
         ImportError: If `datasets` is needed, but not installed.
     """
     path = Path(name)
     if path.is_file():
+        _check_choice(name, "a single file", split=split, subset=subset)
         if path.suffix in (".json", ".jsonl"):
             return FileRows([path])
         if path.suffix == ".parquet":
@@ -71,8 +73,10 @@ def open_rows(name: str, *, split: str = "train", subset: str | None = None) -> 
         raise DatasetError(f"{path} is no data set: expected a .json, .jsonl or .parquet file")
     if path.is_dir():
         if any((path / each).is_file() for each in _SAVED):
+            _check_choice(name, "saved by `datasets`", subset=subset)
             return _from_disk(path, split)
         if files := _json_files(path, split):
+            _check_choice(name, "a directory of JSON files", subset=subset)
             return FileRows(files)
     elif not _HUB_NAME.fullmatch(name):
         raise FileNotFoundError(f"no data set {name}: expected a file, a directory or a hub name")
@@ -193,14 +197,31 @@ def _list_in(file: Path, data: bytes) -> list[Any]:
     return rows
 
 
+def _check_choice(name: str, what: str, *, split: str = "train", subset: str | None = None) -> None:
+    """Refuses a split or subset where there is none to choose.
+
+    Raises:
+        DatasetError: If one is given.
+    """
+    for option, value, usual in (("split", split, "train"), ("subset", subset, None)):
+        if value != usual:
+            raise DatasetError(
+                f"dataset_{option}={value!r} with {name}, which is {what} and has no {option}s: "
+                f"leave it out, or name a data set that has {option}s"
+            )
+
+
 def _json_files(folder: Path, split: str) -> list[Path]:
     """Returns the JSON files of a directory that hold a split, empty if it has none at all."""
-    for metadata in (folder / _METADATA, folder / split / _METADATA):
-        if metadata.is_file():
-            return [metadata]
+    if (folder / _METADATA).is_file():
+        _check_choice(str(folder), f"a folder of pictures with one {_METADATA}", split=split)
+        return [folder / _METADATA]
+    if (folder / split / _METADATA).is_file():
+        return [folder / split / _METADATA]
     files = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".jsonl"))
     named = [path for path in files if path.stem.startswith(split)]
-    if len(files) > 1 and not named:
+    # A single file holds all there is, whatever its name, unless a split is asked for.
+    if files and not named and (len(files) > 1 or split != "train"):
         raise DatasetError(
             f"{folder} holds {', '.join(path.name for path in files)}, and none of them is named "
             f"for the split {split}: give one of them, or another --dataset-split"
@@ -226,4 +247,6 @@ def _from_disk(folder: Path, split: str) -> LibraryRows:
                 f"{folder} has the splits {', '.join(data)}: give one of them as --dataset-split"
             )
         data = data[split]
+    else:
+        _check_choice(str(folder), "a data set without splits", split=split)
     return LibraryRows(data, str(folder))

@@ -235,10 +235,20 @@ def test_files_and_folders_without_the_library(folder, monkeypatch):
     assert learned(folder, split="test") == expected(2)
     with pytest.raises(DatasetError, match="test.json, train.jsonl, and none.*the split other"):
         open_rows(str(folder), split="other")
+    (folder / "train.jsonl").unlink()
+    with pytest.raises(DatasetError, match="holds test.json, and none.*the split other"):
+        open_rows(str(folder), split="other")
+    for choice in ({"split": "validation"}, {"subset": "foo"}):
+        with pytest.raises(DatasetError, match="test.json, which is a single file and has no s"):
+            open_rows(str(folder / "test.json"), **choice)
+    with pytest.raises(DatasetError, match="dataset_subset='foo' with .*directory of JSON files"):
+        open_rows(str(folder), split="test", subset="foo")
     # An image folder.
     named = [{**row, "images": None, "file_name": row["images"][0]} for row in rows(4)]
     (folder / "metadata.jsonl").write_text(as_lines(named))
     assert learned(folder) == expected(4)
+    with pytest.raises(DatasetError, match="dataset_split='test' with .*one metadata.jsonl"):
+        open_rows(str(folder), split="test")
 
 
 def test_mistakes_of_files(folder, monkeypatch):
@@ -298,6 +308,10 @@ def test_what_the_library_reads(folder, tmp_path, monkeypatch):
     assert learned(hub.parent, split="test") == expected(1)
     data.save_to_disk(tmp_path / "saved")
     assert learned(tmp_path / "saved") == expected(3)
+    with pytest.raises(DatasetError, match="dataset_split='test' with .*has no splits"):
+        open_rows(str(tmp_path / "saved"), split="test")
+    with pytest.raises(DatasetError, match="dataset_subset='a' with .*has no subsets"):
+        open_rows(str(tmp_path / "saved"), subset="a")
     datasets.DatasetDict({"train": data, "test": data.select([0])}).save_to_disk(tmp_path / "two")
     assert learned(tmp_path / "two", split="test") == expected(1)
     with pytest.raises(DatasetError, match="has the splits train, test"):

@@ -109,6 +109,29 @@ def test_batches_with_and_without_pictures(data, make_policy):
     torch.testing.assert_close(found[0][1], found[1][1], atol=1e-5, rtol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("changes", "asked", "learned"),
+    [
+        # One pass after another, and only the last batch is filled up: 5 of 5 and 10 of 12.
+        ({}, 5, 8),
+        ({"epochs": 2.0}, 10, 12),
+        ({"epochs": 4.0}, 20, 20),
+        ({"epochs": 0.5}, 2, 4),
+        ({"batch_size": 16}, 5, 16),
+    ],
+)
+def test_passes_are_rounded_up_to_whole_batches_once(
+    data, tmp_path, capsys, changes, asked, learned
+):
+    settings = {"batch_size": 4, "checkpoint_every": 0, **changes}
+    train_sft(config(data, tmp_path / "out", **settings))
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["samples"] == asked
+    assert read_metrics(tmp_path / "out")[-1]["step"] == learned
+    note = f"samples={asked} of the data set is rounded up to {learned}, in whole batches of "
+    said = f"{note}batch_size={settings['batch_size']}\n" in capsys.readouterr().err
+    assert said == (learned > asked)
+
+
 def test_an_interrupted_run_is_resumed_bit_identically(data, tmp_path):
     settings = {"samples": 30, "checkpoint_every": 2, "dataset_share": 0.5, "env": NUMBER_LINE}
     settings |= {"batch_size": 6, "keep_checkpoints": 9}
@@ -166,6 +189,8 @@ def test_what_a_model_would_not_get_whole_is_an_error(data, tmp_path, make_polic
         ({"env": "e", "dataset_share": 0.01}, "is 0 demonstrations: expected some from both"),
         ({"random_share": 0.5}, "random_share: the data set needs no environment"),
         ({"detour_share": 0.5}, "detour_share: the data set needs no environment"),
+        ({"shown_share": 0.25}, "shown_share: the data set needs no environment"),
+        ({"dataset": None, "env": "e", "dataset_split": "test"}, "are those of a data set"),
         ({"demonstrations": "f"}, "demonstrations: the data set needs no environment"),
     ],
 )
