@@ -16,19 +16,21 @@ def plan(words: Sequence[str]) -> None:
     """Prints the plan of a run, and what other options would change."""
     config = _parse(words)
     quiet_transformers()
+    from vlm_agent.models.places import asking_hub
     from vlm_agent.planning.plan import make_plan, suggestions
     from vlm_agent.planning.report import plan_text, plan_values, suggestion_text
 
-    found = make_plan(config)
-    others = suggestions(config) if config.suggestions else ()
-    if config.json:
-        print(json.dumps(plan_values(found, list(others)), indent=2))
-        return
-    print(plan_text(found), flush=True)
-    for number, other in enumerate(others):
-        if not number:
-            print("\nwith other options:\n  update   rollout")
-        print(suggestion_text(other), flush=True)
+    with asking_hub(config.model):  # of all plans, so that a hub that is away is awaited once
+        found = make_plan(config)
+        others = suggestions(config) if config.suggestions else ()
+        if config.json:
+            print(json.dumps(plan_values(found, list(others)), indent=2))
+            return
+        print(plan_text(found), flush=True)
+        for number, other in enumerate(others):
+            if not number:
+                print("\nwith other options:\n  update   rollout")
+            print(suggestion_text(other), flush=True)
 
 
 def _parse(words: Sequence[str]) -> PlanConfig:

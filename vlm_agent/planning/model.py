@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +19,8 @@ from vlm_agent.core.types import Observation, PastStep
 from vlm_agent.models import lora
 from vlm_agent.models.inputs.processors import has_processor, load_processor
 from vlm_agent.models.inputs.rows import Row, join_rows
+from vlm_agent.models.loading import reporting_damage
+from vlm_agent.models.places import asking_hub, find_model
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.planning.plan_config import PlanConfig
 from vlm_agent.planning.simulation import Simulation
@@ -29,11 +32,13 @@ class WeightlessPolicy:
 
     Attributes:
         policy: The policy.
+        directory: Where the policy was found; of a model on the hub, not a directory.
         row: Inputs of one prompt, pictures on the meta device.
         notes: What could not be found out, in sentences.
     """
 
     policy: VLMPolicy
+    directory: Path
     row: Row
     notes: tuple[str, ...]
 
@@ -63,14 +68,21 @@ def weightless_policy(config: PlanConfig) -> WeightlessPolicy:
 
     Raises:
         ImportError: If a package is missing that the model's processor needs.
-        OSError: If the model has no config.
-        ValueError: If the prompt is longer than `config.prompt_tokens`.
+        OSError: If there is no such model, or it has no config.
+        ValueError: If a file of the model is damaged, or the prompt is longer than
+            `config.prompt_tokens`.
     """
-    directory = Path(config.model)
-    base = lora.find_base(directory) if lora.is_adapter(directory) else config.model
-    model_config: Any = AutoConfig.from_pretrained(base, trust_remote_code=config.trust_remote_code)
-    processor, notes = _processor(config, base, model_config)
-    generation = GenerationConfig.load(directory).with_changes(
+    with reporting_damage(config.model), asking_hub(config.model):
+        place = find_model(config.model, weights=False)
+        directory = Path(place)
+        base = lora.find_base(directory) if lora.is_adapter(directory) else place
+        with nullcontext() if base == place else asking_hub(base):
+            model_config: Any = AutoConfig.from_pretrained(
+                base, trust_remote_code=config.trust_remote_code
+            )
+            processor, notes = _processor(config, place, base, model_config)
+        saved = GenerationConfig.load(directory)
+    generation = saved.with_changes(
         cot=config.cot,
         max_new_tokens=config.max_new_tokens,
         temperature=config.temperature,
@@ -81,12 +93,12 @@ def weightless_policy(config: PlanConfig) -> WeightlessPolicy:
         system_prompt=config.system_prompt,
     )
     with torch.device("meta"):
-        model, compute_dtype = _model(config, model_config)
+        model, compute_dtype = _model(config, directory, model_config)
         policy = VLMPolicy(model, processor, generation, compute_dtype=compute_dtype)
-    return WeightlessPolicy(policy, *_row(config, policy, notes))
+    return WeightlessPolicy(policy, directory, *_row(config, policy, notes))
 
 
-def _model(config: PlanConfig, model_config: Any) -> tuple[Any, torch.dtype]:
+def _model(config: PlanConfig, directory: Path, model_config: Any) -> tuple[Any, torch.dtype]:
     """Returns the model, as `load_model` prepares it for training, and its compute format."""
     dtype = _dtype(config, model_config)
     # Weights that are all trained have float32, and are rounded where they are used.
@@ -96,11 +108,12 @@ def _model(config: PlanConfig, model_config: Any) -> tuple[Any, torch.dtype]:
         trust_remote_code=config.trust_remote_code,
     )
     if config.lora:
-        directory = Path(config.model)
         if lora.is_adapter(directory):
             from peft import PeftConfig, get_peft_model
 
-            model = get_peft_model(model, PeftConfig.from_pretrained(str(directory)))
+            adapter = PeftConfig.from_pretrained(str(directory))
+            adapter.inference_mode = False  # as saved, it would not be trained
+            model = get_peft_model(model, adapter)
         else:
             model = lora.add_adapter(model, config)
     if config.gradient_checkpointing:
@@ -117,10 +130,11 @@ def _dtype(config: PlanConfig, model_config: Any) -> torch.dtype:
     return torch.bfloat16 if config.load_in_4bit or saved == torch.float16 else saved
 
 
-def _processor(config: PlanConfig, base: str, model_config: Any) -> tuple[Any, list[str]]:
+def _processor(
+    config: PlanConfig, place: str, base: str, model_config: Any
+) -> tuple[Any, list[str]]:
     """Returns the model's processor; if it has none, what stands in its place, and a note."""
-    directory = Path(config.model)
-    source = config.model if has_processor(directory) else base
+    source = place if has_processor(Path(place)) else base
     try:
         if not Path(source).is_dir() or has_processor(Path(source)):
             trust = config.trust_remote_code

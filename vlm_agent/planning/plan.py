@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -192,6 +191,7 @@ class _Sizes:
         gathered: Bytes of all weights as FSDP gathers them, in the format of computations.
         gathered_layer: Those of the layer with the most weights.
         features: Bytes of the image features that an update remembers.
+        fresh_adapter: True if the run adds an adapter to a model.
     """
 
     parts: dict[str, int]
@@ -203,6 +203,7 @@ class _Sizes:
     gathered: int
     gathered_layer: int
     features: int
+    fresh_adapter: bool
 
     @classmethod
     def of(cls, planned: WeightlessPolicy, config: PlanConfig) -> _Sizes:
@@ -241,6 +242,7 @@ class _Sizes:
             _gathered(policy.parameters(), policy),
             max(layer_sizes, default=0),
             features,
+            config.lora and not lora.is_adapter(planned.directory),
         )
 
 
@@ -266,10 +268,11 @@ def _rows(
     eight_bits = config.optimizer == "adamw_8bit"
     yield kept("Adam's moments", formulas.moments(sizes.trained, eight_bits=eight_bits))
     if config.kl_coef:
-        fresh = config.lora and not lora.is_adapter(Path(config.model))
         yield kept(
             "reference",
-            formulas.reference(sizes.trained, sizes.head_weights, fresh_adapter=fresh),
+            formulas.reference(
+                sizes.trained, sizes.head_weights, fresh_adapter=sizes.fresh_adapter
+            ),
         )
     if config.fsdp:
         yield Row("gathered weights", sizes.gathered_layer, sizes.gathered)

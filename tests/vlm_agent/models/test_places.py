@@ -56,6 +56,7 @@ def hub(saved, tmp_path, monkeypatch):
     [
         ["eval", "--env", ENV, "--policy"],
         ["merge", "--out", "merged", "--model"],
+        ["plan", "--env", ENV, "--model"],
         ["ppo", "--env", ENV, "--out", "out", "--model"],
         ["serve"],
         ["sft", "--env", ENV, "--out", "out", "--model"],
@@ -111,6 +112,7 @@ def test_a_model_in_the_cache_is_loaded_without_network(hub, unreachable, monkey
     for name, weight in expected.model.state_dict().items():
         assert torch.equal(loaded.model.state_dict()[name], weight)
     assert constants.HF_HUB_OFFLINE is offline
+    assert main(["plan", "--model", NAME, "--env", ENV, "--no-suggestions"]) == 0
 
 
 def test_an_adapter_of_a_model_on_the_hub_without_network(hub, unreachable, tmp_path):

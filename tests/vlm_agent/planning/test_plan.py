@@ -6,6 +6,7 @@ import pytest
 import torch
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
+from tests.support import hub as stand_in
 from tests.support.allocated_bytes import AllocatedBytes
 from vlm_agent.cli.main import main
 from vlm_agent.config.generation import GenerationConfig
@@ -182,6 +183,59 @@ def test_what_is_planned_takes_no_memory(tmp_path):
     assert not plan.fits
     assert plan.prompt_tokens == 100
     assert "has no processor" in plan.notes[0]
+
+
+@pytest.fixture
+def asked(monkeypatch, tmp_path):
+    """Requests to the hub, in a directory with a folder `runs`."""
+    with stand_in.running() as hub:
+        stand_in.use(monkeypatch, hub.url, tmp_path / "hub", token=None)
+        (tmp_path / "here" / "runs").mkdir(parents=True)
+        monkeypatch.chdir(tmp_path / "here")
+        yield hub
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("runs/nothing", FileNotFoundError, "no directory runs/nothing"),
+        ("runs/none/sft", FileNotFoundError, "no directory runs/none/sft"),
+        ("runs", FileNotFoundError, r"runs holds no config\.json"),
+        ("tiny", ValueError, "vlm-agent sft --model tiny"),
+    ],
+)
+def test_a_model_is_found_as_by_other_commands(asked, name, error, message):
+    with pytest.raises(error, match=message):
+        weightless_policy(PlanConfig(model=name, env=ENV))
+    with pytest.raises(error, match=message):
+        VLMPolicy.load(name)
+    assert not asked.asked
+
+
+def test_a_policy_in_the_package_is_planned(asked):
+    plan = make_plan(PlanConfig(model="numberline-tiny", env=ENV))
+    policy = VLMPolicy.load("numberline-tiny")
+    assert plan.trained == sum(each.numel() for each in policy.parameters())
+    assert plan.reply_tokens == policy.generation_config.max_new_tokens
+    assert not asked.asked
+
+
+def test_an_adapter_on_the_hub_is_planned_without_its_weights(asked, model, tmp_path):
+    options = {"lora": True, "lora_rank": 3, "kl_coef": 0.1}
+    VLMPolicy.load(model, options=planned(model, **options)).save(tmp_path / "adapter")
+    files = {each.name: each.read_bytes() for each in (tmp_path / "adapter").iterdir()}
+    asked.repositories["someone/adapter"] = stand_in.Repository()
+    asked.repositories["someone/adapter"].commit("main", files)
+    found = make_plan(planned("someone/adapter", **options))
+    assert found == make_plan(planned(tmp_path / "adapter", **options))
+    assert found.trained == make_plan(planned(model, **options)).trained
+    assert not [path for _, path in asked.asked if path.endswith(".safetensors")]
+
+
+def test_a_damaged_config_is_an_error(tmp_path):
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises((OSError, ValueError), match=str(tmp_path)):
+        weightless_policy(PlanConfig(model=str(tmp_path), prompt_tokens=9))
 
 
 def test_adam_on_a_gpu_takes_one_root_of_all_moments():
