@@ -15,6 +15,7 @@ from vlm_agent.core.run_directory import (
     METRICS_FILE,
     TRAJECTORIES,
     UNFINISHED,
+    policy_place,
 )
 from vlm_agent.core.system.json_lines import read_json_lines
 from vlm_agent.data.trajectory_format import EPISODES_FILE
@@ -65,14 +66,14 @@ def find_sources(paths: Sequence[str | Path]) -> Sources:
 
     Args:
         paths: Directories of runs, folders of recorded episodes, evaluation files, or directories
-            that hold any of these.
+            that hold any of these; or names of policies in the package.
 
     Raises:
         FileNotFoundError: If a path does not exist, or holds nothing to report.
     """
     folders: list[Path] = []
     files: list[Path] = []
-    for path in map(Path, paths):
+    for path in (Path(policy_place(str(each))) for each in paths):
         if not path.exists():
             raise FileNotFoundError(f"{path} does not exist: expected a run or an evaluation file")
         before = len(folders) + len(files)

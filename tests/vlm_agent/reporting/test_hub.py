@@ -19,6 +19,7 @@ from tests.support.killed import settings
 from vlm_agent.cli.main import main
 from vlm_agent.config.generation import GenerationConfig
 from vlm_agent.core.prompts import build_prompt
+from vlm_agent.core.run_directory import PACKAGED, packaged_policies
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.models.tiny import build_tiny
 from vlm_agent.training.ppo_trainer import train_ppo
@@ -92,6 +93,28 @@ def test_a_pushed_policy_is_the_same_policy(run, hub, observations, tmp_path, mo
     words = ["--env", "gym_cards/NumberLine-v0", "--episodes", "2"]
     assert main(["eval", "--policy", NAME, *words]) == 0
     assert NAME in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", packaged_policies())
+def test_a_policy_in_the_package_is_pushed_by_its_name(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["push", name, "someone/mine", "--dry-run", "card"]) == 0
+    pushed = (tmp_path / "card" / "model.safetensors").read_bytes()
+    assert pushed == (PACKAGED / name / "model.safetensors").read_bytes()
+    card = (tmp_path / "card" / "README.md").read_text()
+    made_by = (PACKAGED / name / "README.md").read_text().split("```")[1]
+    assert f"It is `{name}` of that package.\n\n```bash{made_by}```" in card
+    assert "| this policy |" in card
+    assert "made 0" not in card
+    assert str(PACKAGED) not in card
+
+
+def test_a_mistyped_policy_in_the_package(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["push", "numberline", NAME, "--dry-run", "card"]) == 1
+    error = capsys.readouterr().err
+    assert "no directory numberline: expected that of a run, or a policy in the package" in error
+    assert "numberline-tiny" in error
 
 
 @pytest.mark.slow

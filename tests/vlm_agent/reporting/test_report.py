@@ -184,6 +184,15 @@ def test_sources_are_found_in_each_other(tmp_path):
     assert len(sources.evaluations) == 2
 
 
+def test_a_policy_in_the_package_is_reported_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    sources = find_sources(["numberline-tiny"])
+    assert [run.name for run in sources.runs] == ["numberline-tiny"]
+    assert [each["policy"] for each in sources.evaluations] == ["numberline-tiny"]
+    page = write_report(ReportConfig(("numberline-tiny",), str(tmp_path / "out")))
+    assert "numberline-tiny" in page.read_text()
+
+
 @pytest.mark.parametrize(
     ("path", "message"),
     [("nowhere", "does not exist"), (".", "holds nothing to report")],

@@ -13,7 +13,7 @@ class PushConfig(Options):
     """Pushes the policy of a run to the Hugging Face hub, with a model card made from the run.
 
     Args: Push
-        run: Directory of a run, or of another saved policy.
+        run: Directory of a run, or of another saved policy; or the name of one in the package.
         name: Name on the hub, such as USER/NAME.
         private: Make a new repository private.
         revision: Branch to push to, which is created if it is missing; by default main.

@@ -14,7 +14,7 @@ class ReportConfig(Options):
 
     Args: Report
         run: Directories of runs, folders of recorded episodes, evaluation files, or directories
-            that hold any of these.
+            that hold any of these; or names of policies in the package.
         out: Where to write the page: a file that ends in .html, or a directory for an index.html.
         title: Title of the page.
         episodes: Maximum number of recorded episodes to show for each policy and environment,

@@ -149,19 +149,22 @@ def _training(lineage: Lineage, *, has_curve: bool) -> str:
     if lineage.run is None:
         return "## Training\n\nHow it was made is not known: its directory was not that of a run."
     shown = [public(run) for run in lineage.runs]
-    commands = "\n".join(_wrapped(repeat_command(run)) for run in shown)
+    commands = lineage.packaged_commands
+    source = f" It is `{lineage.directory.name}` of that package." if commands else ""
+    if commands is None:
+        commands = "\n".join(_wrapped(repeat_command(run)) for run in shown)
     version = metadata.version("gym-cards")
     text = f"""## Training
 
-Made by these commands; this card was written by gym-cards {version}.
+Made by these commands; this card was written by gym-cards {version}.{source}
 
 ```bash
 {commands}
 ```"""
     last = shown[-1]
-    made = last.metrics[-1]["step"] if last.metrics else 0
-    unit = "environment steps" if last.kind == "ppo" else "demonstrations"
-    text += f"\n\nThe last command made {made:,} {unit}."
+    if last.metrics:
+        unit = "environment steps" if last.kind == "ppo" else "demonstrations"
+        text += f"\n\nThe last command made {last.metrics[-1]['step']:,} {unit}."
     if (success := last_success(last)) is not None:
         text += (
             f" In the last {success['episodes']} episodes of training it succeeded in "

@@ -11,8 +11,11 @@ from typing import Any
 from vlm_agent.config.training.environments import env_specs
 from vlm_agent.core.run_directory import (
     CONFIG_FILE,
+    METRICS_FILE,
+    PACKAGED,
     POLICY_FILE,
     is_local_path,
+    packaged_policies,
     policy_place,
     run_behind,
 )
@@ -22,6 +25,8 @@ from vlm_agent.reporting.sources import TrainingRun, find_sources, read_run
 # What a demo calls the evaluation of the policy that it ends with, and the files of both.
 _AFTER = "after RL"
 _DEMO = "result.json"
+# What comes before the commands that made it, in the README.md of a policy in the package.
+_MADE_BY = "\nMade by:\n\n```\n"
 THIS = "this policy"  # its name in tables
 
 
@@ -61,6 +66,14 @@ class Lineage:
         specs = env_specs(config["env"], config.get("env_kwargs") or {})
         return [(spec.name, dict(spec.kwargs)) for spec in specs]
 
+    @property
+    def packaged_commands(self) -> str | None:
+        """The commands that made a policy in the package, whose run is not there any more."""
+        if self.directory.parent != PACKAGED:
+            return None
+        readme = (self.directory / "README.md").read_text(encoding="utf-8")
+        return readme.partition(_MADE_BY)[2].partition("\n```")[0] or None
+
     def add(self, evaluation: Evaluation) -> None:
         """Adds a result of the policy itself."""
         self.evaluations.append(evaluation)
@@ -71,16 +84,19 @@ def find_lineage(directory: str | Path, evaluations: Sequence[str] | None = None
     """Finds out where a saved policy comes from.
 
     Args:
-        directory: Directory of the policy.
+        directory: Directory of the policy, or the name of one in the package.
         evaluations: Files of evaluations; by default those in the directory, and that of the demo
             that it belongs to.
 
     Raises:
         FileNotFoundError: If a directory or file does not exist, or holds no policy or evaluation.
     """
-    path = Path(directory)
+    path = Path(policy_place(str(directory)))
     if not path.is_dir():
-        raise FileNotFoundError(f"no directory {directory}: expected that of a run")
+        raise FileNotFoundError(
+            f"no directory {directory}: expected that of a run, or a policy in the package "
+            f"({', '.join(packaged_policies())})"
+        )
     if not (path / POLICY_FILE).is_file():
         advice = ": expected the directory of a run, or one that `VLMPolicy.save` wrote"
         if (path / CONFIG_FILE).is_file():
@@ -108,7 +124,12 @@ def find_lineage(directory: str | Path, evaluations: Sequence[str] | None = None
 
 
 def remaining_steps(run: TrainingRun) -> tuple[int, int] | None:
-    """Returns the steps that a run made and those that it was to make; `None` if it made them."""
+    """Returns the steps that a run made and those that it was to make.
+
+    `None` if it made them, or has no metrics any more, as of a policy in the package.
+    """
+    if not (run.path / METRICS_FILE).is_file():
+        return None
     config = run.config
     made = int(run.metrics[-1]["step"]) if run.metrics else 0
     if run.kind == "ppo":
@@ -143,7 +164,7 @@ def _find_evaluations(lineage: Lineage, files: Sequence[str] | None) -> None:
         lineage.files.add(place.resolve())
         for record in records:
             name = str(record["policy"])
-            is_own = Path(name).resolve() == directory.resolve() or (
+            is_own = Path(policy_place(name)).resolve() == directory.resolve() or (
                 place.resolve() == demo.resolve() and name == _AFTER
             )
             shown = replace(Evaluation.of(record), policy=THIS if is_own else _name(name))
