@@ -4,12 +4,15 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+import gym_cards  # noqa: F401 - registers the ids
 from vlm_agent import (
     Demonstrator,
+    GenerationConfig,
     LazyPolicy,
     PPOConfig,
     Reply,
     SFTConfig,
+    VLMPolicy,
     compare,
     evaluate,
     make_env,
@@ -205,3 +208,65 @@ def test_calls_with_something_else(case):
     call, message = CALLS[case]
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.fixture(scope="module")
+def policy():
+    return VLMPolicy.load("numberline-tiny")
+
+
+def test_a_policy_has_nothing_to_say_to_nothing(policy):
+    assert policy.act([]) == policy.write([]) == policy.values([]) == []
+    for call in (lambda: policy.states([]), lambda: policy.score([], [])):
+        with pytest.raises(ValueError, match="observations.*: expected.* at least one"):
+            call()
+
+
+@pytest.mark.parametrize("method", ["act", "write", "values", "states", "encode"])
+def test_a_policy_needs_a_list_of_observations(policy, method):
+    env = make_env(ID)
+    picture, info = env.reset(seed=0)
+    now = observe(task_of(env), picture, info)
+    for wrong in (now, None, picture, [picture], [(picture, info)], (each for each in [now])):
+        with pytest.raises(ValueError, match="observations=.*: expected a list of observations"):
+            getattr(policy, method)(wrong)
+    with pytest.raises(ValueError, match="2 observations and 1 replies: expected"):
+        policy.score([now, now], [[1]])
+    for reply in ("hello", Reply("", 0)):
+        with pytest.raises(ValueError, match="replies holds .*: expected token ids, as Reply.tok"):
+            policy.score([now], [reply])
+    env.close()
+
+
+LOADED = "numberline-tiny"
+LOADING = {
+    "nothing": (lambda: VLMPolicy.load(None), "name=None: expected the directory of a policy"),
+    "options": (
+        lambda: VLMPolicy.load(LOADED, options={"dtype": "float32"}),
+        r"options=\{'dtype': 'float32'\}: expected LoadOptions",
+    ),
+    "settings as options": (
+        lambda: VLMPolicy.load(LOADED, options=GenerationConfig()),
+        "options=GenerationConfig.*: expected LoadOptions",
+    ),
+    "a name": (lambda: VLMPolicy("numberline-tiny", None), "VLMPolicy.load.name. loads one"),
+}
+
+
+@pytest.mark.parametrize("case", LOADING)
+def test_what_cannot_be_loaded(case):
+    call, message = LOADING[case]
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_unknown_settings_of_replies():
+    with pytest.raises(TypeError, match=r"'temprature' of replies .did you mean 'temperature'"):
+        VLMPolicy.load(LOADED, temprature=0.1)
+    with pytest.raises(TypeError, match="'device' of replies.*: expected some of cot, temp"):
+        VLMPolicy.load(LOADED, device=None)
+
+
+def test_the_seed_of_a_policy(policy):
+    with pytest.raises(ValueError, match="seed='3': expected a whole number"):
+        policy.seed("3")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from vlm_agent.config.options import Options
+from vlm_agent.config.options import Options, did_you_mean
 from vlm_agent.config.values import (
     NonNegativeFloat,
     NonNegativeInt,
@@ -85,7 +85,18 @@ class GenerationConfig(Options):
         Args:
             **changes: Settings by name; `None` leaves one as it is. A prompt may be any
                 `PromptSource`, and a system prompt may be a file.
+
+        Raises:
+            TypeError: If there is no such setting.
+            ValueError: If it does not take the value.
         """
+        names = [field.name for field in fields(self)]
+        for name in changes:
+            if name not in names:
+                raise TypeError(
+                    f"unknown setting {name!r} of replies{did_you_mean(name, names)}: expected "
+                    f"some of {', '.join(names)}"
+                )
         given = {name: value for name, value in changes.items() if value is not None}
         if "prompt" in given:
             given["prompt"] = resolve_prompt(given["prompt"])

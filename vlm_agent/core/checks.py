@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from vlm_agent.core.inspection.faults import shown
+from vlm_agent.core.types import Observation
 
 
 def check_integer(name: str, value: Any, least: int) -> int:
@@ -61,6 +62,19 @@ def check_kind(name: str, value: Any, kind: Any, expected: str) -> None:
     """
     if not isinstance(value, kind):
         raise ValueError(f"{name}={shown(value)}: expected {expected}")
+
+
+def batch_size(observations: Any) -> int:
+    """Returns the number of observations of a batch.
+
+    Raises:
+        ValueError: If it is no list of observations, such as one by itself.
+    """
+    check_kind("observations", observations, Sequence, "a list of observations; of one, a list too")
+    for each in observations:
+        made = "a list of observations, each as observe(task, picture, info) returns it"
+        check_kind("observations", each, Observation, made)
+    return len(observations)
 
 
 def check_path(name: str, value: Any, expected: str) -> None:

@@ -17,10 +17,11 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vlm_agent.config.generation import GenerationConfig
 from vlm_agent.config.model import LoadOptions
+from vlm_agent.core.checks import batch_size, check_integer, check_kind, check_path
 from vlm_agent.core.types import Observation, Reply
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.models import lora, sampling
@@ -71,6 +72,7 @@ class VLMPolicy(ProcessedModel):
         value_head: ValueHead | None = None,
         compute_dtype: torch.dtype | None = None,
     ) -> None:
+        check_kind("model", model, nn.Module, "a model; VLMPolicy.load(name) loads one by name")
         super().__init__()
         self.model = model
         self.processor = processor
@@ -94,7 +96,7 @@ class VLMPolicy(ProcessedModel):
 
     def seed(self, seed: int) -> None:
         """Seeds the sampling of replies; no global random generator is touched."""
-        self.generator.manual_seed(seed)
+        self.generator.manual_seed(check_integer("seed", seed, 0))
 
     # ----- acting -----------------------------------------------------------------------------
 
@@ -109,6 +111,8 @@ class VLMPolicy(ProcessedModel):
             The replies, with the log-probabilities they were sampled with, and the values; of an
             engine without values.
         """
+        if batch_size(observations) == 0:
+            return []
         parser = self.generation_config.parser
         write = self.write if self.engine is None else self.engine.write
         return [
@@ -142,6 +146,8 @@ class VLMPolicy(ProcessedModel):
             draws: One random generator per observation, so that a reply does not depend on the
                 rest of its batch, except for rounding. By default `generator` samples all of them.
         """
+        if batch_size(observations) == 0:
+            return []
         inputs, places = self.encode_distinct(observations)
         if self.generation_config.temperature <= 0:
             choose = loop.greedy_chooser(self.banned)
@@ -183,6 +189,8 @@ class VLMPolicy(ProcessedModel):
     @torch.no_grad()
     def values(self, observations: Sequence[Observation]) -> list[float]:
         """Returns the value of each observation, as `act` reports it with the reply."""
+        if batch_size(observations) == 0:
+            return []
         return cast(list[float], self.value_head(self.states(observations)).tolist())
 
     @torch.no_grad()
@@ -213,7 +221,15 @@ class VLMPolicy(ProcessedModel):
                 applied.
             stop_value_gradient: Whether the gradient of values reaches the value head only.
             entropy: Whether to compute `Scores.entropies`.
+
+        Raises:
+            ValueError: If there are no observations, or not as many replies.
         """
+        if not 0 < batch_size(observations) == len(replies):
+            raise ValueError(
+                f"{len(observations)} observations and {len(replies)} replies: expected the token "
+                "ids of a reply to each, and at least one"
+            )
         self._merging.undo()  # scores are those of the adapters, which get gradients
         reply_ids, mask = pad_replies(replies, self.encoder.pad_token, self.device)
         inputs = self.encoder.append(self._remembered(observations), reply_ids, mask)
@@ -334,12 +350,14 @@ class VLMPolicy(ProcessedModel):
         Raises:
             FileNotFoundError: If the directory holds no model.
             ImportError: If a package is missing that the model or the options need.
-            ValueError: If a file of the directory is damaged.
+            ValueError: If a file of the directory is damaged, or an argument is not of its kind.
         """
+        check_path("name", name, "the directory of a policy or model, or its name on the hub")
+        options = options or LoadOptions()
+        check_kind("options", options, LoadOptions, "LoadOptions(...), or a config of a training")
         with reporting_damage(name), asking_hub(str(name)):
             source = find_model(str(name))
             config = GenerationConfig.load(Path(source)).with_changes(**overrides)
-            options = options or LoadOptions()
             loaded = load_model(source, options, processes)
             policy = cls(loaded.model, loaded.processor, config, compute_dtype=loaded.compute_dtype)
             policy.encoder.preparer.limit(options.input_cache_gib)

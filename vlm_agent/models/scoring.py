@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from vlm_agent.core.inspection.faults import shown
+from vlm_agent.core.types import Reply
 from vlm_agent.models import sampling
 from vlm_agent.models.forward import last_positions, logits_function
 
@@ -55,7 +57,16 @@ def pad_replies(
     """Returns token ids, padded on the right, and the mask of tokens that are not padding.
 
     Both have shape (batch, longest reply).
+
+    Raises:
+        ValueError: If a reply is not given by its tokens.
     """
+    for each in replies:
+        if isinstance(each, Reply | str):
+            raise ValueError(
+                f"replies holds {shown(each)}: expected token ids, as Reply.tokens or "
+                "encode_reply(text)"
+            )
     longest = max(len(tokens) for tokens in replies)
     padded = [[*tokens, *[pad_token] * (longest - len(tokens))] for tokens in replies]
     lengths = torch.tensor([len(tokens) for tokens in replies], device=device)

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vlm_agent.core.checks import batch_size
 from vlm_agent.core.prompt_builder import PromptBuilder
 from vlm_agent.core.prompts import Chat
 from vlm_agent.core.types import Observation
@@ -175,6 +176,7 @@ class Encoder:
         self.preparer.prefetch(self._keys(observations, builder), known)
 
     def _keys(self, observations: Sequence[Observation], builder: PromptBuilder) -> list[Key]:
+        batch_size(observations)  # checks them
         rendered: dict[str, str] = {}  # most prompts of a batch differ in their pictures alone
         keys = []
         for each in observations:
@@ -188,6 +190,8 @@ class Encoder:
         return [unpack_row(*each) for each in self.preparer.prepare(keys)]
 
     def _join(self, keys: Sequence[Key]) -> dict[str, Tensor]:
+        if not keys:
+            raise ValueError("a batch of no observations: expected at least one")
         counts = {len(pictures) for _, pictures in keys}
         if self._special_case.same_number_of_pictures and len(counts) > 1:
             raise ValueError(
