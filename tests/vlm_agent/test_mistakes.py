@@ -19,6 +19,7 @@ from vlm_agent import (
     observe,
     parse,
     play,
+    resume_ppo,
     task_of,
     train_ppo,
     train_sft,
@@ -186,6 +187,10 @@ CALLS = {
     "another config": (
         lambda: train_ppo(SFTConfig(env=ID, **SFT)),
         r"config=SFTConfig.*: expected a PPOConfig",
+    ),
+    "a run's config": (
+        lambda: resume_ppo(PPOConfig(env=ID, **PPO)),
+        "place=PPOConfig.*: expected the directory of a run",
     ),
     "a policy's name": (
         lambda: train_ppo(PPOConfig(env=ID, **PPO), policy="numberline-tiny"),

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vlm_agent.core.checks import check_path
 from vlm_agent.core.run_directory import CHECKPOINT_NAME, CHECKPOINTS, UNFINISHED, run_of
 from vlm_agent.core.system.disk import sync_path, writing
 from vlm_agent.training.saving.run import was_killed_at_once
@@ -94,6 +95,7 @@ def find_checkpoint(place: str | Path, kind: str) -> Checkpoint:
         CheckpointError: If it holds no checkpoint, one of another command, or a damaged one; names
             the newest complete one before a damaged one.
     """
+    check_path("place", place, "the directory of a run, or the folder of a checkpoint")
     path = Path(place)
     if not path.is_dir():
         raise FileNotFoundError(f"no directory {place}: expected that of a run, or a checkpoint's")
