@@ -1,6 +1,5 @@
 """Checkpoints that are written while training goes on: whole, bounded, and not too often."""
 
-import dataclasses
 import errno
 import os
 import random
@@ -299,7 +298,7 @@ def test_by_default_small_ones_are_written_after_every_update(start, monkeypatch
     assert len(list(trained(asked).iterdir())) == 4, "who asks for a number gets it"
 
 
-def test_only_the_adapter_is_written_where_only_it_is_trained(start, tmp_path):
+def test_only_the_adapter_is_written_where_only_it_is_trained(start):
     """Weights and two moments, in float32, of the adapter and the value head alone."""
     options = start("adapter", total_steps=8, lora=True, lora_rank=2, kl_coef=0.1)
     trained(options)
@@ -312,7 +311,7 @@ def test_only_the_adapter_is_written_where_only_it_is_trained(start, tmp_path):
     assert 3 * learned < written < 3 * learned + others
     assert not list(Path(options.out).rglob("base"))
     assert written < whole
-    full = dataclasses.replace(options, lora=False, out=str(tmp_path / "full"))
+    full = start("full", total_steps=8, kl_coef=0.1)
     trained(full)
     newest = find_checkpoint(full.out, "ppo").path
     assert sum(len(data) for data in files(newest).values()) > 3 * whole - 3 * learned
