@@ -281,8 +281,8 @@ def commands(records: Records) -> str:
     """The commands of seed 0, as a block of code."""
     lines = []
     for game in GAMES:
-        for kind in ("cnn", "sft", "ppo", "ppo/0-evaluated"):
-            name = f"{game}/{kind}" if "/" in kind else f"{game}/{kind}/0"
+        kinds = dict.fromkeys(("cnn", "sft", before_rl(game), "ppo"))
+        for name in (*(f"{game}/{kind}/0" for kind in kinds), f"{game}/ppo/0-evaluated"):
             if name in records.by_name:
                 lines.append(records.command(name))
     return "```\n" + "\n".join(lines) + "\n```"
