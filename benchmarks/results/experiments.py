@@ -289,7 +289,7 @@ def _household(seed: int) -> Iterator[Job]:
     """The household, before and after reinforcement learning, on all games of two splits."""
     sft, ppo = (f"ALFWorld/{kind}/{seed}" for kind in ("sft", "ppo"))
     words = ("--config", "alfworld-tiny", "--seed", str(seed), "--out", "@")
-    yield Job(sft, ("vlm-agent", "sft", *words), "household", 25.0)
+    yield Job(sft, ("vlm-agent", "sft", *words), "household", 60.0)
     yield Job(ppo, ("vlm-agent", "ppo", *words, "--model", f"@{sft}"), "household", 25.0)
     for kind, policy in (("sft", sft), ("ppo", ppo)):
         for split in SPLITS:
