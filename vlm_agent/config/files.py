@@ -48,10 +48,12 @@ def load_config(kind: type[Config], source: str | Path, section: str, **changes:
 
     Raises:
         FileNotFoundError: If there is no such recipe.
-        ValueError: If the file holds an unknown option, or a value of another type or out of
-            bounds.
+        ValueError: If there is no such section, or the file holds an unknown option, or a value of
+            another type or out of bounds.
         TypeError: If a required option is given nowhere.
     """
+    if section not in SECTIONS:
+        raise ValueError(f"section={section!r}: expected one of {SECTIONS}")
     options = read_options(kind, source, section)
     for name in left_out(kind, options, changes):
         warnings.warn(f"{source}: {name} is not used, and left out", stacklevel=2)

@@ -57,6 +57,12 @@ def test_later_files_go_before_earlier_ones(tmp_path):
     assert (config.env, config.gamma, config.seed, config.lora) == ("e", 0.5, 3, True)
 
 
+def test_a_section_that_no_recipe_has_is_refused():
+    """Or a recipe with options of its own would be read without those of the section."""
+    with pytest.raises(ValueError, match="section='train': expected one of"):
+        load_config(PPOConfig, "numberline", "train")
+
+
 def test_what_a_recipe_says_of_a_critic_is_left_out_without_one_and_said(capsys):
     words = ["--config", "numberline-tiny", "--algorithm", "grpo"]
     config = parse_training(PPOConfig, "ppo", words)
