@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 DIGEST_FILE = "weights.digest"
-"""File with the digest of a model's weights; `merge --for-vllm` writes it beside them."""
+"""Name of the file with the digest of a model's weights, which `merge --for-vllm` writes."""
 
 
 class WeightReceiver:
