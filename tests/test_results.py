@@ -288,7 +288,7 @@ def test_the_readme_gets_rows_in_its_first_table(tmp_path):
     records.write(
         [{"name": name, "evaluation": evaluation(*each)} for name, each in played.items()], path
     )  # fmt: skip
-    models = ("small VLM before RL", "small VLM after RL", "small VLM, more demonstrations")
+    models = ("small VLM before RL", "small VLM after RL", "small VLM, demonstrations alone")
     names = ("random player", "CNN, trained by PPO", *models)
     readme = "".join(
         f"| {name} | 1 | 2 | 3 | 4 | 5 | 6 |\n" for name in (*names, "expert", "expert")
@@ -378,3 +378,19 @@ def test_the_page_has_the_sections_that_were_run(tmp_path):
     assert "## λ" in longer
     assert "## Chain of thought" not in longer
     assert "{{" not in longer
+
+
+def test_variants_are_compared_with_the_seeds_that_played_them(tmp_path):
+    path = tmp_path / "records.jsonl"
+    played = {
+        **{f"EZPoints/ppo/{seed}-evaluated": (rate, 10) for seed, rate in enumerate((0.2, 0.4, 1))},
+        "EZPoints/red-suits/ppo/1": (0.3, 10),
+    }
+    records.write(
+        [{"name": name, "evaluation": evaluation(*each)} for name, each in played.items()], path
+    )  # fmt: skip
+    found = records.Records(path)
+    assert found.seeds("EZPoints/ppo/*-evaluated", {1, 2}).ids == (1, 2)
+    assert found.seeds("EZPoints/ppo/*-evaluated", {3}) is None
+    rows = [line.split(" | ") for line in tables.generalisation(found).splitlines()]
+    assert [row[5].split()[0] for row in rows[2:]] == ["40.0", "30.0"]

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from benchmarks.results.experiments import (
     GAMES,
+    LAMBDA,
     LAMBDA_GAMES,
     LAMBDAS,
     METHOD_GAMES,
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
 # Points24 is trained on hands that can be solved.
 _LIMITS_IN_TRAINING = {**LIMITS, "Points24": 100.0}
+# Where all players are close together, the axis is of what lies between them.
+_HEIGHTS = {"Blackjack": (15, 50)}
+_POINTS = 20
 _COLOURS = ("#2a6fbb", "#c0392b")
 
 
@@ -53,8 +58,8 @@ def _learning(records: Records, path: Path) -> bool:
     for panel, game in zip(panels, shown, strict=True):
         for (kind, label), colour in zip(kinds, _COLOURS, strict=True):
             _band(panel, records.curves(f"{game}/{kind}/*"), label, colour)
-        panel.axhline(_LIMITS_IN_TRAINING[game], color="#777777", linewidth=0.8, linestyle="--")
-        panel.set(title=game, xlabel="environment steps", ylim=(0, 103))
+        panel.axhline(_LIMITS_IN_TRAINING[game], color="#777777", linewidth=0.8, linestyle=":")
+        panel.set(title=game, xlabel="environment steps", ylim=_HEIGHTS.get(game, (0, 103)))
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("success in training, %")
     panels[0].legend(loc="lower right", frameon=False)
@@ -65,17 +70,24 @@ def _learning(records: Records, path: Path) -> bool:
 def _lambdas(records: Records, path: Path) -> bool:
     """Success while training by λ."""
     kinds = {lambda_run(value): f"λ = {value:g}" for value in LAMBDAS}
-    return _lines(records, path, LAMBDA_GAMES, kinds, "viridis")
+    # The bands of all would hide each other.
+    banded = tuple(lambda_run(value) for value in (0.0, LAMBDA, 1.0))
+    return _lines(records, path, LAMBDA_GAMES, kinds, "viridis", banded)
 
 
 def _methods(records: Records, path: Path) -> bool:
     """Success while training by algorithm."""
     kinds = {"ppo": "ppo", **{method: method for method in METHODS}}
-    return _lines(records, path, METHOD_GAMES, kinds, "plasma")
+    return _lines(records, path, METHOD_GAMES, kinds, "plasma", tuple(kinds))
 
 
 def _lines(
-    records: Records, path: Path, games: Sequence[str], kinds: Mapping[str, str], colour_map: str
+    records: Records,
+    path: Path,
+    games: Sequence[str],
+    kinds: Mapping[str, str],
+    colour_map: str,
+    banded: Sequence[str],
 ) -> bool:
     """Draws success while training: a panel for each game, a line for each kind of training.
 
@@ -85,6 +97,7 @@ def _lines(
         games: Games; those in which only recipes were run are left out.
         kinds: The names of the lines, by the kinds of trainings.
         colour_map: Where their colours are from.
+        banded: The kinds of which the range over seeds is drawn too.
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -98,8 +111,13 @@ def _lines(
     panels = figure.subplots(1, len(shown), squeeze=False)[0]
     for panel, game in zip(panels, shown, strict=True):
         for (kind, label), colour in zip(kinds.items(), colours, strict=True):
-            _band(panel, records.curves(f"{game}/{kind}/*"), label, mpl.colors.to_hex(colour))
-        panel.set(title=game, xlabel="environment steps", ylim=(0, 103))
+            curves = records.curves(f"{game}/{kind}/*")
+            # One seed alone has no range: it is told apart by its dashes.
+            style = "--" if len(curves) == 1 else "-"
+            colour = mpl.colors.to_hex(colour)
+            _band(panel, curves, label, colour, style=style, banded=kind in banded)
+        panel.axhline(_LIMITS_IN_TRAINING[game], color="#777777", linewidth=0.8, linestyle=":")
+        panel.set(title=game, xlabel="environment steps", ylim=_HEIGHTS.get(game, (0, 103)))
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("success in training, %")
     # Of all panels: not every game was run with every kind.
@@ -155,6 +173,9 @@ def _band(
     label: str,
     colour: str,
     value: Callable[[Mapping[str, NDArray[np.float64]]], NDArray[np.float64]] = _success,
+    style: str = "-",
+    *,
+    banded: bool = True,
 ) -> None:
     """Draws the mean of curves, and their range behind it.
 
@@ -164,6 +185,8 @@ def _band(
         label: What the legend calls them.
         colour: Colour of line and band.
         value: Fraction to draw, of the columns.
+        style: Of the line.
+        banded: Whether to draw the range.
     """
     if not curves:
         return
@@ -171,6 +194,10 @@ def _band(
     steps = curves[0]["step"][:length]
     # What is not known, None, becomes NaN.
     columns = [{key: np.array(each[:length], float) for key, each in c.items()} for c in curves]
-    rates = 100 * np.array([value(each) for each in columns])
-    panel.plot(steps, rates.mean(axis=0), color=colour, label=label, linewidth=1.5)
-    panel.fill_between(steps, rates.min(axis=0), rates.max(axis=0), color=colour, alpha=0.15)
+    # Long curves are noisy: what is drawn at each step is a mean of its rollout and those before.
+    width = max(1, length // _POINTS)
+    rates = 100 * sliding_window_view([value(each) for each in columns], width, axis=1).mean(axis=2)
+    steps = steps[width - 1 :]
+    panel.plot(steps, rates.mean(axis=0), style, color=colour, label=label, linewidth=1.5)
+    if banded:
+        panel.fill_between(steps, rates.min(axis=0), rates.max(axis=0), color=colour, alpha=0.15)

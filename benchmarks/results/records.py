@@ -6,7 +6,7 @@ import json
 import math
 import shlex
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,11 +80,13 @@ class Seeds:
         interval: 95% Wilson interval of all episodes together. It covers the chance of episodes,
             and not that of training: for that there are the rates of the seeds.
         evaluations: Their records.
+        ids: The seeds; none if the name stands for one player.
     """
 
     rates: tuple[float, ...]
     interval: tuple[float, float]
     evaluations: tuple[Mapping[str, Any], ...]
+    ids: tuple[int, ...]
 
     @property
     def mean(self) -> float:
@@ -93,7 +95,8 @@ class Seeds:
 
     def by_key(self, key: str) -> Seeds:
         """Returns another rate of the same episodes in place of success."""
-        return _seeds([{**record, "success_rate": record[key]} for record in self.evaluations])
+        changed = [{**record, "success_rate": record[key]} for record in self.evaluations]
+        return _seeds(changed, self.ids)
 
     def mean_of(self, key: str) -> float | None:
         """Returns the mean of a field of the evaluations, or `None` if one lacks it."""
@@ -112,24 +115,29 @@ class Records:
         lines = read_json_lines(path) if path.exists() else ()
         self.by_name: dict[str, dict[str, Any]] = {value["name"]: value for _, value in lines}
 
-    def seeds(self, name: str) -> Seeds | None:
+    def seeds(self, name: str, among: Collection[int] | None = None) -> Seeds | None:
         """Returns the results of an evaluation over seeds, or `None` if there are none.
 
         Args:
             name: Name of the jobs, in which "*" stands for the seed.
+            among: The seeds that count; by default all.
         """
-        found = [record["evaluation"] for record in self._matching(name)]
+        found = {
+            seed: record["evaluation"]
+            for seed, record in self._matching(name).items()
+            if among is None or seed is None or seed in among
+        }
         if not found:
             return None
-        return _seeds(found)
+        return _seeds(list(found.values()), [seed for seed in found if seed is not None])
 
     def curves(self, name: str) -> list[dict[str, list[float]]]:
         """Returns the learning curves of a training over seeds."""
-        return [record["curve"] for record in self._matching(name) if record["curve"]]
+        return [record["curve"] for record in self._matching(name).values() if record["curve"]]
 
     def seconds(self, name: str) -> float | None:
         """Returns the mean seconds that a job took over seeds, or `None` if it was not run."""
-        found = [record["seconds"] for record in self._matching(name)]
+        found = [record["seconds"] for record in self._matching(name).values()]
         return statistics.fmean(found) if found else None
 
     def command(self, name: str) -> str:
@@ -140,24 +148,25 @@ class Records:
         """
         return str(self.by_name[name]["command"])
 
-    def _matching(self, name: str) -> list[dict[str, Any]]:
+    def _matching(self, name: str) -> dict[int | None, dict[str, Any]]:
+        """Returns the records of the seeds for which a "*" stands, or else one, of no seed."""
         start, _, end = name.partition("*")
         if "*" not in name:
-            return [self.by_name[name]] if name in self.by_name else []
-        return [
-            record
+            return {None: self.by_name[name]} if name in self.by_name else {}
+        return {
+            int(key[len(start) : len(key) - len(end)]): record
             for key, record in sorted(self.by_name.items())
             if key.startswith(start)
             and key.endswith(end)
             and key[len(start) : len(key) - len(end)].isdigit()
-        ]
+        }
 
 
-def _seeds(found: Sequence[Mapping[str, Any]]) -> Seeds:
+def _seeds(found: Sequence[Mapping[str, Any]], ids: Sequence[int]) -> Seeds:
     episodes = sum(each["episodes"] for each in found)
     wins = sum(round(each["success_rate"] * each["episodes"]) for each in found)
     rates = tuple(each["success_rate"] for each in found)
-    return Seeds(rates, wilson_interval(wins, episodes), tuple(found))
+    return Seeds(rates, wilson_interval(wins, episodes), tuple(found), tuple(ids))
 
 
 def _of(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,10 @@ from benchmarks.results.experiments import (
     before_rl,
 )
 from benchmarks.results.records import Records, Seeds
+from vlm_agent.config.files import load_config
+from vlm_agent.config.sft import SFTConfig
+from vlm_agent.training.ppo_config import PPOConfig
+from vlm_agent.training.sft.sources import DEFAULT_SAMPLES
 
 MISSING = "–"
 # Success in percent of the language model with and without chain of thought, and of its start
@@ -48,7 +52,7 @@ def games(records: Records) -> str:
         ["VLM before RL", *(_cell(before_and_after(records, game)[0]) for game in GAMES)],
         ["VLM after RL", *(_cell(before_and_after(records, game)[1]) for game in GAMES)],
         ["gain by RL", *(_gain(*before_and_after(records, game)) for game in GAMES)],
-        ["VLM, by more demonstrations alone", *(_cell(_taught(records, game)) for game in GAMES)],
+        ["VLM, by demonstrations alone", *(_cell(_taught(records, game)) for game in GAMES)],
     ]
     published = (f"{PUBLISHED[game][0]:.1f} → {PUBLISHED[game][1]:.1f}" for game in GAMES)
     return _table(head, [*rows, ["published, 7B", *published]])
@@ -63,10 +67,9 @@ def before_and_after(records: Records, game: str) -> tuple[Seeds | None, Seeds |
 
 
 def _taught(records: Records, game: str) -> Seeds | None:
-    """Returns the results of fine-tuning alone, where reinforcement learning starts from less."""
-    if before_rl(game) == "sft":
-        return None
-    return records.seeds(f"{game}/sft/*-evaluated")
+    """Returns the results of fine-tuning alone, at full length or for as long as with RL."""
+    kind = "imitation" if before_rl(game) == "sft" else "sft"
+    return records.seeds(f"{game}/{kind}/*-evaluated")
 
 
 def readme_rows(records: Records) -> list[tuple[str, list[str]]]:
@@ -76,7 +79,7 @@ def readme_rows(records: Records) -> list[tuple[str, list[str]]]:
         "CNN, trained by PPO": [records.seeds(f"{game}/cnn/*-evaluated") for game in GAMES],
         "small VLM before RL": [before_and_after(records, game)[0] for game in GAMES],
         "small VLM after RL": [before_and_after(records, game)[1] for game in GAMES],
-        "small VLM, more demonstrations": [_taught(records, game) for game in GAMES],
+        "small VLM, demonstrations alone": [_taught(records, game) for game in GAMES],
         "expert": [records.seeds(f"{game}/expert") for game in GAMES],
     }
     household = {
@@ -135,11 +138,15 @@ def regret(records: Records) -> str:
 def thoughts(records: Records) -> str:
     """Success with and without chain of thought."""
     rows = []
+    names_of_all = ("sft", "no-cot/sft")
     for game in GAMES:
         names = (before_rl(game), "ppo", "no-cot/sft", "no-cot/ppo")
         cells = [_cell(records.seeds(f"{game}/{name}/*-evaluated")) for name in names]
         published = f"{PUBLISHED[game][1]:.1f}, {PUBLISHED[game][2]:.1f}"
         rows.append([game, *cells, published])
+        if before_rl(game) != "sft":
+            taught = [_cell(records.seeds(f"{game}/{name}/*-evaluated")) for name in names_of_all]
+            rows.append([f"{game}, all demonstrations", taught[0], "", taught[1], "", ""])
     head = ["", "with thought: before RL", "after RL", "without: before RL", "after RL"]
     return _table([*head, "published after RL: with, without"], rows)
 
@@ -198,8 +205,13 @@ def generalisation(records: Records) -> str:
             if any(cells):
                 found[variant] = cells
         if found:
+            # Over the seeds that were played in variants, so that rows can be compared.
+            seeds = {
+                seed for cells in found.values() for each in cells if each for seed in each.ids
+            }
             kinds = (*players, *(f"{kind}-evaluated" for kind in trained))
-            found = {"as trained": [records.seeds(f"{game}/{kind}") for kind in kinds], **found}
+            own = [records.seeds(f"{game}/{kind}", seeds) for kind in kinds]
+            found = {"as trained": own, **found}
         for row, (variant, cells) in enumerate(found.items()):
             rows.append(["" if row else game, variant, *map(_cell, cells)])
     return _table(["", "variant", "random", "expert", "before RL", "after RL"], rows)
@@ -262,12 +274,15 @@ def durations(records: Records) -> str:
     """Minutes that one training takes."""
     rows = []
     for game in GAMES:
+        alone = "imitation" if before_rl(game) == "sft" else "sft"
+        kinds = ("cnn", before_rl(game), "ppo", alone, f"no-cot/{before_rl(game)}", "no-cot/ppo")
         cells = []
-        for kind in ("cnn", "sft", "ppo"):
+        for kind in kinds:
             seconds = records.seconds(f"{game}/{kind}/*")
             cells.append(MISSING if seconds is None else f"{seconds / 60:.1f}")
         rows.append([game, *cells])
-    head = ["minutes of one training", "CNN", "fine-tuning", "RL"]
+    head = ["minutes of one training", "CNN", "fine-tuning", "RL", "demonstrations alone"]
+    head += ["fine-tuning without thoughts", "RL without"]
     used = {json.dumps(record["machine"]) for record in records.by_name.values()}
     machines = "; ".join(
         f"{each['machine']}, {each['cores']} cores, {each['system']}"
@@ -275,6 +290,37 @@ def durations(records: Records) -> str:
     )
     note = f"They depend on what else the cores do ({machines})."
     return f"{_table(head, rows)}\n\n{note}"
+
+
+def recipes(records: Records) -> str:
+    """The options of the games' recipes that matter most; none is of the records."""
+    rows: dict[str, list[str]] = {}
+    for game in GAMES:
+        name = f"{game.lower()}-tiny"
+        taught, rewarded = load_config(SFTConfig, name, "sft"), load_config(PPOConfig, name, "ppo")
+        counts = (
+            taught.caption_samples,
+            taught.reasoning_samples,
+            taught.samples or DEFAULT_SAMPLES,
+        )
+        shown = {
+            "captions, reasoning as text, replies": ", ".join(f"{each or 0:,}" for each in counts),
+            "of which random moves": f"{100 * taught.random_share:.0f}%",
+            "optimiser, learning rate": f"{taught.optimizer}, {taught.peak_learning_rate:g}",
+            "RL: steps": f"{rewarded.total_steps:,}",
+            "games × steps of a rollout": f"{rewarded.num_envs} × {rewarded.rollout_steps}",
+            "epochs, minibatch": f"{rewarded.ppo_epochs}, {rewarded.minibatch_size}",
+            "learning rate, of the value": (
+                f"{rewarded.learning_rate:g}, {rewarded.value_learning_rate:g}"
+            ),
+            "λ": f"{rewarded.thought_coef:g}",
+            "γ": f"{rewarded.gamma:g}",
+            "KL weight": f"{rewarded.kl_coef:g}",
+            "temperature": f"{rewarded.temperature:g}",
+        }
+        for option, value in shown.items():
+            rows.setdefault(option, []).append(value)
+    return _table(["fine-tuning", *GAMES], [[option, *values] for option, values in rows.items()])
 
 
 def commands(records: Records) -> str:
@@ -292,7 +338,7 @@ TABLES: dict[str, Callable[[Records], str]] = {
     table.__name__: table
     for table in (
         games, perception, regret, thoughts, lambdas, parsers, methods, generalisation, hands,
-        pretrained, household, durations, commands,
+        pretrained, household, recipes, durations, commands,
     )
 }  # fmt: skip
 

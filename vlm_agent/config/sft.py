@@ -268,6 +268,11 @@ class SFTConfig(ModelOptions, PromptOptions, EvaluationOptions, TrainingOptions)
             )
 
     @property
+    def peak_learning_rate(self) -> float:
+        """The learning rate, or the default of the model."""
+        return self.learning_rate or (2e-3 if self.model == "tiny" else 2e-5)
+
+    @property
     def from_dataset(self) -> int:
         """Number of demonstrations of each batch that are from the data set."""
         return 0 if self.dataset is None else round(self.dataset_share * self.batch_size)

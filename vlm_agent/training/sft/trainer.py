@@ -94,8 +94,7 @@ def train_sft(
     tools = make_reporters(config.report_to, reporters)
     check_free(config.out, overwrite=config.overwrite)
     processes.wait()  # before the first of them writes there
-    if config.learning_rate is None:
-        config = replace(config, learning_rate=2e-3 if config.model == "tiny" else 2e-5)
+    config = replace(config, learning_rate=config.peak_learning_rate)
     specs = own.specs(config)
     source, samples = open_source(config, specs)
     try:
