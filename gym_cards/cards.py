@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
@@ -81,10 +82,14 @@ def deal(
     np_random: np.random.Generator, count: int, deck: Sequence[Card] = DECK
 ) -> tuple[Card, ...]:
     """Draws cards from an infinite deck, each equally likely to be any of those in `deck`."""
-    # One draw for all cards: each call of the generator costs as much as the rest of the deal.
-    number = int(np_random.integers(len(deck) ** count))
-    cards = []
-    for _ in range(count):
-        number, place = divmod(number, len(deck))
-        cards.append(deck[place])
+    # One draw for as many cards as fit into a number, of 64 bits and a sign: each call of the
+    # generator costs as much as the rest of the deal.
+    at_once = int(63 / math.log2(len(deck))) if len(deck) > 1 else count
+    cards: list[Card] = []
+    while len(cards) < count:
+        drawn = min(at_once, count - len(cards))
+        number = int(np_random.integers(len(deck) ** drawn))
+        for _ in range(drawn):
+            number, place = divmod(number, len(deck))
+            cards.append(deck[place])
     return tuple(cards)

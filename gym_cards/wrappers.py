@@ -163,6 +163,7 @@ class GradedReward(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     | "malformed"      | "=" with any other formula: no value, or a card is not used    | -3      |
     | "refused number" | a number that no unused card has                               | -2      |
     | "too long"       | the step that meets a formula of more tokens than allowed      | -1      |
+    | "lost"           | any other step that ends the game, with `end_when_lost`        | -1      |
     | ""               | any other step                                                 | 0       |
 
     A formula has a value if the game's rules give it one: with `rules="published"` that is
@@ -181,6 +182,8 @@ class GradedReward(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         correct: The reward for a formula that wins.
         wrong_value: The reward for a formula of another value.
         malformed: The reward for a formula without value or with an unused card.
+        lost: The reward for a token after which no formula wins, where `end_when_lost` ends the
+            game for it.
         refused_number: The reward for a number that is refused.
         too_long: The reward for a formula that is too long.
 
@@ -197,6 +200,7 @@ class GradedReward(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         malformed: float = -3.0,
         refused_number: float = -2.0,
         too_long: float = -1.0,
+        lost: float = -1.0,
     ) -> None:
         RecordConstructorArgs.__init__(
             self,
@@ -205,6 +209,7 @@ class GradedReward(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
             malformed=malformed,
             refused_number=refused_number,
             too_long=too_long,
+            lost=lost,
         )
         super().__init__(env)
         if not (env.has_wrapper_attr("target_points") and env.has_wrapper_attr("rules")):
@@ -218,6 +223,7 @@ class GradedReward(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
             "malformed": float(malformed),
             "refused number": float(refused_number),
             "too long": float(too_long),
+            "lost": float(lost),
             "": 0.0,
         }
         """The reward of each grade."""
@@ -235,12 +241,12 @@ class GradedReward(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         length = len(self.get_wrapper_attr("info")()["Formula"])
         observation, reward, terminated, truncated, info = self.env.step(action)
         formula = info["Formula"]
-        if terminated:
+        if len(formula) > length:
+            grade = "refused number" if formula[-1] == " " else "lost" if terminated else ""
+        elif terminated:  # "=" is not appended
             grade = "correct" if float(reward) > 0 else self._failure(formula, info["Numbers"])
-        elif len(formula) == length:
-            grade = "too long"
         else:
-            grade = "refused number" if formula[-1] == " " else ""
+            grade = "too long"
         info = {**info, "grade": grade}
         return observation, self.rewards[grade], terminated, truncated, info
 

@@ -19,7 +19,7 @@ from gym_cards.alfworld.engine.planner import Moment
 from gym_cards.alfworld.episode import Episode
 from gym_cards.alfworld.games.alfred import SPLITS, Split
 from gym_cards.alfworld.games.catalogue import GAMES, Games
-from gym_cards.alfworld.games.game import TASK_TYPES, TaskType
+from gym_cards.alfworld.games.game import TASK_TYPES, TaskType, check_task_types
 from gym_cards.alfworld.games.goals import GOALS, Goals, check_goals, task_in
 from gym_cards.alfworld.games.supply import ORDERS, Order, Supply
 from gym_cards.alfworld.house import House, TextHouse
@@ -190,10 +190,7 @@ class ALFWorldEnv(gym.Env[Frame, str]):
         backend: Backend = "textworld",
         render_mode: str | None = None,
     ) -> None:
-        if isinstance(task_types, str) or not task_types or set(task_types) - set(TASK_TYPES):
-            raise ValueError(
-                f"task_types={task_types!r}: expected a list of some of {', '.join(TASK_TYPES)}"
-            )
+        self.task_types = check_task_types(task_types)
         _check_one_of("split", split, SPLITS)
         _check_one_of("games", games, (None, *GAMES))
         _check_one_of("order", order, ORDERS)
@@ -203,7 +200,6 @@ class ALFWorldEnv(gym.Env[Frame, str]):
         _check_one_of("reward", reward, _REWARDS)
         _check_one_of("backend", backend, _BACKENDS)
         _check_one_of("render_mode", render_mode, (None, *RENDER_MODES))
-        self.task_types: tuple[TaskType, ...] = tuple(task_types)
         self.split: Split = split
         self.render_mode = render_mode
         size = check_integer("size", size, SMALLEST)

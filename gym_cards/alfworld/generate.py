@@ -59,6 +59,8 @@ def main(words: Sequence[str] | None = None) -> None:
         parser.exit(1, f"{parser.prog}: {error}\n")
     try:
         _write(options, engine)
+    except OSError as error:
+        parser.exit(1, f"{parser.prog}: {error}: expected a folder to write in; choose another\n")
     finally:
         engine.close()
 

@@ -280,6 +280,10 @@ class BlackjackEnv(CardGameEnv[Any]):
             return self._frame()
         return self._total, value(self._dealer[0]), int(self._usable_ace)
 
+    @property
+    def _shows_frame(self) -> bool:
+        return self.is_pixel
+
     def _parse(self, options: Mapping[str, Any]) -> tuple[Hand, Hand]:
         check_options(options, ("player", "dealer"))
         player = check_cards("player", options["player"])

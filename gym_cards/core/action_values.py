@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 TIE_TOLERANCE = 1e-12
 """Action values that differ by no more than this count as equal.
 
@@ -65,7 +67,8 @@ def check_gamma(gamma: float) -> float:
     Raises:
         ValueError: If it is not between 0 and 1, both included.
     """
-    number = isinstance(gamma, (int, float)) and not isinstance(gamma, bool)
+    numbers = (int, float, np.integer, np.floating)
+    number = isinstance(gamma, numbers) and not isinstance(gamma, bool)
     if not (number and math.isfinite(gamma) and 0 <= gamma <= 1):
         raise ValueError(f"gamma={gamma!r}: expected a discount from 0 to 1; pass one, such as 0.9")
     return float(gamma)

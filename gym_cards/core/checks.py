@@ -148,4 +148,7 @@ def plain_options(value: Any) -> Any:
         return {name: plain_options(part) for name, part in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [plain_options(part) for part in value]
+    number = whole(value)
+    if number is not None:
+        return number
     return value.item() if isinstance(value, np.generic) else value

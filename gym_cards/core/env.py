@@ -186,7 +186,13 @@ class CardGameEnv(NamedActions, gym.Env[ObsType, np.int64], ABC, Generic[ObsType
         return reward, terminated, truncated
 
     def info(self) -> dict[str, Any]:
-        """Returns the information on the state that `reset` and `step` return."""
+        """Returns the information on the state that `reset` and `step` return.
+
+        Raises:
+            ResetNeeded: If the game was never reset.
+            ClosedEnvironmentError: If the game was closed.
+        """
+        self._require_start()
         info: dict[str, Any] = {}
         state: dict[str, str] = {}
         # Loops are faster here than comprehensions, each of which is a call.
@@ -337,13 +343,34 @@ class CardGameEnv(NamedActions, gym.Env[ObsType, np.int64], ABC, Generic[ObsType
     def _observation(self) -> ObsType:
         return self._frame()  # type: ignore[return-value]
 
+    @property
+    def _shows_frame(self) -> bool:
+        """Whether observations are the picture itself, which a batch draws where it returns it."""
+        space, frame = self.observation_space, self.picture.frame
+        unchanged = type(self)._observation is CardGameEnv._observation
+        return (
+            unchanged
+            and isinstance(space, spaces.Box)
+            and (space.shape, space.dtype) == (frame.shape, frame.dtype)
+        )
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Returns the action mask as booleans, as MaskablePPO of sb3-contrib asks for it.
+
+        Raises:
+            ResetNeeded: If the game was never reset.
+            ClosedEnvironmentError: If the game was closed.
+        """
+        self._require_start()
+        return self._action_mask().astype(np.bool_)
+
     def _action_mask(self) -> NDArray[np.int8]:
         """Returns 1 for each action that the rules accept now, else 0; callers copy it."""
         return _all_accepted(len(self.action_names))
 
     def _returned(self) -> ObsType:
         """Returns the observation for `reset` and `step`."""
-        if self.lazy_observations and isinstance(self.observation_space, spaces.Box):
+        if self.lazy_observations and self._shows_frame:
             return np.zeros_like(self.picture.frame)  # type: ignore[return-value]
         return self._observation()
 

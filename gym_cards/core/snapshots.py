@@ -57,7 +57,8 @@ def _replay(game: CardGameEnv[Any], snapshot: Mapping[str, Any]) -> None:
     options = snapshot["options"]
     parsed = game._parse(options) if options else None
     game._jitter = snapshot["jitter"]
-    game._origin = {name: snapshot[name] for name in ("random", "options", "jitter")}
+    # A copy, because the caller may change what was passed.
+    game._origin = copy.deepcopy({name: snapshot[name] for name in ("random", "options", "jitter")})
     game.np_random.bit_generator.state = snapshot["random"]
     game._set_off(parsed)
     for action in snapshot["actions"]:

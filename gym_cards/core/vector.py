@@ -106,16 +106,14 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
         self.single_action_space = first.action_space
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self.single_observation_space = first.observation_space
-        self._draws_in_place = isinstance(first.observation_space, spaces.Box)
+        self._draws_in_place = first._shows_frame
         self.observation_space = (
             _batch_of_pictures(first.observation_space, self.num_envs)
-            if isinstance(first.observation_space, spaces.Box)
+            if self._draws_in_place and isinstance(first.observation_space, spaces.Box)
             else batch_space(first.observation_space, self.num_envs)
         )
         self._buffer: Any = create_empty_array(self.single_observation_space, self.num_envs)
         self._attach()
-        self._elapsed = [0] * self.num_envs
-        self._finished = [False] * self.num_envs
         # The first reset starts all games; from then on each has a state.
         self._begun = False
 
@@ -163,8 +161,6 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
             )
         for index in chosen:
             self.envs[index].begin(seeds[index], options)
-            self._elapsed[index] = 0
-            self._finished[index] = False
         self._begun = True
         return self._observations(), self._infos(chosen)
 
@@ -194,18 +190,15 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
         terminations = [False] * self.num_envs
         truncations = [False] * self.num_envs
         last: dict[int, tuple[Any, dict[str, Any]]] = {}
-        limit, elapsed, finished = self.max_episode_steps, self._elapsed, self._finished
+        limit = self.max_episode_steps
         next_step = self.autoreset_mode is AutoresetMode.NEXT_STEP
         same_step = self.autoreset_mode is AutoresetMode.SAME_STEP
         for index, (game, action) in enumerate(zip(self.envs, chosen, strict=True)):
-            if next_step and finished[index]:
+            if next_step and self._has_ended(game):
                 game.begin()
-                elapsed[index] = 0
-                finished[index] = False
                 continue
             reward, terminated, truncated = game.advance_by(action)
-            elapsed[index] += 1
-            if limit is not None and elapsed[index] >= limit:
+            if limit is not None and len(game._actions) >= limit:
                 truncated = True
             rewards[index] = reward
             if terminated or truncated:
@@ -213,9 +206,6 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
                 if same_step:
                     last[index] = game._observation(), game.info()
                     game.begin()
-                    elapsed[index] = 0
-                else:
-                    finished[index] = True
         batch = self._infos(range(self.num_envs))
         if last:
             ended = list(last)
@@ -258,11 +248,7 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
 
     def snapshot(self) -> dict[str, Any]:
         """Returns everything that decides how the games continue, as values for `json.dumps`."""
-        return {
-            "games": [game.snapshot() for game in self.envs],
-            "elapsed": list(self._elapsed),
-            "finished": list(self._finished),
-        }
+        return {"games": [game.snapshot() for game in self.envs]}
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Returns to the state of a snapshot of as many games with equal arguments.
@@ -270,35 +256,34 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
         Raises:
             ValueError: If it is not a snapshot of this number of games of this kind.
         """
-        if not isinstance(snapshot, Mapping) or set(snapshot) != {"games", "elapsed", "finished"}:
+        games = snapshot.get("games") if isinstance(snapshot, Mapping) else None
+        if not isinstance(games, list | tuple) or len(snapshot) > 1:
             raise ValueError(
                 f"{snapshot!r:.200} is not a snapshot: expected what `snapshot` returned"
             )
-        if len(snapshot["games"]) != self.num_envs:
-            raise ValueError(
-                f"the snapshot is of {len(snapshot['games'])} games: expected {self.num_envs}"
-            )
-        for name in ("elapsed", "finished"):
-            found = snapshot[name]
-            if not isinstance(found, list | tuple) or len(found) != self.num_envs:
-                raise ValueError(
-                    f"the snapshot is damaged: its {name!r} is {found!r:.80}; expected a list with "
-                    f"an entry for each of {self.num_envs} games"
-                )
+        if len(games) != self.num_envs:
+            raise ValueError(f"the snapshot is of {len(games)} games: expected {self.num_envs}")
         before = [game.snapshot() for game in self.envs] if self._begun else []
         try:
-            for game, saved in zip(self.envs, snapshot["games"], strict=True):
+            for game, saved in zip(self.envs, games, strict=True):
                 game.restore(saved)
         except ValueError:
             for game, own in zip(self.envs, before, strict=False):
                 game.restore(own)
             raise
         self._begun = True
-        self._elapsed = list(snapshot["elapsed"])
-        self._finished = list(snapshot["finished"])
 
     def observations(self) -> Any:
-        """Returns the present observations, as `step` returns them."""
+        """Returns the present observations, as `step` returns them.
+
+        Raises:
+            ResetNeeded: If the games have no state yet.
+            ClosedEnvironmentError: If the batch was closed.
+        """
+        if self.closed:
+            raise closed_error("observations()")
+        if not self._begun:
+            raise gym.error.ResetNeeded("some games have no state yet: call reset() first")
         return self._observations()
 
     def close_extras(self, **kwargs: Any) -> None:
@@ -389,12 +374,23 @@ class CardGameVectorEnv(VectorEnv[Any, NDArray[np.int64], Any]):
                 game.index_of(action)
         if not self._begun:
             raise gym.error.ResetNeeded("some games have no state yet: call reset() first")
-        if self.autoreset_mode is AutoresetMode.DISABLED and any(self._finished):
+        # With same-step autoreset a game can have ended only if it was stepped or restored apart.
+        resets = self.autoreset_mode is AutoresetMode.NEXT_STEP
+        if not resets and any(map(self._has_ended, self.envs)):
+            ended = [index for index, game in enumerate(self.envs) if self._has_ended(game)]
             raise gym.error.ResetNeeded(
-                f"games {np.flatnonzero(self._finished).tolist()} have ended: reset them with "
-                "reset(options={'reset_mask': terminations | truncations})"
+                f"games {ended} have ended: reset them with reset(options={{'reset_mask': mask}}), "
+                "where the mask is true for them, such as terminations | truncations"
             )
         return chosen
+
+    def _has_ended(self, game: CardGameEnv[Any]) -> bool:
+        """Returns whether the game's episode is over, by its rules or by the limit of steps.
+
+        That is asked of the game, which may also be reset or stepped apart from the batch.
+        """
+        limit = self.max_episode_steps
+        return not game._playing or (limit is not None and len(game._actions) >= limit)
 
 
 def _batch_of_pictures(space: spaces.Box, number: int) -> spaces.Box:

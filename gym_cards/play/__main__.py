@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Some games take seconds to set up.
         open_window(game.title, options.scale)
         session = Session(game, recorder, hide_state=options.hide_state)
-    except (ValueError, OSError, gym.error.Error) as error:
+    except (ValueError, OSError, ImportError, gym.error.Error) as error:
         return _fail(error)
     try:
         App(session).run()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations_with_replacement, product
+from itertools import combinations_with_replacement, islice, product
 from typing import Literal
 
 import numpy as np
@@ -51,16 +51,21 @@ class Dealer:
             candidates = (tuple(Card("C", rank) for rank in hand) for hand in ranks)
         else:
             # Too many to try each, so hands are sampled, with a generator of their own: enough to
-            # find what is not too rare to be dealt.
-            tries = 200 if self.num_cards == 5 else 3
-            np_random = np.random.default_rng(0)
-            candidates = (deal(np_random, self.num_cards) for _ in range(tries))
+            # find what is not too rare to be dealt. With brackets six cards take longest.
+            tries = 20 if self.num_cards == 6 and self.game.parentheses else 200
+            candidates = islice(self._of_split(np.random.default_rng(0)), tries)
         if not any(map(self.deals, candidates)):
             raise ValueError(
                 f"target_points={self.target}, hands={self.hands!r}, split={self.split!r}: "
                 f"expected arguments for which there are hands of {self.num_cards} cards to deal, "
                 "and there are none, or too few; choose another target, such as 24, or other hands"
             )
+
+    def _of_split(self, np_random: np.random.Generator) -> Iterator[tuple[Card, ...]]:
+        while True:
+            cards = deal(np_random, self.num_cards)
+            if self.split is None or split_of(cards) == self.split:
+                yield cards
 
     def deal(self, np_random: np.random.Generator) -> tuple[Card, ...]:
         """Draws hands until one is of this kind."""
@@ -70,10 +75,7 @@ class Dealer:
                 pair = deals[np_random.integers(len(deals))]
                 if self.split is None or split_of(pair) == self.split:
                     return pair
-        while True:
-            cards = deal(np_random, self.num_cards)
-            if self.deals(cards):
-                return cards
+        return next(filter(self.deals, self._of_split(np_random)))
 
     @functools.cached_property
     def _deals_twelve(self) -> bool:

@@ -44,3 +44,21 @@ def test_deals_are_uniform():
     counts = Counter(card for _ in range(13_000) for card in deal(rng, 4))
     # A chi-square test, 51 degrees of freedom: the 99.9% quantile is 87.0.
     assert sum((counts[card] - 1000) ** 2 / 1000 for card in DECK) < 87.0
+
+
+@pytest.mark.parametrize("count", [11, 12, 13, 30])
+def test_hands_of_any_size(count):
+    rng = np.random.default_rng(5)
+    hands = [deal(rng, count) for _ in range(400)]
+    assert {len(hand) for hand in hands} == {count}
+    last = Counter(hand[-1] for hand in hands)
+    assert len(last) == 52
+    # By hand: 400 of 52 is 7.7 each, and 8 standard deviations above it are 30.
+    assert max(last.values()) < 30
+
+
+def test_a_deal_that_fits_into_one_number_is_one_draw():
+    drawn, rng = np.random.default_rng(5), np.random.default_rng(5)
+    number = int(drawn.integers(52**11))
+    expected = [DECK[number // 52**place % 52] for place in range(11)]
+    assert list(deal(rng, 11)) == expected

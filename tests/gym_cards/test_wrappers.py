@@ -213,6 +213,22 @@ def test_grades(rules, tokens, last, grade):
     assert info["is_success"] == (grade == "correct")
 
 
+@pytest.mark.parametrize(
+    ("tokens", "last", "grade"),
+    [
+        ("4 * 6 * 1 * 1 =", 5.0, "correct"),
+        ("4 * 6 =", -3.0, "malformed"),
+        ("+", -1.0, "lost"),
+        ("4 * 6 * 1 * 1 1", -2.0, "refused number"),
+    ],
+)
+def test_a_game_that_ends_where_it_is_lost_has_a_grade_for_it(tokens, last, grade):
+    env = GradedReward(gym.make("gym_cards/Points24Exact-v0", end_when_lost=True))
+    steps, *_ = play(env, FOUR_SIX, tokens.split())
+    assert steps[-1] == (last, grade)
+    assert {grade for _, grade in steps[:-1]} <= {""}
+
+
 def test_refused_numbers_cost_each_time_and_success_is_the_published_one():
     env = GradedReward(gym.make("gym_cards/EZPoints-v0"), correct=1.0, refused_number=-0.25)
     steps, *_, info = play(env, ["H2", "C6"], ["9", "2", "9", "*", "6", "="])

@@ -73,8 +73,11 @@ def data_folder(data: str | os.PathLike[str] | None) -> Path | None:
 
     Raises:
         FileNotFoundError: If the folder holds no data set.
+        ValueError: If it is not a path.
     """
     given = named_data() if data is None else data
+    if given is not None and not isinstance(given, (str, os.PathLike)):
+        raise ValueError(f"data={data!r}: expected the path of a folder, or None; pass one of them")
     if not given:
         return None
     folder = Path(given).expanduser()

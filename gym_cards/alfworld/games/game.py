@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -23,6 +23,22 @@ TaskType = Literal[
     "pick_two_obj_and_place",
 ]
 TASK_TYPES: tuple[TaskType, ...] = get_args(TaskType)
+
+
+def check_task_types(task_types: Sequence[TaskType]) -> tuple[TaskType, ...]:
+    """Returns types of tasks as a tuple.
+
+    Raises:
+        ValueError: If they are not a list of at least one, each of `TASK_TYPES`.
+    """
+    listed = isinstance(task_types, Collection) and not isinstance(task_types, str)
+    types = tuple(task_types) if listed else ()
+    if not types or not all(each in TASK_TYPES for each in types):
+        raise ValueError(
+            f"task_types={task_types!r}: expected a list of some of {', '.join(TASK_TYPES)}"
+        )
+    return types
+
 
 TREATMENTS: Mapping[str, tuple[str, str, str]] = {
     "pick_clean_then_place_in_recep": ("clean", "Cleanable", "SinkBasin"),

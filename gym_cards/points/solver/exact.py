@@ -150,7 +150,7 @@ def complete(
 
 def solvable_share(
     n_cards: int = 4,
-    face_as_10: bool = True,
+    faces_as_10: bool = True,
     target: int = 24,
     *,
     floating_point: bool = False,
@@ -159,14 +159,14 @@ def solvable_share(
 
     Args:
         n_cards: The number of cards dealt, 1 to 6.
-        face_as_10: Whether jack, queen and king count 10 instead of 11, 12 and 13.
+        faces_as_10: Whether jack, queen and king count 10 instead of 11, 12 and 13.
         target: The value to reach.
         floating_point: Whether values are Python's instead of exact rationals.
     """
     return share_of_deals(
         lambda cards: is_solvable(cards, target, floating_point=floating_point),
         n_cards,
-        face_as_10,
+        faces_as_10,
     )
 
 

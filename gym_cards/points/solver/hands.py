@@ -50,17 +50,17 @@ def parts(cards: Cards) -> tuple[Cards, ...]:
 
 
 def share_of_deals(
-    is_favourable: Callable[[Cards], bool], n_cards: int, face_as_10: bool
+    is_favourable: Callable[[Cards], bool], n_cards: int, faces_as_10: bool
 ) -> Fraction:
     """Returns the exact share of deals that are favourable, ranks uniform in 1 to 13.
 
     Args:
         is_favourable: Called once for each hand, with its numbers in ascending order.
         n_cards: The number of cards dealt.
-        face_as_10: Whether jack, queen and king count 10 instead of 11, 12 and 13.
+        faces_as_10: Whether jack, queen and king count 10 instead of 11, 12 and 13.
     """
     weights = dict.fromkeys(range(1, 11), 1)
-    if face_as_10:
+    if faces_as_10:
         weights[10] += 3
     else:
         weights |= dict.fromkeys(range(11, 14), 1)

@@ -140,3 +140,12 @@ def test_wrong_options_have_no_effect(env):
 def test_bad_options_are_an_error(env, options):
     with pytest.raises(ValueError, match=r"options.*expected"):
         env.reset(options=options)
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_a_line(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    words = ["--games", "1", "--splits", "train", "--task-types", "look_at_obj_in_light"]
+    with pytest.raises(SystemExit) as ended:
+        write_games(["--out", str(tmp_path / "file" / "data"), *words])
+    assert ended.value.code == 1
+    assert "expected a folder to write in" in capsys.readouterr().err

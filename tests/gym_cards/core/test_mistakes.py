@@ -196,3 +196,15 @@ def test_the_errors_come_from_other_processes_too(wrong, error):
         envs.close(terminate=True)
     with pytest.raises(ClosedEnvironmentError):
         envs.step([0, 0])
+
+
+@pytest.mark.parametrize("name", ["info", "action_masks"])
+def test_what_is_read_needs_a_state(name):
+    env = gym.make("gym_cards/Points24-v0").unwrapped
+    with pytest.raises(gym.error.ResetNeeded):
+        getattr(env, name)()
+    env.reset(seed=0)
+    getattr(env, name)()
+    env.close()
+    with pytest.raises(gym.error.ClosedEnvironmentError):
+        getattr(env, name)()

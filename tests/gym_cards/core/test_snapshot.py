@@ -265,3 +265,19 @@ def test_an_ended_episode_is_worth_nothing_more():
         if over:
             assert exact.value == 0
             assert exact.success_probability == (reward > 0)
+
+
+def test_options_that_count_as_numbers_are_kept_as_numbers():
+    env = make("NumberLine")
+    env.reset(seed=0, options={"target": np.array(4), "current": np.array(1)})
+    saved = json.loads(json.dumps(env.snapshot()))
+    assert saved["options"] == {"target": 4, "current": 1}
+
+
+def test_what_was_restored_is_not_the_callers_any_more():
+    env = make("Points24")
+    env.reset(seed=0, options={"cards": ["H4", "C6", "SA", "DA"]})
+    saved = env.snapshot()
+    env.restore(saved)
+    saved["options"]["cards"][0] = "HK"
+    assert env.snapshot()["options"]["cards"][0] == "H4"

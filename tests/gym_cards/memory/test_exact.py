@@ -143,3 +143,9 @@ def test_after_the_end_nothing_is_worth_anything():
         env.step(env.expert()[0])
     assert set(env.exact().action_values) == {0.0}
     assert env.exact().success_probability == 1.0
+
+
+@pytest.mark.parametrize(("pairs", "misses"), [(6, 0), (-1, 3), (6, 1.5), (True, 2)])
+def test_chances_of_no_game_are_refused(pairs, misses):
+    with pytest.raises(ValueError, match="expected a whole number of at least 1"):
+        start_chance(pairs, misses)

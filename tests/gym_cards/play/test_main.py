@@ -48,6 +48,7 @@ def test_arguments_are_plain_values(word, value):
     ("words", "message"),
     [
         (["Chess"], "no game 'Chess'"),
+        (["no_such_package:foo/Bar-v0"], "No module named 'no_such_package'"),
         (["Points24", "36"], "'36' is not an argument: expected name=value"),
         (["Points24", "target=36"], "cannot be made with"),
         (["NumberLine", "max_position=1"], "max_position=1"),

@@ -112,3 +112,21 @@ def test_solvable_hands_are_dealt(rules):
 def test_a_target_that_no_hand_reaches():
     with pytest.raises(ValueError, match="target_points=1000000, .*: expected"):
         make(hands="solvable", target_points=1_000_000)
+
+
+@pytest.mark.parametrize(
+    ("name", "kwargs"),
+    [
+        ("EZPoints", {"target_points": 42}),
+        ("EZPoints", {"target_points": 1000}),
+        ("Points24", {"target_points": 5000, "hands": "solvable", "split": "test"}),
+    ],
+)
+def test_six_cards_are_dealt_where_there_are_hands(name, kwargs):
+    env = gym.make(f"gym_cards/{name}-v0", num_cards=6, size=64, **kwargs)
+    assert len(env.reset(seed=0)[1]["Numbers"]) == 6
+
+
+def test_six_cards_are_refused_where_hardly_any_hand_fits():
+    with pytest.raises(ValueError, match="there are none, or too few"):
+        gym.make("gym_cards/Points24-v0", num_cards=6, hands="unsolvable")

@@ -259,12 +259,12 @@ def test_rearranges_for_floating_point():
 
 @pytest.mark.parametrize("n_cards", [1, 2, 3])
 def test_solvable_share_counts_every_deal(n_cards):
-    for face_as_10 in (True, False):
+    for faces_as_10 in (True, False):
         reached = 0
         for ranks in itertools.product(range(1, 14), repeat=n_cards):
-            values = tuple(sorted(min(rank, 10) if face_as_10 else rank for rank in ranks))
+            values = tuple(sorted(min(rank, 10) if faces_as_10 else rank for rank in ranks))
             reached += is_solvable(values, 12)
-        assert solvable_share(n_cards, face_as_10, 12) == Fraction(reached, 13**n_cards)
+        assert solvable_share(n_cards, faces_as_10, 12) == Fraction(reached, 13**n_cards)
 
 
 def test_solvable_share_of_points24():
