@@ -11,6 +11,9 @@ import gzip
 import pickle
 import random
 import shutil
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,6 +27,11 @@ from baselines.runs import MODEL_FILE
 from baselines.vec_env import PictureVecEnv
 
 STATE, REPLAY = "state.pkl", "replay.pkl.gz"
+# Errors of reading a file that is cut short or changed; those of `pickle` are of many types.
+_DAMAGE = (
+    *(pickle.UnpicklingError, EOFError, ValueError, TypeError, LookupError, AttributeError),
+    *(ImportError, gzip.BadGzipFile, zlib.error),
+)
 
 
 def save_checkpoint(directory: Path, model: BaseAlgorithm) -> None:
@@ -81,13 +89,18 @@ def load_checkpoint(
         kind: Class of the model.
         env: New environments, with the arguments of those that it was trained in.
         device: Device of the network.
+
+    Raises:
+        ValueError: If a file is damaged, or the environments have other pictures or actions.
+        FileNotFoundError: If a file is missing.
     """
-    model = kind.load(directory / MODEL_FILE, env=env, device=device, force_reset=False)
+    with _naming(directory / MODEL_FILE) as path:
+        model = kind.load(path, env=env, device=device, force_reset=False)
     if isinstance(model, OffPolicyAlgorithm):
-        with gzip.open(directory / REPLAY, "rb") as packed:
+        with _naming(directory / REPLAY) as path, gzip.open(path, "rb") as packed:
             model.replay_buffer = pickle.load(packed)
         model.replay_buffer.device = model.device
-    with (directory / STATE).open("rb") as file:
+    with _naming(directory / STATE) as path, path.open("rb") as file:
         state: dict[str, Any] = pickle.load(file)
     if state["envs"] is None:
         model._last_obs = None
@@ -104,3 +117,15 @@ def load_checkpoint(
     if torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all(state["cuda"])
     return model
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[Path]:
+    """Names the file in the error if the block cannot read it."""
+    try:
+        yield path
+    except _DAMAGE as error:
+        raise ValueError(
+            f"{path} cannot be loaded: {error}. Restore the file from a copy, or start a new run "
+            "in another directory"
+        ) from error

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
+from baselines.runs import CONFIG_FILE
 from baselines.view import Text
 from vlm_agent.config.options import Options
 from vlm_agent.config.values import (
@@ -34,7 +36,7 @@ class BaselineConfig(Options):
         eval_every: Steps between evaluations; 0 evaluates only at the end.
         eval_episodes: Episodes per evaluation, the same as those of `vlm-agent eval --seed 0`.
         checkpoint_every: Steps between checkpoints, from which --resume continues.
-        device: Device of the network: cpu, cuda, or auto.
+        device: Device of the network: cpu, cuda, or auto, which is cuda where there is a GPU.
         progress: Show a progress bar.
 
     Args: Environment
@@ -83,6 +85,12 @@ class BaselineConfig(Options):
     checkpoint_every: PositiveInt = 10_000
     device: str = "auto"
     progress: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuses devices that this machine does not have."""
+        super().__post_init__()
+        if self.device not in ("auto", "cpu"):
+            _check_device(self.device)
 
     @property
     def directory(self) -> Path:
@@ -214,12 +222,35 @@ def tuned(env: str, algorithm: Algorithm) -> dict[str, Any]:
     return {}
 
 
-def from_record(record: dict[str, Any]) -> BaselineConfig:
+def read_config(directory: Path) -> BaselineConfig:
+    """Returns the configuration of a run.
+
+    Raises:
+        FileNotFoundError: If it is not the directory of a run.
+        ValueError: If its `baseline.json` is damaged, or has an option that is wrong here; names
+            the file.
+    """
+    file = directory / CONFIG_FILE
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"{directory} holds no {CONFIG_FILE}: expected the directory of a run of this command"
+        )
+    try:
+        return from_record(json.loads(file.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise ValueError(
+            f"{file}: {error}. Correct the file, or start a new run in another directory"
+        ) from error
+
+
+def from_record(record: Any) -> BaselineConfig:
     """Returns the configuration that `record` described.
 
     Raises:
-        ValueError: If the algorithm or an option is unknown.
+        ValueError: If it is no such record, or the algorithm or an option is unknown.
     """
+    if not isinstance(record, dict) or "env" not in record:
+        raise ValueError(f"expected an object of options with env, not {record!r:.80}")
     options = dict(record)
     algorithm = options.pop("algorithm", None)
     if algorithm not in CONFIGS:
@@ -229,3 +260,17 @@ def from_record(record: dict[str, Any]) -> BaselineConfig:
     if unknown:
         raise ValueError(f"unknown options {unknown} of {algorithm}")
     return kind(**options)
+
+
+def _check_device(name: str) -> None:
+    """Refuses a device that torch cannot use; Stable-Baselines3 would use the CPU instead."""
+    import torch  # not at the top, because --help does not need it
+
+    try:
+        torch.zeros(1, device=name).item()
+    except (RuntimeError, AssertionError) as error:  # the latter by torch without CUDA
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise ValueError(
+            f"device={name!r}: {reason}; expected auto, cpu, or the name of a GPU in this machine, "
+            "such as cuda"
+        ) from error

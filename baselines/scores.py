@@ -75,7 +75,7 @@ def score(
         try:
             env.seed_each(part)
             rewards, steps = play(
-                model,  # type: ignore[arg-type]
+                model,
                 VecMonitor(env),
                 n_eval_episodes=len(part),
                 deterministic=True,

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from baselines.config import CONFIGS, Algorithm, BaselineConfig, from_record, tuned
-from baselines.runs import CONFIG_FILE
+from baselines.config import CONFIGS, Algorithm, BaselineConfig, read_config, tuned
 from vlm_agent.config.command_line import OptionParser
 from vlm_agent.config.options import description_of
 from vlm_agent.config.values import expand_home
@@ -40,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except (ValueError, OSError) as error:
         print(f"baselines: {error}", file=sys.stderr)
-        return 1
+        # Options, or a directory that they name, are wrong; other errors are the system's.
+        return 2 if isinstance(error, (ValueError, FileNotFoundError, FileExistsError)) else 1
     low, high = score.success_interval
     print(
         f"success {score.success_rate:.1%} [{low:.1%}, {high:.1%}], return "
@@ -57,7 +56,8 @@ def parse(words: Sequence[str]) -> tuple[BaselineConfig, bool]:
 
     Raises:
         OSError: If there is no run to resume.
-        ValueError: If there is no such algorithm, or an option is wrong.
+        ValueError: If there is no such algorithm, an option is wrong, or the options of the run to
+            resume cannot be read.
     """
     # The algorithm first, because it determines what other options there are.
     finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
@@ -95,12 +95,7 @@ def parse(words: Sequence[str]) -> tuple[BaselineConfig, bool]:
             f"{names} with --resume: a run continues with its own options; leave that out"
         )
     directory = expand_home(own["resume"])
-    if not (Path(directory) / CONFIG_FILE).is_file():
-        raise FileNotFoundError(
-            f"{directory} holds no {CONFIG_FILE}: expected the directory of a run of this command"
-        )
-    record = json.loads((Path(directory) / CONFIG_FILE).read_text(encoding="utf-8"))
-    return replace(from_record(record), **{**given, "out": directory}), True
+    return replace(read_config(Path(directory)), **{**given, "out": directory}), True
 
 
 if __name__ == "__main__":

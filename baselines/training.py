@@ -9,11 +9,22 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from stable_baselines3.common.vec_env import VecMonitor
+from torch.utils.tensorboard import SummaryWriter
 
 from baselines.algorithms import CLASSES, build, centre
 from baselines.checkpoints import find_checkpoint, load_checkpoint, save_checkpoint
-from baselines.config import BaselineConfig
-from baselines.runs import CHECKPOINT, CONFIG_FILE, MODEL_FILE, SCORES_FILE, TENSORBOARD
+from baselines.config import BaselineConfig, read_config
+from baselines.runs import (
+    CHECKPOINT,
+    CONFIG_FILE,
+    MODEL_FILE,
+    SCORES_FILE,
+    TENSORBOARD,
+    append_score,
+    drop_scores,
+    read_scores,
+    replace_text,
+)
 from baselines.scores import Score, score
 from baselines.vec_env import PictureVecEnv
 from baselines.view import View
@@ -28,26 +39,26 @@ def train(config: BaselineConfig, *, resume: bool = False) -> Score:
 
     Args:
         config: All options.
-        resume: Continue from the last checkpoint. With environments that have snapshots, such as
-            the card games, the model is the same as without the interruption; other environments
-            start new episodes.
+        resume: Continue from the last checkpoint, or from the beginning if there is none yet. With
+            environments that have snapshots, such as the card games, and the same `total_steps`,
+            the model is the same as without the interruption; other environments start new
+            episodes, and other `total_steps` change the schedule of the learning rate.
 
     Returns:
         Score of the trained model.
 
     Raises:
-        ValueError: If the environment does not have pictures and discrete actions.
+        ValueError: If the environment does not have pictures and discrete actions, the run to
+            resume is damaged, or its model was trained for more than `total_steps` already.
         FileExistsError: If the directory is not empty, and `resume` is false.
-        FileNotFoundError: If there is no checkpoint to resume from.
+        FileNotFoundError: If there is no run to resume, or its checkpoint was removed.
     """
     directory = config.directory
     view = View((config.picture_size, config.picture_size), config.text, config.text_length)
-    checkpoint = find_checkpoint(directory / CHECKPOINT) if resume else None
-    if resume and checkpoint is None:
-        raise FileNotFoundError(
-            f"{directory} holds no checkpoint: start a new run without --resume"
-        )
-    if not resume and directory.exists() and any(directory.iterdir()):
+    checkpoint, planned = None, config.total_steps
+    if resume:
+        checkpoint, planned = _checkpoint_of(directory), read_config(directory).total_steps
+    elif directory.exists() and any(directory.iterdir()):
         raise FileExistsError(
             f"{directory} is not empty: choose another --out, or continue with --resume {directory}"
         )
@@ -63,22 +74,61 @@ def train(config: BaselineConfig, *, resume: bool = False) -> Score:
             envs.seed_each(seeds[: config.num_envs])
         else:
             model = load_checkpoint(checkpoint, CLASSES[config.algorithm], env, config.device)
+            _check_total(config, planned, model.num_timesteps)
             if model._last_obs is None:
                 later = episode_seeds(
                     "training", config.seed + model.num_timesteps, config.num_envs
                 )
                 envs.seed_each(later)
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / CONFIG_FILE).write_text(json.dumps(config.record(), indent=2) + "\n")
+        if checkpoint is not None:
+            drop_scores(directory, model.num_timesteps)
+        replace_text(directory / CONFIG_FILE, json.dumps(config.record(), indent=2) + "\n")
+        model.set_logger(Logger(None, [_tensorboard(directory, model.num_timesteps, resume)]))
         return _learn(model, config, view)
     finally:
         env.close()
 
 
+def _checkpoint_of(directory: Path) -> Path | None:
+    """Returns the checkpoint to resume from; `None` if the run was interrupted before the first.
+
+    Raises:
+        FileNotFoundError: If there was one, without which the run would lose what it has.
+    """
+    checkpoint = find_checkpoint(directory / CHECKPOINT)
+    results = [name for name in (MODEL_FILE, SCORES_FILE) if (directory / name).exists()]
+    if checkpoint is None and results:
+        raise FileNotFoundError(
+            f"{directory} holds {' and '.join(results)} but no checkpoint: expected {CHECKPOINT}/ "
+            "as well. Restore it from a copy, or start a new run in another directory"
+        )
+    return checkpoint
+
+
+def _check_total(config: BaselineConfig, planned: int, trained: int) -> None:
+    """Refuses fewer steps than a run was trained for, unless its last rollout exceeded them."""
+    if config.total_steps < trained and config.total_steps != planned:
+        raise ValueError(
+            f"total_steps={config.total_steps}: expected at least {trained}, for which the model "
+            f"in {config.directory} was trained already. Give more with --total-steps, or leave it "
+            "out"
+        )
+
+
+def _tensorboard(directory: Path, trained: int, resume: bool) -> TensorBoardOutputFormat:
+    """Returns the output for event files, which hide what was logged after the checkpoint."""
+    folder = str(directory / TENSORBOARD)
+    output = TensorBoardOutputFormat(folder)
+    if resume:
+        output.writer.close()
+        output.writer = SummaryWriter(folder, purge_step=trained + 1)
+    return output
+
+
 def _learn(model: BaseAlgorithm, config: BaselineConfig, view: View) -> Score:
     """Trains for the remaining steps, and evaluates the model."""
     directory = config.directory
-    model.set_logger(Logger(None, [TensorBoardOutputFormat(str(directory / TENSORBOARD))]))
     try:
         left = config.total_steps - model.num_timesteps
         if left > 0:
@@ -91,7 +141,8 @@ def _learn(model: BaseAlgorithm, config: BaselineConfig, view: View) -> Score:
             )
             save_checkpoint(directory / CHECKPOINT, model)
         result = score(model, config, view, episodes=config.eval_episodes)
-        _log_score(directory, model, result)
+        if all(each["step"] != model.num_timesteps for each in read_scores(directory)):
+            _log_score(directory, model, result)
     finally:
         model.logger.close()
     model.save(directory / MODEL_FILE)
@@ -101,8 +152,7 @@ def _learn(model: BaseAlgorithm, config: BaselineConfig, view: View) -> Score:
 def _log_score(directory: Path, model: BaseAlgorithm, result: Score) -> None:
     """Logs a score."""
     record = {"step": model.num_timesteps, **result.record()}
-    with (directory / SCORES_FILE).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record) + "\n")
+    append_score(directory, record)
     for name in ("success_rate", "mean_return", "mean_length"):
         model.logger.record(f"eval/{name}", record[name])
     model.logger.dump(model.num_timesteps)

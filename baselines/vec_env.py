@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.envs.registration import load_env_creator
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from numpy.typing import NDArray
 from stable_baselines3.common.env_util import is_wrapped
@@ -85,7 +87,7 @@ class PictureVecEnv(VecEnv):
         # The view copies pictures, so that the environments need not.
         options: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP, "copy": False}
         with explaining_errors(name, kwargs):
-            if _has_batched(found):
+            if _has_batched(found, options):
                 envs = gym.make_vec(found, num_envs=num_envs, **options, **kwargs)
             else:
                 # Infos of other environments may hold anything.
@@ -203,19 +205,26 @@ class PictureVecEnv(VecEnv):
         """Returns the actions that an environment allows now: all, if its infos have no mask."""
         mask = self._masks[place]
         if mask is None:
-            return np.ones(self.action_space.n, bool)  # type: ignore[attr-defined]
+            return np.ones(self.action_space.n, np.bool_)  # type: ignore[attr-defined]
         return np.asarray(mask, bool)
 
     def _observe(self, pictures: Any, infos: Iterable[Mapping[str, Any]]) -> Observations:
         return self.view.observe(pictures, (self.view.describe_info(info) for info in infos))
 
 
-def _has_batched(name: str) -> bool:
-    """Returns whether an id has its own vector environment."""
+def _has_batched(name: str, options: Iterable[str]) -> bool:
+    """Returns whether an id has its own vector environment, which takes these options.
+
+    Gymnasium's own ones, such as that of CartPole, do not.
+    """
     package, _, registered = name.rpartition(":")
     if package:
         importlib.import_module(package)
-    return gym.spec(registered).vector_entry_point is not None
+    entry_point = gym.spec(registered).vector_entry_point
+    if entry_point is None:
+        return False
+    make = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
+    return set(options) <= set(inspect.signature(make).parameters)
 
 
 def _make_one(name: str, kwargs: Mapping[str, Any]) -> gym.Env[Any, Any]:

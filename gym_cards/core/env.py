@@ -347,9 +347,8 @@ class CardGameEnv(NamedActions, gym.Env[ObsType, np.int64], ABC, Generic[ObsType
     def _shows_frame(self) -> bool:
         """Whether observations are the picture itself, which a batch draws where it returns it."""
         space, frame = self.observation_space, self.picture.frame
-        unchanged = type(self)._observation is CardGameEnv._observation
         return (
-            unchanged
+            type(self)._observation is CardGameEnv._observation
             and isinstance(space, spaces.Box)
             and (space.shape, space.dtype) == (frame.shape, frame.dtype)
         )

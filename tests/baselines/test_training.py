@@ -1,14 +1,19 @@
 import dataclasses
 import json
 import re
+import shutil
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecMonitor
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import gym_cards  # noqa: F401
+from baselines import training
 from baselines.algorithms import build, centre, load
 from baselines.config import (
     CONFIGS,
@@ -21,7 +26,7 @@ from baselines.config import (
     tuned,
 )
 from baselines.player import SB3Player
-from baselines.runs import model_file
+from baselines.runs import append_score, model_file, read_scores
 from baselines.scores import score
 from baselines.train import main, parse
 from baselines.training import train
@@ -108,8 +113,86 @@ def test_environments_without_snapshots_start_new_episodes(tmp_path):
     train(config)
     train(dataclasses.replace(config, total_steps=128), resume=True)
     assert load(model_file(config.directory)).num_timesteps == 128
-    scores = (config.directory / "scores.jsonl").read_text().splitlines()
-    assert [json.loads(line)["step"] for line in scores] == [64, 128]
+    assert steps_of_scores(config) == [64, 128]
+
+
+def steps_of_scores(config):
+    lines = (config.directory / "scores.jsonl").read_text().splitlines()
+    return [json.loads(line)["step"] for line in lines]
+
+
+def _train_and_stop_in(config, function, steps):
+    whole = getattr(training, function)
+
+    def stopping(*args, **options):
+        model = next(each for each in args if isinstance(each, BaseAlgorithm))
+        if model.num_timesteps == steps:
+            raise KeyboardInterrupt
+        return whole(*args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, function, stopping)
+        train(config)
+
+
+def test_what_came_after_the_checkpoint_is_logged_once(tmp_path):
+    # Evaluations every 64 steps, checkpoints after 128 and 256.
+    config = small(tmp_path / "run", total_steps=320, eval_every=64, checkpoint_every=100)
+    with pytest.raises(KeyboardInterrupt):
+        _train_and_stop_in(config, "score", 256)
+    assert steps_of_scores(config) == [64, 128, 192]
+    time.sleep(1)  # event files are read by name, which begins with the second
+    train(config, resume=True)
+    steps = [64, 128, 192, 256, 320]
+    assert steps_of_scores(config) == steps
+    events = EventAccumulator(str(config.directory / "tensorboard"))
+    events.Reload()
+    for name in ("eval/success_rate", "rollout/ep_rew_mean"):
+        assert [event.step for event in events.Scalars(name)] == steps
+
+
+def test_a_score_that_a_crash_cut_short_is_dropped(tmp_path):
+    config = small(tmp_path / "run", total_steps=64)
+    train(config)
+    (score,) = read_scores(config.directory)
+    with (config.directory / "scores.jsonl").open("a") as file:
+        file.write('{"step": 64, "epis')
+    with pytest.warns(UserWarning, match="cut short"):
+        train(config, resume=True)
+    assert read_scores(config.directory) == [score]
+    append_score(config.directory, {"step": 128})
+    assert steps_of_scores(config) == [64, 128]
+
+
+def test_a_run_is_not_shortened(tmp_path):
+    config = small(tmp_path / "run", total_steps=40)
+    train(config)  # one rollout, of 64 steps
+    train(config, resume=True)
+    assert steps_of_scores(config) == [64]
+    files = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(ValueError, match="total_steps=50: expected at least 64, for which"):
+        train(dataclasses.replace(config, total_steps=50), resume=True)
+    assert files == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+
+def test_a_run_without_a_checkpoint_begins_again_unless_it_would_lose_results(tmp_path):
+    whole = small(tmp_path / "whole", total_steps=64)
+    train(whole)
+    part = dataclasses.replace(whole, out=str(tmp_path / "part"))
+    with pytest.raises(KeyboardInterrupt):
+        _train_and_stop_in(part, "save_checkpoint", 0)
+    assert (part.directory / "baseline.json").is_file()
+    assert not (part.directory / "checkpoint").exists()
+    train(part, resume=True)
+    ours, theirs = (load(model_file(each.directory)) for each in (whole, part))
+    for one, other in zip(ours.policy.parameters(), theirs.policy.parameters(), strict=True):
+        assert torch.equal(one, other)
+    shutil.rmtree(part.directory / "checkpoint")
+    with pytest.raises(FileNotFoundError, match=r"model.zip and scores.jsonl but no checkpoint"):
+        train(part, resume=True)
+    shutil.rmtree(part.directory)
+    with pytest.raises(FileNotFoundError, match=r"holds no baseline.json"):
+        train(part, resume=True)
 
 
 @pytest.mark.parametrize("options", KINDS.values(), ids=KINDS)
@@ -215,10 +298,52 @@ def test_the_command_reports_mistakes_in_a_line(tmp_path, capsys):
     (tmp_path / "run").mkdir(exist_ok=True)
     (tmp_path / "run" / "notes.txt").write_text("mine")
     status, error = mistake("--env", NUMBER_LINE, "--out", run)
-    assert status == 1
+    assert status == 2
     assert "is not empty" in error
     assert vlm_agent(["eval", "--policy", f"sb3:{run}", "--env", NUMBER_LINE]) == 1
     assert "no model at" in capsys.readouterr().err
+
+
+def test_a_damaged_run_is_reported_in_a_line(tmp_path, capsys):
+    run = tmp_path / "run"
+    train(small(run, total_steps=32, **DQN))
+
+    def check(file, content):
+        whole = file.read_bytes()
+        file.write_bytes(content(whole))
+        assert main(["--resume", str(run)]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"baselines: {file}")
+        assert "start a new run" in line
+        file.write_bytes(whole)
+
+    for name in ("state.pkl", "replay.pkl.gz", "model.zip"):
+        check(run / "checkpoint" / name, lambda whole: whole[: len(whole) // 2])
+        check(run / "checkpoint" / name, lambda whole: b"")
+    check(run / "baseline.json", lambda whole: whole[:-10])
+    check(run / "baseline.json", lambda whole: b"[]")
+    check(run / "baseline.json", lambda whole: b'{"algorithm": "ppo"}')
+    check(run / "baseline.json", lambda whole: whole.replace(b'"cpu"', b'"cuda:99"'))
+    assert main(["--resume", str(run)]) == 0
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        *("foo", "cuda:99", "meta", ""),
+        pytest.param(
+            "cuda", marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+        ),
+    ],
+)
+def test_a_device_that_is_not_there_is_refused(tmp_path, capsys, device):
+    with pytest.raises(SystemExit) as ended:
+        main(["--env", NUMBER_LINE, "--out", str(tmp_path / "run"), f"--device={device}"])
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"device={device!r}: " in line
+    assert "expected auto, cpu, or" in line
+    assert not (tmp_path / "run").exists()
 
 
 def test_other_models_are_refused(tmp_path):

@@ -1,6 +1,7 @@
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.vector import SyncVectorEnv, VectorEnv
 from sb3_contrib.common.maskable.utils import get_action_masks, is_masking_supported
 from stable_baselines3.common.env_checker import check_env
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
@@ -8,7 +9,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 import gym_cards  # noqa: F401
 from baselines.vec_env import PictureVecEnv
 from baselines.view import View
-from tests.baselines.conftest import TOY
+from tests.baselines.conftest import TOY, Sides
 
 GAMES = [f"gym_cards/{name}-v0" for name in ("NumberLine", "EZPoints", "Points24", "Blackjack")]
 SEEDS = [11, 5, 2**61, 8]
@@ -134,6 +135,8 @@ def test_what_cannot_be_trained_on_is_refused():
         PictureVecEnv(gym.make_vec(GAMES[0], num_envs=2), view)
     with pytest.raises(ValueError, match="expected pictures"):
         PictureVecEnv.make("MountainCar-v0", 2, view)
+    with pytest.raises(ValueError, match="expected pictures"):
+        PictureVecEnv.make("CartPole-v1", 2, view)
     with pytest.raises(ValueError, match="no environment"):
         PictureVecEnv.make("gym_cards/Chess-v0", 2, view)
     with pytest.raises(ValueError, match="cannot be made"):
@@ -160,3 +163,24 @@ def test_allowed_moves_are_those_of_the_present_state():
         np.testing.assert_array_equal(get_action_masks(monitored), masks)
         monitored.step(rng.integers(13, size=3))
     assert PictureVecEnv.make(TOY, 2, View((40, 40))).env_method("action_masks")[1].all()
+
+
+class Batch(VectorEnv):
+    """Has the arguments of Gymnasium's own vector environments."""
+
+    def __init__(self, num_envs=1, max_episode_steps=500, render_mode=None):
+        raise AssertionError
+
+
+@pytest.mark.parametrize("entry_point", [Batch, f"{__name__}:Batch"])
+def test_a_batch_without_the_needed_arguments_is_not_used(entry_point, monkeypatch):
+    spec = gym.envs.registration.EnvSpec(
+        "toy/Batched-v0", Sides, max_episode_steps=2, vector_entry_point=entry_point
+    )
+    monkeypatch.setitem(gym.registry, spec.id, spec)
+    envs = PictureVecEnv.make(spec.id, 3, View((40, 40)))
+    assert isinstance(envs.vector, SyncVectorEnv)
+    envs.reset()
+    envs.step(np.zeros(3, np.int64))
+    assert envs.step(np.zeros(3, np.int64))[2].all()
+    assert not isinstance(PictureVecEnv.make(GAMES[0], 3, View((40, 40))).vector, SyncVectorEnv)
