@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -394,3 +395,24 @@ def test_variants_are_compared_with_the_seeds_that_played_them(tmp_path):
     assert found.seeds("EZPoints/ppo/*-evaluated", {3}) is None
     rows = [line.split(" | ") for line in tables.generalisation(found).splitlines()]
     assert [row[5].split()[0] for row in rows[2:]] == ["40.0", "30.0"]
+
+
+def test_without_thoughts_a_start_has_fewer_demonstrations_too():
+    words = {kind: JOBS[f"Points24/no-cot/{kind}/0"].words for kind in ("sft", "start")}
+    for kind, captions, replies in (("sft", None, "132000"), ("start", "4800", "81400")):
+        options = dict(pairwise(words[kind]))
+        assert options["--samples"] == replies
+        assert options["--reasoning-samples"] == "0"
+        assert options.get("--caption-samples") == captions
+    assert JOBS["Points24/no-cot/ppo/0"].needs == ("Points24/no-cot/start/0",)
+
+
+def test_a_loss_over_tokens_has_the_kl_weight_of_its_algorithm():
+    for game, method, weight in (
+        ("EZPoints", "grpo", "0.04"),
+        ("Blackjack", "gigpo", "0.01"),
+        ("Blackjack", "gtr", None),
+        ("NumberLine", "grpo", None),  # whose recipe leaves it to the algorithm
+    ):
+        words = JOBS[f"{game}/{method}/0"].words
+        assert dict(pairwise(words)).get("--kl-coef") == weight

@@ -12,8 +12,10 @@ from dataclasses import replace
 from typing import Any
 
 from benchmarks.results.jobs import Job
-from vlm_agent.config.files import load_config
+from vlm_agent.config.files import load_config, read_options
 from vlm_agent.config.sft import SFTConfig
+from vlm_agent.training.algorithms import ALGORITHMS
+from vlm_agent.training.ppo_config import PPOConfig
 from vlm_agent.training.sft.sources import DEFAULT_SAMPLES
 
 GAMES = ("NumberLine", "EZPoints", "Points24", "Blackjack")
@@ -168,19 +170,30 @@ def _trained(game: str, seed: int) -> Iterator[Job]:
 def _without_thoughts(game: str, seed: int) -> Iterator[Job]:
     """The same budget, where the reply is the action alone."""
     sft, ppo = (f"{game}/no-cot/{kind}/{seed}" for kind in ("sft", "ppo"))
+    yield _sft(sft, game, seed, "cot", *_actions_alone(game))
+    yield _evaluation(f"{sft}-evaluated", f"@{sft}", env_of(game), "cot")
+    start = f"{game}/no-cot/{before_rl(game)}/{seed}"
+    if start != sft:
+        yield _sft(start, game, seed, "cot", *_actions_alone(game, FEWER_DEMONSTRATIONS[game]))
+        yield _evaluation(f"{start}-evaluated", f"@{start}", env_of(game), "cot")
+    yield _ppo(ppo, game, seed, "cot", "--no-cot", model=start)
+    yield _evaluation(f"{ppo}-evaluated", f"@{ppo}", env_of(game), "cot")
+
+
+def _actions_alone(game: str, fewer: Sequence[str] = ()) -> list[str]:
+    """Returns options of fine-tuning without thoughts, for about as long as with them."""
     recipe = load_config(SFTConfig, f"{game.lower()}-tiny", "sft")
+    given = dict(zip(fewer[::2], fewer[1::2], strict=True))
+    whole = int(given.pop("--samples", recipe.samples or 0))
+    reasoning = int(given.pop("--reasoning-samples", recipe.reasoning_samples or 0))
     options = ["--no-cot"]
-    if recipe.samples and recipe.reasoning_samples:
+    if whole and reasoning:
         # In place of reasoning without pictures there are whole demonstrations, which take more
         # than twice as long each.
-        samples = recipe.samples + recipe.reasoning_samples // 2
-        options += ["--reasoning-samples", "0", "--samples", str(samples)]
+        options += ["--reasoning-samples", "0", "--samples", str(whole + reasoning // 2)]
     if recipe.derived_fields:
         options += ["--derived-fields"]
-    yield _sft(sft, game, seed, "cot", *options)
-    yield _evaluation(f"{sft}-evaluated", f"@{sft}", env_of(game), "cot")
-    yield _ppo(ppo, game, seed, "cot", "--no-cot", model=sft)
-    yield _evaluation(f"{ppo}-evaluated", f"@{ppo}", env_of(game), "cot")
+    return options + [word for pair in given.items() for word in pair]
 
 
 def _lambdas(game: str, seed: int) -> Iterator[Job]:
@@ -224,9 +237,15 @@ def _methods(game: str, seed: int) -> Iterator[Job]:
     name = f"{game}/imitation/{seed}"
     yield _sft(name, game, seed, "methods", *more, minutes=sum(MINUTES[game]))
     yield _evaluation(f"{name}-evaluated", f"@{name}", env_of(game), "methods")
+    chosen = read_options(PPOConfig, f"{game.lower()}-tiny", "ppo")
     for method in METHODS:
         name = f"{game}/{method}/{seed}"
-        options = ("--algorithm", method)
+        options = ["--algorithm", method]
+        own = ALGORITHMS[method].preset
+        if own.get("objective") == "token" and "kl_coef" in chosen:
+            # The weight was chosen for a sum over the tokens of a step, and means another thing for
+            # their mean.
+            options += ["--kl-coef", str(own["kl_coef"])]
         yield _ppo(name, game, seed, "methods", *options, model=f"{game}/sft/{seed}")
         yield _evaluation(f"{name}-evaluated", f"@{name}", env_of(game), "methods")
 

@@ -112,10 +112,7 @@ def _lines(
     for panel, game in zip(panels, shown, strict=True):
         for (kind, label), colour in zip(kinds.items(), colours, strict=True):
             curves = records.curves(f"{game}/{kind}/*")
-            # One seed alone has no range: it is told apart by its dashes.
-            style = "--" if len(curves) == 1 else "-"
-            colour = mpl.colors.to_hex(colour)
-            _band(panel, curves, label, colour, style=style, banded=kind in banded)
+            _band(panel, curves, label, mpl.colors.to_hex(colour), banded=kind in banded)
         panel.axhline(_LIMITS_IN_TRAINING[game], color="#777777", linewidth=0.8, linestyle=":")
         panel.set(title=game, xlabel="environment steps", ylim=_HEIGHTS.get(game, (0, 103)))
         panel.grid(alpha=0.3)
@@ -173,7 +170,6 @@ def _band(
     label: str,
     colour: str,
     value: Callable[[Mapping[str, NDArray[np.float64]]], NDArray[np.float64]] = _success,
-    style: str = "-",
     *,
     banded: bool = True,
 ) -> None:
@@ -185,7 +181,6 @@ def _band(
         label: What the legend calls them.
         colour: Colour of line and band.
         value: Fraction to draw, of the columns.
-        style: Of the line.
         banded: Whether to draw the range.
     """
     if not curves:
@@ -198,6 +193,8 @@ def _band(
     width = max(1, length // _POINTS)
     rates = 100 * sliding_window_view([value(each) for each in columns], width, axis=1).mean(axis=2)
     steps = steps[width - 1 :]
+    # One seed alone has no range, and is told apart by its dashes.
+    style = "--" if len(curves) == 1 else "-"
     panel.plot(steps, rates.mean(axis=0), style, color=colour, label=label, linewidth=1.5)
     if banded:
         panel.fill_between(steps, rates.min(axis=0), rates.max(axis=0), color=colour, alpha=0.15)

@@ -140,7 +140,8 @@ def thoughts(records: Records) -> str:
     rows = []
     names_of_all = ("sft", "no-cot/sft")
     for game in GAMES:
-        names = (before_rl(game), "ppo", "no-cot/sft", "no-cot/ppo")
+        start = before_rl(game)
+        names = (start, "ppo", f"no-cot/{start}", "no-cot/ppo")
         cells = [_cell(records.seeds(f"{game}/{name}/*-evaluated")) for name in names]
         published = f"{PUBLISHED[game][1]:.1f}, {PUBLISHED[game][2]:.1f}"
         rows.append([game, *cells, published])
