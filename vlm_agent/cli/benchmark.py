@@ -22,6 +22,7 @@ from vlm_agent.evaluation.benchmark.record import (
     QUICK_EPISODES,
     check_name,
     is_record,
+    problems_of,
     read_record,
 )
 from vlm_agent.evaluation.benchmark.run import Player, Watch, replay, run_benchmark
@@ -179,7 +180,8 @@ def _verify(
     """Replays a part of a record and prints how many outcomes differ.
 
     Raises:
-        ValueError: If any does, or the record is of another set or of other weights.
+        ValueError: If any does, or the record is of another set or of other weights, or its numbers
+            do not follow from its outcomes.
     """
     record = read_record(str(config.verify))
     if record["quick"]:
@@ -190,10 +192,13 @@ def _verify(
             f"{benchmark.name} ({benchmark.checksum}): choose its --set, and the release that it "
             "was made with"
         )
-    if record["player"]["weights"] != player.weights:
+    if problems := problems_of(record):
+        raise ValueError(f"{config.verify} is not as it was written: {'; '.join(problems)}")
+    weights = record["player"].get("weights")
+    if weights != player.weights:
         raise ValueError(
-            f"{config.verify} is of a player with other weights (SHA-256 "
-            f"{record['player']['weights']}, not {player.weights})"
+            f"{config.verify} is of a player with other weights (SHA-256 {weights}, not "
+            f"{player.weights})"
         )
     played = [task for task in tasks if task.name in record["tasks"]]
     if not played:

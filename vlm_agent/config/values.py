@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
+from vlm_agent.core.checks import plain_kwargs
+
 T = TypeVar("T")
 
 
@@ -167,7 +169,10 @@ def _as_type(value: Any, kind: Any) -> Any:
     if origin is dict:
         if not isinstance(value, Mapping):
             raise ValueError(f"{value!r}: expected names and their values")
-        return dict(value)
+        try:
+            return plain_kwargs(value)
+        except ValueError as error:
+            raise ValueError(f"{value!r:.80}: {error}") from None
     if kind is float and isinstance(value, int | float | str) and not isinstance(value, bool):
         try:
             return float(value)

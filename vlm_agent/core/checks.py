@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import operator
 import os
 from collections.abc import Mapping, Sequence
@@ -46,6 +47,46 @@ def check_kwargs(name: str, value: Any) -> dict[str, Any]:
     if unnamed := [each for each in value if not isinstance(each, str)]:
         raise ValueError(f"{name} has the key {shown(unnamed[0])}: expected names, as text")
     return dict(value)
+
+
+def plain_kwargs(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns keyword arguments as JSON can hold them, with plain numbers in place of NumPy's.
+
+    Raises:
+        ValueError: If JSON cannot hold one of them; names it.
+    """
+    plain = {name: _plain(value) for name, value in kwargs.items()}
+    for name, value in plain.items():
+        try:
+            json.dumps(value)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"{name} is {shown(value)}, which JSON cannot hold: expected numbers, texts, "
+                "booleans, None, or lists and dictionaries of these"
+            ) from None
+    return plain
+
+
+def plain_number(name: str, value: Any) -> float | None:
+    """Returns a number, such as one of NumPy or torch, as a plain one; `None` as it is.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    number = _plain(value)
+    if number is not None and not isinstance(number, int | float):
+        raise ValueError(f"{name} is {shown(value)}: expected a number, or None")
+    return number
+
+
+def _plain(value: Any) -> Any:
+    """Returns a value with plain numbers in place of scalars of NumPy and torch."""
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(_plain, value))
+    is_scalar = getattr(value, "ndim", None) == 0 and hasattr(value, "item")
+    return value.item() if is_scalar else value
 
 
 def check_kind(name: str, value: Any, kind: Any, expected: str) -> None:

@@ -30,11 +30,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from vlm_agent.core.environments import OWN
+from vlm_agent.core.inspection.identity import identity_of
 from vlm_agent.core.prompts import (
     Chat,
     Message,
     build_messages,
     build_prompt,
+    checked_messages,
     messages_text,
     reply_form,
     system_message,
@@ -158,7 +160,7 @@ class PromptBuilder:
         if isinstance(content, str):
             messages = build_messages(content, images)
         else:
-            messages = _checked(content, images, self.prompt)
+            messages = checked_messages(content, images, self.prompt)
         if self.system_prompt:
             messages.insert(0, system_message(self.system_prompt))
         return messages
@@ -213,6 +215,8 @@ def resolve_prompt(source: PromptSource) -> str:
     if not _TEMPLATE.search(text):
         if text.startswith(OWN):
             return text  # of no use unless it is registered
+        if text in _functions:
+            return text  # its module may hold another function by now
         if is_function_name(text):
             return _register(_import(text))
         path = Path(os.path.expanduser(text))
@@ -232,15 +236,13 @@ def register_prompt(name: str, function: PromptFunction, *, replace: bool = Fals
     Args:
         name: A name that begins with "own:".
         function: The function.
-        replace: Whether it takes the place of another function of this name; otherwise it gets a
-            number.
+        replace: Whether it takes the place of another function of exactly this name; otherwise the
+            name gets the identity of the function, so that other functions have other names.
     """
-    free, number = name, 1
-    while not replace and _functions.get(free, function) is not function:
-        number += 1
-        free = f"{name}_{number}"
-    _functions[free] = function
-    return free
+    if not replace:
+        name = f"{name}.{identity_of(function)}"
+    _functions[name] = function
+    return name
 
 
 def is_registered(name: str) -> bool:
@@ -320,6 +322,9 @@ def _register(function: PromptFunction) -> str:
             f"prompt={function!r} cannot be saved by name: expected a function that is defined at "
             "the top level of a module"
         )
+    known = _functions.setdefault(reference, function)
+    if known is not function and identity_of(known) != identity_of(function):
+        return register_prompt(f"{OWN}{name}", function)  # policies still play by the other one
     _functions[reference] = function
     return reference
 
@@ -381,39 +386,3 @@ def _render(template: str, observation: Observation, cot: bool, default: str) ->
         return str(_compile(template).render(values))
     except (TemplateError, TypeError, ArithmeticError, LookupError) as error:
         raise ValueError(f"the prompt template cannot be rendered: {error}") from error
-
-
-def _checked(messages: Any, images: int, name: str) -> list[Message]:
-    """Returns messages of a prompt function, with the pictures in their places."""
-    result: list[Message] = []
-    for message in messages if isinstance(messages, Sequence) else [messages]:
-        content = message.get("content") if isinstance(message, Mapping) else None
-        parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
-        if (
-            not isinstance(parts, Sequence)
-            or not all(map(_is_part, parts))
-            or "role" not in message
-        ):
-            raise ValueError(
-                f"the prompt function {name} returned {messages!r:.200}: expected a text, or a "
-                "list of messages with role and content"
-            )
-        result.append({"role": message["role"], "content": list(parts)})
-    places = sum(part["type"] == "image" for message in result for part in message["content"])
-    from_user = [message for message in result if message["role"] == "user"]
-    if places == 0 and from_user:
-        from_user[-1]["content"][:0] = [{"type": "image"}] * images
-    elif places != images:
-        raise ValueError(
-            f"the prompt function {name} returned messages with {places} pictures, and the "
-            f"observation has {images}: expected as many, or none and a message of the user"
-        )
-    return result
-
-
-def _is_part(part: Any) -> bool:
-    if not isinstance(part, Mapping):
-        return False
-    return part.get("type") == "image" or (
-        part.get("type") == "text" and isinstance(part.get("text"), str)
-    )

@@ -147,3 +147,48 @@ def _recall(observation: Observation, *, pictures: bool) -> str:
 def to_json(value: Any) -> str:
     """Returns JSON with letters as they are, because replies should write what prompts name."""
     return json.dumps(value, ensure_ascii=False)
+
+
+def checked_messages(messages: Any, images: int, name: str) -> list[Message]:
+    """Returns messages of a prompt function, with the pictures in their places.
+
+    Args:
+        messages: What the function returned, other than a text.
+        images: Number of pictures of the observation.
+        name: Name of the function, for error messages.
+
+    Raises:
+        ValueError: If these are no messages, or their pictures are not as many.
+    """
+    result: list[Message] = []
+    for message in messages if isinstance(messages, Sequence) else [messages]:
+        content = message.get("content") if isinstance(message, Mapping) else None
+        parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        if (
+            not isinstance(parts, Sequence)
+            or not all(map(_is_part, parts))
+            or "role" not in message
+        ):
+            raise ValueError(
+                f"the prompt function {name} returned {messages!r:.200}: expected a text, or a "
+                "list of messages with role and content"
+            )
+        result.append({"role": message["role"], "content": list(parts)})
+    places = sum(part["type"] == "image" for message in result for part in message["content"])
+    from_user = [message for message in result if message["role"] == "user"]
+    if places == 0 and from_user:
+        from_user[-1]["content"][:0] = [{"type": "image"}] * images
+    elif places != images:
+        raise ValueError(
+            f"the prompt function {name} returned messages with {places} pictures, and the "
+            f"observation has {images}: expected as many, or none and a message of the user"
+        )
+    return result
+
+
+def _is_part(part: Any) -> bool:
+    if not isinstance(part, Mapping):
+        return False
+    return part.get("type") == "image" or (
+        part.get("type") == "text" and isinstance(part.get("text"), str)
+    )

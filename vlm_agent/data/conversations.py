@@ -8,10 +8,10 @@ assistant: all of `messages`, and those of the `completion` alone where there is
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -138,7 +138,7 @@ def read_picture(value: Any, folder: Path | None, place: str) -> NDArray[np.uint
     Raises:
         DatasetError: If there is no such picture, or it cannot be decoded.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     value = _unwrapped(value, place)
     try:
@@ -147,7 +147,8 @@ def read_picture(value: Any, folder: Path | None, place: str) -> NDArray[np.uint
         if isinstance(value, Path):
             value = value.read_bytes()
         opened = value if isinstance(value, Image.Image) else Image.open(io.BytesIO(value))
-        return np.asarray(opened.convert("RGB"))
+        # As `datasets` reads it: a camera may write that its picture is to be turned.
+        return np.asarray(ImageOps.exif_transpose(opened).convert("RGB"))
     except (UnidentifiedImageError, OSError, TypeError, SyntaxError, ValueError) as error:
         if isinstance(error, DatasetError):
             raise
@@ -282,11 +283,12 @@ def _found(text: str, folder: Path | None, place: str) -> Path | bytes:
     data = re.match(r"data:[\w/+.-]*;base64,", text)
     if data is None and folder is not None and len(text) < 1024:
         path = folder / text.removeprefix("file://")
-        if path.is_file():
-            return path
+        with suppress(OSError):  # Base64 may be too long for a name
+            if path.is_file():
+                return path
     try:
         return base64.b64decode(text[data.end() if data else 0 :], validate=True)
-    except binascii.Error:
+    except ValueError:  # a byte that is no Base64, or a letter that is no ASCII
         where = "a data set of a hub holds no paths" if folder is None else f"no file in {folder}"
         raise DatasetError(f"{place} is {text!r:.80}, neither Base64 nor a file: {where}") from None
 

@@ -16,6 +16,8 @@ from typing import Any, Protocol
 from vlm_agent.data.conversations import PICTURE_COLUMNS, DatasetError
 
 _METADATA = "metadata.jsonl"
+_JSON = (".json", ".jsonl")
+_SUFFIXES = (*_JSON, ".parquet")
 _SAVED = ("dataset_info.json", "dataset_dict.json")
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
@@ -65,11 +67,11 @@ def open_rows(name: str, *, split: str = "train", subset: str | None = None) -> 
     path = Path(name)
     if path.is_file():
         _check_choice(name, "a single file", split=split, subset=subset)
-        if path.suffix in (".json", ".jsonl"):
+        if path.suffix in _JSON:
             return FileRows([path])
         if path.suffix == ".parquet":
             data = _library(name).load_dataset("parquet", data_files=name, split="train")
-            return LibraryRows(data, name)
+            return LibraryRows(data, name, [path])
         raise DatasetError(f"{path} is no data set: expected a .json, .jsonl or .parquet file")
     if path.is_dir():
         if any((path / each).is_file() for each in _SAVED):
@@ -78,9 +80,16 @@ def open_rows(name: str, *, split: str = "train", subset: str | None = None) -> 
         if files := _json_files(path, split):
             _check_choice(name, "a directory of JSON files", subset=subset)
             return FileRows(files)
-    elif not _HUB_NAME.fullmatch(name):
+    elif path.suffix in _SUFFIXES or not _HUB_NAME.fullmatch(name):
         raise FileNotFoundError(f"no data set {name}: expected a file, a directory or a hub name")
-    return LibraryRows(_library(name).load_dataset(name, subset, split=split), name)
+    elif len(path.parts) > 1 and Path(path.parts[0]).is_dir():
+        raise FileNotFoundError(
+            f"no data set {name}: there is a directory {path.parts[0]}, without {path.parts[1]}. "
+            "For a data set of a hub with this name, start elsewhere"
+        )
+    data = _library(name).load_dataset(name, subset, split=split)
+    files = sorted(each for each in path.rglob("*.parquet") if each.is_file())
+    return LibraryRows(data, name, files)
 
 
 class FileRows:
@@ -152,6 +161,7 @@ class LibraryRows:
     Args:
         data: The `datasets.Dataset`.
         name: Its name, for error messages.
+        files: Local files that it was read from, if there are any.
 
     Raises:
         DatasetError: If there are no rows.
@@ -159,7 +169,7 @@ class LibraryRows:
 
     folder: Path | None = None
 
-    def __init__(self, data: Any, name: str) -> None:
+    def __init__(self, data: Any, name: str, files: Sequence[Path] = ()) -> None:
         if not len(data):
             raise DatasetError(f"{name}: no rows to learn from")
         self._data = data
@@ -167,7 +177,10 @@ class LibraryRows:
         # Without pictures, which take long to read.
         self._texts = data.select_columns(kept) if kept else data
         self._name = name
-        self.signature = hashlib.sha256(f"{len(data)} {data.features}".encode()).hexdigest()
+        # The library's own fingerprint changes where a file was only written again.
+        parts = [_digest(file) for file in files] or [data._fingerprint]
+        described = f"{len(data)} {data.features} {' '.join(parts)}"
+        self.signature = hashlib.sha256(described.encode()).hexdigest()
 
     def __len__(self) -> int:
         """Returns the number of rows."""
@@ -185,6 +198,11 @@ class LibraryRows:
     def place(self, index: int) -> str:
         """Returns the name of the data set and the number of the row."""
         return f"{self._name}, row {index + 1}"
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _list_in(file: Path, data: bytes) -> list[Any]:
@@ -218,7 +236,7 @@ def _json_files(folder: Path, split: str) -> list[Path]:
         return [folder / _METADATA]
     if (folder / split / _METADATA).is_file():
         return [folder / split / _METADATA]
-    files = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".jsonl"))
+    files = sorted(path for path in folder.iterdir() if path.suffix in _JSON)
     named = [path for path in files if path.stem.startswith(split)]
     # A single file holds all there is, whatever its name, unless a split is asked for.
     if files and not named and (len(files) > 1 or split != "train"):
@@ -249,4 +267,4 @@ def _from_disk(folder: Path, split: str) -> LibraryRows:
         data = data[split]
     else:
         _check_choice(str(folder), "a data set without splits", split=split)
-    return LibraryRows(data, str(folder))
+    return LibraryRows(data, str(folder), [Path(each["filename"]) for each in data.cache_files])

@@ -11,11 +11,17 @@ from typing import Any
 
 from vlm_agent.core.checks import check_kind, check_kwargs, check_path
 from vlm_agent.core.environments import EnvFactories, env_list
+from vlm_agent.core.inspection.identity import identity_of
 from vlm_agent.core.system.disk import sync
 from vlm_agent.evaluation.evaluate import about_evaluation, env_name, evaluate
 from vlm_agent.evaluation.play import PolicyLike, Step, check_counts, check_policy
 from vlm_agent.evaluation.players import LazyPolicy, resolve_policy
-from vlm_agent.evaluation.progress_log import ProgressLog
+from vlm_agent.evaluation.progress_log import (
+    ProgressLog,
+    check_log,
+    other_content,
+    plain_number,
+)
 from vlm_agent.evaluation.record import Evaluation
 
 Watch = Callable[[str, str, Any, int], AbstractContextManager["Callable[[Step], None] | None"]]
@@ -85,18 +91,26 @@ def compare(
     progress = None if json is None else progress_file(json)
     # Checked before anything is played.
     file = None if json is None else RecordFile(json)
+    # Taken before anything is played, which may change what a function of one's own encloses.
+    identities = {} if progress is None else {n: _identity(p) for n, p in policies.items()}
+    env_identities = [None if progress is None else identity_of(env) for env in several]
     records: list[dict[str, Any]] = []
     with ExitStack() as opened:
         for name, policy in policies.items():
-            identity = policy.identity if isinstance(policy, LazyPolicy) else {}
             loaded: PolicyLike | None = None
-            for env in several:
-                about = about_evaluation(
-                    policy, env, name=name, identity=identity, history_length=None, **arguments
-                )
-                keeper: AbstractContextManager[ProgressLog | None] = (
-                    nullcontext() if progress is None else closing(ProgressLog(progress, about))
-                )
+            for env, env_identity in zip(several, env_identities, strict=True):
+                keeper: AbstractContextManager[ProgressLog | None] = nullcontext()
+                if progress is not None:
+                    about = about_evaluation(
+                        policy,
+                        env,
+                        name=name,
+                        identity=identities[name],
+                        env_identity=env_identity,
+                        history_length=None,
+                        **arguments,
+                    )
+                    keeper = closing(ProgressLog(progress, about))
                 with keeper as log:
                     if log is not None and log.record is not None:
                         evaluation = Evaluation.of(log.record)
@@ -124,6 +138,12 @@ def compare(
         progress.unlink()
 
 
+def _identity(policy: PolicyLike | LazyPolicy) -> Mapping[str, Any]:
+    if isinstance(policy, LazyPolicy):
+        return policy.identity
+    return {"policy": identity_of(policy)}
+
+
 def progress_file(json: str | Path) -> Path:
     """Returns the file in which `compare` stores what has been played."""
     return Path(json).with_name(f"{Path(json).name}.progress")
@@ -148,21 +168,17 @@ class RecordFile:
             raise FileNotFoundError(f"no directory for {path}: create it, or name another file")
         if not os.access(folder, os.W_OK):
             raise PermissionError(f"no file can be written in {folder}: name another one")
-        for file, holds in (
-            (self.path, _is_record),
-            (progress_file(path), lambda line: "evaluation" in line),
-        ):
-            if file.exists() and not _holds_only(file, holds):
-                raise FileExistsError(
-                    f"{file} holds something else than records of evaluations, which would be "
-                    "lost: name another file, or move that one"
-                )
+        if self.path.exists() and not _holds_records(self.path):
+            raise other_content(self.path, "records of evaluations")
+        check_log(progress_file(path))
 
     def write(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Replaces what the file holds; after a crash it is either the old or the new file."""
         part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         with part.open("w", encoding="utf-8") as file:
-            file.writelines(f"{json_format.dumps(record)}\n" for record in records)
+            file.writelines(
+                f"{json_format.dumps(record, default=plain_number)}\n" for record in records
+            )
             sync(file)
         part.replace(self.path)
 
@@ -171,8 +187,8 @@ def _is_record(line: Mapping[str, Any]) -> bool:
     return {"policy", "env", "episodes", "success_rate"} <= line.keys()
 
 
-def _holds_only(path: Path, holds: Callable[[Mapping[str, Any]], bool]) -> bool:
-    """Returns whether all lines of a file are of one kind; the last may be cut off."""
+def _holds_records(path: Path) -> bool:
+    """Returns whether all lines of a file are records; the last may be cut off."""
     if not path.is_file():
         return False
     try:
@@ -184,6 +200,6 @@ def _holds_only(path: Path, holds: Callable[[Mapping[str, Any]], bool]) -> bool:
             value = json_format.loads(line)
         except ValueError:
             return number == len(lines) > 1
-        if not isinstance(value, dict) or not holds(value):
+        if not isinstance(value, dict) or not _is_record(value):
             return False
     return True

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import closing, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from vlm_agent.core.checks import check_kind, check_kwargs
 from vlm_agent.core.environments import EnvFactory
+from vlm_agent.core.inspection.identity import identity_of
 from vlm_agent.core.seeding import episode_seeds
 from vlm_agent.evaluation.play import (
     OwnEpisodes,
@@ -63,10 +64,12 @@ def evaluate(
             of a number of episodes.
         on_step: Called with every step, in the order of play.
         progress: File that stores what has been played, so that the same call continues from there
-            after an interruption; deleted when the evaluation is complete. A `ProgressLog` is left
-            to its owner.
+            after an interruption; deleted when the evaluation is complete, unless it stores
+            others, too. A `ProgressLog` is left to its owner.
 
     Raises:
+        OSError: If the file of `progress` holds anything else, or cannot be written.
+        TypeError: If `env_kwargs` has a value that such a file cannot hold.
         ValueError: If an argument is none of those above (`episodes` below 1, an unknown word as
             policy, an environment in place of its id), the policy chooses its own episodes where
             all games are to be played, or the environment does not list its games.
@@ -89,14 +92,12 @@ def evaluate(
         "all_games": all_games,
     }
     name = name or policy_name(policy)
-    if isinstance(progress, str | Path):
-        log: ProgressLog | None = ProgressLog(
-            progress, about_evaluation(policy, env, name=name, **arguments)
-        )
-        keeper: Any = closing(log)
-    else:
-        log, keeper = progress, nullcontext()
-    with keeper, getattr(policy, "writing", nullcontext)():
+    opened = (
+        _opened(progress, about_evaluation(policy, env, name=name, **arguments))
+        if isinstance(progress, str | Path)
+        else nullcontext(progress)
+    )
+    with opened as log, getattr(policy, "writing", nullcontext)():
         if log is not None and log.record is not None:
             return Evaluation.of(log.record)
         results = [] if log is None else [EpisodeResult(**r) for r in log.over.values()]
@@ -122,9 +123,15 @@ def evaluate(
         )
         if log is not None:
             log.finished(evaluation.record())
-    if isinstance(progress, str | Path):
-        Path(progress).unlink()
-    return evaluation
+        return evaluation
+
+
+@contextmanager
+def _opened(path: str | Path, about: Mapping[str, Any]) -> Iterator[ProgressLog]:
+    """Opens a log, and removes it after the block unless that was interrupted."""
+    with closing(ProgressLog(path, about)) as log:
+        yield log
+        log.remove()
 
 
 def about_evaluation(
@@ -133,6 +140,7 @@ def about_evaluation(
     *,
     name: str,
     identity: Mapping[str, Any] | None = None,
+    env_identity: str | None = None,
     env_kwargs: Mapping[str, Any] | None = None,
     **arguments: Any,
 ) -> dict[str, Any]:
@@ -142,7 +150,10 @@ def about_evaluation(
         policy: The policy; its attribute `generation_config`, if any, says how it replies.
         env: An id, or a function that makes the environment.
         name: Name of the policy.
-        identity: Other values that distinguish the policy from others of the same name.
+        identity: Other values that distinguish the policy from others of the same name; by default
+            its `identity_of`.
+        env_identity: Distinguishes a function from others of the same name; by default its
+            `identity_of`.
         env_kwargs: Keyword arguments of the environment.
         arguments: The other arguments of `evaluate` that the result depends on.
     """
@@ -150,8 +161,9 @@ def about_evaluation(
     return {
         "policy": name,
         "generation_config": vars(config) if hasattr(config, "__dict__") else None,
-        "identity": dict(identity or {}),
+        "identity": {"policy": identity_of(policy)} if identity is None else dict(identity),
         "env": env_name(env),
+        "env_identity": env_identity or identity_of(env),
         "env_kwargs": dict(env_kwargs or {}),
         **arguments,
     }

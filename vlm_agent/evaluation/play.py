@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -147,10 +148,11 @@ def play(
     seeds = seeds_of(policy, env, env_kwargs, seed, episodes)
     count = min(num_envs, len(seeds))
     fit = getattr(policy, "fit_history", None)
-    runners = [
-        EpisodeRunner(make_env(env, **env_kwargs), history_length, fit) for _ in range(count)
-    ]
-    try:
+    with ExitStack() as opened:
+        runners = []
+        for _ in range(count):
+            runners.append(EpisodeRunner(make_env(env, **env_kwargs), history_length, fit))
+            opened.callback(runners[-1].close)
         over = log.over if log is not None else {}
         seats = [
             _Seat(
@@ -165,9 +167,6 @@ def play(
             yield from _play_logged(player, seats, log)
         else:
             yield from _play(player, seats)
-    finally:
-        for runner in runners:
-            runner.close()
 
 
 def seeds_of(

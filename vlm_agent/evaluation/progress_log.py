@@ -14,11 +14,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from vlm_agent.core.inspection.faults import shown
+from vlm_agent.core.system.disk import sync
 from vlm_agent.core.system.json_lines import open_to_append, read_json_lines
 from vlm_agent.core.types import Reply, Usage
 
@@ -33,11 +36,16 @@ class ProgressLog:
     Attributes:
         over: Statistics of each finished episode, by its number.
         record: Result of a finished evaluation, else `None`.
+
+    Raises:
+        OSError: If the file holds anything else, or cannot be written.
+        TypeError: If `about` has a value that JSON cannot hold.
     """
 
     def __init__(self, path: str | Path, about: Mapping[str, Any]) -> None:
         self.path = Path(path)
-        text = json.dumps(about, sort_keys=True)
+        check_log(self.path)
+        text = json.dumps(about, sort_keys=True, default=plain_number)
         self._key = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
         self.over: dict[int, dict[str, Any]] = {}
         self.record: dict[str, Any] | None = None
@@ -80,8 +88,25 @@ class ProgressLog:
         """Closes the file."""
         self._file.close()
 
+    def remove(self) -> None:
+        """Closes the file and takes this evaluation out of it; deletes it if nothing is left."""
+        self.close()
+        own = f'{_BEGINNING}{self._key}"'.encode()
+        lines = self.path.read_bytes().splitlines(keepends=True) if self.path.is_file() else []
+        # Lines that a crash cut short before the key are no one's.
+        others = [line for line in lines if not (line.startswith(own) or _is_cut(line, own))]
+        if not others:
+            self.path.unlink(missing_ok=True)
+            return
+        whole = self.path.resolve()
+        part = whole.with_name(f".{whole.name}.{os.getpid()}.part")
+        with part.open("wb") as file:
+            file.writelines(others)
+            sync(file)
+        part.replace(whole)
+
     def _write(self, line: Mapping[str, Any]) -> None:
-        text = json.dumps({"evaluation": self._key, **line}, default=_plain)
+        text = json.dumps({"evaluation": self._key, **line}, default=plain_number)
         self._file.write(text.encode() + b"\n")
         self._file.flush()
 
@@ -104,9 +129,50 @@ class ProgressLog:
         return known
 
 
-def _plain(value: Any) -> Any:
-    """Converts a NumPy number, which a policy may use in its replies, to a Python number."""
-    return value.item()
+_BEGINNING = '{"evaluation": "'
+
+
+def _is_cut(line: bytes, beginning: bytes) -> bool:
+    """Returns whether a line ends before what each line of its kind begins with."""
+    return beginning.startswith(line.strip())
+
+
+def check_log(path: Path) -> None:
+    """Makes sure that nothing of others is appended to, or deleted with a log.
+
+    Raises:
+        FileExistsError: If the file holds anything else than logs.
+    """
+    if not path.exists():
+        return
+    if not path.is_file():
+        raise other_content(path, "the progress of evaluations")
+    beginning = _BEGINNING.encode()
+    with path.open("rb") as lines:
+        if not all(line.startswith(beginning) or _is_cut(line, beginning) for line in lines):
+            raise other_content(path, "the progress of evaluations")
+
+
+def other_content(path: Path, expected: str) -> FileExistsError:
+    """Returns the error for a file that would be lost, with what was expected in its place."""
+    return FileExistsError(
+        f"{path} holds something else than {expected}, which would be lost: name another file, or "
+        "move that one"
+    )
+
+
+def plain_number(value: Any) -> Any:
+    """Converts a number or array of NumPy or torch for `json.dumps`.
+
+    Raises:
+        TypeError: If it is none.
+    """
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(
+        f"{shown(value)} cannot be stored in a file of JSON: expected numbers, text, booleans, "
+        "None, or lists and dictionaries of them"
+    )
 
 
 def _reply(saved: Mapping[str, Any]) -> Reply:

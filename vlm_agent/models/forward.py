@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
@@ -10,6 +11,25 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 from transformers import GenerationConfig as HFGenerationConfig
+
+
+class PassLock:
+    """Lock of a model: threads take turns, because passes hook and change its modules.
+
+    The thread that holds it may take it again. A copy of its owner gets a lock of its own.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def __reduce__(self) -> tuple[type[PassLock], tuple[()]]:
+        return PassLock, ()
 
 
 def last_positions(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -30,6 +31,9 @@ from vlm_agent.models.inputs.processors import (
 )
 from vlm_agent.models.places import asking_hub
 
+# Held while a policy is loaded. Meanwhile transformers replaces torch's default number format and
+# initialisers: a model that another thread builds would be left without some of its weights.
+LOADING = threading.Lock()
 # Where a module keeps its parameters, buffers and submodules.
 _REGISTERED = ("_parameters", "_buffers", "_modules")
 

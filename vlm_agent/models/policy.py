@@ -26,14 +26,14 @@ from vlm_agent.core.types import Observation, Reply
 from vlm_agent.distributed.processes import Processes
 from vlm_agent.models import lora, sampling
 from vlm_agent.models.adapters.products import compute_in_model_format
-from vlm_agent.models.forward import computing_in, evaluating, last_positions
+from vlm_agent.models.forward import PassLock, computing_in, evaluating, last_positions
 from vlm_agent.models.generation import loop
 from vlm_agent.models.generation.merging import AdapterMerging
 from vlm_agent.models.generation.replies import Engine, Written, read_reply
 from vlm_agent.models.inputs.encoder import Encoder
 from vlm_agent.models.inputs.processed_model import ProcessedModel
 from vlm_agent.models.inputs.vision_cache import VisionCache
-from vlm_agent.models.loading import load_model, reporting_damage
+from vlm_agent.models.loading import LOADING, load_model, reporting_damage
 from vlm_agent.models.places import asking_hub, find_model
 from vlm_agent.models.reference import Reference
 from vlm_agent.models.scoring import Scores, pad_replies, score_replies
@@ -59,6 +59,8 @@ class VLMPolicy(ProcessedModel):
             for the model itself.
         generator: Random generator that samples replies; always on the CPU.
         kept_reference: What `keep_reference` kept, or `None`.
+        lock: Held by each pass of the model, so that threads take turns. A thread that changes
+            `generation_config` for its own replies must hold it.
         vision: Cache of image features; see `VisionCache.remembering`.
     """
 
@@ -88,7 +90,8 @@ class VLMPolicy(ProcessedModel):
         self.generator = torch.Generator()
         self.encoder = Encoder(self.network, processor)
         self.vision = VisionCache(self.network, self.encoder.pictures)
-        self._merging = AdapterMerging(model)
+        self.lock = PassLock()
+        self._merging = AdapterMerging(model, self.lock)
         banned = torch.zeros(model.get_output_embeddings().weight.shape[0])
         banned[self.encoder.unwritable_tokens] = -torch.inf
         self.register_buffer("banned", banned.to(model.device), persistent=False)
@@ -113,6 +116,7 @@ class VLMPolicy(ProcessedModel):
         """
         if batch_size(observations) == 0:
             return []
+        sampling.check_draws(draws, len(observations))
         parser = self.generation_config.parser
         write = self.write if self.engine is None else self.engine.write
         return [
@@ -145,26 +149,32 @@ class VLMPolicy(ProcessedModel):
             observations: Observations to reply to.
             draws: One random generator per observation, so that a reply does not depend on the
                 rest of its batch, except for rounding. By default `generator` samples all of them.
+
+        Raises:
+            ValueError: If `draws` are not as many generators as there are observations.
         """
         if batch_size(observations) == 0:
             return []
-        inputs, places = self.encode_distinct(observations)
-        if self.generation_config.temperature <= 0:
-            choose = loop.greedy_chooser(self.banned)
-        else:
+        sampling.check_draws(draws, len(observations))
+        source = self.generator if draws is None else draws
+        with self.lock:
+            inputs, places = self.encode_distinct(observations)
             longest = self.generation_config.max_new_tokens
-            uniform = sampling.uniform(len(observations), longest, draws or self.generator)
-            choose = loop.sampling_chooser(self.token_log_probs, uniform.to(self.device))
-        with evaluating(self), self.merged(), self._autocast(cache=True):
-            written = loop.write_replies(
-                self.network,
-                inputs,
-                choose,
-                end_tokens=self.encoder.end_tokens,
-                pad_token=self.encoder.pad_token,
-                max_new_tokens=self.generation_config.max_new_tokens,
-                places=places,
-            )
+            if self.generation_config.temperature <= 0:
+                choose = loop.greedy_chooser(self.banned)
+            else:
+                uniform = sampling.uniform(len(observations), longest, source)
+                choose = loop.sampling_chooser(self.token_log_probs, uniform.to(self.device))
+            with evaluating(self), self.merged(), self._autocast(cache=True):
+                written = loop.write_replies(
+                    self.network,
+                    inputs,
+                    choose,
+                    end_tokens=self.encoder.end_tokens,
+                    pad_token=self.encoder.pad_token,
+                    max_new_tokens=longest,
+                    places=places,
+                )
         values = self.value_head(written.prompt_state).tolist()
         found = zip(written.tokens, written.log_probs, values, strict=True)
         return [Written.of(self.encoder, *each) for each in found]
@@ -196,9 +206,10 @@ class VLMPolicy(ProcessedModel):
     @torch.no_grad()
     def states(self, observations: Sequence[Observation]) -> Tensor:
         """Returns the value head's inputs, hidden states of shape (batch, hidden size)."""
-        inputs, places = self.encode_distinct(observations)
-        with evaluating(self), self._autocast():
-            _, hidden = last_positions(self.network, inputs, keep=1)
+        with self.lock:
+            inputs, places = self.encode_distinct(observations)
+            with evaluating(self), self._autocast():
+                _, hidden = last_positions(self.network, inputs, keep=1)
         return hidden[places, -1]
 
     # ----- scoring ----------------------------------------------------------------------------
@@ -230,14 +241,15 @@ class VLMPolicy(ProcessedModel):
                 f"{len(observations)} observations and {len(replies)} replies: expected the token "
                 "ids of a reply to each, and at least one"
             )
-        self._merging.undo()  # scores are those of the adapters, which get gradients
         reply_ids, mask = pad_replies(replies, self.encoder.pad_token, self.device)
-        inputs = self.encoder.append(self._remembered(observations), reply_ids, mask)
         distribution = partial(self.token_log_probs, temperature=temperature)
-        with self._autocast():
-            found = score_replies(
-                self.network, inputs, reply_ids, mask, distribution, entropy=entropy
-            )
+        with self.lock:
+            self._merging.undo()  # scores are those of the adapters, which get gradients
+            inputs = self.encoder.append(self._remembered(observations), reply_ids, mask)
+            with self._autocast():
+                found = score_replies(
+                    self.network, inputs, reply_ids, mask, distribution, entropy=entropy
+                )
         state = found.prompt_state.detach() if stop_value_gradient else found.prompt_state
         return Scores(
             # Masked by `where`, because a pad token may be a banned one: -inf * 0 is NaN.
@@ -355,7 +367,7 @@ class VLMPolicy(ProcessedModel):
         check_path("name", name, "the directory of a policy or model, or its name on the hub")
         options = options or LoadOptions()
         check_kind("options", options, LoadOptions, "LoadOptions(...), or a config of a training")
-        with reporting_damage(name), asking_hub(str(name)):
+        with LOADING, reporting_damage(name), asking_hub(str(name)):
             source = find_model(str(name))
             config = GenerationConfig.load(Path(source)).with_changes(**overrides)
             loaded = load_model(source, options, processes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -85,6 +86,27 @@ def draw(log_probs: Tensor, uniform: Tensor) -> Tensor:
     # Rounding may have put the number behind the block's last token of any probability.
     last = torch.searchsorted(within, within[:, -1:].contiguous())
     return (block * _BLOCK + torch.minimum(token, last))[:, 0]
+
+
+def check_draws(draws: Any, count: int) -> None:
+    """Checks the random generators of a batch.
+
+    Args:
+        draws: One generator for each reply, or `None`.
+        count: Number of replies.
+
+    Raises:
+        ValueError: If they are something else.
+    """
+    if draws is None:
+        return
+    expected = f"expected a sequence of {count} numpy.random.Generator, one per observation"
+    if not isinstance(draws, Sequence):
+        raise ValueError(f"draws is of type {type(draws).__name__}: {expected}")
+    if wrong := [each for each in draws if not isinstance(each, np.random.Generator)]:
+        raise ValueError(f"draws contains {type(wrong[0]).__name__}: {expected}")
+    if len(draws) != count:
+        raise ValueError(f"draws has length {len(draws)}: {expected}")
 
 
 def uniform(

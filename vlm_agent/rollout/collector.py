@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
 from time import perf_counter
 from typing import Any, NamedTuple, Protocol
 
@@ -102,14 +103,19 @@ class Collector:
         self._fit_history = fit_history
         self._changes = 0
         self._correct = correct
-        self._runners = [self._runner(source) for source in self._sources()]
-        self._penalties = penalties_for(self._specs, self._runners, illegal_penalty, correct)
-        self.illegal_penalty = common(self._penalties)
-        self._rngs = [np.random.default_rng([seed, 1, index]) for index in own]
-        seeds = episode_seeds("training", seed, self._total)
-        for runner, index in zip(self._runners, own, strict=True):
-            runner.reset(seeds[index])
         self.restarted: list[int] = []
+        self._rngs = [np.random.default_rng([seed, 1, index]) for index in own]
+        self._runners: list[EpisodeRunner] = []
+        with ExitStack() as made:  # closed if another one cannot be made or reset
+            for source in self._sources():
+                self._runners.append(self._runner(source))
+                made.callback(self._runners[-1].close)
+            self._penalties = penalties_for(self._specs, self._runners, illegal_penalty, correct)
+            self.illegal_penalty = common(self._penalties)
+            seeds = episode_seeds("training", seed, self._total)
+            for runner, index in zip(self._runners, own, strict=True):
+                runner.reset(seeds[index])
+            made.pop_all()
 
     def collect(self, policy: ActingPolicy, steps: int) -> Rollout:
         """Plays a number of steps in every environment.
@@ -281,13 +287,13 @@ def penalties_for(
     made = {runner.source: runner for runner in runners}
     found = []
     for source, spec in enumerate(specs):
-        runner = made.get(source) or EpisodeRunner(spec.make())
-        if correct:
-            check_expert(runner.env, "train without imitation_coef")
-        by_task = 1.0 if runner.task.action_names is None else 0.0
-        found.append(by_task if illegal_penalty is None else illegal_penalty)
-        if source not in made:
-            runner.close()
+        with ExitStack() as own:
+            if (runner := made.get(source)) is None:
+                runner = own.enter_context(closing(EpisodeRunner(spec.make())))
+            if correct:
+                check_expert(runner.env, "train without imitation_coef")
+            by_task = 1.0 if runner.task.action_names is None else 0.0
+            found.append(by_task if illegal_penalty is None else illegal_penalty)
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from time import perf_counter
 from typing import Any
 
@@ -57,8 +58,13 @@ class GroupCollector:
         # By place and source: whichever environments are played in it, each made when needed.
         self._runners: list[dict[int, EpisodeRunner]] = [{} for _ in range(num_envs)]
         self._due = [0.0] * len(self._specs)
-        made = [self._runner(place, place % len(self._specs)) for place in range(num_envs)]
-        self._penalties = penalties_for(self._specs, made, illegal_penalty, correct)
+        with ExitStack() as made:  # closed if another one cannot be made
+            runners = []
+            for place in range(num_envs):
+                runners.append(self._runner(place, place % len(self._specs)))
+                made.callback(runners[-1].close)
+            self._penalties = penalties_for(self._specs, runners, illegal_penalty, correct)
+            made.pop_all()
         self.illegal_penalty = common(self._penalties)
         self._correct = correct
         self._seed = seed

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import email.utils
+import functools
 import os
 import random
 import threading
@@ -116,12 +118,13 @@ class ApiClient:
                 f"the environment variable {options.api_key_variable} holds no key for "
                 f"{parts.hostname}: set it, or name another by --api-key-variable"
             )
-        self._client = openai.OpenAI(
+        self._client = openai.AsyncOpenAI(
             api_key=self._key or _NO_KEY,
             base_url=url,
             timeout=options.api_timeout,
             max_retries=0,  # this class retries, and counts
         )
+        self._loop = _event_loop()
         self.url = str(self._client.base_url)
         self.spending = Spending()
         self._gate = Gate(options.api_requests_per_minute, options.api_tokens_per_minute)
@@ -175,10 +178,15 @@ class ApiClient:
         return found
 
     def _wait(self, number: int, fault: _AttemptError, stop: threading.Event) -> None:
-        """Waits as long as the server asks, else with exponential backoff and jitter."""
+        """Waits as long as the server asks, else with exponential backoff and jitter.
+
+        A server that asks for too little would use up all retries in no time: its wait is taken at
+        its word once, and is the shortest one from then on.
+        """
         if fault.wait is not None:
             self._gate.close_for(fault.wait)  # applies to all requests
-            return
+            if number == 1:
+                return
         wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (number - 1))
         if stop.wait(wait * self._random.uniform(0.5, 1.0)):
             raise ApiError("stopped")
@@ -195,8 +203,8 @@ class ApiClient:
     def _send(self, request: Mapping[str, Any]) -> Answer:
         openai = self._openai
         try:
-            completion = self._client.chat.completions.create(**request)
-        except openai.APITimeoutError:
+            completion = self._complete(request)
+        except (TimeoutError, openai.APITimeoutError):
             raise _AttemptError(f"no answer within {self._options.api_timeout:g} seconds") from None
         except openai.APIConnectionError as error:
             raise _AttemptError(
@@ -207,6 +215,16 @@ class ApiClient:
         except (openai.OpenAIError, ValueError) as error:
             raise _AttemptError(self._clean(f"the answer is invalid ({error})")) from None
         return self._read(completion)
+
+    def _complete(self, request: Mapping[str, Any]) -> Any:
+        """Returns the response as `openai` parses it.
+
+        The timeout bounds the whole request, while that of `openai` bounds each read: a server that
+        sends a little now and then would never reach it.
+        """
+        call = self._client.chat.completions.create(**request)
+        bounded = asyncio.wait_for(call, self._options.api_timeout)
+        return asyncio.run_coroutine_threadsafe(bounded, self._loop).result()
 
     def _refusal(self, error: Any) -> _AttemptError:
         status = error.status_code
@@ -243,6 +261,14 @@ class ApiClient:
         return text.replace(self._key, "[key]") if self._key else text
 
 
+@functools.cache
+def _event_loop() -> asyncio.AbstractEventLoop:
+    """Returns the event loop that sends all requests, in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="api", daemon=True).start()
+    return loop
+
+
 def _text(content: Any) -> Any:
     """Returns the text of content that is a list of parts; any other unchanged."""
     if not isinstance(content, list):
@@ -251,18 +277,22 @@ def _text(content: Any) -> Any:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Returns the seconds that a server asks to wait (RFC 9110, 10.2.3, or `retry-after-ms`)."""
+    """Returns the seconds that a server asks to wait (RFC 9110, 10.2.3, or `retry-after-ms`).
+
+    Only a number above 0 says how long: zero, NaN and a date in the past are `None`.
+    """
     try:
         if "retry-after-ms" in headers:
-            return max(0.0, float(headers["retry-after-ms"]) / 1000)
-        if "retry-after" not in headers:
+            wait = float(headers["retry-after-ms"]) / 1000
+        elif "retry-after" not in headers:
             return None
-        value = headers["retry-after"]
-        if value.strip().replace(".", "", 1).isdigit():
-            return float(value)
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+        elif (value := headers["retry-after"].strip()).replace(".", "", 1).isdigit():
+            wait = float(value)
+        else:
+            wait = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
     except ValueError:
         return None
+    return wait if wait > 0 else None
 
 
 def _rough_size(request: Mapping[str, Any]) -> int:

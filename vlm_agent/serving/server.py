@@ -28,6 +28,7 @@ HOST = "127.0.0.1"
 _MAX_BODY = 64 * 2**20
 _TIMEOUT = 60.0  # seconds after which an idle connection is closed
 _LONGEST = 2**15  # tokens of a reply, if a model does not say how many it can take
+_SHUTTING_DOWN = 503  # HTTP status code
 _BATCH_WINDOW = 0.01  # seconds for which the first question of a batch waits for others
 
 
@@ -44,6 +45,9 @@ class BatchWriter:
         self._batch_size = batch_size
         self._waiting: queue.SimpleQueue[tuple[Question, Future[Answer]] | None]
         self._waiting = queue.SimpleQueue()
+        self._pending: list[tuple[Question, Future[Answer]]] = []
+        self._lock = threading.Lock()  # nothing waits behind the `None` that stops the thread
+        self._stopped = False
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
@@ -51,38 +55,55 @@ class BatchWriter:
         """Returns the answer to a question; waits for it.
 
         Raises:
-            RequestError: If the model cannot process the question.
+            RequestError: If the model cannot process the question, or `stop` was called.
         """
         future: Future[Answer] = Future()
-        self._waiting.put((question, future))
+        with self._lock:
+            self.check_running()
+            self._waiting.put((question, future))
         return future.result()
 
+    def check_running(self) -> None:
+        """Raises a `RequestError` if questions are no longer answered."""
+        if self._stopped:
+            raise _shutting_down()
+
     def stop(self) -> None:
-        """Stops the thread after its current batch."""
-        self._waiting.put(None)
+        """Stops the thread after its current batch; questions that still wait are refused."""
+        self._stop_asking()
         self._thread.join()
 
+    def _stop_asking(self) -> None:
+        with self._lock:
+            self._stopped = True
+            self._waiting.put(None)
+
     def _work(self) -> None:
-        with self._policy.writing():
-            self._reply_until_stopped()
+        try:
+            with self._policy.writing():
+                self._reply_until_stopped()
+        finally:
+            self._stop_asking()  # also after an error, which nobody would wait for
+            self._gather()
+            for _, future in self._pending:
+                future.set_exception(_shutting_down())
 
     def _reply_until_stopped(self) -> None:
-        pending: list[tuple[Question, Future[Answer]]] = []
-        stopped = False
-        while not stopped or pending:
-            stopped = self._gather(pending) or stopped
-            if pending:
-                alike = [item for item in pending if _kind(item[0]) == _kind(pending[0][0])]
-                batch = alike[: self._batch_size]
-                pending = [item for item in pending if not any(item is each for each in batch)]
-                self._reply(batch)
+        while not self._gather():
+            first, _ = self._pending[0]
+            alike = [item for item in self._pending if _kind(item[0]) == _kind(first)]
+            batch = alike[: self._batch_size]
+            self._pending = [
+                item for item in self._pending if not any(item is each for each in batch)
+            ]
+            self._reply(batch)
 
-    def _gather(self, pending: list[tuple[Question, Future[Answer]]]) -> bool:
+    def _gather(self) -> bool:
         """Collects waiting questions, at least one; returns whether to stop."""
         try:
-            item = self._waiting.get(timeout=_BATCH_WINDOW if pending else None)
+            item = self._waiting.get(timeout=_BATCH_WINDOW if self._pending else None)
             while item is not None:
-                pending.append(item)
+                self._pending.append(item)
                 item = self._waiting.get(timeout=_BATCH_WINDOW)
         except queue.Empty:
             return False
@@ -106,13 +127,15 @@ class BatchWriter:
             future.set_result(answer)
 
     def _write(self, questions: Sequence[Question]) -> list[Answer]:
-        policy, own = self._policy, self._policy.generation_config
-        policy.generation_config = questions[0].generation_config
-        try:
-            draws = [np.random.default_rng(question.seed) for question in questions]
-            replies = policy.act([question.chat for question in questions], draws)
-        finally:
-            policy.generation_config = own
+        policy = self._policy
+        draws = [np.random.default_rng(question.seed) for question in questions]
+        with policy.lock:  # other threads must not reply by the settings of these questions
+            own = policy.generation_config
+            policy.generation_config = questions[0].generation_config
+            try:
+                replies = policy.act([question.chat for question in questions], draws)
+            finally:
+                policy.generation_config = own
         encoder = policy.encoder
         return [
             Answer(
@@ -150,8 +173,12 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        if self.path != "/v1/models":
-            return self._refuse(_no_such_path(self.path))
+        try:
+            if self.path != "/v1/models":
+                raise _no_such_path(self.path)
+            self.server.writer.check_running()
+        except RequestError as error:
+            return self._refuse(error)
         model = {"id": self.server.name, "object": "model", "created": 0, "owned_by": "vlm-agent"}
         return self._send(200, {"object": "list", "data": [model]})
 
@@ -182,6 +209,8 @@ class _Handler(BaseHTTPRequestHandler):
             raise RequestError(f"the body is not JSON: {error}") from error
 
     def _refuse(self, error: RequestError) -> None:
+        if error.status == _SHUTTING_DOWN:
+            self.close_connection = True
         self._send(error.status, error.body())
 
     def _send(self, status: int, body: Any) -> None:
@@ -190,6 +219,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
+            if self.close_connection:
+                self.send_header("Connection", "close")
             self.end_headers()
             self.wfile.write(data)
         except ConnectionError:
@@ -197,6 +228,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Logs nothing."""
+
+
+def _shutting_down() -> RequestError:
+    return RequestError("the server is shutting down", status=_SHUTTING_DOWN)
 
 
 def _no_such_path(path: str) -> RequestError:

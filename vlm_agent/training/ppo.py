@@ -22,6 +22,7 @@ from vlm_agent.rollout.buffer import Rollout
 from vlm_agent.rollout.collector import Collector
 from vlm_agent.rollout.groups import GroupCollector
 from vlm_agent.training.algorithms import find_algorithm
+from vlm_agent.training.algorithms.checks import check_advantages, check_losses
 from vlm_agent.training.batch import Batch, make_batch, stratified_minibatches
 from vlm_agent.training.imitation import ThoughtImitation
 from vlm_agent.training.oom import oom_hint
@@ -155,8 +156,14 @@ class PPO:
         return rollout
 
     def advantages(self, rollout: Rollout) -> Floats:
-        """Estimates how much better than expected each step was, shape (steps,)."""
-        return self.algorithm.advantages(rollout, self.config)
+        """Estimates how much better than expected each step was, shape (steps,).
+
+        Raises:
+            TypeError: If the algorithm, which may be a user's, returns something else.
+            ValueError: If it returns an array of another shape.
+        """
+        advantages = self.algorithm.advantages(rollout, self.config)
+        return check_advantages(self.config.algorithm, advantages, len(rollout))
 
     def update(self, rollout: Rollout, advantages: Floats) -> dict[str, float | None]:
         """Takes the optimizer steps of one rollout and returns what is logged of them.
@@ -286,6 +293,7 @@ class PPO:
             entropy=bool(config.entropy_coef),
         )
         losses = self.algorithm.loss(scores, part, config, value_only=value_only)
+        check_losses(config.algorithm, losses)
         self._processes.backward(share * losses.total)
         with torch.no_grad():
             # All at once, because a GPU is waited for whenever a value is read.

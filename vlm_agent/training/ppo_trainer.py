@@ -148,6 +148,7 @@ def resume_ppo(
     Raises:
         FileNotFoundError: If there is no such directory.
         CheckpointError: If there is no checkpoint, or the newest is damaged.
+        FileExistsError: If another process is training the run.
         ValueError: If the run's options were changed, it had another number of processes, or
             something that was given to it in Python is not given again.
         OSError: If something cannot be written.

@@ -7,6 +7,8 @@ import pytest
 from tests.support.mini_benchmark import MINI
 from vlm_agent.cli.main import main
 from vlm_agent.evaluation.benchmark import problems_of, read_record, sets
+from vlm_agent.evaluation.benchmark.record import summarise_tasks
+from vlm_agent.evaluation.summary import wilson_interval
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +51,15 @@ def test_files_of_others_are_not_replaced(tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
 
 
+def forge(record, outcomes):
+    """Changes a task's outcomes, and all that follows from them."""
+    result = record["tasks"]["NumberLine"]
+    successes, episodes = outcomes.count("1"), len(outcomes)
+    interval = list(wilson_interval(successes, episodes))
+    result.update(outcomes=outcomes, success_rate=successes / episodes, success_interval=interval)
+    record["summary"] = summarise_tasks(MINI, record["tasks"])
+
+
 def test_a_record_is_verified(tmp_path, capsys):
     words = ["--policy", "random", "--tasks", "NumberLine"]
     assert benchmark(*words, "--out", str(tmp_path)) == 0
@@ -57,7 +68,7 @@ def test_a_record_is_verified(tmp_path, capsys):
     assert f"all 3 replayed episodes end as {file} says" in capsys.readouterr().out
     record = json.loads(file.read_text("utf-8"))
     outcomes = record["tasks"]["NumberLine"]["outcomes"]
-    record["tasks"]["NumberLine"]["outcomes"] = "01"[outcomes[0] == "0"] + outcomes[1:]
+    forge(record, "01"[outcomes[0] == "0"] + outcomes[1:])
     file.write_text(json.dumps(record))
     assert benchmark(*words, "--verify", str(file)) == 1
     printed = capsys.readouterr()
@@ -69,6 +80,33 @@ def test_a_record_is_verified(tmp_path, capsys):
     file.write_text(json.dumps(record))
     assert benchmark("--policy", "random", "--tasks", "Blackjack", "--verify", str(file)) == 1
     assert "holds none of the tasks" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda r: r["tasks"]["NumberLine"].update(success_rate=1.0), "success_rate is 1.0"),
+        (lambda r: r.update(summary={}), "the summary does not follow from the tasks"),
+        (lambda r: r["tasks"].update(Poker={}), "Poker: mini-1 has no such task"),
+        (lambda r: r["tasks"]["NumberLine"].pop("outcomes"), "not a record as"),
+        (lambda r: r["tasks"].update(NumberLine=None), "not a record as"),
+        (lambda r: r["tasks"]["NumberLine"].update(mean_length=10**400), "not a record as"),
+        (lambda r: r.update(player=None), "not a record as"),
+    ],
+)
+def test_a_record_that_contradicts_itself_is_not_replayed(change, message, tmp_path, capsys):
+    words = ["--policy", "random", "--tasks", "NumberLine"]
+    assert benchmark(*words, "--out", str(tmp_path)) == 0
+    file = tmp_path / "random.json"
+    record = json.loads(file.read_text("utf-8"))
+    change(record)
+    file.write_text(json.dumps(record))
+    capsys.readouterr()
+    assert benchmark(*words, "--verify", str(file)) == 1
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert "Traceback" not in printed.err
+    assert "differ" not in printed.out
 
 
 @pytest.mark.parametrize(

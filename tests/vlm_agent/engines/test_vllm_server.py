@@ -251,7 +251,7 @@ def test_as_an_api_it_gets_the_same_prompts_and_gives_the_same_replies(server, m
             (expected,) = engine.write([observation], draws)
         player = api(server, tmp_path, api_extra=further(policy, seed))
         request = player._request(observation)
-        answer = player._client._client.chat.completions.create(**request)
+        answer = player._client._complete(request)
         choice = answer.choices[0]
         assert tuple(choice.token_ids) == expected.tokens
         found = [each.logprob for each in choice.logprobs.content]

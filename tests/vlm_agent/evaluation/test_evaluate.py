@@ -136,6 +136,25 @@ def test_a_function_may_answer_with_an_index_a_reply_or_nothing():
         evaluate(lambda observation: 5, NUMBER_LINE, episodes=1)
 
 
+def test_environments_are_closed_if_a_later_one_cannot_be_made():
+    made, closed = [], []
+
+    class Counted(gym.Wrapper):
+        def close(self):
+            closed.append(self)
+            super().close()
+
+    def limited():
+        if len(made) == 4:  # with the one that is looked at before
+            raise RuntimeError("no more")
+        made.append(Counted(make_env(NUMBER_LINE)))
+        return made[-1]
+
+    with pytest.raises(RuntimeError, match="no more"):
+        evaluate("random", limited, episodes=8, num_envs=8)
+    assert {id(env) for env in closed} == {id(env) for env in made}
+
+
 def test_success_is_that_of_the_last_step():
     """Points24 rewards only the end; NumberLine's sum of rewards may be negative before it."""
     total, ends = {}, {}

@@ -1,6 +1,7 @@
 import json
 from itertools import islice
 
+import numpy as np
 import pytest
 
 from tests.vlm_agent.data.test_recordings import episode
@@ -99,6 +100,58 @@ def test_another_call_takes_nothing_from_a_progress_file(tmp_path):
         evaluate("random", POINTS, episodes=9, progress=path, on_step=stop_after(20))
     other = evaluate("random", POINTS, episodes=9, seed=1, progress=path)
     assert other == evaluate("random", POINTS, episodes=9, seed=1)
+
+
+@pytest.mark.parametrize("content", [None, "\\documentclass{article}\n", '{"my": "notes"}\n'])
+def test_a_progress_file_of_something_else_is_refused(content, tmp_path):
+    path = tmp_path / "mine"
+    if content is None:
+        list(compare({"random": "random"}, NUMBER_LINE, episodes=2, json=path))
+    else:
+        path.write_text(content)
+    before = path.read_bytes()
+    with pytest.raises(FileExistsError, match="something else than the progress of evaluations"):
+        evaluate("expert", NUMBER_LINE, episodes=2, progress=path)
+    assert path.read_bytes() == before
+
+
+def test_the_progress_of_another_evaluation_is_kept(tmp_path):
+    path, link = tmp_path / "progress", tmp_path / "link"
+    arguments = {"env": NUMBER_LINE, "episodes": 9, "num_envs": 3, "progress": path}
+    first, second = Counted(), Counted()
+    with pytest.raises(CutOffError):
+        evaluate(first, **arguments, on_step=stop_after(20))
+    path.write_bytes(path.read_bytes() + b'{"eval')
+    others = path.read_bytes().splitlines()[:-1]
+    link.symlink_to(path)
+    with pytest.warns(UserWarning, match="is cut short"):
+        evaluate("expert", NUMBER_LINE, episodes=2, progress=link)
+    assert link.is_symlink()
+    assert path.read_bytes().splitlines() == others
+    assert evaluate(second, **arguments) == evaluate(Counted(), NUMBER_LINE, episodes=9)
+    assert second.asked < first.asked
+    assert not path.exists()
+
+
+def test_a_progress_file_cut_short_twice_is_still_one(tmp_path):
+    path = tmp_path / "records.jsonl"
+    arguments = {"envs": NUMBER_LINE, "episodes": 3, "json": path}
+    next(compare({"a": "random", "b": "expert"}, **arguments))
+    lines = progress_file(path).read_text().splitlines(keepends=True)
+    progress_file(path).write_text("".join([*lines[:2], lines[2][:30] + "\n", *lines[3:]]))
+    with pytest.warns(UserWarning, match="is cut short"):
+        assert len(list(compare({"a": "random", "b": "expert"}, **arguments))) == 2
+
+
+def test_numbers_of_numpy_are_stored_as_plain_ones(tmp_path):
+    arguments = {"episodes": 2, "env_kwargs": {"max_position": np.int64(7)}}
+    plain = evaluate("random", NUMBER_LINE, episodes=2, env_kwargs={"max_position": 7})
+    assert evaluate("random", NUMBER_LINE, **arguments, progress=tmp_path / "p") == plain
+    path = tmp_path / "records.jsonl"
+    assert list(compare({"random": "random"}, NUMBER_LINE, **arguments, json=path)) == [plain]
+    assert json.loads(path.read_text())["env_kwargs"] == {"max_position": 7}
+    with pytest.raises(TypeError, match="cannot be stored in a file of JSON"):
+        evaluate("random", NUMBER_LINE, env_kwargs={"x": object()}, progress=path.with_name("p"))
 
 
 def test_a_log_keeps_several_evaluations_apart(tmp_path):

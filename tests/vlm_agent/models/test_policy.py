@@ -343,3 +343,23 @@ def test_the_value_gradient_can_be_stopped(make_policy, observations):
 def test_observations_are_immutable(observations):
     with pytest.raises(dataclasses.FrozenInstanceError):
         observations[0].goal = "other"
+
+
+@pytest.mark.parametrize(
+    ("draws", "message"),
+    [
+        (0, "draws is of type int"),
+        ([], "draws has length 0"),
+        (np.random.default_rng(0), "draws is of type Generator"),
+        ([np.random.default_rng(seed) for seed in range(3)], "draws has length 3"),
+        ([0, 1], "draws contains int"),
+    ],
+)
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_draws_are_one_generator_for_each_observation(
+    make_policy, observations, draws, message, temperature
+):
+    policy = make_policy(temperature=temperature)
+    for write in (policy.act, policy.write):
+        with pytest.raises(ValueError, match=f"{message}: expected a sequence of 2 numpy.random"):
+            write(observations[:2], draws)

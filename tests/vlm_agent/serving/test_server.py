@@ -6,6 +6,8 @@ import math
 import signal
 import subprocess
 import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
@@ -272,3 +274,67 @@ def test_the_command_serves_until_it_is_interrupted(make_policy, observations, t
         server.communicate()
     assert main(["serve", str(tmp_path / "none")]) == 1
     assert "no directory" in capsys.readouterr().err
+
+
+def test_the_settings_of_a_request_do_not_reach_other_threads(served, observations):
+    policy, post = served
+    own = policy.generation_config
+    with ThreadPoolExecutor(1) as pool:
+        with policy.lock:
+            answer = pool.submit(post, request(observations[0], max_tokens=2))
+            time.sleep(0.2)
+            assert policy.generation_config is own
+            assert max(len(reply.tokens) for reply in policy.act(observations)) > 2
+            assert not answer.done()
+        assert answer.result(timeout=60)[1]["usage"]["completion_tokens"] == 2
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+def test_a_connection_that_outlives_the_server_is_refused(make_policy, observations, method):
+    path, body = "/v1/models", None
+    if method == "POST":
+        path, body = "/v1/chat/completions", json.dumps(request(observations[0], max_tokens=2))
+    with serving(make_policy(), "tiny") as url:
+        parts = urlsplit(url)
+        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=20)
+        connection.request(method, path, body)
+        first = connection.getresponse()
+        assert (first.status, first.will_close) == (200, False)
+        first.read()
+    connection.request(method, path, body)
+    second = connection.getresponse()
+    assert (second.status, second.will_close) == (503, True)
+    assert json.loads(second.read())["error"]["message"] == "the server is shutting down"
+    connection.close()
+
+
+def test_questions_that_wait_when_it_ends_are_refused(make_policy, observations):
+    policy = make_policy()
+    leaving = threading.Event()
+
+    def hold():
+        with policy.lock:  # the first question gets no further
+            leaving.wait(30)
+            time.sleep(1)  # so that the server has been told to stop
+
+    with ThreadPoolExecutor(4) as pool:
+        with serving(policy, "tiny", batch_size=1) as url:
+            pool.submit(hold)
+            bodies = [request(observations[0], max_tokens=2)] * 3
+            answers = [pool.submit(ask, url, body) for body in bodies]
+            time.sleep(0.3)
+            leaving.set()
+        statuses = sorted(answer.result(timeout=60)[0] for answer in answers)
+    assert statuses == [200, 503, 503]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_model_that_cannot_get_ready_keeps_nobody_waiting(make_policy, observations, monkeypatch):
+    policy = make_policy()
+
+    def writing():
+        raise MemoryError
+
+    monkeypatch.setattr(policy, "writing", writing)
+    with serving(policy, "tiny") as url:
+        assert ask(url, request(observations[0]))[0] == 503

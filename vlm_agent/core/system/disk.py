@@ -47,6 +47,25 @@ def cut(file: IO[Any], size: int) -> None:
     file.truncate(size)
 
 
+def lock(file: IO[Any]) -> bool:
+    """Locks a file for as long as it is open, where the system and its disk can do that.
+
+    Returns:
+        False if it is locked already.
+    """
+    try:
+        import fcntl
+    except ModuleNotFoundError:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
+
+
 @contextmanager
 def writing(place: Path) -> Iterator[None]:
     """Turns disk errors of safetensors inside the block into `OSError`.

@@ -189,7 +189,7 @@ def problems_of(record: Mapping[str, Any]) -> list[str]:
         return _problems_of(record, find_set(record["set"]))
     except ValueError as error:
         return [str(error)]
-    except (AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError) as error:
         return [f"it is not a record as `vlm-agent benchmark` writes it: {error!r}"]
 
 

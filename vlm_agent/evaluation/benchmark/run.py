@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from vlm_agent.core.inspection.identity import has_weights, identity_of
 from vlm_agent.evaluation.benchmark.checksum import check_environment
 from vlm_agent.evaluation.benchmark.player_files import public_name
 from vlm_agent.evaluation.benchmark.record import (
@@ -245,9 +246,10 @@ def _play(
         "regret": False,
         "all_games": task.all_games,
     }
-    about = about_evaluation(
-        policy, task.env, name=player.name, identity=player.describe(), **arguments
-    )
+    identity = player.describe()
+    if has_weights(player.policy):
+        identity["identity"] = identity_of(player.policy)
+    about = about_evaluation(policy, task.env, name=player.name, identity=identity, **arguments)
     with closing(ProgressLog(log_file, about)) as log:
         with nullcontext() if watch is None else watch(task, policy, len(log.over)) as on_step:
             evaluation = evaluate(

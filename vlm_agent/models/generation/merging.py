@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vlm_agent.models.forward import PassLock
+
 
 class AdapterMerging:
     """Merges a model's low-rank adapters for a while, and undoes it exactly.
@@ -25,10 +27,12 @@ class AdapterMerging:
 
     Args:
         model: The model; nothing happens unless it is a `peft.PeftModel`.
+        lock: Held while weights are changed, so that no other thread computes with half of them.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, lock: PassLock) -> None:
         self._model = model
+        self._lock = lock
         self._originals: list[tuple[Any, Tensor]] = []
         self._layers: list[Any] = []
         self._users = 0
@@ -36,18 +40,30 @@ class AdapterMerging:
     @contextmanager
     def merged(self) -> Iterator[None]:
         """Keeps the adapters merged inside the context, which may be entered again inside."""
+        with self._lock:
+            self._enter()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._leave()
+
+    def _enter(self) -> None:
         if not self._users:
             # Not those of an inner context: weights that FSDP gathers for one call are gone after.
             self._layers = _mergeable(self._model)
         self._users += 1
         try:
             self._merge()
-            yield
-        finally:
-            self._users -= 1
-            if not self._users:
-                self.undo()
-                self._layers = []
+        except BaseException:
+            self._leave()
+            raise
+
+    def _leave(self) -> None:
+        self._users -= 1
+        if not self._users:
+            self.undo()
+            self._layers = []
 
     @torch.no_grad()
     def undo(self) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlm_agent.config.training.environments import EnvSpec
-from vlm_agent.core.checks import check_kind
+from vlm_agent.core.checks import check_kind, plain_kwargs, plain_number
 
 if TYPE_CHECKING:
     from vlm_agent.config.sft import SFTConfig
@@ -34,7 +34,7 @@ class Training:
         total: Number of steps of the whole training: environment steps, or demonstrations of `sft`.
         step: Number of steps so far.
         updates: Number of updates so far; of `sft`, of optimizer steps.
-        metrics: What is logged of the last update.
+        metrics: Row of the last update, as it is logged.
         environments: The environments, with their present keyword arguments and weights.
         stopped: Why the training was stopped; `None` while it goes on.
     """
@@ -55,6 +55,7 @@ class Training:
         self.total = total
         self.step = self.updates = 0
         self.metrics: dict[str, float | None] = {}
+        self._row: dict[str, float | None] = {}
         self.stopped: str | None = None
         self._may_change = may_change
 
@@ -63,14 +64,39 @@ class Training:
         self.stopped = self.stopped or reason
 
     def log(self, metrics: Mapping[str, float | None]) -> None:
-        """Adds metrics to the row of the update that just ended.
+        """Adds metrics to the row of this update.
+
+        That is the one that just ended; where a rollout has just ended, or the row is written
+        already, as in `on_checkpoint`, it is the next one.
+
+        Args:
+            metrics: Numbers by name, also of NumPy and torch; `None` for what was not measured.
 
         Raises:
-            ValueError: If one of them is logged already.
+            ValueError: If one of them is logged already, or is no number.
         """
-        if known := sorted(metrics.keys() & self.metrics.keys()):
+        check_kind("metrics", metrics, Mapping, "names and their numbers")
+        if known := sorted(metrics.keys() & {*self._row, "step"}):
             raise ValueError(f"{', '.join(known)} is logged already: choose other names")
-        self.metrics.update(metrics)
+        self._row.update((name, plain_number(name, value)) for name, value in metrics.items())
+
+    def begin_row(self, metrics: Mapping[str, float | None]) -> None:
+        """Begins the row of an update that ended; it has what was logged since the last row.
+
+        Args:
+            metrics: Metrics of the update.
+
+        Raises:
+            ValueError: If a callback logged one of its names.
+        """
+        logged, self._row = self._row, dict(metrics)
+        self.metrics = self._row
+        self.log(logged)
+
+    def end_row(self) -> dict[str, float | None]:
+        """Returns the row of the update; what is logged from now on is of the next one."""
+        self._row = {}
+        return self.metrics
 
     def set_env_kwargs(self, label: str, **kwargs: Any) -> None:
         """Changes keyword arguments of an environment, from the next rollout on.
@@ -83,12 +109,14 @@ class Training:
             kwargs: The arguments to change; the others stay.
 
         Raises:
-            ValueError: If there is no such environment, or in fine-tuning.
+            ValueError: If there is no such environment, an argument is nothing that JSON can hold,
+                or in fine-tuning.
         """
         self._check_changes()
         known = [spec.label for spec in self.environments]
         if label not in known:
             raise ValueError(f"no environment {label!r}: expected one of {', '.join(known)}")
+        kwargs = plain_kwargs(kwargs)
         self.environments = tuple(
             replace(spec, kwargs={**spec.kwargs, **kwargs}) if spec.label == label else spec
             for spec in self.environments

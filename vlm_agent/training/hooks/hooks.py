@@ -111,23 +111,23 @@ class Hooks:
         """
         training = self.training
         before, training.step, training.updates = training.step, step, updates
-        training.metrics = dict(metrics)
+        training.begin_row(metrics)
         if self._evaluation is not None:
             last = step >= training.total
             if self._evaluation.is_due(before, step, last=last):
                 found = self._evaluation.evaluate(step)
-                training.metrics |= found
+                training.log(found)
                 self._call("on_evaluate", found)
                 if self._evaluation.is_over:
                     patience = training.config.early_stopping_patience
                     training.stop(f"no improvement in {patience} evaluations")
             else:
-                training.metrics |= self._evaluation.unmeasured()
+                training.log(self._evaluation.unmeasured())
         self._call("on_update_end")
         self._decide()
         if training.stopped is not None and step < training.total and self._processes.is_main:
             tqdm.write(f"stopping after {step} steps: {training.stopped}", file=sys.stderr)
-        return training.metrics
+        return training.end_row()
 
     def checkpointed(self, written: bool) -> None:
         """Tells callbacks of a checkpoint, if one is being written."""

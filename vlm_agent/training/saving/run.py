@@ -9,7 +9,7 @@ import shutil
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,7 +27,7 @@ from vlm_agent.core.run_directory import (
     TRAJECTORIES,
     UNFINISHED,
 )
-from vlm_agent.core.system.disk import cut, sync, writing
+from vlm_agent.core.system.disk import cut, lock, sync, writing
 from vlm_agent.data.trajectory_format import EpisodeRecord
 from vlm_agent.training.reporters.base import Reporter
 from vlm_agent.training.reporters.group import ReporterGroup
@@ -72,7 +72,7 @@ class Run:
 
     Raises:
         FileExistsError: If the directory holds anything other than a run to replace or resume, or
-            files that no run writes.
+            files that no run writes; or if another process is training this run.
     """
 
     def __init__(
@@ -88,9 +88,25 @@ class Run:
         self._place = self.directory.resolve()  # or a link to it would be renamed
         if resumed is None and check_free(directory, overwrite=overwrite):
             self._set_aside()
-        try:
+        with self._undone_by_errors(resumed):
             self._place.mkdir(parents=True, exist_ok=True)
+            self._file = (self.directory / METRICS_FILE).open("a", encoding="utf-8")
+        if not lock(self._file):
+            self._file.close()
+            raise FileExistsError(
+                f"{self.directory} is being trained by another process: wait until that has ended"
+                + (", or choose another --out" if resumed is None else "")
+            )
+        with self._undone_by_errors(resumed), ExitStack() as opened:
+            opened.callback(self._file.close)
             self._begin(config, resumed, reporters)
+            opened.pop_all()
+
+    @contextmanager
+    def _undone_by_errors(self, resumed: RunPosition | None) -> Iterator[None]:
+        """Makes the directory of a new run what it was before, after an error inside the block."""
+        try:
+            yield
         except BaseException:
             if resumed is None:
                 self._undo()
@@ -107,17 +123,12 @@ class Run:
             fresh = self.directory / (CONFIG_FILE + UNFINISHED)
             fresh.write_text(self.configuration)
             fresh.replace(self.directory / CONFIG_FILE)
-        self._file = (self.directory / METRICS_FILE).open("a", encoding="utf-8")
         if resumed is not None:
             cut(self._file, resumed.metrics_size)
         self._logged = resumed is not None
         self._reporters = ReporterGroup(reporters)
-        try:
-            step = None if resumed is None else resumed.step
-            self._reporters.start(self.directory, settings, step)
-        except BaseException:
-            self._file.close()
-            raise
+        step = None if resumed is None else resumed.step
+        self._reporters.start(self.directory, settings, step)
 
     def log(self, step: int, metrics: Mapping[str, float | None]) -> None:
         """Writes metrics at a step.

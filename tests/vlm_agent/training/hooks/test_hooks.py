@@ -17,6 +17,7 @@ from vlm_agent.cli.main import main
 from vlm_agent.config.generation import GenerationConfig
 from vlm_agent.config.sft import SFTConfig
 from vlm_agent.core.environments import make_env
+from vlm_agent.core.inspection.identity import identity_of
 from vlm_agent.core.run_directory import read_metrics
 from vlm_agent.models.policy import VLMPolicy
 from vlm_agent.models.tiny import build_tiny
@@ -179,7 +180,7 @@ def test_own_objects_and_several_environments_in_one_rollout(mixed):
     assert shift.seen[-2:] == ["checkpoint 16", "end"]
     saved = json.loads(Path(options.out, "run.json").read_text())
     assert saved["env"] == ["own:larger", BLACKJACK]
-    assert saved["prompt"] == "own:_lambda_"
+    assert saved["prompt"] == f"own:_lambda_.{identity_of(OWN['prompt'])}"
     assert saved["model"] == options.model, "a checkpoint holds the policy"
     lines = Path(options.out, "trajectories", "episodes.jsonl").read_text().splitlines()
     episodes = [json.loads(line) for line in lines]

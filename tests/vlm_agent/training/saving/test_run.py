@@ -1,7 +1,11 @@
 import json
 import math
+import subprocess
+import sys
 from contextlib import suppress
 from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +13,9 @@ from vlm_agent.config.files import load_config
 from vlm_agent.config.sft import SFTConfig
 from vlm_agent.core.run_directory import METRICS_FILE, read_metrics
 from vlm_agent.training.saving.checkpoints import CheckpointError, find_checkpoint
-from vlm_agent.training.saving.run import Run, check_free
+from vlm_agent.training.saving.run import Run, RunPosition, check_free
+
+ROOT = Path(__file__).parents[4]
 
 
 class Nothing:
@@ -169,3 +175,44 @@ def test_a_directory_with_foreign_files_stays_as_it_is(tmp_path, old):
     with pytest.raises(FileExistsError, match=r"also holds \['thesis.txt'\]"):
         replacing(tmp_path)
     assert files(tmp_path / "run") == {**old, "thesis.txt": "mine"}
+
+
+@pytest.mark.skipif(find_spec("fcntl") is None, reason="files cannot be locked here")
+def test_a_run_that_another_process_trains_stays_as_it_is(tmp_path):
+    config = SFTConfig(env="e", out="o")
+    run = Run(tmp_path / "run", config)
+    run.log(1, {"loss": 2.0})
+    begun = RunPosition(0, 0, extended=True)
+    code = (
+        "import sys; from vlm_agent.config.sft import SFTConfig\n"
+        "from vlm_agent.training.saving.run import Run, RunPosition\n"
+        "config = SFTConfig(env='other', out='o')\n"
+        "try: Run(sys.argv[1], config, resumed=RunPosition(0, 0, extended=True))\n"
+        "except FileExistsError as error: print(error)\n"
+    )
+    before = files(run.directory)
+    words = [sys.executable, "-c", code, str(run.directory)]
+    told = subprocess.run(words, check=True, capture_output=True, text=True, cwd=ROOT)
+    assert f"{run.directory} is being trained by another process: wait" in told.stdout
+    assert files(run.directory) == before
+    with run.saving(Nothing()):
+        run.log(2, {"loss": 1.0})
+    with pytest.raises(ValueError, match="restore the file") as error:
+        Run(run.directory, config, resumed=RunPosition(0, 10**6))
+    assert error  # and what failed with it, which must not keep the file open
+    with Run(run.directory, config, resumed=begun).saving(Nothing()):
+        pass
+    assert (run.directory / METRICS_FILE).read_text() == ""
+
+
+@pytest.mark.skipif(find_spec("fcntl") is None, reason="files cannot be locked here")
+def test_two_new_runs_in_one_place(tmp_path, monkeypatch):
+    """The second passes the check before the first has made its directory."""
+    config = SFTConfig(env="e", out="o")
+    first = Run(tmp_path / "run", config)
+    monkeypatch.setattr("vlm_agent.training.saving.run.check_free", lambda *_, **__: False)
+    with pytest.raises(FileExistsError, match="is being trained by another process"):
+        Run(tmp_path / "run", config)
+    assert (tmp_path / "run" / "run.json").is_file()
+    with first.saving(Nothing()):
+        first.log(1, {"loss": 1.0})
