@@ -222,8 +222,8 @@ def tuned(env: str, algorithm: Algorithm) -> dict[str, Any]:
     return {}
 
 
-def read_config(directory: Path) -> BaselineConfig:
-    """Returns the configuration of a run.
+def read_config(directory: Path, **changes: Any) -> BaselineConfig:
+    """Returns the configuration of a run, with some of its options replaced.
 
     Raises:
         FileNotFoundError: If it is not the directory of a run.
@@ -236,7 +236,8 @@ def read_config(directory: Path) -> BaselineConfig:
             f"{directory} holds no {CONFIG_FILE}: expected the directory of a run of this command"
         )
     try:
-        return from_record(json.loads(file.read_text(encoding="utf-8")))
+        record = json.loads(file.read_text(encoding="utf-8"))
+        return from_record({**record, **changes} if isinstance(record, dict) else record)
     except ValueError as error:
         raise ValueError(
             f"{file}: {error}. Correct the file, or start a new run in another directory"

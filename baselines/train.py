@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from baselines.config import CONFIGS, Algorithm, BaselineConfig, read_config, tuned
@@ -83,19 +82,19 @@ def parse(words: Sequence[str]) -> tuple[BaselineConfig, bool]:
         "--resume",
         metavar="DIR",
         help="Continue the run in DIR from its last checkpoint, with the run's own options; only "
-        "--total-steps may be given with it.",
+        "--total-steps and --device may be given with it.",
     )
     given, own = parser.parse(words)
     if "resume" not in own:
         return parser.build({**tuned(given.get("env", ""), algorithm), **given}), False
-    others = sorted({*given, *own} - {"resume", "total_steps"})
+    others = sorted({*given, *own} - {"resume", "total_steps", "device"})
     if others:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in others)
         raise ValueError(
             f"{names} with --resume: a run continues with its own options; leave that out"
         )
     directory = expand_home(own["resume"])
-    return replace(read_config(Path(directory)), **{**given, "out": directory}), True
+    return read_config(Path(directory), **{**given, "out": directory}), True
 
 
 if __name__ == "__main__":

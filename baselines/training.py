@@ -57,7 +57,7 @@ def train(config: BaselineConfig, *, resume: bool = False) -> Score:
     view = View((config.picture_size, config.picture_size), config.text, config.text_length)
     checkpoint, planned = None, config.total_steps
     if resume:
-        checkpoint, planned = _checkpoint_of(directory), read_config(directory).total_steps
+        checkpoint, planned = _checkpoint_of(directory), _planned(config)
     elif directory.exists() and any(directory.iterdir()):
         raise FileExistsError(
             f"{directory} is not empty: choose another --out, or continue with --resume {directory}"
@@ -104,6 +104,11 @@ def _checkpoint_of(directory: Path) -> Path | None:
             "as well. Restore it from a copy, or start a new run in another directory"
         )
     return checkpoint
+
+
+def _planned(config: BaselineConfig) -> int:
+    """Returns the steps that a run was planned with; its device may not be here any more."""
+    return read_config(config.directory, device=config.device).total_steps
 
 
 def _check_total(config: BaselineConfig, planned: int, trained: int) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
+import numbers
 from dataclasses import dataclass
-
-import numpy as np
 
 TIE_TOLERANCE = 1e-12
 """Action values that differ by no more than this count as equal.
@@ -67,8 +66,7 @@ def check_gamma(gamma: float) -> float:
     Raises:
         ValueError: If it is not between 0 and 1, both included.
     """
-    numbers = (int, float, np.integer, np.floating)
-    number = isinstance(gamma, numbers) and not isinstance(gamma, bool)
+    number = isinstance(gamma, numbers.Real) and not isinstance(gamma, bool)  # also NumPy's
     if not (number and math.isfinite(gamma) and 0 <= gamma <= 1):
         raise ValueError(f"gamma={gamma!r}: expected a discount from 0 to 1; pass one, such as 0.9")
     return float(gamma)

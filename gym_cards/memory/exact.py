@@ -7,7 +7,6 @@ from collections.abc import Collection, Hashable, Mapping
 from typing import NamedTuple
 
 from gym_cards.core.action_values import ActionValues, check_gamma
-from gym_cards.core.checks import check_integer
 
 
 class _Stakes(NamedTuple):
@@ -129,7 +128,9 @@ def start_chance(pairs: int, misses: int) -> float:
     Raises:
         ValueError: If one of them is not a whole number of at least 1.
     """
-    pairs, misses = check_integer("pairs", pairs, 1), check_integer("misses", misses, 1)
+    for name, number in (("pairs", pairs), ("misses", misses)):
+        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+            raise ValueError(f"{name}={number!r}: expected a whole number of at least 1")
     return _best(_Cards(2 * pairs, 0, 0, misses), _Stakes(1.0, 0.0, 1.0))
 
 

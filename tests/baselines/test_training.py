@@ -325,6 +325,10 @@ def test_a_damaged_run_is_reported_in_a_line(tmp_path, capsys):
     check(run / "baseline.json", lambda whole: b'{"algorithm": "ppo"}')
     check(run / "baseline.json", lambda whole: whole.replace(b'"cpu"', b'"cuda:99"'))
     assert main(["--resume", str(run)]) == 0
+    file = run / "baseline.json"  # of a run that was trained where there is a GPU
+    file.write_bytes(file.read_bytes().replace(b'"cpu"', b'"cuda:99"'))
+    assert main(["--resume", str(run), "--device", "cpu"]) == 0
+    assert b'"cpu"' in file.read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -240,7 +240,7 @@ def register_prompt(name: str, function: PromptFunction, *, replace: bool = Fals
             name gets the identity of the function, so that other functions have other names.
     """
     if not replace:
-        name = f"{name}.{identity_of(function)}"
+        name = f"{name}.{identity_of(function, whole=True)}"
     _functions[name] = function
     return name
 
@@ -323,10 +323,14 @@ def _register(function: PromptFunction) -> str:
             "the top level of a module"
         )
     known = _functions.setdefault(reference, function)
-    if known is not function and identity_of(known) != identity_of(function):
+    if known is not function and _differ(known, function):
         return register_prompt(f"{OWN}{name}", function)  # policies still play by the other one
     _functions[reference] = function
     return reference
+
+
+def _differ(one: PromptFunction, other: PromptFunction) -> bool:
+    return identity_of(one, whole=True) != identity_of(other, whole=True)
 
 
 def _import(reference: str) -> PromptFunction:

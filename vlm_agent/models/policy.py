@@ -306,12 +306,14 @@ class VLMPolicy(ProcessedModel):
     def reference(self) -> Iterator[None]:
         """Turns this policy into its reference inside the context, without gradients.
 
+        Other threads wait until it is left.
+
         Raises:
             ValueError: If there is no reference.
         """
         if self.kept_reference is None:
             raise ValueError("there is no reference policy: call keep_reference() first")
-        with self.kept_reference.restored(self, self.model):
+        with self.lock, self.kept_reference.restored(self, self.model):
             yield
 
     # ----- saving and loading -----------------------------------------------------------------

@@ -124,7 +124,6 @@ class ApiClient:
             timeout=options.api_timeout,
             max_retries=0,  # this class retries, and counts
         )
-        self._loop = _event_loop()
         self.url = str(self._client.base_url)
         self.spending = Spending()
         self._gate = Gate(options.api_requests_per_minute, options.api_tokens_per_minute)
@@ -224,7 +223,7 @@ class ApiClient:
         """
         call = self._client.chat.completions.create(**request)
         bounded = asyncio.wait_for(call, self._options.api_timeout)
-        return asyncio.run_coroutine_threadsafe(bounded, self._loop).result()
+        return asyncio.run_coroutine_threadsafe(bounded, _event_loop()).result()
 
     def _refusal(self, error: Any) -> _AttemptError:
         status = error.status_code
@@ -267,6 +266,10 @@ def _event_loop() -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="api", daemon=True).start()
     return loop
+
+
+if hasattr(os, "register_at_fork"):  # a forked process has the loop, but not its thread
+    os.register_at_fork(after_in_child=_event_loop.cache_clear)
 
 
 def _text(content: Any) -> Any:

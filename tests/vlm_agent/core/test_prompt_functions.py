@@ -53,7 +53,7 @@ def test_a_function_that_is_defined_again_replaces_none(define):
     assert first.prompt_builder.text(SEEN) == "Version 1"
     assert second.prompt_builder.text(SEEN) == "Version 2"
     assert first.prompt == f"{__name__}:mine"
-    assert second.prompt == f"own:mine.{identity_of(define(2))}"
+    assert second.prompt == f"own:mine.{identity_of(define(2), whole=True)}"
     # A configuration resolves the name that it holds whenever it is copied.
     assert PromptBuilder(resolve_prompt(first.prompt)).text(SEEN) == "Version 1"
     assert PromptBuilder(resolve_prompt(second.prompt)).text(SEEN) == "Version 2"
@@ -92,7 +92,7 @@ class Prompt:
         return self.text
 inner = around("{text}", [1, ("b", None)])
 found = [inner, functools.partial(inner, cot="{text}"), Prompt("{text}"), Prompt("{text}").method]
-print(*map(identity_of, found))
+print(*(identity_of(each, whole=True) for each in found))
 """
 
 
@@ -117,9 +117,15 @@ def test_what_cannot_be_looked_into_is_told_apart():
         return lambda observation, cot: words[0]
 
     one, other = saying(np.array(["one"])), saying(np.array(["two"]))
-    assert identity_of(one) == identity_of(one) != identity_of(other)
-    assert identity_of(functools.partial(one)) != identity_of(functools.partial(other))
-    assert not is_registered(f"own:_lambda_.{identity_of(one)}")
+    assert (
+        identity_of(one, whole=True)
+        == identity_of(one, whole=True)
+        != identity_of(other, whole=True)
+    )
+    assert identity_of(functools.partial(one), whole=True) != identity_of(
+        functools.partial(other), whole=True
+    )
+    assert not is_registered(f"own:_lambda_.{identity_of(one, whole=True)}")
 
 
 def test_values_of_the_module_count(functions):
@@ -129,3 +135,24 @@ def test_values_of_the_module_count(functions):
     names = [register_prompt("own:_lambda_", space["prompt"]) for space in spaces]
     assert [PromptBuilder(name).text(SEEN) for name in names] == ["one", "two"]
     assert sorted(functions) == sorted(names)
+
+
+class Words:
+    def __init__(self, words):
+        self._words = words
+
+    def __call__(self, observation, cot):
+        return " ".join(self._words)
+
+
+def test_objects_with_other_private_lists_have_other_names():
+    one, other = Words(["one"]), Words(["other"])
+    names = [register_prompt("own:Words", each) for each in (one, other)]
+    assert names[0] != names[1]
+    assert [PromptBuilder(name).text(SEEN) for name in names] == ["one", "other"]
+
+    def saying(words):
+        return lambda observation, cot: words(observation, cot)
+
+    names = [register_prompt("own:_lambda_", saying(each)) for each in (one, other)]
+    assert [PromptBuilder(name).text(SEEN) for name in names] == ["one", "other"]

@@ -230,3 +230,14 @@ def test_a_task_of_a_benchmark_is_not_continued_by_other_weights(tmp_path):
         return log.read_text().count('"about"')
 
     assert [play(Failing()), play(Failing()), play(shifted(Failing()))] == [1, 1, 2]
+
+
+def test_inherited_methods_and_object_arrays_count():
+    def kind(answer):
+        base = type("Base", (), {"act": lambda self, observations: answer})
+        return type("Mine", (base,), {})()
+
+    assert identity_of(kind(1)) == identity_of(kind(1)) != identity_of(kind(2))
+    holder = Threshold(3)
+    holder.tables = np.array(None, dtype=object)
+    assert identity_of(holder)

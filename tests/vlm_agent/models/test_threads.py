@@ -60,6 +60,13 @@ def merge(policy, observations):
         pass
 
 
+def refer(policy, observations):
+    if not policy.has_reference:
+        policy.keep_reference()
+    with policy.reference():
+        policy.values(observations)
+
+
 @pytest.mark.parametrize(
     "use",
     [
@@ -67,8 +74,9 @@ def merge(policy, observations):
         lambda policy, observations: policy.values(observations),
         lambda policy, observations: policy.score(observations, [[5]] * len(observations), 1.0),
         merge,
+        refer,
     ],
-    ids=["act", "values", "score", "merged"],
+    ids=["act", "values", "score", "merged", "reference"],
 )
 def test_who_holds_the_lock_keeps_others_waiting_and_may_go_on(policy, observations, use):
     with ThreadPoolExecutor(1) as pool:

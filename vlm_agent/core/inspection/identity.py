@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 
-def identity_of(value: Any) -> str | None:
+def identity_of(value: Any, *, whole: bool = False) -> str | None:
     """Returns a hash that changes with what a policy, or a function that makes environments, does.
 
     A function is known by its code, its defaults, the values that it encloses, and the constants,
@@ -23,23 +23,27 @@ def identity_of(value: Any) -> str | None:
 
     Args:
         value: The policy or function. A word or an id has no more to it than its name: `None`.
+        whole: Whether all attributes of objects count, also private ones and collections, and the
+            collections of a function's module. They may change whenever the value is used.
     """
     if isinstance(value, str):
         return None
-    text = json.dumps(_parts(value, {}))
+    text = json.dumps(_parts(value, {}, whole))
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
+_COLLECTIONS = (list, set, dict)
 _CONSTANTS = (bool, int, float, complex, str, bytes, type(None), type(...), np.generic)
 
 
-def _parts(value: Any, seen: dict[int, tuple[int, Any]]) -> Any:
+def _parts(value: Any, seen: dict[int, tuple[int, Any]], whole: bool) -> Any:
     """Returns text, or lists of it, that are the same for the same value in another process.
 
     Args:
         value: The value.
         seen: Number and value of all that was looked at before, by its `id`: values may refer to
             each other in circles. They are kept, so that no other gets the same `id`.
+        whole: Whether all attributes count.
     """
     if isinstance(value, _CONSTANTS):
         return repr(value)
@@ -56,15 +60,20 @@ def _parts(value: Any, seen: dict[int, tuple[int, Any]]) -> Any:
     if hasattr(type(value), "untyped_storage"):
         return [str(value.dtype), repr(tuple(value.shape)), _checksum(value)]
     if isinstance(value, set | frozenset):  # their order is another one in each process
-        return sorted(json.dumps(_parts(each, seen)) for each in value)
+        return sorted(json.dumps(_parts(each, seen, whole)) for each in value)
     if isinstance(value, list | tuple | np.ndarray):
-        several = list(value)
+        several = list(value.ravel()) if isinstance(value, np.ndarray) else list(value)
     elif isinstance(value, Mapping):
         several = [part for item in value.items() for part in item]
     elif isinstance(value, CodeType):
         several = [value.co_code, value.co_names, value.co_consts]
     elif isinstance(value, FunctionType):
-        several = [value.__code__, value.__defaults__, value.__kwdefaults__, *_named_by(value)]
+        several = [
+            value.__code__,
+            value.__defaults__,
+            value.__kwdefaults__,
+            *_named_by(value, whole),
+        ]
     elif isinstance(value, MethodType):
         several = [value.__func__, value.__self__]
     elif isinstance(value, functools.partial):
@@ -72,11 +81,11 @@ def _parts(value: Any, seen: dict[int, tuple[int, Any]]) -> Any:
     elif has_weights(value):
         several = [type(value), value.state_dict()]
     else:
-        several = [type(value), *_attributes(value)]
-    return [_parts(each, seen) for each in several]
+        several = [type(value), *_attributes(value, whole)]
+    return [_parts(each, seen, whole) for each in several]
 
 
-def _named_by(function: FunctionType) -> Iterator[Any]:
+def _named_by(function: FunctionType, whole: bool) -> Iterator[Any]:
     """Yields the values outside a function that it depends on; of its module what rarely changes.
 
     Not the caches of modules, for example, which differ from call to call.
@@ -87,7 +96,8 @@ def _named_by(function: FunctionType) -> Iterator[Any]:
     for name in _names(function.__code__):
         value = function.__globals__.get(name)
         neighbour = isinstance(value, FunctionType) and value.__globals__ is function.__globals__
-        if neighbour or isinstance(value, (*_CONSTANTS, tuple, frozenset)) or has_weights(value):
+        known = (*_CONSTANTS, tuple, frozenset, *(_COLLECTIONS if whole else ()))
+        if neighbour or isinstance(value, known) or has_weights(value):
             yield name, value
 
 
@@ -97,13 +107,15 @@ def _names(code: CodeType) -> list[str]:
     return [*code.co_names, *(name for each in inner for name in _names(each))]
 
 
-def _attributes(value: Any) -> Iterator[Any]:
+def _attributes(value: Any, whole: bool) -> Iterator[Any]:
     """Yields what an object without weights of its own depends on."""
     own = getattr(value, "__dict__", {})
-    for name, each in {**vars(type(value)), **own}.items():
+    kinds = [vars(kind) for kind in reversed(type(value).__mro__) if kind is not object]
+    for name, each in {key: each for names in (*kinds, own) for key, each in names.items()}.items():
         public = not name.startswith("_")
         if (
             (public and isinstance(each, _CONSTANTS))
+            or (whole and name in own)
             or isinstance(each, FunctionType | np.ndarray)
             or has_weights(each)
             or (name == "model" and name in own)

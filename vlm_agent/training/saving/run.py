@@ -87,16 +87,14 @@ class Run:
         self.directory = Path(directory)
         self._place = self.directory.resolve()  # or a link to it would be renamed
         if resumed is None and check_free(directory, overwrite=overwrite):
+            self._check_idle()
             self._set_aside()
         with self._undone_by_errors(resumed):
             self._place.mkdir(parents=True, exist_ok=True)
             self._file = (self.directory / METRICS_FILE).open("a", encoding="utf-8")
         if not lock(self._file):
             self._file.close()
-            raise FileExistsError(
-                f"{self.directory} is being trained by another process: wait until that has ended"
-                + (", or choose another --out" if resumed is None else "")
-            )
+            raise self._in_use(new=resumed is None)
         with self._undone_by_errors(resumed), ExitStack() as opened:
             opened.callback(self._file.close)
             self._begin(config, resumed, reporters)
@@ -185,6 +183,20 @@ class Run:
     def _close(self, completed: bool) -> None:
         self._file.close()
         self._reporters.finish(completed)
+
+    def _check_idle(self) -> None:
+        """Refuses to replace a run that another process is training."""
+        metrics = self._place / METRICS_FILE
+        if metrics.is_file():
+            with metrics.open("a", encoding="utf-8") as file:
+                if not lock(file):
+                    raise self._in_use(new=True)
+
+    def _in_use(self, *, new: bool) -> FileExistsError:
+        return FileExistsError(
+            f"{self.directory} is being trained by another process: wait until that has ended"
+            + (", or choose another --out" if new else "")
+        )
 
     def _set_aside(self) -> None:
         """Renames the directory of a run that is to be replaced.

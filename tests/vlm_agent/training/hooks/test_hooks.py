@@ -180,7 +180,7 @@ def test_own_objects_and_several_environments_in_one_rollout(mixed):
     assert shift.seen[-2:] == ["checkpoint 16", "end"]
     saved = json.loads(Path(options.out, "run.json").read_text())
     assert saved["env"] == ["own:larger", BLACKJACK]
-    assert saved["prompt"] == f"own:_lambda_.{identity_of(OWN['prompt'])}"
+    assert saved["prompt"] == f"own:_lambda_.{identity_of(OWN['prompt'], whole=True)}"
     assert saved["model"] == options.model, "a checkpoint holds the policy"
     lines = Path(options.out, "trajectories", "episodes.jsonl").read_text().splitlines()
     episodes = [json.loads(line) for line in lines]

@@ -120,6 +120,7 @@ def test_after_a_run_was_killed_at_once_the_old_one_is_kept(tmp_path, old):
 def test_what_a_run_had_begun_to_remove_never_comes_back(tmp_path, old):
     killed = replacing(tmp_path)
     killed.log(1, {"loss": 3.0})
+    killed._file.close()  # as the system does, with its lock
     kept = files(tmp_path / "run")
     # Killed between the first metrics and the removal, or during it.
     for suffixes in (("replaced",), ("removed",), ("replaced", "removed")):
@@ -203,6 +204,20 @@ def test_a_run_that_another_process_trains_stays_as_it_is(tmp_path):
     with Run(run.directory, config, resumed=begun).saving(Nothing()):
         pass
     assert (run.directory / METRICS_FILE).read_text() == ""
+
+
+@pytest.mark.skipif(find_spec("fcntl") is None, reason="files cannot be locked here")
+def test_a_run_that_is_being_trained_is_not_replaced(tmp_path):
+    config = SFTConfig(env="e", out="o")
+    run = Run(tmp_path / "run", config)
+    run.log(1, {"loss": 2.0})
+    before = files(run.directory)
+    with pytest.raises(FileExistsError, match="is being trained by another process: wait"):
+        Run(run.directory, config, overwrite=True)
+    assert files(run.directory) == before
+    with run.saving(Nothing()):
+        pass
+    Run(run.directory, config, overwrite=True).log(1, {"loss": 3.0})
 
 
 @pytest.mark.skipif(find_spec("fcntl") is None, reason="files cannot be locked here")
