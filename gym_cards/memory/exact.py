@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import numbers
 from collections.abc import Collection, Hashable, Mapping
 from typing import NamedTuple
 
@@ -129,7 +130,8 @@ def start_chance(pairs: int, misses: int) -> float:
         ValueError: If one of them is not a whole number of at least 1.
     """
     for name, number in (("pairs", pairs), ("misses", misses)):
-        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        whole = isinstance(number, numbers.Integral) and not isinstance(number, bool)
+        if not whole or number < 1:
             raise ValueError(f"{name}={number!r}: expected a whole number of at least 1")
     return _best(_Cards(2 * pairs, 0, 0, misses), _Stakes(1.0, 0.0, 1.0))
 

@@ -7,7 +7,9 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from tests.support.web_server import web_server
 
 SLOW = 1.5  # seconds, longer than the tests wait
 
@@ -121,10 +123,5 @@ def faulty(upstream):
         def log_message(self, *args):
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/v1", faults
-        server.shutdown()
-        thread.join()
+    with web_server(Handler) as address:
+        yield f"{address}/v1", faults

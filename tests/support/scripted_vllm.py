@@ -4,13 +4,14 @@ import copy
 import json
 import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors.torch import load_file
 
+from tests.support.web_server import web_server
 from vlm_agent.engines.vllm.files import weights_digest
 from vlm_agent.engines.vllm.support import WORKER_EXTENSION
 from vlm_agent.engines.vllm.weights import engine_weights
@@ -130,10 +131,5 @@ def scripted_vllm(policy):
         def log_message(self, *args):
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}", script
-        server.shutdown()
-        thread.join()
+    with web_server(Handler) as address:
+        yield address, script

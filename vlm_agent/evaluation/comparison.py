@@ -20,7 +20,7 @@ from vlm_agent.evaluation.progress_log import (
     ProgressLog,
     check_log,
     other_content,
-    plain_number,
+    plain_value,
 )
 from vlm_agent.evaluation.record import Evaluation
 
@@ -177,7 +177,7 @@ class RecordFile:
         part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         with part.open("w", encoding="utf-8") as file:
             file.writelines(
-                f"{json_format.dumps(record, default=plain_number)}\n" for record in records
+                f"{json_format.dumps(record, default=plain_value)}\n" for record in records
             )
             sync(file)
         part.replace(self.path)

@@ -45,7 +45,7 @@ class ProgressLog:
     def __init__(self, path: str | Path, about: Mapping[str, Any]) -> None:
         self.path = Path(path)
         check_log(self.path)
-        text = json.dumps(about, sort_keys=True, default=plain_number)
+        text = json.dumps(about, sort_keys=True, default=plain_value)
         self._key = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
         self.over: dict[int, dict[str, Any]] = {}
         self.record: dict[str, Any] | None = None
@@ -106,7 +106,7 @@ class ProgressLog:
         part.replace(whole)
 
     def _write(self, line: Mapping[str, Any]) -> None:
-        text = json.dumps({"evaluation": self._key, **line}, default=plain_number)
+        text = json.dumps({"evaluation": self._key, **line}, default=plain_value)
         self._file.write(text.encode() + b"\n")
         self._file.flush()
 
@@ -161,7 +161,7 @@ def other_content(path: Path, expected: str) -> FileExistsError:
     )
 
 
-def plain_number(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
     """Converts a number or array of NumPy or torch for `json.dumps`.
 
     Raises:

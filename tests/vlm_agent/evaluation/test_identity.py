@@ -1,4 +1,4 @@
-"""What tells policies and functions of the same name apart when an evaluation continues."""
+"""Different policies and functions of the same name are not mixed in one evaluation."""
 
 import os
 import subprocess

@@ -15,7 +15,7 @@ from vlm_agent.models.policy import VLMPolicy
 
 @pytest.fixture
 def policy(make_policy):
-    """A greedy policy with values that tell observations apart."""
+    """A greedy policy that gives each observation another value."""
     policy = make_policy(temperature=0.0)
     with torch.no_grad():
         for parameter in policy.value_head.parameters():

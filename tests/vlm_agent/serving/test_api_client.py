@@ -4,10 +4,11 @@ import threading
 import time
 from contextlib import contextmanager
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
+from tests.support.web_server import web_server
 from vlm_agent.config.api import ApiOptions
 from vlm_agent.serving import api_client
 from vlm_agent.serving.api_client import ApiClient, ApiError
@@ -29,13 +30,8 @@ def answering(answer):
         def log_message(self, *args):
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/v1"
-        server.shutdown()
-        thread.join()
+    with web_server(Handler) as address:
+        yield f"{address}/v1"
 
 
 PAST = formatdate(0, usegmt=True)
