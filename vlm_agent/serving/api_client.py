@@ -118,6 +118,8 @@ class ApiClient:
                 f"the environment variable {options.api_key_variable} holds no key for "
                 f"{parts.hostname}: set it, or name another by --api-key-variable"
             )
+        # Once: threads that ask for the first time at once could get one each.
+        self._loop = _event_loop()
         self._client = openai.AsyncOpenAI(
             api_key=self._key or _NO_KEY,
             base_url=url,
@@ -223,7 +225,7 @@ class ApiClient:
         """
         call = self._client.chat.completions.create(**request)
         bounded = asyncio.wait_for(call, self._options.api_timeout)
-        return asyncio.run_coroutine_threadsafe(bounded, _event_loop()).result()
+        return asyncio.run_coroutine_threadsafe(bounded, self._loop).result()
 
     def _refusal(self, error: Any) -> _AttemptError:
         status = error.status_code
@@ -266,10 +268,6 @@ def _event_loop() -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="api", daemon=True).start()
     return loop
-
-
-if hasattr(os, "register_at_fork"):  # a forked process has the loop, but not its thread
-    os.register_at_fork(after_in_child=_event_loop.cache_clear)
 
 
 def _text(content: Any) -> Any:
